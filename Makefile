@@ -1,0 +1,64 @@
+# Every target a developer or CI needs; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/all.txt pyproject.toml
+	@echo "==> virtual environment in $(VENV) (hash-locked, about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## the virtual environment, from the hash-locked requirements
+
+.PHONY: lock
+lock: $(STAMP) ## compile requirements/all.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras pyproject.toml -o requirements/all.txt
+
+.PHONY: crds
+crds: $(STAMP) ## generate crds/ and the chart's copy from the pydantic models
+	$(BIN)/python -m tierwise.api.crd --write
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy strict, import rules, generated files, docs commands
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tierwise.api.crd --check
+
+.PHONY: test
+test: $(STAMP) ## unit, integration and e2e tests on real components (CI=true: a missing component fails)
+	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/calibration tests/integration tests/e2e
+
+.PHONY: unit
+unit: $(STAMP) ## only the pure core: seconds
+	$(BIN)/pytest tests/unit
+
+.PHONY: demo
+demo: $(STAMP) ## the main job on 336,776 real flights (CLUSTER=simulated: in memory, under a minute)
+	@$(BIN)/tierwise demo $(if $(CLUSTER),--cluster $(CLUSTER))
+
+.PHONY: bench
+bench: $(STAMP) ## benchmarks with their peers or floors in the same run; prints ratios
+	$(BIN)/python -m tests.bench
+
+.PHONY: calibration
+calibration: $(STAMP) ## the guarantees of docs/concepts, simulated at full length
+	$(BIN)/python -m tests.calibration
+
+.PHONY: clean
+clean: ## remove the virtual environment and caches of this checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist out

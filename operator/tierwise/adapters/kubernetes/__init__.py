@@ -1,0 +1,1 @@
+"""The Fleet port against a kube-apiserver."""

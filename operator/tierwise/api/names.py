@@ -1,0 +1,124 @@
+"""Names that users and programs meet: API group, labels, annotations, condition types and reasons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+GROUP = "tierwise.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "tierwise"
+FINALIZER = f"{GROUP}/finalizer"
+
+LABEL_ARM = f"{GROUP}/arm"  # on a twin's pods: candidate
+LABEL_TWIN = f"{GROUP}/twin-of"  # on a twin: name of its workload
+LABEL_DEPLOYMENT = f"{GROUP}/model-deployment"  # on twins and rollouts: name of the ModelDeployment
+LABEL_ROLLOUT = f"{GROUP}/rollout"
+LABEL_TIER = f"{GROUP}/tier"
+
+ANNOTATION_ROLLBACK = f"{GROUP}/rollback"
+ANNOTATION_PROMOTE = f"{GROUP}/promote"
+ANNOTATION_RETRY = f"{GROUP}/retry"
+ANNOTATION_ROLLED_BACK_FROM = f"{GROUP}/rolled-back-from"
+ANNOTATION_ROLLBACK_REASON = f"{GROUP}/rollback-reason"
+ANNOTATION_ROLLBACK_AT = f"{GROUP}/rollback-at"
+
+TWIN_SUFFIX = "-candidate"
+
+
+class ConditionType(StrEnum):
+    """Condition types of ModelDeployment and ModelRollout (kstatus rules: docs/concepts)."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    AVAILABLE = "Available"
+    PROGRESSING = "Progressing"
+    ANALYSIS_HEALTHY = "AnalysisHealthy"
+    ROLLED_BACK = "RolledBack"
+    PAUSED = "Paused"
+
+
+class GateDecision(StrEnum):
+    """What the gate says of a tier."""
+
+    PROMOTE = "Promote"
+    HOLD = "Hold"
+    ROLL_BACK = "RollBack"
+
+
+class Verdict(StrEnum):
+    """What the evidence says of one slice and metric (precedence: monitoring/verdict.py)."""
+
+    REGRESSED = "Regressed"
+    NON_INFERIOR = "NonInferior"
+    IMPROVED = "Improved"
+    INCONCLUSIVE = "Inconclusive"
+    INSUFFICIENT_DATA = "InsufficientData"
+
+
+class Reason(StrEnum):
+    """Every reason that a condition, a gate or an Event can carry."""
+
+    # the gate, in its order of precedence (rollout/gate.py)
+    ROLLBACK_REQUESTED = "RollbackRequested"
+    PROMOTE_REQUESTED = "PromoteRequested"
+    PROBE_UNAVAILABLE = "ProbeUnavailable"
+    BASELINE_UNREADY = "BaselineUnready"
+    CANDIDATE_UNREADY = "CandidateUnready"
+    WARMING_UP = "WarmingUp"
+    STORE_UNREACHABLE = "StoreUnreachable"
+    STORE_ACCESS_DENIED = "StoreAccessDenied"
+    UNKNOWN_TABLE = "UnknownTable"
+    QUERY_OVER_LIMITS = "QueryOverLimits"
+    QUERY_FAILED = "QueryFailed"
+    NO_ROWS = "NoRows"
+    NO_LABELS = "NoLabels"
+    STALE_LOG = "StaleLog"
+    BASELINE_MISSING = "BaselineMissing"
+    CANDIDATE_MISSING = "CandidateMissing"
+    SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"
+    LABELING_DIFFERS = "LabelingDiffers"
+    DOMAIN_SUSPECT = "DomainSuspect"  # out-of-domain scores in both arms
+    EXTERNAL_CAUSE = "ExternalCause"
+    OUT_OF_DOMAIN = "OutOfDomain"  # in the candidate only
+    REGRESSED = "Regressed"
+    REGRESSION_OBSERVED = "RegressionObserved"
+    FROZEN = "Frozen"
+    PAUSED = "Paused"
+    SOAKING = "Soaking"
+    NON_INFERIOR = "NonInferior"
+    INCONCLUSIVE = "Inconclusive"
+    MAX_DURATION = "MaxDuration"
+    # a tier's or rollout's progress
+    PROBING = "Probing"
+    DELIVERING = "Delivering"
+    DELIVERY_UNREADY = "DeliveryUnready"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    COMPLETED = "Completed"
+    SUPERSEDED = "Superseded"
+    DELETED = "Deleted"
+    # the ModelDeployment
+    ADOPTED = "Adopted"
+    AT_REST = "AtRest"
+    WAITING_FOR_WORKLOADS = "WaitingForWorkloads"
+    VERSION_REJECTED = "VersionRejected"
+    # stalled: a person has to do something
+    MIXED_BASELINE = "MixedBaseline"
+    NO_WORKLOADS = "NoWorkloads"
+    TIER_OVERLAP = "TierOverlap"
+    WORKLOAD_CONFLICT = "WorkloadConflict"
+    FIELD_CONFLICT = "FieldConflict"
+    PARAMETER_CONFLICT = "ParameterConflict"
+    TWIN_CONFLICT = "TwinConflict"
+    CONTAINER_MISSING = "ContainerMissing"
+    VERSION_NAME_TAKEN = "VersionNameTaken"
+    DATASET_MISSING = "DatasetMissing"
+    DATASET_INVALID = "DatasetInvalid"
+    UNKNOWN_COLUMN = "UnknownColumn"
+    UNKNOWN_METRIC = "UnknownMetric"
+    UNKNOWN_DIMENSION = "UnknownDimension"
+    QUERY_REFUSED = "QueryRefused"  # the SQL guard
+    NOT_SUPPORTED = "NotSupported"
+    INVALID_SPEC = "InvalidSpec"

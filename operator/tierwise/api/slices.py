@@ -1,0 +1,20 @@
+"""Keys of slices: ``""`` is the whole, ``"carrier=HA"`` a value, ``"carrier=HA,origin=JFK"`` a combination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+WHOLE = ""
+
+
+def slice_key(values: Mapping[str, str]) -> str:
+    """Canonical key of a slice: dimensions sorted by name, values percent-encoded where they hold ``,``, ``=`` or ``%``."""
+    return ",".join(f"{dim}={quote(values[dim], safe=' /:+()[]{}@!*;?&$#~|<>^')}" for dim in sorted(values))
+
+
+def parse_slice_key(key: str) -> dict[str, str]:
+    """The inverse of `slice_key`."""
+    if not key:
+        return {}
+    return {dim: unquote(value) for dim, value in (part.split("=", 1) for part in key.split(","))}

@@ -1,0 +1,85 @@
+"""What a look reads: who is compared, where, and the counts by block, slice, arm, label and answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+
+BASELINE, CANDIDATE = 0, 1  # index of an arm
+NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
+# index of an answer: 0 negative, 1 positive, 2 invalid (score NaN or out of the domain)
+ANSWER_NEGATIVE, ANSWER_POSITIVE, ANSWER_INVALID = 0, 1, 2
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose predictions are compared. `tiers` empty: all tiers of the log."""
+
+    model: str | None
+    baseline: str
+    candidate: str
+    tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A MonitoringDataset as a look uses it.
+
+    `groupings` are the dimension combinations to slice by, each sorted by name; the whole is always read too.
+    """
+
+    name: str
+    spec: MonitoringDatasetSpec
+    groupings: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A half-open interval [start, end) of prediction time; both UTC-aware."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Counts of rows, exact: they equal a count of the raw rows.
+
+    `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels, 3 answers).
+    """
+
+    blocks: tuple[Block, ...]
+    slices: tuple[str, ...]
+    counts: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """Counts of scores by bin, the rows of `ml_performance`.
+
+    `counts` is int64 of shape (slices, 2 arms, 3 labels, bins + 1); the last bin counts invalid scores.
+    `edges` are the bins + 1 edges of the score, ascending.
+    """
+
+    block: Block
+    slices: tuple[str, ...]
+    counts: IntArray
+    edges: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Rows left out of every count, by cause."""
+
+    score: int = 0
+    label: int = 0
+    time: int = 0
+    version: int = 0

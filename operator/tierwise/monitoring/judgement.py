@@ -1,0 +1,80 @@
+"""The outcome of all looks so far, as the gate and people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tierwise.api.common import Margin
+from tierwise.api.names import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """`n` is what a proportion is out of and `bad` its errors."""
+
+    n: int
+    bad: int
+
+    @property
+    def value(self) -> float | None:
+        """The rate of `bad`; None without observations. (`Result.value_of` turns it into the metric's own value.)"""
+        return self.bad / self.n if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One slice and metric. A value that can't be computed is None, never NaN."""
+
+    dataset: str
+    metric: str
+    slice: Mapping[str, str]
+    verdict: Verdict
+    candidate: ArmCounts
+    baseline: ArmCounts
+    candidate_value: float | None  # in the metric's own direction (recall, not its misses)
+    baseline_value: float | None
+    difference: float | None  # candidate − baseline, in the metric's own direction
+    interval: tuple[float, float] | None  # time-uniform, in the metric's own direction
+    margin: Margin
+    tolerance: Margin
+    log10_e: float | None  # regression evidence
+    log10_e_non_inferior: float | None
+    log10_e_improved: float | None
+    powered: bool
+    alpha: float
+    traffic: float | None  # share of the scope's rows
+    labels_needed: int | None = None
+    smallest_detectable: float | None = None
+    test: str = "block-betting"
+    control: str = "concurrent"
+    phi: float = 1.0
+    sigma_pod: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All results of a tier (or of `analyze`), worst evidence first, and what follows from them.
+
+    `regressed`: max w·E ≥ K/α_tier at some look (sticky); `culprits` are named by e-BH, a minimal list.
+    `non_inferior`: nothing regressed, overall non-inferior, and every powered slice x metric too.
+    """
+
+    results: tuple[Result, ...]
+    culprits: tuple[Result, ...]
+    regressed: bool
+    non_inferior: bool
+    blocks: int
+    until: datetime | None  # end of the last folded block
+    stopped_at: datetime | None  # end of the block at which `regressed` fell
+    hypotheses: int  # K
+    alpha: float
+    rows: tuple[int, int]  # baseline, candidate predictions
+    labels: tuple[int, int]  # of these, labelled
+    coverage_traffic: float | None
+    sample_ratio_mismatch: str | None = None  # message with numbers, when E ≥ 1000
+    labeling_differs: str | None = None
+    out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
+    seconds_to_decision: float | None = None  # expected, at the log's own rate
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Rollout decisions. Pure: no I/O, no clock, no logging."""

@@ -1,0 +1,115 @@
+"""What decide() may ask for: a closed union; each action is idempotent and carries its own precondition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tierwise.api.common import Version
+from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRollout:
+    """Create the ModelRollout; AlreadyExists with the same owner uid and spec counts as done."""
+
+    name: str
+    spec: ModelRolloutSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRollout:
+    """Prune a finished ModelRollout (historyLimit)."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyTwin:
+    """Create the twin or bring it to the workload's live template with `version` in `container`, and `replicas` pods."""
+
+    tier: str
+    workload_name: str
+    workload_uid: str
+    twin_name: str
+    rollout_name: str
+    rollout_uid: str
+    container: str
+    version: Version
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleTwin:
+    """Set the number of the twin's pods."""
+
+    twin_name: str
+    twin_uid: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTwin:
+    """Delete with foreground propagation and uid precondition; not found counts as done."""
+
+    twin_name: str
+    twin_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Server-side apply of exactly the container's image and parameters, with the workload's uid as precondition."""
+
+    tier: str
+    kind: str
+    workload_name: str
+    workload_uid: str
+    container: str
+    version: Version
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Set annotations on the ModelDeployment (rolled-back-from, reason, at); None removes."""
+
+    annotations: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFinalizer:
+    """Add or release Tierwise's finalizer on the ModelDeployment or, with a name, on that ModelRollout."""
+
+    present: bool
+    rollout_name: str | None = None
+
+
+Action = CreateRollout | DeleteRollout | ApplyTwin | ScaleTwin | DeleteTwin | Deliver | Annotate | SetFinalizer
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event, emitted only after the status write succeeded."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+    on: Literal["deployment", "rollout"] = "deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Actions are applied in order, then the statuses that differ are written, each with one PUT, then events emitted.
+
+    A record that must precede its effect comes in a decision without actions.
+    """
+
+    deployment_status: ModelDeploymentStatus
+    rollout_status: ModelRolloutStatus | None = None
+    rollout_name: str | None = None
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after_seconds: float | None = field(default=None)

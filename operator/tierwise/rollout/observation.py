@@ -1,0 +1,135 @@
+"""What decide() knows: plain values, observed once per tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.names import Reason
+from tierwise.monitoring.judgement import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a pod template says it runs: the named container's image and all of its plain environment values."""
+
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Pods of one arm, from the watch cache."""
+
+    total: int = 0
+    ready: int = 0
+    terminating: int = 0
+    crash_looping: int = 0
+    outdated: int = 0  # live pods whose image or environment is not what the template says
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """A workload of a tier. Never a twin."""
+
+    kind: str
+    name: str
+    uid: str
+    replicas: int
+    running: Running | None  # None: the container named in spec.delivery does not exist
+    containers: tuple[str, ...]
+    template_fingerprint: str  # of the template without that container's image and environment
+    settled: bool  # observedGeneration current, updated = available = replicas
+    pods: Pods
+    last_writer: str | None = None  # field manager that last wrote the image or environment
+
+
+@dataclass(frozen=True, slots=True)
+class TwinView:
+    """A candidate twin, or a foreign object that has its name (`owned` False)."""
+
+    name: str
+    uid: str
+    twin_of: str
+    owned: bool
+    replicas: int
+    running: Running | None
+    template_fingerprint: str
+    settled: bool
+    pods: Pods
+    blocked: str | None = None  # quota, admission or scheduling message that keeps its pods from existing
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    """A tier's workloads by selector and its twins by label."""
+
+    name: str
+    workloads: tuple[WorkloadView, ...] = ()
+    twins: tuple[TwinView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A ModelDeployment."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+    has_finalizer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """A ModelRollout."""
+
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    spec: ModelRolloutSpec
+    status: ModelRolloutStatus
+    owner_uid: str = ""
+    deleting: bool = False
+    has_finalizer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementUnavailable:
+    """Nothing can be read or trusted; `stalled` when a person must change an object (else the gate holds)."""
+
+    reason: Reason
+    message: str
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Another ModelDeployment's claim on a workload."""
+
+    deployment: str
+    workload_uid: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One tick's view. `rollouts` are this ModelDeployment's, by revision; `tiers` in order of the spec in force."""
+
+    deployment: DeploymentView
+    rollouts: tuple[RolloutView, ...] = ()
+    tiers: tuple[TierView, ...] = ()
+    judgement: Judgement | JudgementUnavailable | None = None
+    claims: tuple[Claim, ...] = ()
+    created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins

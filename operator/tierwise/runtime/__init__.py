@@ -1,0 +1,1 @@
+"""The shell's one loop: observe, decide, act, write status once, emit events."""

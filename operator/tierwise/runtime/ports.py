@@ -1,0 +1,94 @@
+"""What the loop needs from the world. Adapters and the simulation implement these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutStatus
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+from tierwise.rollout.actions import Action, Event
+from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, TierView
+
+
+class Clock(Protocol):
+    """The only source of the time."""
+
+    def now(self) -> datetime:
+        """UTC-aware."""
+        ...
+
+
+class Fleet(Protocol):
+    """Objects and workloads of a cluster. All reads are fresh or from a watch cache at least as new as our own last write."""
+
+    def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
+        """None when it does not exist. Raises SpecError when the stored object is not valid."""
+        ...
+
+    def list_rollouts(self, deployment: DeploymentView) -> tuple[RolloutView, ...]:
+        """Of this owner uid, by revision."""
+        ...
+
+    def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
+        """Tiers in spec order, workloads by selector without twins, twins by label."""
+        ...
+
+    def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
+        """Workloads that other ModelDeployments of the namespace select."""
+        ...
+
+    def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
+        """None when it does not exist."""
+        ...
+
+    def get_secret(self, namespace: str, name: str, key: str) -> str | None:
+        """A Secret's value; None when it or the key does not exist. Never logged."""
+        ...
+
+    def apply(self, deployment: DeploymentView, action: Action) -> None:
+        """Idempotent. Raises ConflictError when its precondition fails."""
+        ...
+
+    def replace_deployment_status(self, deployment: DeploymentView, status: ModelDeploymentStatus) -> None:
+        """One PUT with the observed resourceVersion; ConflictError on 409."""
+        ...
+
+    def replace_rollout_status(self, rollout: RolloutView, namespace: str, status: ModelRolloutStatus) -> None:
+        """One PUT with the observed resourceVersion; ConflictError on 409."""
+        ...
+
+    def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:
+        """Best effort: a lost Event is only logged."""
+        ...
+
+
+class PredictionStore(Protocol):
+    """The prediction log. Every method raises StoreError (hold) or SpecError (stalled); none returns NaN."""
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises when the dataset cannot be read: unknown table, unknown column (naming those there are), refused SQL."""
+        ...
+
+    def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
+        """The newest prediction time of the scope's model that is not after `now`; None without rows."""
+        ...
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """Counts by block, slice, arm, label, answer; one query. Slices: those present, the whole first, then by key."""
+        ...
+
+    def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
+        """Counts by bin; one query."""
+        ...
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """Rows that no count holds."""
+        ...
+
+    def write_performance(self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
+        """Store a block's distributions in `ml_performance`; writing one twice changes nothing."""
+        ...

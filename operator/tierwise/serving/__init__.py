@@ -1,0 +1,1 @@
+"""For inference pods: which version to serve, and the prediction log."""

@@ -1,0 +1,1 @@
+"""Statistics: numpy arrays in, arrays out. Knows no Kubernetes, SQL or model."""
