@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from tierwise.api.common import ApiModel, Condition, Duration, Timestamp, Version
+from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map, rule, rules
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Reason, Verdict
 
@@ -14,40 +14,54 @@ from tierwise.api.names import GateDecision, Reason, Verdict
 class RolloutStrategy(ApiModel):
     """The ModelDeployment's strategy as it was when the rollout started."""
 
-    delivery: Delivery
-    tiers: list[Tier] = Field(min_length=1, max_length=10)
-    analysis: Analysis
-    verify_recovery: Duration = "10m"
-    progress_deadline: Duration = "15m"
+    delivery: Delivery = Field(description="How a version gets into a workload.")
+    tiers: list[Tier] = Field(
+        min_length=1, max_length=10, description="In rollout order.", json_schema_extra=list_map("name")
+    )
+    analysis: Analysis = Field(description="How the candidate is judged.")
+    verify_recovery: Duration = Field("10m", description="So long after a rollback the baseline's recovery is checked.")
+    progress_deadline: Duration = Field("15m", description="Pods that are not ready by then roll the candidate back.")
 
 
 class ModelRolloutSpec(ApiModel):
     """Immutable: whole versions and the strategy."""
 
-    model_deployment: str = Field(max_length=253)
-    model: str = Field(max_length=63)
-    revision: int = Field(ge=1)
-    from_: Version = Field(alias="from")
-    to: Version
-    compared: bool = Field(True, description="False when the baseline was captured at first sight: reversible, but not judged.")
-    strategy: RolloutStrategy
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self == oldSelf",
+                "spec of a ModelRollout is immutable; change the ModelDeployment instead, which starts a new rollout",
+            )
+        )
+    )
+
+    model_deployment: str = Field(min_length=1, max_length=253, description="The ModelDeployment this attempt belongs to.")
+    model: str = Field(min_length=1, max_length=63, description="Name of the model.")
+    revision: int = Field(ge=1, description="Number of the attempt; part of the object's name.")
+    from_: Version = Field(alias="from", description="The version it starts from, and returns to: the baseline.")
+    to: Version = Field(description="The version it introduces: the candidate.")
+    compared: bool = Field(
+        True, description="False when the baseline was captured at first sight: reversible, but not judged."
+    )
+    strategy: RolloutStrategy = Field(description="The ModelDeployment's strategy as it was when the rollout started.")
 
 
 class PodsChange(ApiModel):
     """The ready pods of both arms from `at` on; blocks are cut at every change."""
 
-    at: Timestamp
-    candidate: int = Field(ge=0)
-    baseline: int = Field(ge=0)
+    at: Timestamp = Field(description="Since when.")
+    candidate: int = Field(ge=0, description="Ready pods of the candidate.")
+    baseline: int = Field(ge=0, description="Ready pods of the baseline.")
 
 
 class WorkloadStatus(ApiModel):
     """A workload that a tier is made of, fixed when the tier starts."""
 
-    kind: str
-    name: str
-    uid: str
+    kind: str = Field(description="Deployment.")
+    name: str = Field(description="Its name.")
+    uid: str = Field(description="Its uid: a workload made anew under the same name is another one.")
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")
+    applied: bool = Field(False, description="`to` was written; what differs from then on is a write by others.")
     restored: bool = Field(False, description="`from` was delivered again after a rollback.")
     foreign_writes: int = Field(0, description="Writes by others to what was delivered; the second stalls the rollout.")
 
@@ -55,61 +69,67 @@ class WorkloadStatus(ApiModel):
 class FrozenDataset(ApiModel):
     """What of a dataset is fixed at a tier's start."""
 
-    name: str
-    config_hash: str
-    slices: list[str] = Field(default_factory=list, description="Keys of the slices known at the start, '' first (the whole).")
-    reserved_slots: int = 0
+    name: str = Field(description="The MonitoringDataset.")
+    config_hash: str = Field(description="Hash of its spec: another one means other evidence.")
+    slices: list[str] = Field(
+        default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
+    )
+    reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
 
 
 class Frozen(ApiModel):
     """What the judgement of a tier must not change while it runs."""
 
-    at: Timestamp
-    alpha: float
+    at: Timestamp = Field(description="When it was fixed.")
+    alpha: float = Field(description="The tier's share of falseRollbackRate.")
     hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
-    phi: float = 1.0
-    sigma_pod: float = 0.0
-    datasets: list[FrozenDataset] = Field(default_factory=list)
-    powered: str = Field("", description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior.")
-    prior_rates: dict[str, list[float]] = Field(default_factory=dict, description="p0 per dataset/metric, in order of the slices.")
+    phi: float = Field(1.0, description="Overdispersion of the counts.")
+    sigma_pod: float = Field(0.0, description="Spread between pods.")
+    datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
+    powered: str = Field(
+        "", description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior."
+    )
+    prior_rates: dict[str, list[float]] = Field(
+        default_factory=dict, description="p0 per dataset/metric, in order of the slices."
+    )
 
 
 class SliceVerdict(ApiModel):
     """One slice and metric, with numbers: as in `analyze -o json`."""
 
-    dataset: str
-    metric: str
-    slice: dict[str, str] = Field(default_factory=dict)
-    verdict: Verdict
-    candidate_n: int
-    candidate_bad: int
-    baseline_n: int
-    baseline_bad: int
-    difference: float | None = None
-    interval: list[float] | None = None
-    log10_e: float | None = None
-    labels_needed: int | None = None
+    dataset: str = Field(description="The MonitoringDataset.")
+    metric: str = Field(description="The metric.")
+    slice: dict[str, str] = Field(default_factory=dict, description="Dimension to value; empty for the whole.")
+    verdict: Verdict = Field(description="What the evidence says of it.")
+    candidate_n: int = Field(description="What the candidate's rate is out of.")
+    candidate_bad: int = Field(description="The candidate's errors.")
+    baseline_n: int = Field(description="What the baseline's rate is out of.")
+    baseline_bad: int = Field(description="The baseline's errors.")
+    difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
+    interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
+    log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
+    labels_needed: int | None = Field(None, description="Labels still needed for a verdict, as far as can be said.")
 
 
 class Gate(ApiModel):
     """The gate's latest decision."""
 
-    decision: GateDecision
-    reason: Reason
-    message: str = Field("", max_length=2048)
-    since: Timestamp
+    decision: GateDecision = Field(description="What is done with the tier.")
+    reason: Reason = Field(description="One word for why.")
+    message: Message = Field("", description="Why, with numbers.")
+    since: Timestamp = Field(description="Since when decision and reason are these.")
 
 
 class Coverage(ApiModel):
     """How much of the tier's traffic is in slices that could be judged."""
 
-    traffic: float | None = None
-    slices: int = 0
-    powered: int = 0
-    regressed: int = 0
-    non_inferior: int = 0
-    inconclusive: int = 0
-    insufficient: int = 0
+    traffic: float | None = Field(None, description="Share of the traffic in slices with a verdict.")
+    slices: int = Field(0, description="Slices seen.")
+    powered: int = Field(0, description="Hypotheses with enough traffic to be judged.")
+    regressed: int = Field(0, description="Hypotheses found regressed.")
+    non_inferior: int = Field(0, description="Hypotheses proven non-inferior.")
+    inconclusive: int = Field(0, description="Hypotheses without a verdict so far.")
+    insufficient: int = Field(0, description="Hypotheses with too little data for one.")
 
 
 TierPhase = Literal["Pending", "Probing", "Judging", "Delivering", "Delivered", "RollingBack", "RolledBack", "Untouched"]
@@ -118,22 +138,26 @@ TierPhase = Literal["Pending", "Probing", "Judging", "Delivering", "Delivered", 
 class TierStatus(ApiModel):
     """Where one tier is."""
 
-    name: str
-    phase: TierPhase = "Pending"
-    started_at: Timestamp | None = None
+    name: str = Field(description="The tier's name in the strategy.")
+    phase: TierPhase = Field("Pending", description="Where the tier is.")
+    started_at: Timestamp | None = Field(None, description="When its first twin was asked for.")
     judging_since: Timestamp | None = Field(None, description="t0 of the blocks: both arms ready plus warm-up.")
-    delivering_since: Timestamp | None = None
-    finished_at: Timestamp | None = None
-    workloads: list[WorkloadStatus] = Field(default_factory=list)
-    pods_changes: list[PodsChange] = Field(default_factory=list)
-    frozen: Frozen | None = None
-    gate: Gate | None = None
+    delivering_since: Timestamp | None = Field(None, description="When delivery into its workloads began.")
+    finished_at: Timestamp | None = Field(None, description="When it was delivered or rolled back.")
+    workloads: list[WorkloadStatus] = Field(default_factory=list, description="Its workloads, fixed at the start.")
+    pods_changes: list[PodsChange] = Field(default_factory=list, description="When the pods of either arm changed.")
+    frozen: Frozen | None = Field(None, description="What the judgement must not change while it runs.")
+    gate: Gate | None = Field(None, description="The gate's latest decision.")
     look: int = Field(0, description="Number of blocks folded.")
-    evidence_until: Timestamp | None = None
-    labels: int = 0
-    coverage: Coverage | None = None
-    worst: list[SliceVerdict] = Field(default_factory=list, max_length=10, description="The slices with most evidence against the candidate.")
-    culprits: list[SliceVerdict] = Field(default_factory=list, max_length=10)
+    evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
+    labels: int = Field(0, description="Labels seen in both arms.")
+    coverage: Coverage | None = Field(None, description="How much of the traffic could be judged.")
+    worst: list[SliceVerdict] = Field(
+        default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
+    )
+    culprits: list[SliceVerdict] = Field(
+        default_factory=list, max_length=10, description="The slices named as regressed when the verdict fell."
+    )
 
 
 RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", "RolledBack", "Superseded", "Stalled"]
@@ -142,16 +166,20 @@ RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", 
 class ModelRolloutStatus(ApiModel):
     """Only what cannot be recomputed, and what people read."""
 
-    observed_generation: int = -1
-    result: RolloutResult = "Progressing"
-    reason: str = ""
-    message: str = Field("", max_length=2048)
-    tier: str | None = None
-    started_at: Timestamp | None = None
-    finished_at: Timestamp | None = None
-    stalled_since: Timestamp | None = None
-    rolling_back_since: Timestamp | None = None
-    superseded_by: str | None = None
-    handled: dict[str, str] = Field(default_factory=dict)
-    tiers: list[TierStatus] = Field(default_factory=list)
-    conditions: list[Condition] = Field(default_factory=list)
+    observed_generation: int = Field(-1, description="The metadata.generation that this status describes; -1: none yet.")
+    result: RolloutResult = Field("Progressing", description="Where the rollout is, or how it ended.")
+    reason: str = Field("", description="One word for why.")
+    message: Message = Field("", description="Why, with numbers.")
+    tier: str | None = Field(None, description="The tier in flight, or where it ended.")
+    started_at: Timestamp | None = Field(None, description="When it began.")
+    finished_at: Timestamp | None = Field(None, description="When it ended.")
+    stalled_since: Timestamp | None = Field(None, description="Since when it waits for a person.")
+    rolling_back_since: Timestamp | None = Field(None, description="When the rollback began.")
+    superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
+    handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
+    tiers: list[TierStatus] = Field(
+        default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list, description="Ready, Progressing, Stalled, RolledBack.", json_schema_extra=list_map("type")
+    )

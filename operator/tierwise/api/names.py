@@ -87,6 +87,7 @@ class Reason(StrEnum):
     FROZEN = "Frozen"
     PAUSED = "Paused"
     SOAKING = "Soaking"
+    UNCOMPARED = "Uncompared"  # the baseline was captured at first sight: nothing to compare with
     NON_INFERIOR = "NonInferior"
     INCONCLUSIVE = "Inconclusive"
     MAX_DURATION = "MaxDuration"

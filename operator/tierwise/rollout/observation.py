@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.names import Reason
 from tierwise.monitoring.judgement import Judgement
 
@@ -87,6 +87,7 @@ class DeploymentView:
     annotations: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
     has_finalizer: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +134,4 @@ class Observation:
     judgement: Judgement | JudgementUnavailable | None = None
     claims: tuple[Claim, ...] = ()
     created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
+    frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
