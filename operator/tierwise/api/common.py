@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 DURATION_PATTERN = r"^([0-9]+[hms])+$"
 _UNIT_SECONDS = {"h": 3600, "m": 60, "s": 1}
+MESSAGE_LENGTH = 2048
 
 
 class ApiModel(BaseModel):
@@ -23,6 +24,26 @@ class ApiModel(BaseModel):
     def to_wire(self) -> dict[str, object]:
         """The object as Kubernetes JSON: aliases, no nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
+    """A CEL rule. `message` says what is expected and what to do; `field` is the path below the rule's object to blame."""
+    blamed = {"fieldPath": field} if field else {}
+    return {"rule": expression, "message": message, **blamed}
+
+
+def rules(*items: dict[str, str]) -> dict[str, Any]:
+    """The CEL rules of a model or field, for ``json_schema_extra``."""
+    return {"x-kubernetes-validations": list(items)}
+
+
+def list_map(key: str) -> dict[str, Any]:
+    """A list whose items are told apart by a key: unique, and merged item by item by server-side apply."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+EMPTY_OBJECT: dict[str, Any] = {"default": {}}  # so that the API server fills in the defaults of the fields below
 
 
 def duration_seconds(duration: str) -> int:
@@ -41,36 +62,69 @@ def _rfc3339(value: datetime) -> str:
     return text.removesuffix("+00:00").removesuffix(".000") + "Z"
 
 
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+def _shortened(value: object) -> object:
+    # A long message must never make a status unwritable, or an object unreadable.
+    if isinstance(value, str) and len(value) > MESSAGE_LENGTH:
+        return value[: MESSAGE_LENGTH - 1] + "…"
+    return value
+
+
+# The format makes it a duration in CEL; the pattern refuses what the format lets through (1d, 4 hours, -5m, 1.5h).
+Duration = Annotated[
+    str, Field(pattern=DURATION_PATTERN, max_length=32, json_schema_extra={"format": "duration"})
+]  # fmt: skip
 Timestamp = Annotated[datetime, AfterValidator(_utc), PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+DimensionName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
+MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][-a-z0-9.]*$")]
+Message = Annotated[str, BeforeValidator(_shortened), Field(max_length=MESSAGE_LENGTH)]
 
 
 class Version(ApiModel):
     """One build of a model."""
 
-    name: str = Field(min_length=1, max_length=63, description="The value the prediction log carries in its version column.")
-    commit: str | None = Field(None, max_length=64, description="Provenance, shown everywhere. Quote it when it is all digits.")
-    digest: str | None = Field(None, max_length=128, description="Digest of the weights; a rolled-back digest is remembered.")
+    name: str = Field(
+        min_length=1, max_length=63, description="The value that the prediction log carries in its version column."
+    )
+    commit: str | None = Field(
+        None,
+        max_length=64,
+        description="Provenance, shown everywhere. Quote it when it is all digits: YAML reads a bare one as a number.",
+    )
+    digest: str | None = Field(
+        None,
+        max_length=128,
+        description="Digest of the weights, such as sha256:9c1d…; a rolled-back digest is remembered, not only the name.",
+    )
     image: str | None = Field(None, max_length=512, description="The container image that serves this version.")
-    parameters: dict[str, str] = Field(
-        default_factory=dict, max_length=32, description="Environment variables of the container that select this version."
+    parameters: dict[str, Annotated[str, Field(max_length=512)]] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Environment variables of the container that select this version, such as MODEL_URI.",
+        json_schema_extra=rules(
+            rule(
+                "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]{0,127}$'))",
+                "a parameter's name must be an environment variable's: letters, digits and _, at most 128; rename it",
+            )
+        ),
     )
 
 
 class Margin(ApiModel):
-    """How much worse than the baseline is still acceptable: an absolute difference or a share of the baseline's rate."""
+    """How much worse than the baseline: exactly one of an absolute difference and a share of the baseline's rate."""
 
-    absolute: float | None = Field(None, ge=0, le=1)
-    relative: float | None = Field(None, ge=0, le=10)
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    absolute: float | None = Field(None, ge=0, le=1, description="Difference of the two rates; 0.01 is one percentage point.")
+    relative: float | None = Field(None, ge=0, le=10, description="Share of the baseline's rate; 0.25 is a quarter more errors.")
 
 
 class Condition(ApiModel):
     """One Kubernetes condition."""
 
-    type: str = Field(max_length=64)
-    status: Literal["True", "False", "Unknown"]
-    reason: str = Field(max_length=64)
-    message: str = Field("", max_length=2048)
-    observed_generation: int | None = None
-    last_transition_time: Timestamp
+    type: str = Field(max_length=64, description="What is said: Ready, Reconciling, Stalled, Available, …")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
+    reason: str = Field(max_length=64, description="One word for why, for programs.")
+    message: Message = Field("", description="Why, with numbers, and what to do; for people.")
+    observed_generation: int | None = Field(None, description="The metadata.generation this was said of.")
+    last_transition_time: Timestamp = Field(description="When `status` last changed.")

@@ -1,0 +1,67 @@
+"""Writes or compares the files that are generated from the API models: crds/ and the chart's copy of it.
+
+Run as ``python -m tierwise.api.crd --write|--check`` in a checkout of the repository (`make crds`, `make lint`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tierwise.api.crd import crd_files
+
+ROOT = Path(__file__).resolve().parents[3]
+CRD_FOLDERS = ("crds", "charts/tierwise/crds")
+
+
+def generated_files() -> dict[Path, str]:
+    """Path below the repository's root -> text, of every generated file."""
+    return {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
+
+
+def write(root: Path) -> list[Path]:
+    """Write what differs; returns the files written."""
+    changed = [path for path, text in generated_files().items() if _read(root / path) != text]
+    for path in changed:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(generated_files()[path], encoding="utf-8")
+    return changed
+
+
+def problems(root: Path) -> list[str]:
+    """One line for every generated file that is missing or differs, and for every file that has no source any more."""
+    expected = generated_files()
+    lines = [
+        f"{path}: {'differs from' if (root / path).exists() else 'is missing, generate it from'} operator/tierwise/api; run `make crds`"
+        for path, text in expected.items()
+        if _read(root / path) != text
+    ]
+    for folder in CRD_FOLDERS:
+        for found in sorted((root / folder).glob("*.yaml")):
+            if found.relative_to(root) not in expected:
+                lines.append(f"{found.relative_to(root)}: no model generates it; delete it")
+    return lines
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
+    """Exit code: 0 done or equal, 1 something differs (each file is named)."""
+    parser = argparse.ArgumentParser(prog="python -m tierwise.api.crd", description=__doc__)
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--write", action="store_true", help="write the files that differ")
+    mode.add_argument("--check", action="store_true", help="exit 1 and name every file that differs")
+    if parser.parse_args(arguments).write:
+        for path in write(root):
+            sys.stdout.write(f"wrote {path}\n")
+        return 0
+    lines = problems(root)
+    sys.stderr.writelines(line + "\n" for line in lines)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
