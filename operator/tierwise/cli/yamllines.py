@@ -1,0 +1,200 @@
+"""Manifests with line numbers: every complaint about a file says which key at which line is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tierwise.api.names import API_VERSION, Reason
+from tierwise.runtime.errors import SpecError
+
+KeyPath = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at one place of a file; prints as ``file.yaml:14: spec.tiers[1].exposure: …``."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key + ': ' if self.key else ''}{self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document. `lines` maps the path of every key and item to its line (1-based)."""
+
+    file: str
+    data: Any
+    lines: Mapping[KeyPath, int]
+    problems: tuple[Problem, ...] = field(default=())  # duplicate keys
+
+    @property
+    def kind(self) -> str:
+        """The object's kind; empty when it has none."""
+        return str(self.data.get("kind", "")) if isinstance(self.data, dict) else ""
+
+    @property
+    def name(self) -> str:
+        """metadata.name; empty when it has none."""
+        metadata = self.data.get("metadata") if isinstance(self.data, dict) else None
+        return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+    def line_of(self, path: KeyPath) -> int:
+        """Line of the key, or of the nearest key above it that exists."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return 1
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """A complaint about the key at `path`."""
+        return Problem(self.file, self.line_of(path), key_text(path), message)
+
+
+class ManifestError(SpecError):
+    """A file that cannot be used. `problems` are all that was found; the message is the first of them."""
+
+    def __init__(self, problems: tuple[Problem, ...], remedy: str = "") -> None:
+        more = f"\nand {len(problems) - 1} more: `tierwise lint` lists them" if len(problems) > 1 else ""
+        super().__init__(str(problems[0]) + more, remedy, reason=Reason.INVALID_SPEC)
+        self.problems = problems
+
+
+def load_documents(path: str | Path) -> tuple[Document, ...]:
+    """All documents of a YAML or JSON file that are not empty.
+
+    Raises:
+        ManifestError: not YAML, with the parser's line.
+        OSError: the file cannot be read.
+    """
+    file = str(path)
+    text = Path(path).read_text(encoding="utf-8")
+    loader = yaml.SafeLoader(text)
+    documents = []
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None  # check_node said so
+            lines: dict[KeyPath, int] = {}
+            problems = tuple(_index(node, (), lines, file))
+            data = loader.construct_document(node)
+            if data is not None:
+                documents.append(Document(file, data, lines, problems))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ManifestError((Problem(file, line, "", f"not YAML: {error.problem}"),)) from error
+    finally:
+        loader.dispose()
+    return tuple(documents)
+
+
+def load_one(path: str | Path, kind: str) -> Document:
+    """The only document of `kind` in the file.
+
+    Raises:
+        ManifestError: none or several of that kind, another apiVersion, or duplicate keys.
+    """
+    documents = load_documents(path)
+    found = [document for document in documents if document.kind == kind]
+    if len(found) != 1:
+        kinds = ", ".join(document.kind or "an object without kind" for document in documents) or "nothing"
+        message = f"expected one {kind}, found {len(found)} (the file holds {kinds})"
+        raise ManifestError((Problem(str(path), 1, "", message),), f"give a file with exactly one {kind}")
+    document = found[0]
+    problems = document.problems
+    if document.data.get("apiVersion") != API_VERSION:
+        problems += (document.problem(("apiVersion",), f"{document.data.get('apiVersion')!r} is not {API_VERSION}"),)
+    if problems:
+        raise ManifestError(problems)
+    return document
+
+
+def parse_spec(document: Document, model: type[Model]) -> Model:
+    """The document's ``spec`` as `model`.
+
+    Raises:
+        ManifestError: with every problem and its line.
+    """
+    try:
+        return model.model_validate(document.data.get("spec") or {})
+    except ValidationError as error:
+        raise ManifestError(problems_of(document, error, ("spec",))) from error
+
+
+def problems_of(document: Document, error: ValidationError, prefix: KeyPath = ()) -> tuple[Problem, ...]:
+    """Pydantic's complaints about a part of the document (at `prefix`), with lines, in order of lines."""
+    problems = []
+    for detail in error.errors():
+        path = _existing(document, (*prefix, *detail["loc"]))
+        problems.append(document.problem(path, _sentence(detail["type"], detail["msg"], detail.get("input"))))
+    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))
+
+
+def key_text(path: KeyPath) -> str:
+    """``("spec", "tiers", 1, "name")`` → ``spec.tiers[1].name``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _index(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: str) -> Iterator[Problem]:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[Hashable] = set()
+        for key, value in node.value:
+            below = (*path, str(key.value))
+            line = key.start_mark.line + 1
+            if below in seen:
+                yield Problem(file, line, key_text(below), f"is given twice (first at line {lines[below]}); keep one")
+            seen.add(below)
+            lines[below] = line
+            yield from _index(value, below, lines, file)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*path, index)] = value.start_mark.line + 1
+            yield from _index(value, (*path, index), lines, file)
+
+
+def _existing(document: Document, path: KeyPath) -> KeyPath:
+    """Without the parts that pydantic adds for the branches of a union (``exposure.int``)."""
+    kept: KeyPath = ()
+    for position, part in enumerate(path):
+        if (*kept, part) in document.lines or (position == len(path) - 1 and _is_mapping(document, kept)):
+            kept = (*kept, part)
+    return kept
+
+
+def _is_mapping(document: Document, path: KeyPath) -> bool:
+    value = document.data
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(value, dict)
+
+
+def _sentence(kind: str, message: str, value: object) -> str:
+    match kind:
+        case "extra_forbidden":
+            return "is not a known field; remove it or fix its spelling"
+        case "missing":
+            return "is missing; give it"
+        case "string_type" if isinstance(value, int | float) and not isinstance(value, bool):
+            return f"{value!r} is a number, not text; quote it"
+        case _:
+            text = message.removeprefix("Value error, ")
+            shown = "" if isinstance(value, dict | list) or repr(value) in text else f"{value!r}: "
+            return f"{shown}{text[0].lower()}{text[1:]}"
