@@ -1,0 +1,47 @@
+"""Where local clusters and built binaries live, and the locks that keep two commands apart."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Progress = Callable[[str], None]
+"""Takes one line for a person: what is being done now."""
+
+
+def silent(_line: str) -> None:
+    """A `Progress` that prints nothing."""
+
+
+def home() -> Path:
+    """The folder of everything this package keeps: $TIERWISE_HOME, else `tierwise` in the user's cache folder."""
+    if chosen := os.environ.get("TIERWISE_HOME"):
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "tierwise"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tierwise"
+
+
+def clusters() -> Path:
+    """The folder with one folder per local cluster."""
+    return home() / "local"
+
+
+@contextmanager
+def locked(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds an exclusive lock on `path` (created when missing); calls `waiting` once if another process holds it.
+
+    The kernel drops the lock with the process, so a killed command never leaves one behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
