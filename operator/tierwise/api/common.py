@@ -27,7 +27,7 @@ class ApiModel(BaseModel):
 
 
 def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
-    """A CEL rule. `message` says what is expected and what to do; `field` is the path below the rule's object to blame."""
+    """A CEL rule: `message` says what is expected and what to do, `field` which path below the object is to blame."""
     blamed = {"fieldPath": field} if field else {}
     return {"rule": expression, "message": message, **blamed}
 
@@ -94,7 +94,7 @@ class Version(ApiModel):
     digest: str | None = Field(
         None,
         max_length=128,
-        description="Digest of the weights, such as sha256:9c1d…; a rolled-back digest is remembered, not only the name.",
+        description="Digest of the weights, such as sha256:9c1d…; a rolled-back one is remembered, not only the name.",
     )
     image: str | None = Field(None, max_length=512, description="The container image that serves this version.")
     parameters: dict[str, Annotated[str, Field(max_length=512)]] = Field(
@@ -115,8 +115,12 @@ class Margin(ApiModel):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    absolute: float | None = Field(None, ge=0, le=1, description="Difference of the two rates; 0.01 is one percentage point.")
-    relative: float | None = Field(None, ge=0, le=10, description="Share of the baseline's rate; 0.25 is a quarter more errors.")
+    absolute: float | None = Field(
+        None, ge=0, le=1, description="Difference of the two rates; 0.01 is one percentage point."
+    )
+    relative: float | None = Field(
+        None, ge=0, le=10, description="Share of the baseline's rate; 0.25 is a quarter more errors."
+    )
 
 
 class Condition(ApiModel):

@@ -81,7 +81,7 @@ KINDS = (
         "ModelRollout",
         "modelrollouts",
         ("mro", "rollout"),
-        "One attempt to bring one candidate through the tiers. Written by Tierwise only; the list of them is the history.",
+        "One attempt to bring one candidate through the tiers. Written by Tierwise only; the list is the history.",
         ModelRolloutSpec,
         ModelRolloutStatus,
         (
@@ -171,7 +171,8 @@ def _column(column: Column) -> dict[str, Any]:
 def crd_files() -> dict[str, str]:
     """File name -> YAML text of every CustomResourceDefinition; the same models give the same bytes."""
     return {
-        f"{GROUP}_{kind.plural}.yaml": HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=120, allow_unicode=True)
+        f"{GROUP}_{kind.plural}.yaml": HEADER
+        + yaml.safe_dump(definition(kind), sort_keys=False, width=120, allow_unicode=True)
         for kind in KINDS
     }
 

@@ -35,7 +35,9 @@ class ModelRolloutSpec(ApiModel):
         )
     )
 
-    model_deployment: str = Field(min_length=1, max_length=253, description="The ModelDeployment this attempt belongs to.")
+    model_deployment: str = Field(
+        min_length=1, max_length=253, description="The ModelDeployment this attempt belongs to."
+    )
     model: str = Field(min_length=1, max_length=63, description="Name of the model.")
     revision: int = Field(ge=1, description="Number of the attempt; part of the object's name.")
     from_: Version = Field(alias="from", description="The version it starts from, and returns to: the baseline.")
@@ -87,7 +89,8 @@ class Frozen(ApiModel):
     sigma_pod: float = Field(0.0, description="Spread between pods.")
     datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
     powered: str = Field(
-        "", description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior."
+        "",
+        description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior.",
     )
     prior_rates: dict[str, list[float]] = Field(
         default_factory=dict, description="p0 per dataset/metric, in order of the slices."
@@ -132,7 +135,9 @@ class Coverage(ApiModel):
     insufficient: int = Field(0, description="Hypotheses with too little data for one.")
 
 
-TierPhase = Literal["Pending", "Probing", "Judging", "Delivering", "Delivered", "RollingBack", "RolledBack", "Untouched"]
+TierPhase = Literal[
+    "Pending", "Probing", "Judging", "Delivering", "Delivered", "RollingBack", "RolledBack", "Untouched"
+]
 
 
 class TierStatus(ApiModel):
@@ -166,7 +171,9 @@ RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", 
 class ModelRolloutStatus(ApiModel):
     """Only what cannot be recomputed, and what people read."""
 
-    observed_generation: int = Field(-1, description="The metadata.generation that this status describes; -1: none yet.")
+    observed_generation: int = Field(
+        -1, description="The metadata.generation that this status describes; -1: none yet."
+    )
     result: RolloutResult = Field("Progressing", description="Where the rollout is, or how it ended.")
     reason: str = Field("", description="One word for why.")
     message: Message = Field("", description="Why, with numbers.")

@@ -17,14 +17,17 @@ def _none_when_empty(value: object) -> object:
 # A column with a default is switched off by "": the API server would turn null into the default.
 Column = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 OptionalColumn = Annotated[
-    Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z_][A-Za-z0-9_.]*)?$")] | None, BeforeValidator(_none_when_empty)
+    Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z_][A-Za-z0-9_.]*)?$")] | None,
+    BeforeValidator(_none_when_empty),
 ]
 
 
 class Store(ApiModel):
     """Which ClickHouse; default: the operator's own store."""
 
-    dsn_secret: SecretKey = Field(description="The Secret's key that holds the DSN, such as clickhouse://reader:…@ch:8123/logs.")
+    dsn_secret: SecretKey = Field(
+        description="The Secret's key that holds the DSN, such as clickhouse://reader:…@ch:8123/logs."
+    )
 
 
 class Columns(ApiModel):
@@ -32,8 +35,12 @@ class Columns(ApiModel):
 
     time: Column = Field("ts", description="Time of serving.")
     model: OptionalColumn = Field("model", description='The model\'s name; "" when the table holds one model only.')
-    version: Column = Field("model_version", description="The version's name, as in a ModelDeployment's spec.version.name.")
-    commit: OptionalColumn = Field(None, description="The version's commit, compared with what pods report. Default: none.")
+    version: Column = Field(
+        "model_version", description="The version's name, as in a ModelDeployment's spec.version.name."
+    )
+    commit: OptionalColumn = Field(
+        None, description="The version's commit, compared with what pods report. Default: none."
+    )
     tier: OptionalColumn = Field("tier", description='The tier\'s name; "" when the table has none.')
     pod: OptionalColumn = Field(None, description="The pod that served. Default: none.")
     score: Column = Field("score", description="Score or answer of the model.")
@@ -48,13 +55,19 @@ class Domain(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.min < self.max", "domain.min must be below domain.max (defaults: 0 and 1); swap or correct them", ".min")
+            rule(
+                "self.min < self.max",
+                "domain.min must be below domain.max (defaults: 0 and 1); swap or correct them",
+                ".min",
+            )
         )
     )
 
     min: float = Field(0.0, description="Smallest valid score.")
     max: float = Field(1.0, description="Largest valid score.")
-    exclude: list[float] = Field(default_factory=list, max_length=16, description="Scores that are invalid, such as a default of 0.")
+    exclude: list[float] = Field(
+        default_factory=list, max_length=16, description="Scores that are invalid, such as a default of 0."
+    )
 
 
 class Scale(ApiModel):
@@ -62,8 +75,8 @@ class Scale(ApiModel):
 
     kind: Literal["Linear", "Logit", "Log", "Classes", "None"] = Field(
         "Linear",
-        description="Linear: equal steps over the domain. Logit: equal steps of the logit from -8 to 8. Log: equal ratios. "
-        "Classes and None are not supported yet.",
+        description="Linear: equal steps over the domain. Logit: equal steps of the logit from -8 to 8. "
+        "Log: equal ratios. Classes and None are not supported yet.",
     )
     bins: int = Field(100, ge=2, le=1000, description="Number of bins.")
 
@@ -72,8 +85,12 @@ class Dimension(ApiModel):
     """An SQL expression over the log."""
 
     name: DimensionName = Field(description="Name of the dimension, unique in this list; slices refer to it.")
-    expression: str = Field(min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent.")
-    max_values: int = Field(50, ge=2, le=10000, description="Most frequent values that are kept apart; the others count as 'other'.")
+    expression: str = Field(
+        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+    )
+    max_values: int = Field(
+        50, ge=2, le=10000, description="Most frequent values that are kept apart; the others count as 'other'."
+    )
 
 
 class MonitoringDatasetSpec(ApiModel):
@@ -111,24 +128,33 @@ class MonitoringDatasetSpec(ApiModel):
     )
     maturity: Duration = Field("0s", description="Label delay, 99th percentile: a block is judged when it is so old.")
     threshold: float = Field(0.5, description="Turns scores into answers, with `positive`.")
-    positive: Literal["AtOrAbove", "Below"] = Field("AtOrAbove", description="On which side of the threshold the answer is yes.")
+    positive: Literal["AtOrAbove", "Below"] = Field(
+        "AtOrAbove", description="On which side of the threshold the answer is yes."
+    )
     domain: Domain = Field(
         default_factory=Domain,
         description="Valid scores; one outside is invalid, and a reason to act when it is everywhere.",
         json_schema_extra=EMPTY_OBJECT,
     )
     scale: Scale = Field(
-        default_factory=Scale, description="How scores are binned in the stored distributions.", json_schema_extra=EMPTY_OBJECT
+        default_factory=Scale,
+        description="How scores are binned in the stored distributions.",
+        json_schema_extra=EMPTY_OBJECT,
     )
     dimensions: list[Dimension] = Field(
-        default_factory=list, max_length=32, description="How the log can be sliced.", json_schema_extra=list_map("name")
+        default_factory=list,
+        max_length=32,
+        description="How the log can be sliced.",
+        json_schema_extra=list_map("name"),
     )
 
 
 class MonitoringDatasetStatus(ApiModel):
     """Whether the dataset can be used."""
 
-    observed_generation: int = Field(-1, description="The metadata.generation that this status describes; -1: none yet.")
+    observed_generation: int = Field(
+        -1, description="The metadata.generation that this status describes; -1: none yet."
+    )
     conditions: list[Condition] = Field(
         default_factory=list, description="Ready: its columns and SQL were tried.", json_schema_extra=list_map("type")
     )

@@ -104,7 +104,9 @@ def _flatten(node: Schema, scope: _Scope) -> tuple[Schema, _Scope]:
         if "$ref" in node:
             name = str(node.pop("$ref")).rpartition("/")[2]
             if name in scope.above:
-                raise StructuralError(scope.where, f"{name} contains itself", "a structural schema is finite; flatten it")
+                raise StructuralError(
+                    scope.where, f"{name} contains itself", "a structural schema is finite; flatten it"
+                )
             scope = _Scope(scope.where, scope.definitions, (*scope.above, name), scope.bounded, scope.defaults)
             node = {**scope.definitions[name], **node}
         elif len(node.get("allOf", ())) == 1:
@@ -161,7 +163,9 @@ def _convert_object(node: Schema, scope: _Scope) -> None:
     elif isinstance(extra, dict) and extra:
         node["additionalProperties"] = _convert(extra, scope.at("{}"))
     else:
-        raise StructuralError(scope.where, "its values have no type", "give the map's values a type, or name the fields")
+        raise StructuralError(
+            scope.where, "its values have no type", "give the map's values a type, or name the fields"
+        )
 
 
 def _convert_list(node: Schema, scope: _Scope) -> None:

@@ -32,16 +32,18 @@ def write(root: Path) -> list[Path]:
 def problems(root: Path) -> list[str]:
     """One line for every generated file that is missing or differs, and for every file that has no source any more."""
     expected = generated_files()
-    lines = [
-        f"{path}: {'differs from' if (root / path).exists() else 'is missing, generate it from'} operator/tierwise/api; run `make crds`"
+    differing = [
+        f"{path}: {'differs from the models' if (root / path).exists() else 'is missing'}; run `make crds`"
         for path, text in expected.items()
         if _read(root / path) != text
     ]
-    for folder in CRD_FOLDERS:
-        for found in sorted((root / folder).glob("*.yaml")):
-            if found.relative_to(root) not in expected:
-                lines.append(f"{found.relative_to(root)}: no model generates it; delete it")
-    return lines
+    stray = [
+        f"{found.relative_to(root)}: no model generates it; delete it"
+        for folder in CRD_FOLDERS
+        for found in sorted((root / folder).glob("*.yaml"))
+        if found.relative_to(root) not in expected
+    ]
+    return differing + stray
 
 
 def _read(path: Path) -> str | None:

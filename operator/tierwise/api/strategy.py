@@ -1,0 +1,216 @@
+"""How a version is rolled out: tiers, delivery and analysis. A ModelRollout keeps a copy of all three."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map, rule, rules
+
+SLICE_PATTERN = r"^[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*){0,2}$"
+
+
+class LabelSelector(ApiModel):
+    """Workloads by label."""
+
+    match_labels: dict[str, Annotated[str, Field(max_length=63)]] = Field(
+        min_length=1,
+        max_length=16,
+        description="Labels that a workload must have, all of them.",
+        json_schema_extra=rules(
+            rule("self.all(key, key.size() <= 128)", "a label's key must have at most 128 characters; shorten it")
+        ),
+    )
+
+
+class WorkloadSelector(ApiModel):
+    """Which workloads make up a tier."""
+
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet"] = Field(
+        "Deployment", description="Kind of the workloads. Only Deployment is supported so far."
+    )
+    selector: LabelSelector = Field(description="Which of them, in this namespace, by label.")
+
+
+class SecretKey(ApiModel):
+    """A key of a Secret in the same namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the Secret, in the namespace of this object.")
+    key: str = Field(min_length=1, max_length=253, description="Key in the Secret's data.")
+
+
+class ClusterRef(ApiModel):
+    """Another cluster that a tier lives in."""
+
+    kubeconfig_secret: SecretKey = Field(description="The Secret's key that holds the kubeconfig.")
+
+
+class Tier(ApiModel):
+    """A named set of workloads that are updated together."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.maxDuration > self.minDuration",
+                "maxDuration must be longer than minDuration (defaults: 4h and 10m); raise the one or lower the other",
+                ".maxDuration",
+            ),
+            rule(
+                "!has(self.exposure) || !has(self.exposureWorkloads)",
+                "give exposure (a share of each workload's pods) or exposureWorkloads (whole workloads), not both; "
+                "remove one",
+                ".exposureWorkloads",
+            ),
+        )
+    )
+
+    name: Name = Field(description="Name of the tier, unique in this list.")
+    workloads: WorkloadSelector = Field(description="The workloads that make up the tier, fixed when the tier starts.")
+    exposure: int | str = Field(
+        "20%",
+        description="Share of the tier's pods that run the candidate, beside the untouched ones, until the verdict: "
+        "1-90 %, written 20% or 20. Default: 20%.",
+        # No default in the CRD: it would stand beside exposureWorkloads, which excludes it.
+        json_schema_extra={
+            "default": None,
+            "maxLength": 4,
+            **rules(
+                rule(
+                    "type(self) == int ? self >= 1 && self <= 90 : string(self).matches('^([1-9]|[1-8][0-9]|90)%$')",
+                    "exposure must be 1-90 % of the tier's pods, written 20% or 20; give a value between 1% and 90%",
+                )
+            ),
+        },
+    )
+    exposure_workloads: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Instead of exposure: so many whole workloads get the candidate. Not supported yet.",
+    )
+    min_duration: Duration = Field(
+        "10m", description="Soak: not promoted earlier, whatever the evidence. Counted from the start of judging."
+    )
+    max_duration: Duration = Field(
+        "4h", description="When analysis.onInconclusive decides; a hold that outlasts it becomes Stalled."
+    )
+    control: Literal["Concurrent", "Fresh"] = Field(
+        "Concurrent",
+        description="What the candidate is compared with: Concurrent, the untouched pods; Fresh, a new twin of the "
+        "baseline (not supported yet).",
+    )
+    cluster: ClusterRef | None = Field(
+        None, description="The cluster the tier lives in; default: this one. Not supported yet."
+    )
+
+
+class MetricSpec(ApiModel):
+    """A metric to judge, with how much worse is acceptable."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.tolerance) || !has(self.tolerance.absolute) || !has(self.margin.absolute) || "
+                "self.tolerance.absolute <= self.margin.absolute",
+                "tolerance.absolute must not exceed margin.absolute; lower it, or leave it out for half the margin",
+                ".tolerance",
+            ),
+            rule(
+                "!has(self.tolerance) || !has(self.tolerance.relative) || !has(self.margin.relative) || "
+                "self.tolerance.relative <= self.margin.relative",
+                "tolerance.relative must not exceed margin.relative; lower it, or leave it out for half the margin",
+                ".tolerance",
+            ),
+        )
+    )
+
+    name: MetricName = Field(
+        description="Name of the metric, such as accuracy, error-rate, recall, false-positive-rate, precision; "
+        "metrics can be plugged in, so the operator checks it."
+    )
+    margin: Margin = Field(
+        description="How much worse than the baseline is still acceptable; promotion is proof against it."
+    )
+    tolerance: Margin | None = Field(None, description="Worse than this is a regression. Default: half the margin.")
+
+
+class Expectation(ApiModel):
+    """A change that is wanted or known in one slice."""
+
+    slice: dict[str, Annotated[str, Field(max_length=128)]] = Field(
+        min_length=1,
+        max_length=3,
+        description="Dimension to value; one of `slices`.",
+        json_schema_extra=rules(
+            rule("self.all(key, key.size() <= 63)", "a dimension's name must have at most 63 characters; shorten it")
+        ),
+    )
+    metric: MetricName = Field(description="The metric that changes there.")
+    change: Literal["Improve", "Ignore"] = Field(
+        "Improve", description="Improve: wanted, so it is tested for it; Ignore: known, so it is not judged."
+    )
+
+
+class DatasetAnalysis(ApiModel):
+    """One MonitoringDataset and what to judge on it."""
+
+    name: str = Field(min_length=1, max_length=253, description="A MonitoringDataset of this namespace.")
+    metrics: list[MetricSpec] = Field(
+        min_length=1,
+        max_length=16,
+        description="What to judge; each is judged on the whole and on every slice.",
+        json_schema_extra=list_map("name"),
+    )
+    slices: list[Annotated[str, Field(min_length=1, max_length=128, pattern=SLICE_PATTERN)]] | None = Field(
+        None,
+        max_length=32,
+        description="Dimensions, or combinations of up to three joined by a comma, such as asn_type,browser. "
+        "Default: each dimension alone.",
+        json_schema_extra=LIST_SET,
+    )
+    expect: list[Expectation] = Field(
+        default_factory=list, max_length=8, description="Where a change is wanted or known."
+    )
+
+
+class Analysis(ApiModel):
+    """How the candidate is judged."""
+
+    interval: Duration = Field(
+        "1m",
+        description="Length of a block of prediction time, and of the pause between looks; at least 1s.",
+        json_schema_extra=rules(
+            rule("self >= duration('1s')", "interval must be at least 1s; give a longer one such as 1m")
+        ),
+    )
+    warm_up: Duration = Field(
+        "0s", description="Fresh pods are slower and colder: so long after both arms are ready, judging begins."
+    )
+    false_rollback_rate: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="Probability of ever rolling back a candidate that is within tolerance everywhere, over the whole "
+        "rollout: all tiers, looks, slices and metrics.",
+    )
+    datasets: list[DatasetAnalysis] = Field(
+        min_length=1,
+        max_length=8,
+        description="Labelled parts of the prediction log, and what to judge on each.",
+        json_schema_extra=list_map("name"),
+    )
+    on_inconclusive: Literal["Hold", "Promote", "RollBack"] = Field(
+        "Hold", description="What to do at a tier's maxDuration without a verdict; Hold waits for a person."
+    )
+
+
+class Delivery(ApiModel):
+    """How a version gets into a workload."""
+
+    type: Literal["PodTemplate", "PodAnnotation", "ConfigMap"] = Field(
+        "PodTemplate",
+        description="PodTemplate sets image and parameters of the container; PodAnnotation and ConfigMap are "
+        "not supported yet.",
+    )
+    container: str = Field(min_length=1, max_length=63, description="Name of the container that serves the model.")

@@ -1,0 +1,70 @@
+"""Fields that the API has and this release does not implement. They are never ignored: a person is told to remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.strategy import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A field whose feature comes later: its path below the object, what it asks for, and what to do instead."""
+
+    path: tuple[str | int, ...]
+    fact: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{path_text(self.path)}: {self.fact}; {self.remedy}"
+
+
+def path_text(path: tuple[str | int, ...]) -> str:
+    """``("spec", "tiers", 1, "name")`` as a person reads it: ``spec.tiers[1].name``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def unsupported_features(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[str]:
+    """One line per field that asks for a feature of a later release, with its path and what to do; empty: none."""
+    return [str(item) for item in unsupported(spec)]
+
+
+def unsupported(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[Unsupported]:
+    """The same with the paths apart, in the order of the object."""
+    if isinstance(spec, MonitoringDatasetSpec):
+        return list(_of_dataset(spec))
+    return list(_of_deployment(spec))
+
+
+def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Unsupported]:
+    if spec.delivery.type != "PodTemplate":
+        path = ("spec", "delivery", "type")
+        yield Unsupported(path, f"delivery by {spec.delivery.type} is not supported yet", "use PodTemplate")
+    for index, tier in enumerate(spec.tiers):
+        yield from _of_tier(tier, ("spec", "tiers", index))
+    if spec.notify:
+        yield Unsupported(("spec", "notify"), "webhooks are not supported yet", "remove it; Events tell the same")
+
+
+def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
+    if tier.workloads.kind != "Deployment":
+        fact = f"workloads of kind {tier.workloads.kind} are not supported yet"
+        yield Unsupported((*path, "workloads", "kind"), fact, "use Deployments")
+    if tier.exposure_workloads is not None:
+        fact = "exposing whole workloads is not supported yet"
+        yield Unsupported((*path, "exposureWorkloads"), fact, "use exposure")
+    if tier.control != "Concurrent":
+        fact = f"control {tier.control} is not supported yet"
+        yield Unsupported((*path, "control"), fact, "use Concurrent")
+    if tier.cluster is not None:
+        fact = "a tier in another cluster is not supported yet"
+        yield Unsupported((*path, "cluster"), fact, "remove it; run one ModelDeployment in each cluster")
+
+
+def _of_dataset(spec: MonitoringDatasetSpec) -> Iterator[Unsupported]:
+    if spec.scale.kind in ("Classes", "None"):
+        fact = f"scale {spec.scale.kind} is not supported yet"
+        yield Unsupported(("spec", "scale", "kind"), fact, "use Linear, Logit or Log")
