@@ -1,0 +1,38 @@
+"""Served predictions as columns: what pods log, and what traffic for tests and demos produces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPod:
+    """A ready pod: its tier and the version that its own spec names."""
+
+    name: str
+    tier: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Served predictions of one interval, columns of equal length.
+
+    `offset_seconds` is the time of serving since the interval's start, `pod` indexes `pods`. `label` is 1, 0 or −1
+    (never known); `label_delay_seconds` is how long after the prediction it comes.
+    """
+
+    pods: tuple[ServingPod, ...]
+    pod: npt.NDArray[np.int64]
+    offset_seconds: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float32]
+    label: npt.NDArray[np.int8]
+    label_delay_seconds: npt.NDArray[np.float64]
+    dimensions: Mapping[str, npt.NDArray[np.str_]]
+
+    def __len__(self) -> int:
+        return len(self.score)

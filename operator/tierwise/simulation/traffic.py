@@ -1,0 +1,39 @@
+"""Rows of predictions as inference pods would write them: values only, seeded, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.runtime.predictions import Predictions, ServingPod
+
+
+class TrafficSource(Protocol):
+    """What is asked of the fleet, and what each version answers."""
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the log's dimension columns."""
+        ...
+
+    def serve(self, interval: int, pods: Sequence[ServingPod], seconds: float) -> Predictions:
+        """Interval number `interval` of `seconds`, answered by `pods`. The same arguments give the same rows."""
+        ...
+
+
+def spread_over_pods(
+    rng: np.random.Generator, tier: npt.NDArray[np.str_], pods: Sequence[ServingPod]
+) -> npt.NDArray[np.int64]:
+    """A pod for each request: any of its tier's with equal chance, as behind a Service; −1 where the tier has none.
+
+    `tier` holds the tier's name, one per request.
+    """
+    chosen = np.full(len(tier), -1, dtype=np.int64)
+    for name in sorted({pod.tier for pod in pods}):
+        members = np.array([i for i, pod in enumerate(pods) if pod.tier == name], dtype=np.int64)
+        requests = np.flatnonzero(tier == name)
+        chosen[requests] = rng.choice(members, size=len(requests))
+    return chosen
