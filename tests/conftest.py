@@ -1,0 +1,87 @@
+"""Fixtures on real components: one control plane for the session, a namespace for each test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import Kubectl
+from tierwise.local import cluster
+from tierwise.local.components import ensure_components
+from tierwise.local.errors import NoComponentsError
+
+CRDS = Path(__file__).parent.parent / "crds"
+IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
+
+_missing: dict[str, str] = {}
+
+
+def require(component: str, reason: str | None) -> None:
+    """Skips the test by the component's name when `reason` says why it is missing; with CI=true fails instead."""
+    if reason is None:
+        return
+    if IN_CI:
+        pytest.fail(f"{component} is missing, and CI=true: {reason}", pytrace=False)
+    pytest.skip(f"{component} is missing: {reason}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds the control plane before the first test: a cold build takes longer than any test may."""
+    if session.config.option.collectonly:
+        return
+    if not any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    try:
+        ensure_components(progress=lambda line: reporter.write_line(line) if reporter else None)
+    except NoComponentsError as error:
+        _missing["control plane"] = str(error)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[cluster.Cluster]:
+    """A real control plane, shared by the session; nothing of it survives the session, however that ends."""
+    require("control plane", _missing.get("control plane"))
+    name = f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    try:
+        yield cluster.up(name, provider="components", owner_pid=os.getpid())
+    finally:
+        cluster.down(name)
+
+
+@pytest.fixture(scope="session")
+def admin(control_plane: cluster.Cluster) -> Kubectl:
+    """kubectl with an administrator's rights and no namespace."""
+    return Kubectl(control_plane.kubectl, control_plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def crds_installed(admin: Kubectl) -> None:
+    """Tierwise's CRDs are served."""
+    admin("apply", "--server-side", "-f", str(CRDS))
+    admin("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+
+
+@pytest.fixture
+def namespace(admin: Kubectl) -> Iterator[str]:
+    """A namespace of the test's own; deleted afterwards (not waited for)."""
+    name = f"t-{uuid.uuid4().hex[:10]}"
+    admin("create", "namespace", name)
+    yield name
+    admin("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def kubectl(admin: Kubectl, namespace: str) -> Kubectl:
+    """kubectl in the test's namespace."""
+    return admin.inside(namespace)
+
+
+@pytest.fixture(scope="session")
+def kubectl_in(admin: Kubectl) -> Callable[[str], Kubectl]:
+    """kubectl in any namespace: kubectl_in("inference")("get", "pods")."""
+    return admin.inside

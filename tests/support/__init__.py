@@ -1,0 +1,1 @@
+"""What tests share: the control plane's handles, polling with a deadline."""
