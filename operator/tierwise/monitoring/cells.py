@@ -34,11 +34,14 @@ class Dataset:
     """A MonitoringDataset as a look uses it.
 
     `groupings` are the dimension combinations to slice by, each sorted by name; the whole is always read too.
+    `known` are keys of slices fixed earlier: where a dimension has more than its maxValues, they keep their own counts
+    whatever their share of the rows, so that a slice never moves into "other" between two looks.
     """
 
     name: str
     spec: MonitoringDatasetSpec
     groupings: tuple[tuple[str, ...], ...] = ()
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,205 @@
+"""The prediction log in ClickHouse, over HTTP or embedded (chDB)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse_schema import migrate
+from tierwise.api.names import Reason
+from tierwise.api.slices import parse_slice_key
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+from tierwise.monitoring.decode import decode_cells, decode_distributions, decode_values, kept_values, merge_cells
+from tierwise.monitoring.performance import performance_rows
+from tierwise.monitoring.query import (
+    CELLS,
+    Kept,
+    Log,
+    Source,
+    cells_query,
+    config_hash,
+    distributions_query,
+    invalid_query,
+    source_sql,
+    values_query,
+    watermark_query,
+)
+from tierwise.monitoring.refusal import Refused
+from tierwise.runtime.errors import SpecError, StoreError
+
+# A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
+STATE_BYTES = 16 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ClickHouseStore:
+    """A PredictionStore; every method may be called from any thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._sources: dict[tuple[str, ...], Source] = {}
+        self._wide: dict[int, frozenset[str]] = {}  # by config hash: dimensions with more values than their maxValues
+        self._checked_user = False
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise when the dataset cannot be read."""
+        self._check_user()
+        log = self._log(dataset, fresh=True)
+        nothing = Block(_EPOCH, _EPOCH)
+        scope = Scope("", "", " ", ())
+        self._connection.query(*_arguments(self._build(lambda: cells_query(log, scope, [nothing]))))
+        self._connection.query(*_arguments(self._build(lambda: distributions_query(log, scope, nothing))))
+        if log.spec.columns.tier is not None:
+            self._build(lambda: log.column("tier"))
+        if log.spec.columns.model is not None:
+            self._build(lambda: log.column("model"))
+
+    def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
+        """The newest prediction time not after `now`."""
+        log = self._log(dataset)
+        # Nearly always there is a row of the last hour, and then only the last hour is read.
+        for since in (now - timedelta(hours=1), None):
+            query = self._build(lambda since=since: watermark_query(log, scope, since, now))
+            micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
+            if micros is not None:
+                return _EPOCH + timedelta(microseconds=micros)
+        return None
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """Counts by block, slice, arm, label, answer."""
+        if not blocks:
+            return decode_empty()
+        log = self._log(dataset)
+        kept = self._kept(log, scope, blocks[0].start, blocks[-1].end)
+        size = max(1, STATE_BYTES // (8 * CELLS * self._expected_slices(dataset)))
+        parts = []
+        for start in range(0, len(blocks), size):
+            run = blocks[start : start + size]
+            query = self._build(lambda run=run: cells_query(log, scope, run, kept))
+            parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
+        return merge_cells(parts)
+
+    def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
+        """Counts by bin."""
+        log = self._log(dataset)
+        kept = self._kept(log, scope, block.start, block.end)
+        query = self._build(lambda: distributions_query(log, scope, block, kept))
+        table = self._connection.query(query.sql, query.parameters)
+        return decode_distributions(table, query, block, dataset, single_precision=log.single_precision)
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """Rows that no count holds."""
+        log = self._log(dataset)
+        query = self._build(lambda: invalid_query(log, scope, window, now))
+        row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
+        return Invalid(score=row["score"], label=row["label"], time=row["time"], version=row["version"])
+
+    def write_performance(
+        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
+    ) -> None:
+        """Store a block's distributions; writing one twice changes nothing."""
+        rows = performance_rows(rollout, tier, index, dataset, scope, distributions)
+        if rows.num_rows:
+            self._connection.insert("ml_performance", rows)
+
+    def init(self, dimensions: Sequence[str] = ()) -> int:
+        """Create or migrate the tables, with a column per dimension; the version reached."""
+        return migrate(self._connection, dimensions)
+
+    def insert_predictions(self, rows: pa.Table | Mapping[str, Sequence[object]]) -> int:
+        """Append predictions (Arrow columns, or columns by name); how many."""
+        table = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
+        if table.num_rows:
+            self._connection.insert("predictions", table)
+        return int(table.num_rows)
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Any SQL's answer as Arrow columns: for traffic, demo and reports, never with text of users."""
+        return self._connection.query(sql, parameters)
+
+    def close(self) -> None:
+        """Close all clients."""
+        self._connection.close()
+
+    def _check_user(self) -> None:
+        """Refuse a reading user with readonly=2: it could read files of the server."""
+        if self._checked_user:
+            return
+        answer = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
+        if answer.column("readonly")[0].as_py() == 2:
+            raise StoreError(
+                f"store {self._connection.address}: its user has readonly=2, with which a query can read files of the server",
+                "give the user a profile with readonly=1 (docs/reference/store.md)",
+                reason=Reason.STORE_ACCESS_DENIED,
+            )
+        self._checked_user = True
+
+    def _log(self, dataset: Dataset, *, fresh: bool = False) -> Log:
+        sql = self._build(lambda: source_sql(dataset.spec))
+        key = (sql,)
+        with self._lock:
+            source = None if fresh else self._sources.get(key)
+        if source is None:
+            table = self._connection.query(f"DESCRIBE TABLE {sql}")
+            source = Source(sql, dict(zip(_texts(table, "name"), _texts(table, "type"), strict=True)))
+            with self._lock:
+                self._sources[key] = source
+        return Log(dataset, source)
+
+    def _kept(self, log: Log, scope: Scope, start: datetime, end: datetime) -> Kept:
+        """Which values are counted by name, when a dimension has more values than its maxValues."""
+        dataset = log.dataset
+        used = sorted({name for grouping in dataset.groupings for name in grouping})
+        if not used:
+            return Kept()
+        query = self._build(lambda: values_query(log, scope, start, end, used))
+        values = decode_values(self._connection.query(query.sql, query.parameters), query)
+        known: dict[str, list[str]] = {}
+        for key in dataset.known:
+            pairs = parse_slice_key(key)
+            if len(pairs) == 1:
+                for name, value in pairs.items():
+                    known.setdefault(name, []).append(value)
+        return kept_values(dataset, values, known)
+
+    def _expected_slices(self, dataset: Dataset) -> int:
+        limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
+        total = 1
+        for grouping in dataset.groupings:
+            size = 1
+            for name in grouping:
+                size *= limits.get(name, 1)
+            total += min(size, 1000)
+        return total
+
+    @staticmethod
+    def _build(make):  # type: ignore[no-untyped-def]
+        try:
+            return make()
+        except Refused as refusal:
+            raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
+
+
+def decode_empty() -> Cells:
+    """Cells of no blocks."""
+    import numpy as np
+
+    return Cells((), ("",), np.zeros((0, 1, 2, 3, 3), dtype=np.int64))
+
+
+def _arguments(query):  # type: ignore[no-untyped-def]
+    return query.sql, query.parameters
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in table.column(name).to_pylist()]
+
+
+def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
+    """The store of a DSN: `clickhouse://`, `clickhouses://`, `http://`, `https://` or `chdb:///PATH`. Connects on first use."""
+    return ClickHouseStore(Connection(dsn, read_only=read_only))

@@ -1,0 +1,120 @@
+"""Bins of a score: their edges, and the SQL that puts a score into one exactly, also on an edge in Float32. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.monitoring.cells import FloatArray
+from tierwise.monitoring.refusal import Refused, not_supported
+
+LOGIT_BOUND = 8.0  # a Logit scale has its edges at logit −8 … 8 in equal steps
+
+
+@dataclass(frozen=True, slots=True)
+class Binning:
+    """Edges of the bins, ascending, float64 of shape (bins + 1,), and the number of the bin of a valid score.
+
+    `bins` is one more than the spec's when the threshold is not on an edge of the scale: it is then an edge of its own,
+    so that every answer at the threshold can be counted exactly from the distribution.
+    """
+
+    edges: FloatArray
+    regular: int  # bins of the scale without the threshold's own edge
+    own_threshold: float | None
+
+    @property
+    def bins(self) -> int:
+        return len(self.edges) - 1
+
+
+def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
+    """The regular edges of the dataset's scale; float64 of shape (bins + 1,).
+
+    Raises:
+        Refused: the scale is not supported, or does not fit the domain.
+    """
+    low, high, bins = spec.domain.min, spec.domain.max, spec.scale.bins
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise Refused(
+            f"domain {low:g} … {high:g} has no inside", "give finite numbers with spec.domain.min < spec.domain.max"
+        )
+    steps = np.arange(bins + 1, dtype=np.float64)
+    match spec.scale.kind:
+        case "Linear":
+            # The same operations in the same order as in the SQL, so that both give the same float64.
+            edges = low + (high - low) * steps / bins
+        case "Logit":
+            if low < 0 or high > 1:
+                raise Refused(
+                    f"scale Logit needs scores within 0 … 1, the domain is {low:g} … {high:g}",
+                    "set spec.domain or spec.scale.kind: Linear",
+                )
+            logits = -LOGIT_BOUND + 2 * LOGIT_BOUND * steps / bins
+            edges = 1 / (1 + np.exp(-logits))
+            edges[0], edges[-1] = low, high
+            inside = edges[1:-1]
+            if not ((inside > low) & (inside < high)).all():
+                raise Refused(
+                    f"scale Logit has edges outside the domain {low:g} … {high:g}", "use spec.scale.kind: Linear"
+                )
+        case "Log":
+            if low <= 0:
+                raise Refused(
+                    f"scale Log needs positive scores, the domain begins at {low:g}",
+                    "set spec.domain.min above 0 or spec.scale.kind: Linear",
+                )
+            edges = low * (high / low) ** (steps / bins)
+        case kind:
+            raise not_supported(f"scale {kind!r}", "use Linear, Logit or Log")
+    edges[0], edges[-1] = low, high
+    return edges
+
+
+def binning_of(spec: MonitoringDatasetSpec, *, single_precision: bool) -> Binning:
+    """The dataset's bins for scores stored in Float32 (`single_precision`) or Float64.
+
+    A Float32 score that prints as 0.57 *is* 0.57, so edges are compared in the score's own precision.
+    """
+    edges = scale_edges(spec)
+    threshold = spec.threshold
+    stored = edges.astype(np.float32) if single_precision else edges
+    at = np.float32(threshold) if single_precision else np.float64(threshold)
+    own = threshold if edges[0] < threshold < edges[-1] and not bool((stored == at).any()) else None
+    if own is not None:
+        edges = np.sort(np.append(edges, own))
+    return Binning(edges=edges, regular=spec.scale.bins, own_threshold=own)
+
+
+def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single_precision: bool) -> str:
+    """SQL of the 0-based bin of `score`, which the caller has found valid (in the domain, no NaN).
+
+    A first guess by arithmetic may be one bin off near an edge; comparing with the edges themselves, in the precision of
+    the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
+    """
+    low, high, bins = spec.domain.min, spec.domain.max, binning.regular
+    regular = scale_edges(spec)
+    match spec.scale.kind:
+        case "Linear":
+            guess = f"({score} - {low!r}) * {bins / (high - low)!r} + 1e-4"
+        case "Logit":
+            guess = f"(log({score} / (1 - {score})) + {LOGIT_BOUND!r}) * {bins / (2 * LOGIT_BOUND)!r}"
+        case _:
+            guess = f"log({score} / {low!r}) * {bins / math.log(high / low)!r}"
+    # least/greatest before the cast: log of 0 is infinite, and an infinite float has no integer
+    guess = f"toInt32(least({float(bins - 1)!r}, greatest(0., floor({guess}))))"
+    array = ", ".join(number_sql(edge, single_precision=single_precision) for edge in regular)
+    lower = f"arrayElement([{array}], {guess} + 1)"
+    upper = f"arrayElement([{array}], {guess} + 2)"
+    found = f"({guess} - ({score} < {lower}) + ({score} >= {upper} AND {guess} < {bins - 1}))"
+    if binning.own_threshold is not None:
+        found = f"({found} + ({score} >= {number_sql(binning.own_threshold, single_precision=single_precision)}))"
+    return found
+
+
+def number_sql(value: float, *, single_precision: bool) -> str:
+    """A literal in the precision of the score."""
+    return f"toFloat{32 if single_precision else 64}({float(value)!r})"
