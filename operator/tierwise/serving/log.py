@@ -21,8 +21,8 @@ from tierwise.runtime.predictions import Predictions
 class PredictionSink(Protocol):
     """Where rows go."""
 
-    def insert_predictions(self, rows: pa.Table) -> None:
-        """Append. Raises StoreError."""
+    def insert_predictions(self, rows: pa.Table) -> int:
+        """Append; how many. Raises StoreError."""
         ...
 
 
@@ -65,6 +65,11 @@ class PredictionLog:
         self._wait = timedelta(seconds=wait_seconds)
         self._pending: list[tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.datetime64]]]] = []
         self.written = 0
+
+    @property
+    def waiting(self) -> int:
+        """Rows not yet written."""
+        return sum(table.num_rows for table, _ in self._pending)
 
     def add(self, predictions: Predictions, start: datetime) -> None:
         """Take an interval's predictions; nothing is written yet."""

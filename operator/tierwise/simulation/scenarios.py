@@ -7,7 +7,7 @@ is right or wrong by a rate of its own. Times are those of serving; only the row
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -186,3 +186,8 @@ def identical(
         tier_shares=tier_shares,
         seed=seed,
     )
+
+
+def unlabelled(rows_per_second: float, *, seed: int = 0) -> BernoulliTraffic:
+    """S5: as `identical` with four slices, but no row ever gets a label."""
+    return replace(identical(rows_per_second, slices=4, seed=seed), labelled_share=0.0)
