@@ -1,0 +1,217 @@
+"""One embedded ClickHouse engine for the store server: every statement runs on one worker thread, in its own session."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import chdb
+
+_CODE = re.compile(r"Code: (\d+)")
+_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INSERT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s")
+_FORMAT = re.compile(rb"(?is)\bFORMAT\s+([A-Za-z0-9_]+)\s*;?\s*(?:SETTINGS\b[^'\"]*)?$")
+_RESULT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/|\()\s*)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b")
+_TOKENS = re.compile(rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|;|[^'\"`;/-]+|.", re.S)
+
+
+class EngineError(Exception):
+    """A failure with ClickHouse's code, as its server would report it."""
+
+    def __init__(self, message: str, name: str, code: int, *, status: int | None = None) -> None:
+        super().__init__(message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message} ({name})")
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A statement's result; `format` is None when it has none."""
+
+    body: bytes
+    format: str | None
+    timezone: str
+    summary: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Session:
+    handle: Any
+    expires: float
+    timeout: float
+
+
+class Engine:
+    """The engine of one directory. A process can have one."""
+
+    def __init__(self, path: Path) -> None:
+        # Queries run on a worker thread so that signals reach the main one, and on one only: two statements at once
+        # would gain nothing on the few cores this is for.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="store-engine")
+        self._path = str(path.resolve())
+        self._sessions: dict[str, _Session] = {}
+        try:
+            self._root, self._timezone = self._worker.submit(self._open).result()
+        except BaseException:
+            self._worker.shutdown(wait=False)
+            raise
+
+    def _open(self) -> tuple[Any, str]:
+        try:
+            root = chdb.connect(self._path)
+        except RuntimeError as error:
+            raise EngineError(f"Cannot open {self._path}: {error}", "CANNOT_OPEN_FILE", 76) from None
+        return root, root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
+
+    def run(
+        self,
+        statement: bytes,
+        *,
+        database: str | None = None,
+        bound: dict[str, str] | None = None,
+        settings: dict[str, str] | None = None,
+        default_format: str = "TabSeparated",
+        session: str | None = None,
+        session_timeout: float = 60,
+        read_only: bool = False,
+    ) -> Answer:
+        """Run one statement; data of an INSERT follows it.
+
+        Raises:
+            EngineError: as ClickHouse would answer.
+        """
+        try:
+            future = self._worker.submit(
+                self._run, statement, database, bound or {}, settings or {}, default_format, session, session_timeout, read_only
+            )
+        except RuntimeError:
+            raise EngineError("The server is shutting down", "ABORTED", 236, status=503) from None
+        return future.result()
+
+    def close(self) -> None:
+        """Finish what runs, then close."""
+
+        def close() -> None:
+            for session in self._sessions.values():
+                session.handle.close()
+            self._sessions.clear()
+            self._root.close()
+
+        self._worker.submit(close).result()
+        self._worker.shutdown()
+
+    def _run(
+        self,
+        statement: bytes,
+        database: str | None,
+        bound: dict[str, str],
+        settings: dict[str, str],
+        default_format: str,
+        session: str | None,
+        session_timeout: float,
+        read_only: bool,
+    ) -> Answer:
+        if not statement.strip():
+            raise EngineError("Empty query", "SYNTAX_ERROR", 62)
+        if not re.fullmatch(r"[A-Za-z0-9_]+", default_format):
+            raise EngineError(f"Unknown format {default_format[:40]}", "UNKNOWN_FORMAT", 73)
+        insert = _INSERT.match(statement) is not None
+        if not insert:
+            statement = _single(statement)
+        handle = self._handle(session, session_timeout)
+        try:
+            if database:
+                _query(handle, f"USE {_quote_name(database)}", "TabSeparated")
+            saved = _save(handle, settings) if session and settings else {}
+            assignments = [_assignment(name, value) for name, value in settings.items()]
+            if read_only and "readonly" not in settings:
+                assignments.append("readonly = 2")  # as over HTTP GET
+            if assignments:
+                _query(handle, f"SET {', '.join(assignments)}", "TabSeparated")
+            try:
+                result = _query(handle, statement, default_format, bound)
+            finally:
+                for name, literal in saved.items():
+                    _query(handle, f"SET {name} = {literal}", "TabSeparated")
+            body: bytes = result.bytes() or b""
+        finally:
+            if not session:
+                handle.close()
+        has_result = not insert and (bool(body) or _RESULT.match(statement) is not None)
+        found = _FORMAT.search(statement) if has_result else None
+        name = found.group(1).decode() if found else default_format
+        read = str(result.storage_rows_read() if hasattr(result, "storage_rows_read") else result.rows_read())
+        summary = {
+            "read_rows": read,
+            "read_bytes": str(result.bytes_read()),
+            "written_rows": read if insert else "0",
+            "written_bytes": str(result.bytes_read()) if insert else "0",
+            "result_rows": str(result.rows_read()),
+            "elapsed_ns": str(int(result.elapsed() * 1e9)),
+        }
+        return Answer(body, name if has_result else None, self._timezone, summary)
+
+    def _handle(self, session: str | None, timeout: float) -> Any:
+        now = time.monotonic()
+        for name in [n for n, s in self._sessions.items() if s.expires < now]:
+            self._sessions.pop(name).handle.close()
+        if not session:
+            return chdb.connect(self._path)
+        known = self._sessions.get(session)
+        if known is None:
+            known = self._sessions[session] = _Session(chdb.connect(self._path), 0.0, timeout)
+        known.expires = now + min(max(timeout, 1.0), 3600.0)
+        return known.handle
+
+
+def _query(handle: Any, statement: str | bytes, fmt: str, bound: dict[str, str] | None = None) -> Any:
+    try:
+        return handle.query(statement, fmt, params=bound or {})
+    except Exception as error:
+        text = str(error)
+        start = text.find("Code: ")
+        text = text[start:].strip() if start >= 0 else text
+        code, name = _CODE.search(text), _NAME.findall(text)
+        raise EngineError(text, name[-1] if name else "UNKNOWN_EXCEPTION", int(code.group(1)) if code else 1002) from None
+
+
+def _single(statement: bytes) -> bytes:
+    """The statement without a final semicolon; two statements are refused, as by a server over HTTP."""
+    end = None
+    for match in _TOKENS.finditer(statement):
+        token = match.group()
+        if token == b";":
+            end = match.start() if end is None else end
+        elif end is not None and token.strip() and not token.startswith((b"--", b"/*")):
+            raise EngineError("Syntax error (Multi-statements are not allowed)", "SYNTAX_ERROR", 62)
+    return statement if end is None else statement[:end]
+
+
+def _save(handle: Any, settings: dict[str, str]) -> dict[str, str]:
+    """Literals that give a session's settings their values back."""
+    names = ", ".join(_literal(name) for name in settings)
+    rows = _query(handle, f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "TabSeparatedRaw").bytes()
+    saved = {}
+    for line in rows.decode("utf-8", "replace").splitlines():
+        name, value, changed = line.split("\t")
+        saved[name] = _literal(value) if changed == "1" else "DEFAULT"
+    return saved
+
+
+def _assignment(name: str, value: str) -> str:
+    if not _SETTING.fullmatch(name):
+        raise EngineError(f"Setting {name[:60]!r} is neither a builtin setting nor a custom one", "UNKNOWN_SETTING", 115)
+    return f"{name} = {_literal(value)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _quote_name(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -1,0 +1,316 @@
+"""An HTTP endpoint in ClickHouse's protocol over one embedded engine, so that several processes share one store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import hmac
+import json
+import logging
+import re
+import socket
+import threading
+import uuid
+import zlib
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tierwise.adapters.store_engine import Answer, Engine, EngineError
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 30
+# Parameters of the protocol itself; every other one is a setting of the query.
+_PROTOCOL = {
+    "query", "database", "default_format", "session_id", "session_timeout", "session_check", "query_id", "quota_key",
+    "compress", "decompress", "wait_end_of_query", "buffer_size", "client_protocol_version", "role", "user", "password",
+    "send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression",
+    "cancel_http_readonly_queries_on_client_close",
+}  # fmt: skip
+_HTTP_STATUS = {60: 404, 81: 404, 46: 404, 47: 400, 62: 400, 159: 408, 164: 403, 193: 403, 192: 403, 497: 403, 516: 403, 373: 400}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    engine: Engine
+    credentials: tuple[str, str] | None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        # A client that went away is no fault of the server; nothing of a request is ever logged.
+        logger.debug("a connection broke", exc_info=True)
+
+
+class StoreServer:
+    """Serves one directory on host:port until `close`.
+
+    With `user` and `password` every query needs them; without, the server must only listen on loopback.
+    """
+
+    def __init__(self, path: Path, *, host: str = "127.0.0.1", port: int = 0, user: str = "default", password: str = "") -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        server_class = type("_BoundServer", (_Server,), {"address_family": family})
+        # The port first: a taken one must not leave an engine behind.
+        self._server: _Server = server_class((host, port), _Handler)
+        try:
+            self._server.engine = Engine(path)
+        except BaseException:
+            self._server.server_close()
+            raise
+        self._server.credentials = (user, password) if password else None
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="store-http", daemon=True)
+        self._thread.start()
+        self.host, self.port = host, int(self._server.server_address[1])
+
+    @property
+    def dsn(self) -> str:
+        """Where clients connect; without the password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"clickhouse://{host}:{self.port}/default"
+
+    def close(self) -> None:
+        """Stop listening, finish the query that runs, close the engine."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.engine.close()
+        self._thread.join(timeout=10)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version = "tierwise-store"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+    timeout = 600  # an idle connection's thread ends
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Queries and addresses of clients are not logged."""
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+        try:
+            body = self._body()
+            if parts.path in ("/ping", "/replicas_status") or (parts.path == "/" and not parameters and not body):
+                self._reply(200, b"Ok.\n", {"Content-Type": "text/plain; charset=UTF-8"})
+                return
+            if parts.path != "/":
+                raise EngineError(f"There is no handle {parts.path[:80]}", "BAD_ARGUMENTS", 36, status=404)
+            self._authenticate(parameters)
+            answer, query_id = self._run(parameters, body)
+        except EngineError as error:
+            self._fail(error)
+            return
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+            return
+        except Exception:
+            logger.exception("a request failed")
+            self._fail(EngineError("The request could not be served", "LOGICAL_ERROR", 49))
+            return
+        self._answer(answer, query_id, parameters)
+
+    def _run(self, parameters: dict[str, str], body: bytes) -> tuple[Answer, str]:
+        encoding = self.headers.get("Content-Encoding", "").lower()
+        content_type = self.headers.get("Content-Type", "")
+        if content_type.lower().startswith("multipart/form-data"):
+            parameters.update(_form(content_type, body))
+            body = b""
+        elif content_type.lower().startswith("application/x-www-form-urlencoded"):
+            form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+            if "query" in form:
+                parameters.update(form)
+                body = b""
+        body = decompress(body, encoding)
+        query = parameters.get("query", "").encode("utf-8", "surrogateescape")
+        statement = query + b"\n" + body if query and body else query or body
+        bound = {k[6:]: v for k, v in parameters.items() if k.startswith("param_")}
+        settings = {k: v for k, v in parameters.items() if k not in _PROTOCOL and not k.startswith("param_")}
+        default_format = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        query_id = parameters.get("query_id") or str(uuid.uuid4())
+        answer = self.server.engine.run(
+            statement,
+            database=parameters.get("database") or self.headers.get("X-ClickHouse-Database") or None,
+            bound=bound,
+            settings=settings,
+            default_format=default_format,
+            session=parameters.get("session_id"),
+            session_timeout=float(parameters.get("session_timeout") or 60),
+            read_only=self.command != "POST",
+        )
+        return answer, query_id
+
+    def _authenticate(self, parameters: dict[str, str]) -> None:
+        if self.server.credentials is None:
+            return
+        user, password = parameters.get("user", ""), parameters.get("password", "")
+        if header := self.headers.get("X-ClickHouse-User"):
+            user, password = header, self.headers.get("X-ClickHouse-Key", "")
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                user, _, password = base64.b64decode(token, validate=True).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                user, password = "", ""
+        given, wanted = (user or "default", password), self.server.credentials
+        if not all(hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, wanted, strict=True)):
+            raise EngineError(
+                "Authentication failed: password is incorrect, or there is no user with such name.",
+                "AUTHENTICATION_FAILED",
+                516,
+            )
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            parts: list[bytes] = []
+            total = 0
+            while True:
+                line = self.rfile.readline(1026)
+                try:
+                    size = int(line.split(b";", 1)[0].strip(), 16)
+                except ValueError:
+                    self.close_connection = True
+                    raise EngineError("The chunked body is broken", "INCORRECT_DATA", 117, status=400) from None
+                total += size
+                if size < 0 or total > MAX_BODY_BYTES:
+                    self.close_connection = True
+                    raise EngineError("The body is too large", "TOO_LARGE_SIZE_COMPRESSED", 131, status=413)
+                if size == 0:
+                    while self.rfile.readline(1026).strip():
+                        pass
+                    return b"".join(parts)
+                parts.append(self.rfile.read(size))
+                self.rfile.readline(1026)
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+        except ValueError:
+            length = -1
+        if not 0 <= length <= MAX_BODY_BYTES:
+            self.close_connection = True
+            raise EngineError("Content-Length is not a length, or the body is too large", "INCORRECT_DATA", 117, status=400)
+        return self.rfile.read(length)
+
+    def _answer(self, answer: Answer, query_id: str, parameters: dict[str, str]) -> None:
+        headers = {
+            "X-ClickHouse-Query-Id": query_id,
+            "X-ClickHouse-Timezone": answer.timezone,
+            "X-ClickHouse-Server-Display-Name": "tierwise-store",
+            "X-ClickHouse-Summary": json.dumps(answer.summary),
+        }
+        body = answer.body
+        if answer.format is not None:
+            headers["X-ClickHouse-Format"] = answer.format
+            headers["Content-Type"] = _content_type(answer.format)
+            if parameters.get("enable_http_compression", "0") in ("1", "true"):
+                body, encoding = compress(body, self.headers.get("Accept-Encoding", ""))
+                if encoding:
+                    headers["Content-Encoding"] = encoding
+        else:
+            headers["Content-Type"] = "text/plain; charset=UTF-8"
+        self._reply(200, body, headers)
+
+    def _fail(self, error: EngineError) -> None:
+        headers = {"X-ClickHouse-Exception-Code": str(error.code), "Content-Type": "text/plain; charset=UTF-8"}
+        status = error.status or _HTTP_STATUS.get(error.code, 500)
+        self._reply(status, f"{error}\n".encode("utf-8", "replace"), headers)
+
+    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, re.sub(r"[\r\n]", " ", value))
+            self.send_header("Content-Length", str(len(body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+            self.wfile.flush()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+
+def _form(content_type: str, body: bytes) -> dict[str, str]:
+    """The fields of a multipart form."""
+    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body)
+    fields: dict[str, str] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if part.get_filename() is not None:
+            raise EngineError("External data is not supported", "NOT_IMPLEMENTED", 48, status=501)
+        if isinstance(name, str) and isinstance(payload, bytes):
+            fields[name] = payload.decode("utf-8", "surrogateescape")
+    return fields
+
+
+def decompress(body: bytes, encoding: str) -> bytes:
+    """The body of a request without its Content-Encoding."""
+    try:
+        match encoding:
+            case "" | "identity":
+                return body
+            case "gzip":
+                return gzip.decompress(body)
+            case "deflate":
+                return zlib.decompress(body)
+            case "lz4":
+                import lz4.frame
+
+                return bytes(lz4.frame.decompress(body))
+            case "zstd":
+                from backports import zstd
+
+                return zstd.decompress(body)
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
+        raise EngineError(f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400) from None
+    except Exception as error:
+        raise EngineError(f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400) from None
+    raise EngineError(f"Unknown Content-Encoding {encoding[:40]!r}", "UNKNOWN_COMPRESSION_METHOD", 89, status=400)
+
+
+def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
+    """The body in the first encoding that the client accepts and this server has, and its name ('' when none)."""
+    offered = [part.split(";")[0].strip().lower() for part in accepted.split(",")]
+    for encoding in offered:
+        match encoding:
+            case "lz4":
+                import lz4.frame
+
+                return bytes(lz4.frame.compress(body)), encoding
+            case "zstd":
+                from backports import zstd
+
+                return zstd.compress(body), encoding
+            case "gzip":
+                return gzip.compress(body, compresslevel=1), encoding
+            case "deflate":
+                return zlib.compress(body, 1), encoding
+    return body, ""
+
+
+def _content_type(name: str) -> str:
+    if name.startswith(("TabSeparated", "TSV")):
+        return "text/tab-separated-values; charset=UTF-8"
+    if name.startswith("JSON"):
+        return "application/json; charset=UTF-8"
+    if name.startswith("CSV"):
+        return "text/csv; charset=UTF-8"
+    return "application/octet-stream"
