@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-DURATION_PATTERN = r"^([0-9]+[hms])+$"
-_UNIT_SECONDS = {"h": 3600, "m": 60, "s": 1}
+from tierwise.api.rules import DURATION_PATTERN, PARAMETER_NAMES, duration_seconds, validations
+
+__all__ = [
+    "DIMENSION_PATTERN",
+    "DURATION_PATTERN",
+    "EMPTY_OBJECT",
+    "LIST_SET",
+    "MESSAGE_LENGTH",
+    "METRIC_PATTERN",
+    "NAME_PATTERN",
+    "ApiModel",
+    "Condition",
+    "DimensionName",
+    "Duration",
+    "Margin",
+    "Message",
+    "MetricName",
+    "Name",
+    "Timestamp",
+    "Version",
+    "duration_seconds",
+    "list_map",
+]
+
 MESSAGE_LENGTH = 2048
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DIMENSION_PATTERN = r"^[a-z][a-z0-9_]*$"
+METRIC_PATTERN = r"^[a-z][-a-z0-9.]*$"
 
 
 class ApiModel(BaseModel):
@@ -26,17 +50,6 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
-    """A CEL rule: `message` says what is expected and what to do, `field` which path below the object is to blame."""
-    blamed = {"fieldPath": field} if field else {}
-    return {"rule": expression, "message": message, **blamed}
-
-
-def rules(*items: dict[str, str]) -> dict[str, Any]:
-    """The CEL rules of a model or field, for ``json_schema_extra``."""
-    return {"x-kubernetes-validations": list(items)}
-
-
 def list_map(key: str) -> dict[str, Any]:
     """A list whose items are told apart by a key: unique, and merged item by item by server-side apply."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
@@ -44,13 +57,6 @@ def list_map(key: str) -> dict[str, Any]:
 
 LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 EMPTY_OBJECT: dict[str, Any] = {"default": {}}  # so that the API server fills in the defaults of the fields below
-
-
-def duration_seconds(duration: str) -> int:
-    """Seconds of a duration such as ``1h30m``; raises ValueError when it is not one."""
-    if not re.match(DURATION_PATTERN, duration):
-        raise ValueError(f"{duration!r} is not a duration such as 90s, 10m or 1h30m")
-    return sum(int(n) * _UNIT_SECONDS[unit] for n, unit in re.findall(r"([0-9]+)([hms])", duration))
 
 
 def _utc(value: datetime) -> datetime:
@@ -74,9 +80,9 @@ Duration = Annotated[
     str, Field(pattern=DURATION_PATTERN, max_length=32, json_schema_extra={"format": "duration"})
 ]  # fmt: skip
 Timestamp = Annotated[datetime, AfterValidator(_utc), PlainSerializer(_rfc3339, return_type=str, when_used="json")]
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-DimensionName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
-MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][-a-z0-9.]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+DimensionName = Annotated[str, Field(min_length=1, max_length=63, pattern=DIMENSION_PATTERN)]
+MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=METRIC_PATTERN)]
 Message = Annotated[str, BeforeValidator(_shortened), Field(max_length=MESSAGE_LENGTH)]
 
 
@@ -101,12 +107,7 @@ class Version(ApiModel):
         default_factory=dict,
         max_length=32,
         description="Environment variables of the container that select this version, such as MODEL_URI.",
-        json_schema_extra=rules(
-            rule(
-                "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]{0,127}$'))",
-                "a parameter's name must be an environment variable's: letters, digits and _, at most 128; rename it",
-            )
-        ),
+        json_schema_extra=validations(PARAMETER_NAMES),
     )
 
 

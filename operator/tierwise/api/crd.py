@@ -16,10 +16,8 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentSta
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.api.names import GROUP, VERSION
+from tierwise.api.rules import DEPLOYMENT_NAME, Rule, validations
 from tierwise.api.structural import Schema, structural_schema
-
-# The API server's own limit of a name is 253; ours leaves room in a label for "-<revision>".
-MAX_DEPLOYMENT_NAME = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Kind:
     spec: type[BaseModel]
     status: type[BaseModel]
     columns: tuple[Column, ...]
-    rules: tuple[Schema, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
@@ -69,13 +67,7 @@ KINDS = (
             # A column of type date shows a time ahead as <invalid>.
             Column("Until", ".status.summary.until", wide=True),
         ),
-        (
-            {
-                "rule": f"self.metadata.name.size() <= {MAX_DEPLOYMENT_NAME}",
-                "message": f"metadata.name must have at most {MAX_DEPLOYMENT_NAME} characters, because rollouts are "
-                "named and labelled <name>-<revision>; choose a shorter name",
-            },
-        ),
+        (DEPLOYMENT_NAME,),
     ),
     Kind(
         "ModelRollout",
@@ -132,7 +124,7 @@ def definition(kind: Kind) -> dict[str, Any]:
         },
     }
     if kind.rules:
-        schema["x-kubernetes-validations"] = list(kind.rules)
+        schema |= validations(*kind.rules)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map, rule, rules
+from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Reason, Verdict
+from tierwise.api.rules import IMMUTABLE, validations
 
 
 class RolloutStrategy(ApiModel):
@@ -26,14 +27,7 @@ class RolloutStrategy(ApiModel):
 class ModelRolloutSpec(ApiModel):
     """Immutable: whole versions and the strategy."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self == oldSelf",
-                "spec of a ModelRollout is immutable; change the ModelDeployment instead, which starts a new rollout",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(IMMUTABLE))
 
     model_deployment: str = Field(
         min_length=1, max_length=253, description="The ModelDeployment this attempt belongs to."
@@ -87,6 +81,9 @@ class Frozen(ApiModel):
     hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
     phi: float = Field(1.0, description="Overdispersion of the counts.")
     sigma_pod: float = Field(0.0, description="Spread between pods.")
+    copies: int = Field(1, description="Number of late-onset copies of every e-process.")
+    copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
+    first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
     datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
     powered: str = Field(
         "",

@@ -6,8 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from tierwise.api.common import EMPTY_OBJECT, ApiModel, Condition, DimensionName, Duration, list_map, rule, rules
+from tierwise.api.common import EMPTY_OBJECT, ApiModel, Condition, DimensionName, Duration, list_map
 from tierwise.api.modeldeployment import SecretKey
+from tierwise.api.rules import DOMAIN, TABLE_OR_QUERY, validations
+
+COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*$"
+OPTIONAL_COLUMN_PATTERN = r"^([A-Za-z_][A-Za-z0-9_.]*)?$"
+TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
 
 
 def _none_when_empty(value: object) -> object:
@@ -15,9 +20,9 @@ def _none_when_empty(value: object) -> object:
 
 
 # A column with a default is switched off by "": the API server would turn null into the default.
-Column = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
+Column = Annotated[str, Field(min_length=1, max_length=128, pattern=COLUMN_PATTERN)]
 OptionalColumn = Annotated[
-    Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z_][A-Za-z0-9_.]*)?$")] | None,
+    Annotated[str, Field(max_length=128, pattern=OPTIONAL_COLUMN_PATTERN)] | None,
     BeforeValidator(_none_when_empty),
 ]
 
@@ -53,15 +58,7 @@ class Columns(ApiModel):
 class Domain(ApiModel):
     """Where a score is valid."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.min < self.max",
-                "domain.min must be below domain.max (defaults: 0 and 1); swap or correct them",
-                ".min",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(DOMAIN))
 
     min: float = Field(0.0, description="Smallest valid score.")
     max: float = Field(1.0, description="Largest valid score.")
@@ -96,22 +93,14 @@ class Dimension(ApiModel):
 class MonitoringDatasetSpec(ApiModel):
     """A labelled part of the prediction log."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "has(self.table) != has(self.query)",
-                "give exactly one of table (a table's name) and query (one SELECT); add or remove one",
-                ".table",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(TABLE_OR_QUERY))
 
     store: Store | None = Field(None, description="Which ClickHouse. Default: the operator's own store.")
     table: str | None = Field(
         None,
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$",
+        pattern=TABLE_PATTERN,
         description="The prediction log's table, or database.table.",
     )
     query: str | None = Field(

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map, rule, rules
+from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map
+from tierwise.api.rules import (
+    ABSOLUTE_TOLERANCE,
+    DIMENSION_NAMES,
+    DURATIONS_IN_ORDER,
+    EXPOSURE,
+    EXPOSURE_ONCE,
+    INTERVAL,
+    LABEL_KEYS,
+    RELATIVE_TOLERANCE,
+    validations,
+)
 
 SLICE_PATTERN = r"^[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*){0,2}$"
 
@@ -18,9 +29,7 @@ class LabelSelector(ApiModel):
         min_length=1,
         max_length=16,
         description="Labels that a workload must have, all of them.",
-        json_schema_extra=rules(
-            rule("self.all(key, key.size() <= 128)", "a label's key must have at most 128 characters; shorten it")
-        ),
+        json_schema_extra=validations(LABEL_KEYS),
     )
 
 
@@ -49,21 +58,7 @@ class ClusterRef(ApiModel):
 class Tier(ApiModel):
     """A named set of workloads that are updated together."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.maxDuration > self.minDuration",
-                "maxDuration must be longer than minDuration (defaults: 4h and 10m); raise the one or lower the other",
-                ".maxDuration",
-            ),
-            rule(
-                "!has(self.exposure) || !has(self.exposureWorkloads)",
-                "give exposure (a share of each workload's pods) or exposureWorkloads (whole workloads), not both; "
-                "remove one",
-                ".exposureWorkloads",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(DURATIONS_IN_ORDER, EXPOSURE_ONCE))
 
     name: Name = Field(description="Name of the tier, unique in this list.")
     workloads: WorkloadSelector = Field(description="The workloads that make up the tier, fixed when the tier starts.")
@@ -75,12 +70,7 @@ class Tier(ApiModel):
         json_schema_extra={
             "default": None,
             "maxLength": 4,
-            **rules(
-                rule(
-                    "type(self) == int ? self >= 1 && self <= 90 : string(self).matches('^([1-9]|[1-8][0-9]|90)%$')",
-                    "exposure must be 1-90 % of the tier's pods, written 20% or 20; give a value between 1% and 90%",
-                )
-            ),
+            **validations(EXPOSURE),
         },
     )
     exposure_workloads: int | None = Field(
@@ -108,22 +98,7 @@ class Tier(ApiModel):
 class MetricSpec(ApiModel):
     """A metric to judge, with how much worse is acceptable."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.tolerance) || !has(self.tolerance.absolute) || !has(self.margin.absolute) || "
-                "self.tolerance.absolute <= self.margin.absolute",
-                "tolerance.absolute must not exceed margin.absolute; lower it, or leave it out for half the margin",
-                ".tolerance",
-            ),
-            rule(
-                "!has(self.tolerance) || !has(self.tolerance.relative) || !has(self.margin.relative) || "
-                "self.tolerance.relative <= self.margin.relative",
-                "tolerance.relative must not exceed margin.relative; lower it, or leave it out for half the margin",
-                ".tolerance",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE))
 
     name: MetricName = Field(
         description="Name of the metric, such as accuracy, error-rate, recall, false-positive-rate, precision; "
@@ -142,9 +117,7 @@ class Expectation(ApiModel):
         min_length=1,
         max_length=3,
         description="Dimension to value; one of `slices`.",
-        json_schema_extra=rules(
-            rule("self.all(key, key.size() <= 63)", "a dimension's name must have at most 63 characters; shorten it")
-        ),
+        json_schema_extra=validations(DIMENSION_NAMES),
     )
     metric: MetricName = Field(description="The metric that changes there.")
     change: Literal["Improve", "Ignore"] = Field(
@@ -180,9 +153,7 @@ class Analysis(ApiModel):
     interval: Duration = Field(
         "1m",
         description="Length of a block of prediction time, and of the pause between looks; at least 1s.",
-        json_schema_extra=rules(
-            rule("self >= duration('1s')", "interval must be at least 1s; give a longer one such as 1m")
-        ),
+        json_schema_extra=validations(INTERVAL),
     )
     warm_up: Duration = Field(
         "0s", description="Fresh pods are slower and colder: so long after both arms are ready, judging begins."
