@@ -1,1 +1,1 @@
-"""Metrics: functions of score distributions."""
+"""What is measured of a model: proportions computed from counts by label and answer. Plain arrays in and out."""

@@ -1,1 +1,1 @@
-"""Statistics: numpy arrays in, arrays out. Knows no Kubernetes, SQL or model."""
+"""Arrays in, arrays out: tests that stay valid however often they are looked at. Knows no Kubernetes, SQL or model."""

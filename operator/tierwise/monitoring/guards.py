@@ -1,0 +1,101 @@
+"""Whether the counts of a dataset can be trusted: traffic split, presence of labels, answers out of the domain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tierwise.monitoring.cells import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, FloatArray, IntArray
+from tierwise.stats import betting, split
+
+# Arms may differ this much in the share of labelled rows: far below it no margin that can be tested is touched.
+PRESENCE_TOLERANCE = 0.005
+_RATIO = np.ones(2)
+_DELTA = np.full(2, PRESENCE_TOLERANCE)
+_PRIOR = np.full(2, 0.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guards:
+    """Running guards of one dataset's whole.
+
+    `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
+    missing more often" and "less often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,).
+    """
+
+    rows: IntArray
+    labelled: IntArray
+    invalid: IntArray
+    expected_candidate: float  # rows that the pods' split would have sent to the candidate
+    split_rows: int  # rows of blocks whose split is known
+    split_logs: FloatArray
+    presence_past: FloatArray
+    presence_pending: FloatArray
+    presence_logs: FloatArray
+
+    @property
+    def log_split(self) -> float:
+        """Log e-value against the pods' traffic split."""
+        return float(betting.log_mean(self.split_logs, np.full(6, -math.log(6))))
+
+    @property
+    def log_presence(self) -> float:
+        """Log e-value against equal presence of labels, both sides averaged."""
+        sides = betting.log_mean(self.presence_logs, betting.REGRESSION_LOG_WEIGHTS)
+        return float(betting.log_mean(sides, np.full(2, -math.log(2))))
+
+
+def no_rows() -> Guards:
+    """Guards before the first block."""
+    zero = np.zeros(2, dtype=np.int64)
+    return Guards(
+        rows=zero,
+        labelled=zero,
+        invalid=zero,
+        expected_candidate=0.0,
+        split_rows=0,
+        split_logs=np.zeros(6),
+        presence_past=np.zeros((4, 2)),
+        presence_pending=np.zeros((4, 2)),
+        presence_logs=np.zeros((6, 2)),
+    )
+
+
+def watch(guards: Guards, whole: IntArray, candidate_share: float) -> Guards:
+    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown."""
+    rows = whole.sum(axis=(1, 2))
+    missing = whole[:, UNKNOWN].sum(axis=1)
+    watched = replace(
+        guards,
+        rows=guards.rows + rows,
+        labelled=guards.labelled + rows - missing,
+        invalid=guards.invalid + whole[:, :, ANSWER_INVALID].sum(axis=1),
+    )
+    if 0 < candidate_share < 1:
+        total = float(rows.sum())
+        bets = split.split_increments(np.float64(rows[CANDIDATE]), np.float64(total), candidate_share)
+        watched = replace(
+            watched,
+            split_logs=split.add_capped(guards.split_logs, bets),
+            expected_candidate=guards.expected_candidate + total * candidate_share,
+            split_rows=guards.split_rows + int(total),
+        )
+    return _watch_presence(watched, rows, missing)
+
+
+def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray) -> Guards:
+    na, nb = rows[CANDIDATE], rows[BASELINE]
+    ma, mb = missing[CANDIDATE], missing[BASELINE]
+    pending = guards.presence_pending + np.array([[na, na], [ma, na - ma], [nb, nb], [mb, nb - mb]], dtype=np.float64)
+    if not betting.ready(pending).all():
+        return replace(guards, presence_pending=pending)
+    logs = guards.presence_logs.copy()
+    betting.add_regression(logs, pending, guards.presence_past, _RATIO, _DELTA, _PRIOR)
+    return replace(
+        guards,
+        presence_past=guards.presence_past + pending,
+        presence_pending=np.zeros((4, 2)),
+        presence_logs=np.minimum(logs, split.CAP),
+    )

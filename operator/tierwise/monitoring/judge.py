@@ -1,0 +1,321 @@
+"""The evidence so far as results, culprits and what follows for the gate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from tierwise.api.names import Verdict
+from tierwise.api.slices import WHOLE, parse_slice_key
+from tierwise.metrics import registry
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.culprits import Named, shortest_list
+from tierwise.monitoring.evidence import Evidence
+from tierwise.monitoring.judgement import ArmCounts, Judgement, Result
+from tierwise.monitoring.layout import BoolArray
+from tierwise.monitoring.plan import DatasetPlan
+from tierwise.monitoring.verdict import verdict_of
+from tierwise.stats import betting, intervals, multiplicity, power, split
+
+_LOG10 = math.log(10)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """Everything a result shows, per hypothesis (K,)."""
+
+    counts: FloatArray  # (4, K)
+    log_regression: FloatArray
+    log_non_inferior: FloatArray
+    log_improved: FloatArray
+    low: FloatArray
+    high: FloatArray
+    smallest: FloatArray
+    labels_needed: FloatArray
+    named: BoolArray
+
+
+def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
+    """The judgement of all blocks folded so far; `at` is the time of the look, for the expected time to a decision."""
+    numbers = _numbers(evidence)
+    order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
+    by_hypothesis = _results(evidence, numbers)
+    results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)
+    culprits, notes = _culprits(evidence, numbers, by_hypothesis)
+    required = _required(evidence)
+    passed = evidence.was_non_inferior | evidence.was_improved
+    regressed = evidence.stopped_at is not None
+    sparse = _sparsest(evidence)
+    guards = evidence.guards[sparse] if evidence.guards else None
+    return Judgement(
+        results=results,
+        culprits=culprits,
+        regressed=regressed,
+        non_inferior=not regressed and bool(required.any()) and bool(passed[required].all()),
+        blocks=evidence.blocks,
+        until=evidence.until,
+        stopped_at=evidence.stopped_at,
+        hypotheses=evidence.plan.hypotheses,
+        alpha=evidence.plan.alpha,
+        rows=_arms(guards.rows) if guards else (0, 0),
+        labels=_arms(guards.labelled) if guards else (0, 0),
+        coverage_traffic=_coverage(evidence),
+        sample_ratio_mismatch=_split_message(evidence),
+        labeling_differs=_presence_message(evidence),
+        out_of_domain=_out_of_domain(evidence),
+        seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
+        notes=(*notes, *_notes(evidence)),
+    )
+
+
+def _numbers(evidence: Evidence) -> _Numbers:
+    layout, plan = evidence.layout, evidence.plan
+    counts = evidence.past + evidence.pending
+    log_regression = evidence.log_regression
+    log_non_inferior = betting.log_mean(evidence.non_inferior, betting.NON_INFERIOR_LOG_WEIGHTS)
+    rate = (counts[3] + 10 * layout.prior) / (counts[2] + 10)
+    tolerance = (layout.tolerance_ratio - 1) * rate + layout.tolerance_delta
+    margin = (layout.margin_ratio - 1) * rate + layout.margin_delta
+    low, high = intervals.rate_difference_interval(counts, alpha=plan.alpha)
+    threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
+    named = np.zeros(layout.size, dtype=np.bool_)
+    if evidence.stopped_at is not None:
+        named = multiplicity.e_bh(log_regression, evidence.log_weight, plan.alpha, hypotheses=plan.hypotheses)
+    return _Numbers(
+        counts=counts,
+        log_regression=log_regression,
+        log_non_inferior=log_non_inferior,
+        log_improved=betting.log_mean(evidence.improved, betting.IMPROVED_LOG_WEIGHTS),
+        low=low,
+        high=high,
+        smallest=power.smallest_detectable(counts, tolerance, threshold - layout.log_weight),
+        labels_needed=power.labels_needed(counts, rate, margin, log_non_inferior),
+        named=named,
+    )
+
+
+def _results(evidence: Evidence, x: _Numbers) -> dict[int, Result]:
+    """Results by hypothesis; a reserved slot that no slice has taken has none."""
+    columns = [a.tolist() for a in (*x.counts.astype(np.int64), x.log_regression / _LOG10, x.log_non_inferior / _LOG10)]
+    na, ka, nb, kb, log_reg, log_ni = columns
+    log_imp, low, high = (a.tolist() for a in (x.log_improved / _LOG10, x.low, x.high))
+    smallest, needed, named = x.smallest.tolist(), x.labels_needed.tolist(), x.named.tolist()
+    improved, passed = evidence.was_improved.tolist(), evidence.was_non_inferior.tolist()
+    powered = evidence.layout.powered.tolist()
+    out: dict[int, Result] = {}
+    for d, plan in enumerate(evidence.plan.datasets):
+        keys = evidence.slots[d]
+        values = [parse_slice_key(key) for key in keys]
+        traffic = _traffic(evidence, d)
+        for m, metric_plan in enumerate(plan.metrics):
+            metric = registry.get(metric_plan.name)
+            first = evidence.layout.offsets[d] + m * plan.slots
+            for s in range(len(keys)):
+                h = first + s
+                candidate, baseline = metric.value(na[h], ka[h]), metric.value(nb[h], kb[h])
+                verdict = verdict_of(
+                    named=named[h],
+                    improved=improved[h],
+                    non_inferior=passed[h],
+                    candidate_n=na[h],
+                    baseline_n=nb[h],
+                )
+                open_ = verdict in (Verdict.INCONCLUSIVE, Verdict.INSUFFICIENT_DATA)
+                out[h] = Result(
+                    dataset=plan.dataset.name,
+                    metric=metric.name,
+                    slice=values[s],
+                    verdict=verdict,
+                    candidate=ArmCounts(na[h], ka[h]),
+                    baseline=ArmCounts(nb[h], kb[h]),
+                    candidate_value=candidate,
+                    baseline_value=baseline,
+                    difference=None if candidate is None or baseline is None else candidate - baseline,
+                    interval=None if math.isnan(low[h]) else metric.own_direction(low[h], high[h]),
+                    margin=metric_plan.margin,
+                    tolerance=metric_plan.tolerance,
+                    log10_e=log_reg[h],
+                    log10_e_non_inferior=log_ni[h],
+                    log10_e_improved=log_imp[h],
+                    powered=powered[h],
+                    alpha=evidence.plan.alpha,
+                    traffic=traffic[s],
+                    labels_needed=math.ceil(needed[h]) if open_ and math.isfinite(needed[h]) else None,
+                    smallest_detectable=None if math.isnan(smallest[h]) else smallest[h],
+                )
+    return out
+
+
+def _culprits(evidence: Evidence, x: _Numbers, results: dict[int, Result]) -> tuple[tuple[Result, ...], list[str]]:
+    layout, plan = evidence.layout, evidence.plan
+    threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
+    weighted = x.log_regression + evidence.log_weight
+    found: list[int] = []
+    notes: list[str] = []
+    for d, dataset in enumerate(plan.datasets):
+        keys = evidence.slots[d]
+        for m, metric in enumerate(dataset.metrics):
+            first = layout.offsets[d] + m * dataset.slots
+            hits = [s for s in range(len(keys)) if x.named[first + s]]
+            if not hits:
+                continue
+            named = [
+                Named(
+                    key=keys[s],
+                    log_weighted=float(weighted[first + s]),
+                    ratio=float(layout.tolerance_ratio[first + s]),
+                    delta=float(layout.tolerance_delta[first + s]),
+                    needed=threshold - float(layout.log_weight[first + s]),
+                )
+                for s in hits
+            ]
+            counts = {key: x.counts[:, first + s] for s, key in enumerate(keys)}
+            shortest = shortest_list(named, counts)
+            position = {key: s for s, key in enumerate(keys)}
+            found += [first + position[key] for key in shortest.keys]
+            notes += [
+                f"{metric.name}: {a} and {b} may be the same rows; slice by both dimensions together to tell them apart"
+                for a, b in shortest.unseen_overlaps
+            ]
+    found.sort(key=lambda h: (-weighted[h], h))
+    return tuple(results[h] for h in found), notes
+
+
+def _required(evidence: Evidence) -> BoolArray:
+    """What must be non-inferior before promotion: the whole, of every dataset and metric, and whatever is powered."""
+    required = evidence.layout.powered.copy()
+    for offset, plan in zip(evidence.layout.offsets, evidence.plan.datasets, strict=True):
+        required[offset : offset + len(plan.metrics) * plan.slots : plan.slots] = True
+    return np.asarray(required & np.isfinite(evidence.log_weight))
+
+
+def _traffic(evidence: Evidence, dataset: int) -> list[float | None]:
+    """Share of the whole's rows, per slot."""
+    rows = evidence.counts[dataset].sum(axis=(1, 2, 3))
+    return (rows / rows[0]).tolist() if rows[0] else [None] * len(rows)
+
+
+def _coverage(evidence: Evidence) -> float | None:
+    """Share of rows that lie in a slice powered for every metric, in the grouping and dataset covered worst."""
+    shares: list[float] = []
+    for d, plan in enumerate(evidence.plan.datasets):
+        traffic = _traffic(evidence, d)
+        if traffic[0] is None:
+            return None
+        strong = np.all(plan.powered, axis=0)
+        per_grouping = dict.fromkeys(plan.dataset.groupings or ((),), 0.0)
+        for key, is_powered, share in zip(plan.slices, strong, traffic, strict=False):
+            grouping = tuple(parse_slice_key(key))
+            if bool(is_powered) and grouping in per_grouping:
+                per_grouping[grouping] += share or 0.0
+        shares += per_grouping.values()
+    return min(shares, default=None)
+
+
+def _sparsest(evidence: Evidence) -> int:
+    """The dataset with the fewest labelled rows, among those that need labels: a gate must see the one that starves."""
+    need = [
+        d
+        for d, plan in enumerate(evidence.plan.datasets)
+        if any(registry.get(m.name).needs_labels for m in plan.metrics)
+    ]
+    return min(need, key=lambda d: int(evidence.guards[d].labelled.min()), default=0)
+
+
+def _arms(values: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[int, int]:
+    return int(values[BASELINE]), int(values[CANDIDATE])
+
+
+def _mean_exceeds(logs: list[float]) -> bool:
+    """Whether the mean of the datasets' e-values reaches the guard's bound: one guard, however many datasets."""
+    if not logs:
+        return False
+    mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
+    return bool(mean >= math.log(split.SUSPECT_AT))
+
+
+def _split_message(evidence: Evidence) -> str | None:
+    logs = [g.log_split for g in evidence.guards]
+    if not _mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    share = g.expected_candidate / max(g.split_rows, 1)
+    seen = int(g.rows[CANDIDATE]) / max(int(g.rows.sum()), 1)
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {seen:.1%} of {int(g.rows.sum())} rows are the "
+        f"candidate's, its share of the ready pods is {share:.1%} (e={math.exp(logs[d]):.3g})"
+    )
+
+
+def _presence_message(evidence: Evidence) -> str | None:
+    logs = [g.log_presence for g in evidence.guards]
+    if not _mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    baseline, candidate = (g.labelled / np.maximum(g.rows, 1)).tolist()
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
+        f"{baseline:.1%} of the baseline's (e={math.exp(logs[d]):.3g}): labelled metrics would compare different rows"
+    )
+
+
+def _out_of_domain(evidence: Evidence) -> tuple[float | None, float | None]:
+    """Shares of invalid answers, baseline and candidate, of the dataset where the candidate's is largest."""
+    if not evidence.guards:
+        return None, None
+    shares = [
+        tuple(int(g.invalid[arm]) / int(g.rows[arm]) if g.rows[arm] else None for arm in (BASELINE, CANDIDATE))
+        for g in evidence.guards
+    ]
+    baseline, candidate = max(shares, key=lambda s: -1.0 if s[1] is None else s[1])
+    return baseline, candidate
+
+
+def _seconds(evidence: Evidence, x: _Numbers, waiting: BoolArray, at: datetime | None) -> float | None:
+    """Expected seconds until every required hypothesis passes, at the rate of observations so far."""
+    if evidence.first_start is None or evidence.until is None or not waiting.any():
+        return None
+    elapsed = (evidence.until - evidence.first_start).total_seconds()
+    seen = (x.counts[0] + x.counts[2])[waiting]
+    needed = x.labels_needed[waiting]
+    if elapsed <= 0 or not np.isfinite(needed).all() or (seen == 0).any():
+        return None
+    ahead = float((needed / seen).max()) * elapsed
+    # What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
+    lag = (at - evidence.until).total_seconds() if at is not None else 0.0
+    return max(ahead - max(lag, 0.0), 0.0) if at is not None else ahead
+
+
+def _notes(evidence: Evidence) -> list[str]:
+    notes = []
+    for plan, unplaced in zip(evidence.plan.datasets, evidence.unplaced, strict=True):
+        if unplaced:
+            some = ", ".join(sorted(unplaced)[:3])
+            notes.append(
+                f"dataset {plan.dataset.name!r}: {len(unplaced)} slices came after all {plan.reserved_slots} reserved "
+                f"slots were taken and are not judged on their own: {some}"
+            )
+    notes += [note for d, plan in enumerate(evidence.plan.datasets) for note in _wanted(evidence, d, plan)]
+    return notes
+
+
+def _wanted(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
+    """Expected improvements that have not been seen."""
+    position = {key: s for s, key in enumerate(evidence.slots[d])}
+    rows = {metric.name: m for m, metric in enumerate(plan.metrics)}
+    notes = []
+    for wish in plan.expect:
+        if wish.change != "Improve":
+            continue
+        key = ",".join(sorted(f"{dim}={value}" for dim, value in wish.slice.items()))
+        s = next((i for k, i in position.items() if parse_slice_key(k) == dict(wish.slice)), None)
+        h = None if s is None else evidence.layout.offsets[d] + rows[wish.metric] * plan.slots + s
+        if h is None or not evidence.was_improved[h]:
+            notes.append(f"dataset {plan.dataset.name!r}: {wish.metric} on {key or WHOLE} has not improved yet")
+    return notes

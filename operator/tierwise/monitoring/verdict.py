@@ -1,0 +1,24 @@
+"""E-values to verdicts: the only precedence."""
+
+from __future__ import annotations
+
+from tierwise.api.names import Verdict
+from tierwise.stats.betting import MIN_BLOCK
+
+
+def verdict_of(*, named: bool, improved: bool, non_inferior: bool, candidate_n: int, baseline_n: int) -> Verdict:
+    """The verdict of one slice and metric.
+
+    `named`: the decision to roll back fell and e-BH names it. `improved`, `non_inferior`: the e-value reached 20 at
+    some look. The tests are exact at any size, so a verdict of theirs needs no further guard; without one,
+    fewer than five observations in an arm are no data.
+    """
+    if named:
+        return Verdict.REGRESSED
+    if improved:
+        return Verdict.IMPROVED
+    if non_inferior:
+        return Verdict.NON_INFERIOR
+    if min(candidate_n, baseline_n) < MIN_BLOCK:
+        return Verdict.INSUFFICIENT_DATA
+    return Verdict.INCONCLUSIVE

@@ -1,0 +1,219 @@
+"""Exact e-processes for two proportions, from block counts.
+
+For observations y ∈ {0, 1} ("bad") of a candidate a and a baseline b, the null is μa ≤ R·μb + Δ (regression,
+improvement: with R = 1, Δ = 0 and the arms' roles turned) or μa ≥ R·μb + Δ (non-inferiority). For every block one bet
+is fixed from the counts of *earlier* blocks alone,
+
+    e = Π over candidate rows (1 + sa(y − ca)) · Π over baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  sb/sa = −R·na/nb.
+
+Its log-expectation is concave in the true means and zero and stationary at (ca, cb) on the null's boundary, so
+E[e] ≤ 1 for every mean in the null and every predictable (cb, sa): a drifting base rate does no harm. Bets for several
+alternatives run side by side and are averaged; P(the average ever reaches x) ≤ 1/x (Ville).
+
+All arrays are over hypotheses, shape (H,); counts of a block or of the past are (4, H): candidate n, candidate bad,
+baseline n, baseline bad.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+PRIOR_OBSERVATIONS = 10.0  # weight of the prior rate p0 in the plug-in estimate
+MIN_BLOCK = 5  # an arm with fewer observations waits for the next block
+_EDGE = 1e-6  # distance of (ca, cb) from 0 and 1
+_STAKE = 0.98  # most of the wealth that a single kind of outcome may cost
+_CHUNK = 4096  # hypotheses per pass: about twenty temporaries stay in the cache
+
+_REGRESSION_LOG_ODDS = np.log([1.05, 1.12, 1.3, 1.7, 2.5, 5.0])
+_NON_INFERIOR_SHARES = np.array([1.0, 0.5, 2.0])
+_IMPROVED_LOG_ODDS = np.log([1.12, 1.3, 2.0])
+
+REGRESSION_LOG_WEIGHTS: FloatArray = np.full(6, -np.log(6.0))
+NON_INFERIOR_LOG_WEIGHTS: FloatArray = np.log([0.5, 0.25, 0.25])
+IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
+
+
+def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
+    """How far a rate moves when its log-odds move by `log_odds`."""
+    clipped = np.clip(rate, _EDGE, 1 - _EDGE)
+    factor = np.exp(log_odds)
+    return np.asarray(clipped * factor / (1 - clipped + clipped * factor) - clipped)
+
+
+def regression_alternatives(past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray) -> FloatArray:
+    """η of shape (6, H): how far beyond the tolerance each bet expects the candidate."""
+    base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
+    boundary = ratio * base + delta
+    return np.stack([_odds_step(boundary, step) for step in _REGRESSION_LOG_ODDS])
+
+
+def non_inferior_alternatives(past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray) -> FloatArray:
+    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate."""
+    base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
+    return np.asarray(-_NON_INFERIOR_SHARES[:, None] * ((ratio - 1) * base + delta))
+
+
+def improved_alternatives(past: FloatArray, prior: FloatArray) -> FloatArray:
+    """η of shape (3, H), negative: how far below the baseline each bet expects the candidate."""
+    base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
+    return np.stack([_odds_step(base, -step) for step in _IMPROVED_LOG_ODDS])
+
+
+def log_increment(
+    block: FloatArray,
+    past: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    eta: FloatArray,
+    prior: FloatArray,
+    *,
+    phi: float = 1.0,
+) -> FloatArray:
+    """Log of one block's bet on one alternative, shape (H,); the sign of `eta` is the side of the null that is bet on.
+
+    Both arms of `block` must have observations. Exact for φ = 1; a larger φ divides the log and is an approximation.
+    """
+    na, ka, nb, kb = block
+    past_na, past_ka, past_nb, past_kb = past
+    low = np.maximum(0.0, -delta / ratio) + _EDGE
+    high = np.minimum(1.0, (1.0 - delta) / ratio) - _EDGE
+    mean = (past_kb + (past_ka - past_na * (delta + eta)) / ratio + PRIOR_OBSERVATIONS * prior) / (
+        past_na + past_nb + PRIOR_OBSERVATIONS
+    )
+    ratio_squared = ratio * ratio
+    # The null's mean pair that is hardest to tell from the alternative: three steps of its own variance are enough.
+    shift = np.zeros_like(mean)
+    for _ in range(3):
+        cb = np.clip(mean + shift, low, high)
+        ca = ratio * cb + delta
+        a = na / (ca * (1 - ca))
+        b = nb / (cb * (1 - cb))
+        shift = eta * ratio * a / (ratio_squared * a + b)
+    cb = np.clip(mean + shift, low, high)
+    ca = ratio * cb + delta
+    kappa = eta * a * b / (ratio_squared * a + b)
+    against = np.minimum(na / ca, nb / (ratio * (1 - cb)))
+    favour = np.minimum(na / (1 - ca), nb / (ratio * cb))
+    kappa = np.clip(kappa, -_STAKE * favour, _STAKE * against)
+    sa = kappa / na
+    sb = -ratio * kappa / nb
+    total = (
+        ka * np.log1p(sa * (1 - ca))
+        + (na - ka) * np.log1p(-sa * ca)
+        + kb * np.log1p(sb * (1 - cb))
+        + (nb - kb) * np.log1p(-sb * cb)
+    )
+    return np.asarray(total / phi if phi != 1.0 else total)
+
+
+def add_regression(
+    logs: FloatArray, block: FloatArray, past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray
+) -> None:
+    """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
+    for part in _chunks(logs.shape[1]):
+        args = (past[:, part], ratio[part], delta[part])
+        for row, eta in enumerate(regression_alternatives(*args, prior[part])):
+            logs[row, part] += log_increment(block[:, part], *args, eta, prior[part])
+
+
+def add_non_inferior(
+    logs: FloatArray, block: FloatArray, past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray
+) -> None:
+    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
+    for part in _chunks(logs.shape[1]):
+        args = (past[:, part], ratio[part], delta[part])
+        for row, eta in enumerate(non_inferior_alternatives(*args, prior[part])):
+            logs[row, part] += log_increment(block[:, part], *args, eta, prior[part])
+
+
+def add_improved(logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray) -> None:
+    """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
+    for part in _chunks(logs.shape[1]):
+        one, zero = np.ones_like(prior[part]), np.zeros_like(prior[part])
+        for row, eta in enumerate(improved_alternatives(past[:, part], prior[part])):
+            logs[row, part] += log_increment(block[:, part], past[:, part], one, zero, eta, prior[part])
+
+
+def _chunks(size: int) -> list[slice]:
+    return [slice(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)]
+
+
+def log_mean(logs: FloatArray, log_weights: FloatArray) -> FloatArray:
+    """Log of the weighted mean of e-values over the first axis; weights sum to one."""
+    weighted = logs + log_weights.reshape((-1,) + (1,) * (logs.ndim - 1))
+    top = weighted.max(axis=0)
+    return np.asarray(top + np.log(np.exp(weighted - top).sum(axis=0)))
+
+
+def copy_log_weights(copies: int) -> FloatArray:
+    """Log weights of the late-onset copies: half for the one that starts at once, the others share the rest.
+
+    Weights fixed in advance and summing to one keep the average an e-process.
+    """
+    if copies == 1:
+        return np.zeros(1)
+    return np.log(np.concatenate([[0.5], np.full(copies - 1, 0.5 / (copies - 1))]))
+
+
+def log_e_with_late_copies(
+    logs: FloatArray, starts: tuple[FloatArray, ...], copies: int, log_weights: FloatArray
+) -> FloatArray:
+    """Log of E averaged over copies that begin later; a copy that has not begun is worth 1.
+
+    `starts` holds, per copy begun so far after the first, what `logs` was when it began. A change for the worse that
+    comes hours after the start is thus not paid for with what was lost betting before.
+    """
+    weights = copy_log_weights(copies)
+    parts = [log_mean(logs, log_weights) + weights[0]]
+    parts += [log_mean(logs - start, log_weights) + weights[j + 1] for j, start in enumerate(starts)]
+    waiting = np.exp(weights[len(starts) + 1 :]).sum()
+    if waiting > 0:
+        parts.append(np.full_like(parts[0], np.log(waiting)))
+    return log_mean(np.stack(parts), np.zeros(len(parts)))
+
+
+def ready(pending: FloatArray) -> BoolArray:
+    """Which hypotheses' pending counts (4, H) make a block: decided on the numbers of observations alone."""
+    return np.asarray((pending[0] >= MIN_BLOCK) & (pending[2] >= MIN_BLOCK))
+
+
+def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:
+    """Log-likelihood ratio of cumulative counts (4, H) against the nearest means with μa ≤ R·μb + Δ; 0 within the null.
+
+    The best any bet on these counts could have reached with hindsight. Both arms need observations.
+    """
+    na, ka, nb, kb = counts
+    pa, pb = ka / na, kb / nb
+    low = np.maximum(0.0, -delta / ratio)
+    high = np.minimum(1.0, (1.0 - delta) / ratio)
+
+    def divergence(cb: FloatArray) -> FloatArray:
+        ca = ratio * cb + delta
+        return np.asarray(
+            _xlogy(ka, pa, ca) + _xlogy(na - ka, 1 - pa, 1 - ca) + _xlogy(kb, pb, cb) + _xlogy(nb - kb, 1 - pb, 1 - cb)
+        )
+
+    left = np.clip(np.minimum(pb, (pa - delta) / ratio), low, high)
+    right = np.clip(np.maximum(pb, (pa - delta) / ratio), low, high)
+    # The divergence is convex in cb, so a golden-section search between the arms' own rates finds its minimum.
+    shrink = (np.sqrt(5.0) - 1) / 2
+    for _ in range(60):
+        x1, x2 = right - shrink * (right - left), left + shrink * (right - left)
+        lower = divergence(x1) < divergence(x2)
+        left, right = np.where(lower, left, x1), np.where(lower, x2, right)
+    found = divergence((left + right) / 2)
+    return np.asarray(np.where(pa > ratio * pb + delta, np.maximum(found, 0.0), 0.0))
+
+
+def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
+    """count·ln(p/q) with 0·ln 0 = 0; q is kept off zero."""
+    positive = count > 0
+    return np.asarray(
+        np.where(
+            positive, count * np.log(np.where(positive, p, 1.0) / np.where(positive, np.maximum(q, 1e-300), 1.0)), 0.0
+        )
+    )

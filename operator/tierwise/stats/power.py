@@ -1,0 +1,64 @@
+"""How many observations a decision needs, and what a number of observations can show."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+POWER_FACTOR = 5.0  # over the information-theoretic minimum: 99.7 % of truly equal slices pass
+PASS_AT = 20.0  # the e-value at which a slice counts as non-inferior or improved
+
+
+def harmonic(na: FloatArray, nb: FloatArray) -> FloatArray:
+    """2/(1/na + 1/nb): as many per arm as would say as much with equal arms; 0 when an arm is empty."""
+    return np.asarray(2 * na * nb / np.maximum(na + nb, 1e-300))
+
+
+def needed_per_arm(rate: FloatArray, gap: FloatArray, *, phi: float = 1.0) -> FloatArray:
+    """Fewest observations per arm at which a truly equal candidate is expected to be shown non-inferior.
+
+    `gap` is the margin as a difference of rates at the baseline's `rate`; infinite where it is zero.
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(phi * 4 * rate * (1 - rate) * np.log(PASS_AT) / np.square(np.maximum(gap, 0.0)))
+
+
+def powered(na: FloatArray, nb: FloatArray, rate: FloatArray, gap: FloatArray, *, phi: float = 1.0) -> BoolArray:
+    """Which hypotheses must be non-inferior before promotion, decided on expected counts before the start."""
+    need = POWER_FACTOR * needed_per_arm(rate, gap, phi=phi)
+    return np.asarray((gap > 0) & (harmonic(na, nb) >= np.maximum(need, 1.0)))
+
+
+def smallest_detectable(counts: FloatArray, gap: FloatArray, log_threshold: FloatArray) -> FloatArray:
+    """The smallest true difference of rates (candidate − baseline) that these counts (4, H) would have shown.
+
+    `gap` is the tolerance as a difference of rates and `log_threshold` ln(K/(w·α)). NaN when an arm is empty.
+    Approximate: the best attainable log e-value is d²/(2V).
+    """
+    na, _, nb, kb = counts
+    some = (na > 0) & (nb > 0)
+    rate = (kb + 0.5) / (nb + 1)
+    variance = rate * (1 - rate) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
+    return np.where(some, np.minimum(gap + np.sqrt(2 * variance * log_threshold), 1.0), np.nan)
+
+
+def labels_needed(counts: FloatArray, rate: FloatArray, gap: FloatArray, log_e: FloatArray) -> FloatArray:
+    """Observations still needed, in both arms together at their present proportion, until non-inferiority is expected.
+
+    From the growth of `log_e` so far where it says something (over 1), else as for a truly equal candidate. NaN where
+    nothing can be said: margin zero, or more observations than an equal candidate would need.
+    """
+    na, _, nb, _ = counts
+    total = na + nb
+    goal = np.log(PASS_AT)
+    growing = (log_e > 1.0) & (total > 0)
+    by_growth = total * (goal / np.where(growing, log_e, 1.0) - 1.0)
+    have = harmonic(na, nb)
+    need = needed_per_arm(rate, gap)
+    # Without rows yet the arms are taken as equal.
+    scale = np.where(have > 0, total / np.where(have > 0, have, 1.0), 2.0)
+    equal = np.where(need > have, (need - have) * scale, np.nan)
+    return np.asarray(np.where(gap > 0, np.where(growing, np.maximum(by_growth, 0.0), equal), np.nan))

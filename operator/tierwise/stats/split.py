@@ -1,0 +1,36 @@
+"""Whether the traffic is split between the arms as their pods are (sample-ratio mismatch)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+SUSPECT_AT = 1000.0  # the e-value at which a guard holds the tier
+CAP = float(np.log(1e6))  # evidence above this is dropped, so that a guard recovers when its cause is gone
+_ODDS_TOLERANCE = 1.1
+_STEPS = np.array([1.1, 1.3, 2.0])
+
+
+def split_increments(candidate: FloatArray, total: FloatArray, share: float, *, phi: float = 1.0) -> FloatArray:
+    """Log of one block's six bets, shape (6, ...), against "the odds are within 10 % of share/(1 − share)".
+
+    `candidate` of `total` requests went to the candidate; `share` in (0, 1) is its share of the ready pods when the
+    block began. E[e] ≤ 1 for each bet, as it is linear in the true share.
+    """
+    odds = share / (1 - share)
+    steps = []
+    for sign in (1.0, -1.0):
+        boundary = odds * _ODDS_TOLERANCE**sign
+        c = boundary / (1 + boundary)
+        for step in _STEPS:
+            bet = boundary * step**sign
+            q = bet / (1 + bet)
+            steps.append((candidate * np.log(q / c) + (total - candidate) * np.log((1 - q) / (1 - c))) / phi)
+    return np.stack(steps)
+
+
+def add_capped(logs: FloatArray, increments: FloatArray) -> FloatArray:
+    """Logs after a block, cut at `CAP`. Throwing wealth away keeps E[e] ≤ 1 and lets a guard recover."""
+    return np.minimum(logs + increments, CAP)
