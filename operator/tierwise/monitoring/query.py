@@ -60,12 +60,11 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
     """What follows FROM: the quoted table, or the guarded `query` in parentheses.
 
     Raises:
-        Refused: neither or both are set, or the guard refuses the query.
+        Refused: neither is set, or the guard refuses the query.
     """
     if spec.query is not None:
-        if spec.table is not None:
-            raise Refused("both spec.table and spec.query are set", "keep one of them")
-        return f"({guard_select(spec.query)})"
+        # With `table` the query may read that one only; without, any one table.
+        return f"({guard_select(spec.query, tables=None if spec.table is None else (spec.table,))})"
     if not spec.table:
         raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
     parts = spec.table.split(".")
