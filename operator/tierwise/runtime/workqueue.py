@@ -1,0 +1,112 @@
+"""Which object is due when: one tick at a time per object, coalesced wakes, back-off. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Key = tuple[str, str]  # namespace, name
+
+BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+CONFLICT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass
+class _Entry:
+    due: float | None = None  # None while running
+    started: float | None = None
+    last_start: float = float("-inf")
+    woken: bool = False  # while running: something changed that the tick may not have seen
+    failures: int = 0
+    conflicts: int = 0
+
+
+@dataclass
+class WorkQueue:
+    """Due times of objects, in seconds of a monotonic clock.
+
+    An object taken is not given out again before it is finished. A wake during its tick makes it due at once after it.
+    Ticks of one object start at least `gap_seconds` apart, so that a burst of watch events is one tick. An object at
+    rest is due every `resync_seconds`, give or take a tenth.
+    """
+
+    gap_seconds: float = 0.1
+    resync_seconds: float = 600.0
+    jitter: Callable[[], float] = random.random
+    _entries: dict[Key, _Entry] = field(default_factory=dict)
+    _heap: list[tuple[float, Key]] = field(default_factory=list)
+
+    def wake(self, key: Key, now: float) -> None:
+        """Make the object due now (or as soon as the gap allows)."""
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.started is not None:
+            entry.woken = True
+        else:
+            self._schedule(key, entry, min(entry.due or float("inf"), max(now, entry.last_start + self.gap_seconds)))
+
+    def forget(self, key: Key) -> None:
+        """The object is gone: not due any more, also not after a tick that still runs."""
+        self._entries.pop(key, None)
+
+    def take(self, now: float) -> Key | None:
+        """The object that is due longest, which then counts as running; None when none is due."""
+        while self._heap and self._heap[0][0] <= now:
+            due, key = heapq.heappop(self._heap)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:  # forgotten, or scheduled anew since
+                continue
+            entry.due, entry.started, entry.last_start, entry.woken = None, now, now, False
+            return key
+        return None
+
+    def wait_seconds(self, now: float) -> float | None:
+        """Seconds until the next object may be due; None when none is waiting."""
+        return max(0.0, self._heap[0][0] - now) if self._heap else None
+
+    def finish(self, key: Key, now: float, after_seconds: float | None) -> None:
+        """The tick succeeded; the next one after so many seconds, None: at rest."""
+        if (entry := self._entries.get(key)) is not None:
+            entry.failures = entry.conflicts = 0
+            rest = self.resync_seconds * (0.9 + 0.2 * self.jitter())
+            self._end(key, entry, now, rest if after_seconds is None else after_seconds)
+
+    def conflict(self, key: Key, now: float) -> None:
+        """Somebody else wrote first: again at once, and slower when it goes on."""
+        if (entry := self._entries.get(key)) is not None:
+            pause = CONFLICT_SECONDS[min(entry.conflicts, len(CONFLICT_SECONDS) - 1)]
+            entry.conflicts += 1
+            self._end(key, entry, now, pause)
+
+    def fail(self, key: Key, now: float) -> float:
+        """The tick failed; returns the seconds until the next try. A wake does not shorten them."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return 0.0
+        pause = BACK_OFF_SECONDS[min(entry.failures, len(BACK_OFF_SECONDS) - 1)] * (0.8 + 0.4 * self.jitter())
+        entry.failures += 1
+        entry.woken = False
+        self._end(key, entry, now, pause)
+        return pause
+
+    def overdue_seconds(self, now: float) -> float:
+        """How long the object that waits longest is past its time, or the longest tick has been running."""
+        late = [
+            now - (entry.due if entry.due is not None else entry.started or now) for entry in self._entries.values()
+        ]
+        return max([0.0, *late])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _end(self, key: Key, entry: _Entry, now: float, after_seconds: float) -> None:
+        entry.started = None
+        soon = entry.last_start + self.gap_seconds
+        self._schedule(key, entry, max(soon, now if entry.woken else now + after_seconds))
+        entry.woken = False
+
+    def _schedule(self, key: Key, entry: _Entry, due: float) -> None:
+        if entry.due != due:
+            entry.due = due
+            heapq.heappush(self._heap, (due, key))
