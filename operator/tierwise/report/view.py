@@ -16,6 +16,7 @@ from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import ConditionType, GateDecision
 from tierwise.report.text import count_text
 from tierwise.rollout.observation import DeploymentView, RolloutView, Running, TierView, TwinView, WorkloadView
+from tierwise.rollout.versions import is_running
 
 Tone = Literal["good", "bad", "going", "waiting", "quiet"]
 
@@ -159,13 +160,7 @@ def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView])
 
 def version_of(running: Running | None, known: Sequence[Version]) -> str | None:
     """Name of the known version whose image and parameters a pod template runs; None when it is none of them."""
-    if running is None:
-        return None
-    for version in known:
-        same_image = version.image is None or version.image == running.image
-        if same_image and all(running.environment.get(key) == value for key, value in version.parameters.items()):
-            return version.name
-    return None
+    return next((version.name for version in known if is_running(running, version)), None)
 
 
 def _known_versions(deployment: DeploymentView, rollout: RolloutView | None) -> list[Version]:

@@ -1,0 +1,123 @@
+"""A recorded log as an analysis reads it: a store's counts, and what is in the log at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
+from tierwise.monitoring.refusal import Refused
+from tierwise.monitoring.survey import survey_query
+from tierwise.runtime.analysis import Seen
+from tierwise.runtime.errors import SpecError, TierwiseError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORMATS = {".parquet": "Parquet", ".csv": "CSVWithNames", ".tsv": "TabSeparatedWithNames"}
+
+
+@contextmanager
+def open_recorded_store(dsn: str) -> Iterator[RecordedStore]:
+    """The log behind a DSN, for reading only."""
+    store = open_store(dsn, read_only=True)
+    try:
+        yield RecordedStore(store)
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_recorded_file(path: str, table: str, row_time: str | None) -> Iterator[RecordedStore]:
+    """A Parquet, CSV or TSV file, loaded once into an embedded engine as `table`.
+
+    `row_time` adds a column of that name which counts the rows in file order, one second each from the epoch on.
+
+    Raises:
+        SpecError: no such file, a format that is not known, or contents that cannot be read.
+    """
+    kind = _FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise SpecError(
+            f"{path}: is neither Parquet nor CSV nor TSV", f"name it {', '.join(_FORMATS)}", reason=_BAD_FILE
+        )
+    if not Path(path).is_file():
+        raise SpecError(f"{path}: no such file", "give the path of a Parquet or CSV file", reason=_BAD_FILE)
+    connection = Connection("chdb://memory")
+    try:
+        counted = f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS `{row_time}`" if row_time else ""
+        # One thread, order kept: row numbers are those of the file. A table, because every look reads it again.
+        statement = (
+            f"CREATE TABLE `{table}` ENGINE = MergeTree ORDER BY tuple() AS SELECT *{counted} "  # noqa: S608
+            f"FROM file({_literal(str(Path(path).resolve()))}, {kind}) "
+            "SETTINGS max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1"
+        )
+        try:
+            connection.command(statement)
+        except TierwiseError as error:
+            raise SpecError(
+                f"{path}: cannot be read as {kind}: {error.message}", "check the file", reason=_BAD_FILE
+            ) from error
+        yield RecordedStore(ClickHouseStore(connection))
+    finally:
+        connection.close()
+
+
+_BAD_FILE = Reason.DATASET_INVALID
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class RecordedStore:
+    """Implements `runtime.analysis.RecordedLog` on a ClickHouse store, a server or embedded."""
+
+    def __init__(self, store: ClickHouseStore) -> None:
+        self._store = store
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises when the dataset cannot be read."""
+        self._store.check(dataset)
+
+    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+        """Every version with its rows and times; one scan of two columns."""
+        try:
+            query = survey_query(self._log(dataset), scope, *window)
+        except Refused as refusal:
+            raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from refusal
+        rows = self._store.query(query.sql, query.parameters).to_pylist()
+        return {_text(row["v"]): Seen(row["n"], _time(row["first"]), _time(row["last"])) for row in rows}
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """As PredictionStore."""
+        return self._store.read_cells(dataset, scope, blocks)
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """As PredictionStore."""
+        return self._store.count_invalid(dataset, scope, window, now)
+
+    def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
+        """The query of a look at these blocks."""
+        return cells_query(self._log(dataset), scope, blocks)
+
+    def hash_of(self, dataset: Dataset) -> str:
+        """As `ml_performance.config_hash`, in hex."""
+        return f"{config_hash(dataset):016x}"
+
+    def _log(self, dataset: Dataset) -> Log:
+        sql = source_sql(dataset.spec)
+        described = self._store.query(f"DESCRIBE TABLE {sql}").to_pylist()
+        return Log(dataset, Source(sql, {_text(row["name"]): _text(row["type"]) for row in described}))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

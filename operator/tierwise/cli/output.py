@@ -1,0 +1,80 @@
+"""What commands share: output formats, kubeconfig flags, a console that knows terminals, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+import yaml
+from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PIPE_WIDTH = 200  # columns when nobody's terminal limits us: lines stay whole for grep
+QUIET_SECONDS = 2.0  # work that takes less shows no progress
+
+
+def kubeconfig_options(function: F) -> F:
+    """``--kubeconfig``, ``--context`` and ``-n`` as kubectl has them."""
+    flags: tuple[Callable[[F], F], ...] = (
+        click.option(
+            "-n", "--namespace", envvar="TIERWISE_NAMESPACE", help="Namespace; default: the context's, else 'default'."
+        ),
+        click.option(
+            "--context", envvar="TIERWISE_CONTEXT", help="Context of the kubeconfig; default: its current one."
+        ),
+        click.option(
+            "--kubeconfig",
+            type=click.Path(),
+            envvar="TIERWISE_KUBECONFIG",
+            help="Path of the kubeconfig; default: KUBECONFIG, else ~/.kube/config.",
+        ),
+    )
+    for flag in flags:
+        function = flag(function)
+    return function
+
+
+def console_for(stream: Any | None = None) -> Console:  # noqa: ANN401  # any text stream
+    """A console on stdout (or `stream`): colours on a terminal only and never with NO_COLOR, wide when piped."""
+    target = stream or click.get_text_stream("stdout")
+    is_terminal = bool(getattr(target, "isatty", lambda: False)())
+    return Console(file=target, width=None if is_terminal else PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+def print_facts(facts: Mapping[str, Any], output: str) -> None:
+    """Facts for programs: JSON with two spaces, or YAML with the same keys in the same order."""
+    if output == "yaml":
+        click.echo(yaml.safe_dump(dict(facts), sort_keys=False, allow_unicode=True, width=120), nl=False)
+    else:
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+class Progress:
+    """Lines on stderr once the work has taken two seconds: overwritten on a terminal, else one per ten seconds."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = self._told = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say how far it is."""
+        now = time.monotonic()
+        pause = 0.2 if self._terminal else 10.0
+        if now - self._started < QUIET_SECONDS or (self._shown and now - self._told < pause):
+            return
+        self._shown, self._told = True, now
+        left = (now - self._started) * (total - done) / max(done, 1)
+        text = f"{self._what}: {done} of {total}, about {left:.0f} s left"
+        click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._terminal and self._shown:
+            click.echo("\r\x1b[K", err=True, nl=False)

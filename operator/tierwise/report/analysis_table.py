@@ -1,0 +1,109 @@
+"""An analysis as a table for people: the gate, the slices with most evidence first, and what was not covered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tierwise.api.names import GateDecision, Verdict
+from tierwise.monitoring.judgement import Result
+from tierwise.report.analysis_json import row_of, time_text
+from tierwise.report.text import count_text, e_value_text, margin_text, points_text, rate_text, slice_text
+from tierwise.runtime.analysis import Analysis, TierAnalysis
+
+_VERDICT_STYLE = {
+    Verdict.REGRESSED: "bold red",
+    Verdict.NON_INFERIOR: "green",
+    Verdict.IMPROVED: "bold green",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.INSUFFICIENT_DATA: "dim",
+}
+_GATE_STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.ROLL_BACK: "bold red"}
+_GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecision.ROLL_BACK: "✖"}
+
+
+def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
+    """The gate's answer, one table per tier with at most `most` rows, and the rows left out."""
+    request, outcome = analysis.request, analysis.outcome
+    title = f"{request.model or 'model'}: {request.baseline} → {request.candidate}"
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (f"{title}   ", "bold"),
+            (f"{_GATE_MARK[outcome.decision]} {outcome.decision}", _GATE_STYLE[outcome.decision]),
+            f"  ({outcome.reason})",
+        ),
+        Text(outcome.message, overflow="fold"),
+        Text(_window_line(analysis), style="dim"),
+    ]
+    for tier in analysis.tiers:
+        parts += ["", *_tier(tier, most)]
+    invalid = analysis.invalid
+    if invalid.score or invalid.label or invalid.time or invalid.version:
+        parts.append(
+            Text(
+                f"left out: {invalid.score} rows with an invalid score, {invalid.label} with an invalid label, "
+                f"{invalid.time} with no or a future time, {invalid.version} of other versions",
+                style="dim",
+            )
+        )
+    return Group(*parts)
+
+
+def results_table(results: Sequence[Result]) -> Table:
+    """Slices and metrics with counts, difference, interval and e-value."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in ("SLICE", "METRIC"):
+        table.add_column(column, overflow="fold")
+    for column in ("BASELINE", "CANDIDATE", "DIFFERENCE", "INTERVAL", "MARGIN", "E"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("VERDICT", no_wrap=True)
+    for result in results:
+        interval = f"{result.interval[0] * 100:+.2f} … {result.interval[1] * 100:+.2f}" if result.interval else "–"
+        table.add_row(
+            slice_text(result.slice),
+            result.metric,
+            f"{rate_text(result.baseline_value)}  {result.baseline.bad}/{result.baseline.n}",
+            f"{rate_text(result.candidate_value)}  {result.candidate.bad}/{result.candidate.n}",
+            points_text(result.difference),
+            interval,
+            margin_text(result.margin),
+            e_value_text(result.log10_e),
+            Text(str(result.verdict), style=_VERDICT_STYLE[result.verdict]),
+        )
+    return table
+
+
+def _window_line(analysis: Analysis) -> str:
+    stop = analysis.stopped_at
+    if analysis.request.in_file_order:
+        end = f"stopped at row {row_of(stop)}" if stop else "all folded"
+        return f"{row_of(analysis.window.end)} rows in file order, {analysis.blocks} blocks, {end}"
+    end = f"stopped at {time_text(stop)}" if stop else "all folded"
+    return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {analysis.blocks} blocks, {end}"
+
+
+def _tier(tier: TierAnalysis, most: int) -> list[RenderableType]:
+    judgement = tier.judgement
+    baseline, candidate = judgement.labels
+    head = f"{tier.name}: {tier.outcome.decision}, " if tier.name else ""
+    line = (
+        f"{head}{len(judgement.results)} slices x metrics, {count_text(candidate)} candidate and "
+        f"{count_text(baseline)} baseline labels, α = {judgement.alpha:g}"
+    )
+    parts: list[RenderableType] = [Text(line, style="bold"), results_table(judgement.results[:most])]
+    if len(judgement.results) > most:
+        parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
+    unpowered = sum(not result.powered for result in judgement.results)
+    if unpowered:
+        covered = rate_text(judgement.coverage_traffic)
+        parts.append(
+            Text(
+                f"too few labels to claim anything in {unpowered} of them; the rest covers {covered} of the traffic",
+                "dim",
+            )
+        )
+    parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
+    return parts

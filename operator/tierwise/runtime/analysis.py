@@ -1,0 +1,305 @@
+"""Two recorded versions, judged as the operator judges a tier: the fold of the same blocks, without a cluster.
+
+The store and the time are arguments, so that `analyze`, simulations and tests run the same lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import GateDecision, Reason
+from tierwise.monitoring.analysis import blocks_between, fold_recorded
+from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.evidence import begin
+from tierwise.monitoring.judge import judge
+from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
+from tierwise.monitoring.query import Query
+from tierwise.rollout.gate import Outcome, Situation, gate
+from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.runtime.errors import SpecError
+
+MAX_BLOCKS = 50_000
+BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Rows of one version in a log."""
+
+    rows: int
+    first: datetime
+    last: datetime
+
+
+class RecordedLog(Protocol):
+    """What an analysis reads; adapters/recorded.py has it for ClickHouse and files."""
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises when the dataset cannot be read."""
+        ...
+
+    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+        """Every version of the scope's model and tiers, with its rows in the window."""
+        ...
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """As PredictionStore."""
+        ...
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """As PredictionStore."""
+        ...
+
+    def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
+        """The exact query that `read_cells` sends."""
+        ...
+
+    def hash_of(self, dataset: Dataset) -> str:
+        """16 hex digits that pin what is counted; ml_performance carries the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TierRequest:
+    """One judgement: its share of α, and which tiers of the log it reads (none: all rows)."""
+
+    name: str | None
+    alpha: float
+    max_duration_seconds: float
+    log_tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRequest:
+    """What to compare. `datasets` are by name; times are UTC-aware; blocks are `block_seconds` of prediction time."""
+
+    model: str | None
+    baseline: str
+    candidate: str
+    analysis: tuple[DatasetAnalysis, ...]
+    datasets: Mapping[str, MonitoringDatasetSpec]
+    tiers: tuple[TierRequest, ...]
+    since: datetime | None
+    until: datetime | None
+    block_seconds: float
+    in_file_order: bool = False  # times are row numbers: nothing of them is shown
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuery:
+    """A query as it was sent for the first blocks."""
+
+    dataset: str
+    hash: str
+    sql: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TierAnalysis:
+    """One tier's outcome."""
+
+    name: str | None
+    plan: TierPlan
+    judgement: Judgement
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What an analysis found. `window` is all that was asked for; `stopped_at` the end of the block it stopped at."""
+
+    request: AnalysisRequest
+    window: Block
+    blocks: int
+    stopped_at: datetime | None
+    outcome: Outcome
+    tiers: tuple[TierAnalysis, ...]
+    invalid: Invalid
+    queries: tuple[AskedQuery, ...] = field(default=())
+
+
+def analyze(
+    request: AnalysisRequest, log: RecordedLog, now: datetime, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Analysis:
+    """Fold the blocks in order of prediction time and stop at the first rollback.
+
+    `now` bounds the window: a prediction counts once its label had the dataset's maturity to arrive.
+    `on_progress(done, all)` is called with numbers of blocks.
+
+    Raises:
+        SpecError: an unknown column, dimension, metric or version (naming those there are), too many blocks.
+        StoreError: the log cannot be read.
+    """
+    datasets = [_dataset(item, request.datasets) for item in request.analysis]
+    for dataset in datasets:
+        log.check(dataset)
+    window = _window(request, datasets, log, now)
+    blocks = blocks_between(window.start, window.end, request.block_seconds)
+    total = len(blocks) * len(request.tiers)
+    tiers: list[TierAnalysis] = []
+    for tier in request.tiers:
+        done = len(blocks) * len(tiers)
+        tiers.append(_tier(request, tier, datasets, log, blocks, partial(_progress, on_progress, done, total)))
+        if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
+            break  # as in a rollout: the tiers after it stay untouched
+    stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
+    folded = Block(window.start, min([window.end, *stops]))
+    scope = _scope(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    invalid = [log.count_invalid(dataset, scope, folded, now) for dataset in datasets]
+    return Analysis(
+        request=request,
+        window=window,
+        blocks=sum(block.end <= folded.end for block in blocks),
+        stopped_at=min(stops, default=None),
+        outcome=min((tier.outcome for tier in tiers), key=lambda outcome: _SEVERITY.index(outcome.decision)),
+        tiers=tuple(tiers),
+        invalid=Invalid(
+            score=sum(found.score for found in invalid),
+            label=sum(found.label for found in invalid),
+            time=sum(found.time for found in invalid),
+            version=sum(found.version for found in invalid),
+        ),
+        queries=tuple(_asked(dataset, scope, log, blocks[:BLOCKS_AT_ONCE]) for dataset in datasets),
+    )
+
+
+def _progress(report: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    report(before + done, total)
+
+
+_SEVERITY = (GateDecision.ROLL_BACK, GateDecision.HOLD, GateDecision.PROMOTE)
+
+
+def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
+    spec = specs.get(analysis.name)
+    if spec is None:
+        raise SpecError(
+            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
+            "give its manifest with --dataset",
+            reason=Reason.DATASET_MISSING,
+        )
+    try:
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec))
+    except PlanError as error:
+        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+
+
+def _scope(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
+    return Scope(request.model, request.baseline, request.candidate, log_tiers)
+
+
+def _window(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, now: datetime) -> Block:
+    """From the first row of either version to the last mature one, within --since and --until."""
+    firsts, lasts = [], []
+    scope = _scope(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets)
+    mature = now if request.in_file_order else now - timedelta(seconds=maturity)
+    until = min(request.until or mature, mature)
+    for dataset in datasets:
+        seen = log.survey(dataset, scope, (request.since, until))
+        for role, version in (("candidate", request.candidate), ("baseline", request.baseline)):
+            if version not in seen:
+                raise _missing_version(request, dataset, role, version, seen)
+            firsts.append(seen[version].first)
+            lasts.append(seen[version].last)
+    start = request.since or min(firsts)
+    end = min(until, max(lasts) + timedelta(milliseconds=1)) if request.until is None else until
+    count = math.ceil((end - start).total_seconds() / request.block_seconds)
+    if count > MAX_BLOCKS:
+        longer = math.ceil((end - start).total_seconds() / 5_000 / 60)
+        raise SpecError(
+            f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} there are {count} blocks, more than {MAX_BLOCKS}",
+            f"give longer blocks, for instance --block {longer}m, or a shorter window with --since and --until",
+            reason=Reason.QUERY_OVER_LIMITS,
+        )
+    return Block(start, end)
+
+
+def _missing_version(
+    request: AnalysisRequest, dataset: Dataset, role: str, version: str, seen: Mapping[str, Seen]
+) -> SpecError:
+    shown = sorted(seen, key=lambda name: -seen[name].rows)[:20]
+    of_model = f" of model {request.model!r}" if request.model and dataset.spec.columns.model else ""
+    there = f"versions there: {', '.join(shown)}" if shown else "there are no rows at all"
+    reason = Reason.CANDIDATE_MISSING if role == "candidate" else Reason.BASELINE_MISSING
+    remedy = f"give --{role} one of these" if shown else "check --model, --tier, --since and --until"
+    return SpecError(
+        f"{role} {version!r}{of_model} is not in dataset {dataset.name!r} within the window ({there})",
+        remedy,
+        reason=reason,
+    )
+
+
+def _tier(
+    request: AnalysisRequest,
+    tier: TierRequest,
+    datasets: Sequence[Dataset],
+    log: RecordedLog,
+    blocks: Sequence[Block],
+    on_progress: Callable[[int], None],
+) -> TierAnalysis:
+    scope = _scope(request, tier.log_tiers)
+    whole_window = [Block(blocks[0].start, blocks[-1].end)]
+    history = {dataset.name: log.read_cells(dataset, scope, whole_window) for dataset in datasets}
+    plan = plan_tier(
+        request.analysis,
+        {dataset.name: dataset for dataset in datasets},
+        history,
+        alpha_tier=tier.alpha,
+        expected_share=1.0,
+        candidate_share=_candidate_share(history),
+        max_duration_seconds=tier.max_duration_seconds,
+    )
+    evidence = begin(plan)
+    for start in range(0, len(blocks), BLOCKS_AT_ONCE):
+        run = blocks[start : start + BLOCKS_AT_ONCE]
+        evidence = fold_recorded(evidence, {dataset.name: log.read_cells(dataset, scope, run) for dataset in datasets})
+        on_progress(start + len(run))
+        if evidence.stopped_at is not None:
+            break
+    judgement = judge(evidence)
+    unavailable = _unavailable(judgement, tier)
+    return TierAnalysis(tier.name, plan, judgement, gate(Situation(unavailable=unavailable, judgement=judgement)))
+
+
+def _candidate_share(history: Mapping[str, Cells]) -> float:
+    """The candidate's share of all rows of the window; a half when there are none."""
+    by_arm = sum((cells.counts[:, 0].sum(axis=(0, 2, 3)) for cells in history.values()), np.zeros(2))
+    return float(by_arm[1] / by_arm.sum()) if by_arm.sum() else 0.5
+
+
+def _unavailable(judgement: Judgement, tier: TierRequest) -> JudgementUnavailable | None:
+    """Missing data is a Hold with its own reason."""
+    where = f"tier {tier.name!r}: " if tier.name else ""
+    baseline, candidate = judgement.rows
+    if not baseline and not candidate:
+        return JudgementUnavailable(Reason.NO_ROWS, f"{where}no rows of either version")
+    if not baseline:
+        return JudgementUnavailable(
+            Reason.BASELINE_MISSING, f"{where}no rows of the baseline, {candidate} of the candidate"
+        )
+    if not candidate:
+        return JudgementUnavailable(
+            Reason.CANDIDATE_MISSING, f"{where}no rows of the candidate, {baseline} of the baseline"
+        )
+    if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
+        rows = f"{candidate} candidate and {baseline} baseline rows"
+        return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")
+    return None
+
+
+def _asked(dataset: Dataset, scope: Scope, log: RecordedLog, blocks: Sequence[Block]) -> AskedQuery:
+    query = log.query_of(dataset, scope, blocks)
+    return AskedQuery(dataset.name, log.hash_of(dataset), query.sql, query.parameters)
