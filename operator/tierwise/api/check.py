@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tierwise.api.common import DIMENSION_PATTERN, METRIC_PATTERN, NAME_PATTERN
@@ -42,7 +43,7 @@ _ARTICLES = {
 _PATTERNS = {
     NAME_PATTERN: "lower-case letters, digits and -, such as tier-3",
     DIMENSION_PATTERN: "lower-case letters, digits and _, such as asn_type",
-    METRIC_PATTERN: "lower-case letters, digits, - and ., such as false-positive-rate",
+    METRIC_PATTERN: "lower-case letters, digits and - . _ @, such as false-positive-rate",
     SLICE_PATTERN: "a dimension, or up to three joined by a comma, such as asn_type,browser",
     COLUMN_PATTERN: "a column's name",
     OPTIONAL_COLUMN_PATTERN: 'a column\'s name, or "" for none',
@@ -60,8 +61,7 @@ class Violation:
 
 def check_object(data: dict[str, Any]) -> list[Violation]:
     """Everything that the API server would refuse in an object of one of the three kinds; unknown kinds pass."""
-    schemas = {kind.name: definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for kind in KINDS}
-    schema = schemas.get(str(data.get("kind")))
+    schema = _schemas().get(str(data.get("kind")))
     if schema is None:
         return []
     if data.get("apiVersion") != API_VERSION:
@@ -70,6 +70,11 @@ def check_object(data: dict[str, Any]) -> list[Violation]:
     if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
         return [Violation(("metadata",), "has no name; give metadata.name")]
     return list(_check(data, schema, ()))
+
+
+@cache
+def _schemas() -> dict[str, Schema]:
+    return {kind.name: definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for kind in KINDS}
 
 
 def _check(value: Any, schema: Schema, path: Path) -> Iterator[Violation]:  # noqa: ANN401  # any JSON

@@ -123,3 +123,6 @@ class Reason(StrEnum):
     QUERY_REFUSED = "QueryRefused"  # the SQL guard
     NOT_SUPPORTED = "NotSupported"
     INVALID_SPEC = "InvalidSpec"
+    # a program that cannot do its work at all
+    CLUSTER_UNREACHABLE = "ClusterUnreachable"
+    CRDS_MISSING = "CrdsMissing"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map
 from tierwise.api.rules import (
@@ -93,6 +93,14 @@ class Tier(ApiModel):
     cluster: ClusterRef | None = Field(
         None, description="The cluster the tier lives in; default: this one. Not supported yet."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_the_excluded_exposure(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The default stands in the model always; written beside exposureWorkloads the API server refuses it.
+        data: dict[str, Any] = serialize(self)
+        if self.exposure_workloads is not None:
+            data.pop("exposure", None)
+        return data
 
 
 class MetricSpec(ApiModel):

@@ -1,0 +1,148 @@
+"""Objects of the three kinds with every field of the spec given, so that each constraint has a place to be tried."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import yaml
+
+_TIER = """
+name: tier-3
+workloads: {kind: Deployment, selector: {matchLabels: {app: bot-score}}}
+exposure: 20%
+minDuration: 30m
+maxDuration: 4h
+control: Concurrent
+cluster: {kubeconfigSecret: {name: eu-west, key: kubeconfig}}
+"""
+
+_ANALYSIS = """
+interval: 1m
+warmUp: 2m
+falseRollbackRate: 0.05
+datasets:
+- name: verified-humans
+  metrics:
+  - {name: false-positive-rate, margin: {relative: 0.25}, tolerance: {relative: 0.1}}
+  slices: [asn_type, "asn_type,browser"]
+  expect:
+  - {slice: {asn_type: residential}, metric: false-positive-rate, change: Improve}
+onInconclusive: Hold
+"""
+
+_VERSION = """
+name: v8
+commit: "6f8e8033"
+digest: sha256:9c1d
+image: ghcr.io/acme/bot-score:v8
+parameters: {MODEL_URI: "s3://models/bot-score/v8"}
+"""
+
+_DATASET = """
+store: {dsnSecret: {name: clickhouse, key: dsn}}
+table: logs.requests
+columns: {time: ts, model: model, version: model_version, commit: commit, tier: tier, pod: pod, score: bot_score,
+          label: is_bot, labelledAt: labelled_at}
+where: "label_source = 'captcha_solved'"
+maturity: 5m
+threshold: 0.5
+positive: AtOrAbove
+domain: {min: 0, max: 1, exclude: [0.5]}
+scale: {kind: Logit, bins: 100}
+dimensions:
+- {name: asn_type, expression: asn, maxValues: 50}
+"""
+
+
+def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "tierwise.io/v1alpha1", "kind": kind, "metadata": {"name": "bot-score"}, "spec": spec}
+
+
+def model_deployment() -> dict[str, Any]:
+    """A ModelDeployment with every field except exposureWorkloads (which excludes exposure)."""
+    spec = {
+        "model": "bot-score",
+        "version": yaml.safe_load(_VERSION),
+        "delivery": {"type": "PodTemplate", "container": "server"},
+        "tiers": [yaml.safe_load(_TIER)],
+        "analysis": yaml.safe_load(_ANALYSIS),
+        "rollback": {"automatic": True, "order": "AllAtOnce", "verifyRecovery": "10m"},
+        "progressDeadline": "15m",
+        "notify": [{"webhook": {"urlSecret": {"name": "chat", "key": "url"}}, "events": ["RolledBack"]}],
+        "historyLimit": 3,
+        "paused": False,
+    }
+    return _object("ModelDeployment", spec)
+
+
+def model_rollout() -> dict[str, Any]:
+    """A ModelRollout with every field."""
+    spec = {
+        "modelDeployment": "bot-score",
+        "model": "bot-score",
+        "revision": 1,
+        "from": yaml.safe_load(_VERSION) | {"name": "v7"},
+        "to": yaml.safe_load(_VERSION),
+        "compared": True,
+        "strategy": {
+            "delivery": {"type": "PodTemplate", "container": "server"},
+            "tiers": [yaml.safe_load(_TIER)],
+            "analysis": yaml.safe_load(_ANALYSIS),
+            "verifyRecovery": "10m",
+            "progressDeadline": "15m",
+        },
+    }
+    return _object("ModelRollout", spec)
+
+
+def monitoring_dataset() -> dict[str, Any]:
+    """A MonitoringDataset with every field except query (which excludes table)."""
+    return _object("MonitoringDataset", yaml.safe_load(_DATASET))
+
+
+BUILDERS = {
+    "ModelDeployment": model_deployment,
+    "ModelRollout": model_rollout,
+    "MonitoringDataset": monitoring_dataset,
+}
+PLURALS = {
+    "ModelDeployment": "modeldeployments",
+    "ModelRollout": "modelrollouts",
+    "MonitoringDataset": "monitoringdatasets",
+}
+
+
+def minimal_deployment() -> dict[str, Any]:
+    """A ModelDeployment with the required fields only."""
+    spec = {
+        "model": "bot-score",
+        "version": {"name": "v8"},
+        "delivery": {"container": "server"},
+        "tiers": [{"name": "tier-3", "workloads": {"selector": {"matchLabels": {"app": "bot-score"}}}}],
+        "analysis": {
+            "datasets": [{"name": "verified-humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.01}}]}]
+        },
+    }
+    return _object("ModelDeployment", spec)
+
+
+def parent_of(data: dict[str, Any], path: tuple[str | int, ...]) -> Any:
+    """The object or list that holds the last part of the path."""
+    for part in path[:-1]:
+        data = data[part]
+    return data
+
+
+def with_value(data: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    """A copy with `value` at `path`."""
+    data = copy.deepcopy(data)
+    parent_of(data, path)[path[-1]] = value
+    return data
+
+
+def without(data: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """A copy without what is at `path`."""
+    data = copy.deepcopy(data)
+    parent_of(data, path).pop(path[-1], None)
+    return data
