@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.api.names import Reason
-from tierwise.api.slices import parse_slice_key
+from tierwise.api.slices import WHOLE, parse_slice_key
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
-from tierwise.monitoring.decode import decode_cells, decode_distributions, decode_values, kept_values, merge_cells
+from tierwise.monitoring.decode import (
+    decode_cells,
+    decode_distributions,
+    decode_values,
+    kept_values,
+    merge_cells,
+    wide_dimensions,
+)
 from tierwise.monitoring.performance import performance_rows
 from tierwise.monitoring.query import (
+    ANSWERS,
+    ARMS,
     CELLS,
+    LABELS,
     Kept,
     Log,
     Source,
@@ -32,8 +45,11 @@ from tierwise.monitoring.refusal import Refused
 from tierwise.runtime.errors import SpecError, StoreError
 
 # A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
-STATE_BYTES = 16 << 20
+STATE_BYTES = 32 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+Sliced = TypeVar("Sliced", Cells, Distributions)
 
 
 class ClickHouseStore:
@@ -51,20 +67,25 @@ class ClickHouseStore:
         self._check_user()
         log = self._log(dataset, fresh=True)
         nothing = Block(_EPOCH, _EPOCH)
-        scope = Scope("", "", " ", ())
-        self._connection.query(*_arguments(self._build(lambda: cells_query(log, scope, [nothing]))))
-        self._connection.query(*_arguments(self._build(lambda: distributions_query(log, scope, nothing))))
+        scope = Scope(None, "baseline", "candidate")
+        # Nothing is read, but every name and type is resolved by the store.
+        for query in (
+            _build(lambda: cells_query(log, scope, [nothing])),
+            _build(lambda: distributions_query(log, scope, nothing)),
+            _build(lambda: invalid_query(log, scope, nothing, _EPOCH)),
+        ):
+            self._connection.query(query.sql, query.parameters)
         if log.spec.columns.tier is not None:
-            self._build(lambda: log.column("tier"))
+            _build(lambda: log.column("tier"))
         if log.spec.columns.model is not None:
-            self._build(lambda: log.column("model"))
+            _build(lambda: log.column("model"))
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """The newest prediction time not after `now`."""
         log = self._log(dataset)
         # Nearly always there is a row of the last hour, and then only the last hour is read.
         for since in (now - timedelta(hours=1), None):
-            query = self._build(lambda since=since: watermark_query(log, scope, since, now))
+            query = _build(lambda since=since: watermark_query(log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
             if micros is not None:
                 return _EPOCH + timedelta(microseconds=micros)
@@ -73,29 +94,35 @@ class ClickHouseStore:
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
         """Counts by block, slice, arm, label, answer."""
         if not blocks:
-            return decode_empty()
+            return NO_CELLS
         log = self._log(dataset)
-        kept = self._kept(log, scope, blocks[0].start, blocks[-1].end)
-        size = max(1, STATE_BYTES // (8 * CELLS * self._expected_slices(dataset)))
-        parts = []
-        for start in range(0, len(blocks), size):
-            run = blocks[start : start + size]
-            query = self._build(lambda run=run: cells_query(log, scope, run, kept))
-            parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
-        return merge_cells(parts)
+
+        def read(kept: Kept) -> Cells:
+            size = max(1, STATE_BYTES // (8 * CELLS * _expected_slices(dataset)))
+            parts = []
+            for start in range(0, len(blocks), size):
+                run = blocks[start : start + size]
+                query = _build(lambda run=run: cells_query(log, scope, run, kept))
+                parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
+            return merge_cells(parts)
+
+        return self._capped(log, scope, Block(blocks[0].start, blocks[-1].end), read)
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
         """Counts by bin."""
         log = self._log(dataset)
-        kept = self._kept(log, scope, block.start, block.end)
-        query = self._build(lambda: distributions_query(log, scope, block, kept))
-        table = self._connection.query(query.sql, query.parameters)
-        return decode_distributions(table, query, block, dataset, single_precision=log.single_precision)
+
+        def read(kept: Kept) -> Distributions:
+            query = _build(lambda: distributions_query(log, scope, block, kept))
+            table = self._connection.query(query.sql, query.parameters)
+            return decode_distributions(table, query, block, dataset, single_precision=log.single_precision)
+
+        return self._capped(log, scope, block, read)
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Rows that no count holds."""
         log = self._log(dataset)
-        query = self._build(lambda: invalid_query(log, scope, window, now))
+        query = _build(lambda: invalid_query(log, scope, window, now))
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
         return Invalid(score=row["score"], label=row["label"], time=row["time"], version=row["version"])
 
@@ -140,7 +167,7 @@ class ClickHouseStore:
         self._checked_user = True
 
     def _log(self, dataset: Dataset, *, fresh: bool = False) -> Log:
-        sql = self._build(lambda: source_sql(dataset.spec))
+        sql = _build(lambda: source_sql(dataset.spec))
         key = (sql,)
         with self._lock:
             source = None if fresh else self._sources.get(key)
@@ -151,49 +178,56 @@ class ClickHouseStore:
                 self._sources[key] = source
         return Log(dataset, source)
 
-    def _kept(self, log: Log, scope: Scope, start: datetime, end: datetime) -> Kept:
-        """Which values are counted by name, when a dimension has more values than its maxValues."""
-        dataset = log.dataset
-        used = sorted({name for grouping in dataset.groupings for name in grouping})
-        if not used:
+    def _capped(self, log: Log, scope: Scope, window: Block, read: Callable[[Kept], Sliced]) -> Sliced:
+        """Read with no more values per dimension than its maxValues; the rest is counted as `other`.
+
+        Which dimensions have more is remembered, so that a look of ordinary ones is one query.
+        """
+        dataset, key = log.dataset, config_hash(log.dataset)
+        used = frozenset(name for grouping in dataset.groupings for name in grouping)
+        with self._lock:
+            wide = self._wide.get(key, used)  # a dataset seen for the first time is asked about all of them
+        while True:
+            kept = self._kept(log, scope, window, wide)
+            if (found := frozenset(kept.values)) or wide:
+                with self._lock:
+                    self._wide[key] = wide = found | (self._wide.get(key) or frozenset())
+            answer = read(kept)
+            more = wide_dimensions(dataset, answer.slices, kept)
+            if not more:
+                return answer
+            wide = wide | more
+
+    def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:
+        """The values that are counted by name, of the dimensions that may have more than their maxValues."""
+        if not wide:
             return Kept()
-        query = self._build(lambda: values_query(log, scope, start, end, used))
+        query = _build(lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
         values = decode_values(self._connection.query(query.sql, query.parameters), query)
         known: dict[str, list[str]] = {}
-        for key in dataset.known:
+        for key in log.dataset.known:
             pairs = parse_slice_key(key)
             if len(pairs) == 1:
                 for name, value in pairs.items():
                     known.setdefault(name, []).append(value)
-        return kept_values(dataset, values, known)
-
-    def _expected_slices(self, dataset: Dataset) -> int:
-        limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
-        total = 1
-        for grouping in dataset.groupings:
-            size = 1
-            for name in grouping:
-                size *= limits.get(name, 1)
-            total += min(size, 1000)
-        return total
-
-    @staticmethod
-    def _build(make):  # type: ignore[no-untyped-def]
-        try:
-            return make()
-        except Refused as refusal:
-            raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
+        return kept_values(log.dataset, values, known)
 
 
-def decode_empty() -> Cells:
-    """Cells of no blocks."""
-    import numpy as np
-
-    return Cells((), ("",), np.zeros((0, 1, 2, 3, 3), dtype=np.int64))
+NO_CELLS = Cells((), (WHOLE,), np.zeros((0, 1, ARMS, LABELS, ANSWERS), dtype=np.int64))
 
 
-def _arguments(query):  # type: ignore[no-untyped-def]
-    return query.sql, query.parameters
+def _build(make: Callable[[], T]) -> T:
+    """Build a query; a refusal of the pure core becomes the error of the ports."""
+    try:
+        return make()
+    except Refused as refusal:
+        raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
+
+
+def _expected_slices(dataset: Dataset) -> int:
+    """An upper estimate of the slices that one block can have; of a combination most never occur."""
+    limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
+    return 1 + sum(min(math.prod(limits.get(name, 1) for name in grouping), 1000) for grouping in dataset.groupings)
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:

@@ -16,15 +16,21 @@ _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INSERT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s")
 _FORMAT = re.compile(rb"(?is)\bFORMAT\s+([A-Za-z0-9_]+)\s*;?\s*(?:SETTINGS\b[^'\"]*)?$")
-_RESULT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/|\()\s*)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b")
-_TOKENS = re.compile(rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|;|[^'\"`;/-]+|.", re.S)
+_RESULT = re.compile(
+    rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/|\()\s*)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b"
+)
+_TOKENS = re.compile(
+    rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|;|[^'\"`;/-]+|.", re.S
+)
 
 
 class EngineError(Exception):
     """A failure with ClickHouse's code, as its server would report it."""
 
     def __init__(self, message: str, name: str, code: int, *, status: int | None = None) -> None:
-        super().__init__(message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message} ({name})")
+        super().__init__(
+            message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message} ({name})"
+        )
         self.code = code
         self.status = status
 
@@ -87,7 +93,15 @@ class Engine:
         """
         try:
             future = self._worker.submit(
-                self._run, statement, database, bound or {}, settings or {}, default_format, session, session_timeout, read_only
+                self._run,
+                statement,
+                database,
+                bound or {},
+                settings or {},
+                default_format,
+                session,
+                session_timeout,
+                read_only,
             )
         except RuntimeError:
             raise EngineError("The server is shutting down", "ABORTED", 236, status=503) from None
@@ -177,7 +191,9 @@ def _query(handle: Any, statement: str | bytes, fmt: str, bound: dict[str, str] 
         start = text.find("Code: ")
         text = text[start:].strip() if start >= 0 else text
         code, name = _CODE.search(text), _NAME.findall(text)
-        raise EngineError(text, name[-1] if name else "UNKNOWN_EXCEPTION", int(code.group(1)) if code else 1002) from None
+        raise EngineError(
+            text, name[-1] if name else "UNKNOWN_EXCEPTION", int(code.group(1)) if code else 1002
+        ) from None
 
 
 def _single(statement: bytes) -> bytes:
@@ -195,7 +211,9 @@ def _single(statement: bytes) -> bytes:
 def _save(handle: Any, settings: dict[str, str]) -> dict[str, str]:
     """Literals that give a session's settings their values back."""
     names = ", ".join(_literal(name) for name in settings)
-    rows = _query(handle, f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "TabSeparatedRaw").bytes()
+    rows = _query(
+        handle, f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "TabSeparatedRaw"
+    ).bytes()
     saved = {}
     for line in rows.decode("utf-8", "replace").splitlines():
         name, value, changed = line.split("\t")
@@ -205,7 +223,9 @@ def _save(handle: Any, settings: dict[str, str]) -> dict[str, str]:
 
 def _assignment(name: str, value: str) -> str:
     if not _SETTING.fullmatch(name):
-        raise EngineError(f"Setting {name[:60]!r} is neither a builtin setting nor a custom one", "UNKNOWN_SETTING", 115)
+        raise EngineError(
+            f"Setting {name[:60]!r} is neither a builtin setting nor a custom one", "UNKNOWN_SETTING", 115
+        )
     return f"{name} = {_literal(value)}"
 
 

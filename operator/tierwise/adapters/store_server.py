@@ -32,7 +32,20 @@ _PROTOCOL = {
     "send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression",
     "cancel_http_readonly_queries_on_client_close",
 }  # fmt: skip
-_HTTP_STATUS = {60: 404, 81: 404, 46: 404, 47: 400, 62: 400, 159: 408, 164: 403, 193: 403, 192: 403, 497: 403, 516: 403, 373: 400}
+_HTTP_STATUS = {
+    60: 404,
+    81: 404,
+    46: 404,
+    47: 400,
+    62: 400,
+    159: 408,
+    164: 403,
+    193: 403,
+    192: 403,
+    497: 403,
+    516: 403,
+    373: 400,
+}
 
 
 class _Server(ThreadingHTTPServer):
@@ -52,7 +65,9 @@ class StoreServer:
     With `user` and `password` every query needs them; without, the server must only listen on loopback.
     """
 
-    def __init__(self, path: Path, *, host: str = "127.0.0.1", port: int = 0, user: str = "default", password: str = "") -> None:
+    def __init__(
+        self, path: Path, *, host: str = "127.0.0.1", port: int = 0, user: str = "default", password: str = ""
+    ) -> None:
         path.mkdir(parents=True, exist_ok=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         server_class = type("_BoundServer", (_Server,), {"address_family": family})
@@ -91,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
     timeout = 600  # an idle connection's thread ends
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Queries and addresses of clients are not logged."""
 
     def do_GET(self) -> None:
@@ -204,7 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
             length = -1
         if not 0 <= length <= MAX_BODY_BYTES:
             self.close_connection = True
-            raise EngineError("Content-Length is not a length, or the body is too large", "INCORRECT_DATA", 117, status=400)
+            raise EngineError(
+                "Content-Length is not a length, or the body is too large", "INCORRECT_DATA", 117, status=400
+            )
         return self.rfile.read(length)
 
     def _answer(self, answer: Answer, query_id: str, parameters: dict[str, str]) -> None:
@@ -249,7 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
     """The fields of a multipart form."""
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body)
+    message = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
+    )
     fields: dict[str, str] = {}
     for part in message.iter_parts() if message.is_multipart() else ():
         name = part.get_param("name", header="content-disposition")
@@ -280,9 +299,13 @@ def decompress(body: bytes, encoding: str) -> bytes:
 
                 return zstd.decompress(body)
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
-        raise EngineError(f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400) from None
+        raise EngineError(
+            f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400
+        ) from None
     except Exception as error:
-        raise EngineError(f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400) from None
+        raise EngineError(
+            f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400
+        ) from None
     raise EngineError(f"Unknown Content-Encoding {encoding[:40]!r}", "UNKNOWN_COMPRESSION_METHOD", 89, status=400)
 
 

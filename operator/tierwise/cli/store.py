@@ -21,7 +21,9 @@ def command() -> None:
 
 
 @command.command("init")
-@click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN, e.g. clickhouse://127.0.0.1:8123/default.")
+@click.option(
+    "--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN, e.g. clickhouse://127.0.0.1:8123/default."
+)
 @click.option(
     "--dimension", "dimensions", multiple=True, help="Add this dimension as a column of predictions; may be repeated."
 )

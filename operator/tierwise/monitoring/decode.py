@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tierwise.api.slices import WHOLE, slice_key
+from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
 from tierwise.monitoring.binning import binning_of
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, IntArray
 from tierwise.monitoring.query import ANSWERS, ARMS, LABELS, OTHER, Kept, Query
@@ -15,7 +15,9 @@ from tierwise.monitoring.query import ANSWERS, ARMS, LABELS, OTHER, Kept, Query
 
 def _texts(column: pa.ChunkedArray) -> list[str]:
     """A column of strings, whether the server sends strings, binaries or dictionaries."""
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in column.to_pylist()]
+    return [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in column.to_pylist()
+    ]
 
 
 def _keys(table: pa.Table, query: Query) -> list[str]:
@@ -90,6 +92,18 @@ def kept_values(dataset: Dataset, values: Mapping[str, Sequence[str]], known: Ma
         rest = [value for value in present if value not in set(first)]
         kept[dimension.name] = tuple([*first, *rest][: max(dimension.max_values, len(first))])
     return Kept(kept)
+
+
+def wide_dimensions(dataset: Dataset, slices: Sequence[str], kept: Kept) -> frozenset[str]:
+    """Dimensions of which an answer has more than maxValues values although they were not capped."""
+    found: dict[str, set[str]] = {}
+    for key in slices:
+        for name, value in parse_slice_key(key).items():
+            found.setdefault(name, set()).add(value)
+    limits = {d.name: d.max_values for d in dataset.spec.dimensions}
+    return frozenset(
+        name for name, values in found.items() if name not in kept.values and len(values - {OTHER}) > limits[name]
+    )
 
 
 def merge_cells(parts: Sequence[Cells]) -> Cells:

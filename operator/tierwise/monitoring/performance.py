@@ -14,7 +14,9 @@ from tierwise.monitoring.query import config_hash
 _TIME = pa.timestamp("us", tz="UTC")
 
 
-def performance_rows(rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions) -> pa.Table:
+def performance_rows(
+    rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
+) -> pa.Table:
     """The block's rows, one per slice, version and label that has any prediction.
 
     Every value follows from the arguments, so writing a block twice gives equal rows, which the table's engine replaces.
@@ -25,7 +27,11 @@ def performance_rows(rollout: str, tier: str, index: int, dataset: Dataset, scop
     found = np.argwhere(distributions.counts.any(axis=-1))
     versions = {BASELINE: scope.baseline, CANDIDATE: scope.candidate}
     keys = [distributions.slices[s] for s, _, _ in found]
-    counts = distributions.counts[tuple(found.T)] if len(found) else distributions.counts.reshape(-1, distributions.counts.shape[-1])[:0]
+    counts = (
+        distributions.counts[tuple(found.T)]
+        if len(found)
+        else distributions.counts.reshape(-1, distributions.counts.shape[-1])[:0]
+    )
     n = len(found)
     columns = {
         "run_id": pa.array([str(run)] * n, pa.string()),

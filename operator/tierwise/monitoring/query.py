@@ -71,7 +71,9 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
     if len(parts) > 2 or not all(parts):
         raise Refused(f"table {spec.table!r} is not a name", "give TABLE or DATABASE.TABLE")
     if parts[0].lower() in ("system", "information_schema"):
-        raise Refused(f"table {spec.table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED)
+        raise Refused(
+            f"table {spec.table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED
+        )
     return ".".join(quote(part) for part in parts)
 
 
@@ -177,9 +179,7 @@ class Log:
         """A dimension's value as a string; null is the value `null`."""
         for dimension in self.spec.dimensions:
             if dimension.name == name:
-                expression = guard_expression(
-                    dimension.expression, what=f"spec.dimensions[{name}].expression"
-                )
+                expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
                 return f"ifNull(toString({expression}), 'null')"
         known = ", ".join(d.name for d in self.spec.dimensions) or "none"
         raise Refused(
@@ -246,7 +246,10 @@ def _block_number(log: Log, blocks: Sequence[Block]) -> str | None:
             raise ValueError(f"blocks must ascend and not overlap: {after.start} is before {before.end}")
     micros = f"toUnixTimestamp64Micro(toDateTime64({log.column('time')}, 6, 'UTC'))"
     first, width = _micros(blocks[0].start), _micros(blocks[0].end) - _micros(blocks[0].start)
-    if all(_micros(b.start) == first + i * width and _micros(b.end) == first + (i + 1) * width for i, b in enumerate(blocks)):
+    if all(
+        _micros(b.start) == first + i * width and _micros(b.end) == first + (i + 1) * width
+        for i, b in enumerate(blocks)
+    ):
         return f"toInt32(intDiv({micros} - {first}, {width}))"
     edges: list[int] = []
     index: list[int] = []

@@ -63,6 +63,41 @@ MD5 SHA1 SHA256 CRC32 bar toLatLon geoToH3 h3ToString h3GetResolution h3ToParent
 FUNCTIONS = frozenset(f"{_TEXT} {_NUMBERS} {_LOGIC} {_TYPES} {_TIME} {_STRUCTURES} {_LOOKUPS}".split())
 # Words that may stand before a parenthesis without being called (lower case).
 KEYWORDS = frozenset(
-    "and or not in between like ilike is then else when case as select distinct from where prewhere having by on using with "
-    "interval global end join left right inner any all asc desc limit".split()
+    [
+        "and",
+        "or",
+        "not",
+        "in",
+        "between",
+        "like",
+        "ilike",
+        "is",
+        "then",
+        "else",
+        "when",
+        "case",
+        "as",
+        "select",
+        "distinct",
+        "from",
+        "where",
+        "prewhere",
+        "having",
+        "by",
+        "on",
+        "using",
+        "with",
+        "interval",
+        "global",
+        "end",
+        "join",
+        "left",
+        "right",
+        "inner",
+        "any",
+        "all",
+        "asc",
+        "desc",
+        "limit",
+    ]
 )

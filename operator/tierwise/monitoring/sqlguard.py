@@ -54,7 +54,9 @@ def guard_expression(sql: str, *, what: str = "the expression") -> str:
     tree = _parse(sql, what)
     for node in tree.walk():
         if isinstance(node, exp.Query | exp.Subquery | exp.From):
-            raise query_refused(f"{what}: it has a subquery", "use columns of the dataset's table, or dictGet for a look-up")
+            raise query_refused(
+                f"{what}: it has a subquery", "use columns of the dataset's table, or dictGet for a look-up"
+            )
         _refuse_unless(node, _VALUES, what)
     if isinstance(tree, exp.Tuple):
         raise query_refused(f"{what}: it is a list of expressions", "write one expression")
@@ -98,7 +100,9 @@ def _parse(sql: str, what: str) -> exp.Expression:
         trees = sqlglot.parse(sql, read="clickhouse")
     except (SqlglotError, RecursionError) as error:
         first = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0]
-        raise query_refused(f"{what}: it cannot be read as SQL ({first})", "fix it; it must be one expression or SELECT") from None
+        raise query_refused(
+            f"{what}: it cannot be read as SQL ({first})", "fix it; it must be one expression or SELECT"
+        ) from None
     if len(trees) != 1 or trees[0] is None:
         raise query_refused(f"{what}: it is not exactly one statement", "write one expression or one SELECT")
     tree = trees[0]
@@ -117,7 +121,9 @@ def _scan(sql: str, what: str) -> None:
     while at < len(sql):
         match = _TOKEN.match(sql, at)
         if match is None:
-            raise query_refused(f"{what}: {sql[at]!r} at character {at + 1} is not allowed", "remove it; values need quotes")
+            raise query_refused(
+                f"{what}: {sql[at]!r} at character {at + 1} is not allowed", "remove it; values need quotes"
+            )
         kind, text = match.lastgroup, match.group()
         if kind == "comment":
             raise query_refused(f"{what}: it has a comment at character {at + 1}", "remove the comment")
@@ -145,11 +151,13 @@ def _function_refused(name: str, what: str) -> Refused:
 
 def _refuse_unless(node: exp.Expression, allowed: tuple[type, ...], what: str) -> None:
     if isinstance(node, exp.Window | exp.Placeholder | exp.Parameter | exp.Command) or not isinstance(node, allowed):
-        raise query_refused(f"{what}: {type(node).__name__.upper()} is not allowed", "use columns, operators and plain functions")
+        raise query_refused(
+            f"{what}: {type(node).__name__.upper()} is not allowed", "use columns, operators and plain functions"
+        )
     if isinstance(node, exp.In):
-        # `x IN name` and `x IN (name)` read a table of that name
+        # `x IN name` and `x IN (name)` read a table of that name; a value from another column is written with =
         listed = [*node.expressions, *(node.args[k] for k in ("field", "unnest") if node.args.get(k) is not None)]
-        if any(isinstance(item, exp.Column | exp.Identifier | exp.Table | exp.Dot | exp.Unnest) for item in listed):
+        if any(item.find(exp.Column, exp.Table, exp.Unnest) or isinstance(item, exp.Identifier) for item in listed):
             raise query_refused(f"{what}: IN reads a table", "list the values: IN ('a', 'b')")
     if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Select):
         raise query_refused(f"{what}: * is not an expression", "name a column")
@@ -163,7 +171,11 @@ def _refuse_clauses(node: exp.Expression, what: str) -> None:
 
 def _table_name(table: exp.Table, ctes: set[str], what: str) -> tuple[str, ...]:
     name, database = table.args.get("this"), table.args.get("db")
-    if not isinstance(name, exp.Identifier) or table.args.get("catalog") is not None or table.args.get("sample") is not None:
+    if (
+        not isinstance(name, exp.Identifier)
+        or table.args.get("catalog") is not None
+        or table.args.get("sample") is not None
+    ):
         raise query_refused(f"{what}: it reads a table function", "read the prediction log's own table")
     if database is None and name.name in ctes:
         return ()
@@ -177,7 +189,8 @@ def _refuse_tables(read: set[str], tables: Sequence[str] | None, what: str) -> N
     if tables is None:
         if len(read) > 1:
             raise query_refused(
-                f"{what}: it reads {len(read)} tables ({', '.join(sorted(read))})", "read one table; use dictGet for look-ups"
+                f"{what}: it reads {len(read)} tables ({', '.join(sorted(read))})",
+                "read one table; use dictGet for look-ups",
             )
         return
     for name in sorted(read - set(tables)):
