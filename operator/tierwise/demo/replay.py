@@ -13,7 +13,7 @@ from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.simulation.traffic import spread_over_pods
 
 TIERS = ("tier-3", "tier-2", "tier-1")
-FLIGHTS_PER_SECOND = 1500.0
+FLIGHTS_PER_SECOND = 2000.0
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def _say(line: str) -> None:
     "--wait",
     "wait_seconds",
     type=float,
-    default=1.9,
+    default=0.9,
     show_default=True,
     help="How long a prediction waits for its label; at most the dataset's maturity.",
 )
