@@ -20,23 +20,19 @@ QUIET_SECONDS = 2.0  # work that takes less shows no progress
 
 def kubeconfig_options(function: F) -> F:
     """``--kubeconfig``, ``--context`` and ``-n`` as kubectl has them."""
-    flags: tuple[Callable[[F], F], ...] = (
-        click.option(
-            "-n", "--namespace", envvar="TIERWISE_NAMESPACE", help="Namespace; default: the context's, else 'default'."
-        ),
-        click.option(
-            "--context", envvar="TIERWISE_CONTEXT", help="Context of the kubeconfig; default: its current one."
-        ),
-        click.option(
-            "--kubeconfig",
-            type=click.Path(),
-            envvar="TIERWISE_KUBECONFIG",
-            help="Path of the kubeconfig; default: KUBECONFIG, else ~/.kube/config.",
-        ),
+    namespace = click.option(
+        "-n", "--namespace", envvar="TIERWISE_NAMESPACE", help="Namespace; default: the context's, else 'default'."
     )
-    for flag in flags:
-        function = flag(function)
-    return function
+    context = click.option(
+        "--context", envvar="TIERWISE_CONTEXT", help="Context of the kubeconfig; default: its current one."
+    )
+    kubeconfig = click.option(
+        "--kubeconfig",
+        type=click.Path(),
+        envvar="TIERWISE_KUBECONFIG",
+        help="Path of the kubeconfig; default: KUBECONFIG, else ~/.kube/config.",
+    )
+    return kubeconfig(context(namespace(function)))
 
 
 def console_for(stream: Any | None = None) -> Console:  # noqa: ANN401  # any text stream

@@ -19,9 +19,8 @@ def survey_query(log: Log, scope: Scope, since: datetime | None, until: datetime
     if since is not None:
         conditions.append(f"{column} >= {{t0:DateTime64(6,'UTC')}}")
         parameters["t0"] = time_parameter(since)
-    sql = (  # identifiers are quoted columns, values are bound
-        f"SELECT toString({log.text('version')}) AS v, count() AS n, min({micros}) AS first, max({micros}) AS last "
-        f"FROM {log.source.sql} WHERE {' AND '.join(conditions)} AND isNotNull({log.column('version')}) "
-        f"GROUP BY v ORDER BY n DESC, v LIMIT {MOST_VERSIONS}"
-    )
+    found = f"toString({log.text('version')}) AS v, count() AS n, min({micros}) AS first, max({micros}) AS last"
+    conditions.append(f"isNotNull({log.column('version')})")
+    grouped = f"GROUP BY v ORDER BY n DESC, v LIMIT {MOST_VERSIONS}"
+    sql = " ".join(["SELECT", found, "FROM", log.source.sql, "WHERE", " AND ".join(conditions), grouped])
     return Query(sql, parameters)

@@ -215,7 +215,9 @@ def _window(request: AnalysisRequest, datasets: Sequence[Dataset], log: Recorded
             firsts.append(seen[version].first)
             lasts.append(seen[version].last)
     start = request.since or min(firsts)
-    end = min(until, max(lasts) + timedelta(milliseconds=1)) if request.until is None else until
+    # The window is half-open: it ends just after the last row.
+    after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
+    end = min(until, after_last) if request.until is None else until
     count = math.ceil((end - start).total_seconds() / request.block_seconds)
     if count > MAX_BLOCKS:
         longer = math.ceil((end - start).total_seconds() / 5_000 / 60)
