@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Kubectl
+from tests.support.helm import Helm, ensure_helm
 from tierwise.local import cluster
 from tierwise.local.components import ensure_components
 from tierwise.local.errors import NoComponentsError
 
-CRDS = Path(__file__).parent.parent / "crds"
+ROOT = Path(__file__).parent.parent
+CRDS = ROOT / "crds"
+CHART = ROOT / "charts" / "tierwise"
 IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
 
 _missing: dict[str, str] = {}
@@ -30,22 +33,28 @@ def require(component: str, reason: str | None) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds the control plane before the first test: a cold build takes longer than any test may."""
+    """Builds the control plane (and Helm) before the first test: a cold build takes longer than any test may."""
     if session.config.option.collectonly:
         return
-    if not any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items):
-        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    try:
-        ensure_components(progress=lambda line: reporter.write_line(line) if reporter else None)
-    except NoComponentsError as error:
-        _missing["control plane"] = str(error)
+
+    def progress(line: str) -> None:
+        if reporter is not None:
+            reporter.write_line(line)
+
+    for fixture, ensure in (("control_plane", ensure_components), ("helm", ensure_helm)):
+        if fixture in wanted:
+            try:
+                ensure(progress=progress)
+            except NoComponentsError as error:
+                _missing[fixture] = str(error)
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[cluster.Cluster]:
     """A real control plane, shared by the session; nothing of it survives the session, however that ends."""
-    require("control plane", _missing.get("control plane"))
+    require("control plane", _missing.get("control_plane"))
     name = f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     try:
         yield cluster.up(name, provider="components", owner_pid=os.getpid())
@@ -57,6 +66,13 @@ def control_plane() -> Iterator[cluster.Cluster]:
 def admin(control_plane: cluster.Cluster) -> Kubectl:
     """kubectl with an administrator's rights and no namespace."""
     return Kubectl(control_plane.kubectl, control_plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    """Real Helm, for the chart of this repository."""
+    require("helm", _missing.get("helm"))
+    return Helm(ensure_helm(progress=print), CHART)
 
 
 @pytest.fixture(scope="session")
