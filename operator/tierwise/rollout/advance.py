@@ -1,0 +1,146 @@
+"""The rollout's part of a decision: which step is due."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
+from tierwise.api.names import Reason
+from tierwise.rollout import commands, delivery, rollback, supersede, tier
+from tierwise.rollout.conditions import current_tier, render, rollout_report
+from tierwise.rollout.flight import FINISHED, Flight, Step, progressing, stalled, with_workloads
+from tierwise.rollout.start import is_backward
+
+
+def advance(flight: Flight) -> Step:
+    """One step of a rollout that has not finished."""
+    status = flight.status
+    if status.result in FINISHED:
+        return Step(status)
+    if not status.tiers:
+        return _begin(flight)
+    if _pending(flight, "retry") is not None:
+        return _retry(flight)
+    if status.rolling_back_since is not None:
+        return rollback.advance(flight)
+    successor = supersede.successor(flight)
+    if successor is not None:
+        return supersede.begin(flight, successor)
+    record = current_tier(status)
+    if record is None:
+        return Step(_completed(flight), (), 0.0)
+    found = _watch_delivered(flight)
+    if found is not None and (found.actions or found.status.tiers != status.tiers):
+        return found
+    step = _tier_step(flight, record, conflict=found.status.message if found is not None else None)
+    if found is not None and step.status.result in ("Progressing", "Stalled"):
+        # Fought over: judging goes on, and a person is told until `retry` or a new version.
+        reason, message = Reason(found.status.reason), found.status.message
+        step = replace(step, status=stalled(step.status, reason, message, flight.now))
+    return step
+
+
+def _tier_step(flight: Flight, record: TierStatus, *, conflict: str | None) -> Step:
+    if record.phase in ("Pending", "Delivering"):
+        asked = rollback.requested_message(_pending(flight, "rollback"))
+        if asked is not None:
+            return rollback.begin(flight, flight.status, Reason.ROLLBACK_REQUESTED, asked)
+    match record.phase:
+        case "Pending":
+            return tier.start(flight, record) if conflict is None else Step(flight.status, (), flight.poll_seconds)
+        case "Probing" | "Judging":
+            return tier.advance(flight, record, conflict=conflict)
+        case "Delivering":
+            overdue = delivery.is_overdue(flight, record)
+            if overdue is not None:
+                return rollback.begin(flight, flight.status, Reason.DELIVERY_UNREADY, overdue)
+            return delivery.delivering(flight, record)
+        case _:
+            raise AssertionError(f"tier {record.name} is {record.phase} in a rollout that goes forward")
+
+
+def with_conditions(status: ModelRolloutStatus, flight: Flight) -> ModelRolloutStatus:
+    """The status with its conditions rendered."""
+    generation = flight.rollout.generation
+    conditions = render(rollout_report(status), status.conditions, generation=generation, now=flight.now)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+
+
+def _pending(flight: Flight, verb: commands.Verb) -> str | None:
+    deployment = flight.observation.deployment
+    return commands.pending(verb, deployment.annotations, deployment.status.handled, flight.status.handled)
+
+
+def _begin(flight: Flight) -> Step:
+    tiers = [TierStatus(name=spec.name) for spec in flight.spec.strategy.tiers]
+    status = flight.status.model_copy(update={"tiers": tiers, "started_at": flight.now})
+    if is_backward(flight.observation.deployment.status, flight.spec):
+        return _begin_backward(flight, status)
+    handled = dict(status.handled)
+    # What asked for this very rollout, or was there before it, is not a command to it.
+    present = commands.present(flight.observation.deployment.annotations)
+    if "retry" in present:
+        handled["retry"] = present["retry"]
+    status = status.model_copy(update={"handled": handled})
+    text = f"{flight.spec.from_.name} → {flight.spec.to.name} through {len(tiers)} tiers"
+    return Step(progressing(status, Reason.PROBING, text), (), 0.0)
+
+
+def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
+    """Back to the previous stable version: every workload counts as delivered to."""
+    tiers = [
+        record.model_copy(
+            update={
+                "phase": "RollingBack",
+                "started_at": flight.now,
+                "workloads": [
+                    WorkloadStatus(kind=view.kind, name=view.name, uid=view.uid, delivered=True, applied=True)
+                    for view in flight.tier_view(record.name).workloads
+                ],
+            }
+        )
+        for record in status.tiers
+    ]
+    status = status.model_copy(update={"tiers": tiers})
+    value = commands.present(flight.observation.deployment.annotations).get("rollback", "")
+    asked = rollback.requested_message(value) or ""
+    return rollback.begin(flight, status, Reason.ROLLBACK_REQUESTED, asked)
+
+
+def _retry(flight: Flight) -> Step:
+    """`retry` during a rollout: writes by others are forgiven; nothing else changes."""
+    status = flight.status
+    value = _pending(flight, "retry") or ""
+    for record in status.tiers:
+        forgiven = [
+            workload.model_copy(update={"foreign_writes": 0, "applied": False, "restored": False})
+            if workload.foreign_writes
+            else workload
+            for workload in record.workloads
+        ]
+        status = with_workloads(status, record.name, forgiven)
+    return Step(status.model_copy(update={"handled": {**status.handled, "retry": value}}), (), 0.0)
+
+
+def _watch_delivered(flight: Flight) -> Step | None:
+    """Undo the first foreign write to a delivered tier; from the second on nothing is promoted. None: nothing to do."""
+    status = flight.status
+    for record in delivery.watched(status):
+        found = delivery.converge(flight, record.name, record.workloads, flight.spec.to, "applied")
+        after = with_workloads(status, record.name, found.records)
+        if found.foreign:
+            message = "; ".join(found.foreign) + "; delivered once more"
+            return Step(progressing(after, Reason.DELIVERING, message), (), 0.0)
+        if found.actions:
+            return Step(after, found.actions, 0.0)
+        if found.conflicts:
+            message = delivery.conflict_message(found)
+            return Step(stalled(after, found.conflict_reason, message, flight.now), (), flight.poll_seconds)
+    return None
+
+
+def _completed(flight: Flight) -> ModelRolloutStatus:
+    status = flight.status
+    text = f"{flight.spec.to.name} runs in all {len(status.tiers)} tiers"
+    status = progressing(status, Reason.COMPLETED, text)
+    return status.model_copy(update={"result": "Completed", "finished_at": flight.now})

@@ -1,0 +1,52 @@
+"""decide(): everything Tierwise does to a ModelDeployment in one tick, as a pure function of what it sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from tierwise.rollout import deployment
+from tierwise.rollout.actions import Decision
+from tierwise.rollout.deletion import decide_deletion
+from tierwise.rollout.events import deployment_events, rollout_events
+from tierwise.rollout.housekeeping import housekeeping
+from tierwise.rollout.observation import Observation, RolloutView
+
+
+def decide(observation: Observation, now: datetime) -> Decision:
+    """The actions, the statuses and the Events of this tick.
+
+    Actions are idempotent and level-triggered: deciding again on an unchanged world asks for the same ones, so a crash
+    anywhere only repeats work. `requeue_after_seconds` 0 means at once, None that only a change matters.
+    """
+    view = observation.deployment
+    if view.deleting:
+        return decide_deletion(observation)
+    if view.status.first_seen_at is None:
+        return deployment.first_sight(observation, now)
+    rollout = deployment.in_flight(observation)
+    if rollout is not None:
+        decision = deployment.fly(observation, rollout, now)
+    else:
+        decision = deployment.rest(observation, now)
+    if not decision.actions and not _writes(observation, rollout, decision):
+        decision = _kept_house(observation, decision)
+    return replace(decision, events=_events(observation, rollout, decision))
+
+
+def _writes(observation: Observation, rollout: RolloutView | None, decision: Decision) -> bool:
+    if decision.deployment_status != observation.deployment.status:
+        return True
+    return rollout is not None and decision.rollout_status not in (None, rollout.status)
+
+
+def _kept_house(observation: Observation, decision: Decision) -> Decision:
+    actions = housekeeping(observation)
+    return replace(decision, actions=actions, requeue_after_seconds=0.0) if actions else decision
+
+
+def _events(observation: Observation, rollout: RolloutView | None, decision: Decision) -> tuple:  # type: ignore[type-arg]
+    events = deployment_events(observation.deployment.status, decision.deployment_status)
+    if rollout is not None and decision.rollout_status is not None:
+        events = rollout_events(rollout.status, decision.rollout_status) + events
+    return events

@@ -1,0 +1,208 @@
+"""The ModelDeployment's part of a decision: what is in flight, what it led to, and what is due at rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
+from tierwise.api.modelrollout import ModelRolloutStatus
+from tierwise.api.names import ConditionType, Reason
+from tierwise.rollout import commands, start
+from tierwise.rollout.actions import Decision, SetFinalizer
+from tierwise.rollout.adoption import adopt
+from tierwise.rollout.advance import advance, with_conditions
+from tierwise.rollout.conditions import Health, Report, rollout_report
+from tierwise.rollout.flight import FINISHED, Flight, Step
+from tierwise.rollout.observation import Observation, RolloutView
+from tierwise.rollout.summary import with_report, with_rollout_report
+from tierwise.rollout.validate import Problem, preflight_problem
+from tierwise.rollout.versions import identity_of, is_same
+from tierwise.rollout.wording import clip
+
+MOST_REJECTED = 20
+RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us
+
+
+def first_sight(observation: Observation, now: datetime) -> Decision:
+    """Record when, and which commands were already there: those are not executed."""
+    view = observation.deployment
+    status = view.status.model_copy(
+        update={"first_seen_at": now, "handled": {**commands.present(view.annotations), **view.status.handled}}
+    )
+    report = Report("Reconciling", Reason.WAITING_FOR_WORKLOADS, "seen for the first time")
+    return Decision(with_report(status, report, observation, now, label="Waiting"), requeue_after_seconds=0.0)
+
+
+def in_flight(observation: Observation) -> RolloutView | None:
+    """The rollout that the status names, or one that was created just before a crash."""
+    status = observation.deployment.status
+    for rollout in observation.rollouts:
+        if rollout.name == status.rollout or (status.rollout is None and rollout.spec.revision > status.last_revision):
+            return rollout
+    return None
+
+
+def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
+    """One step of the rollout in flight."""
+    view = observation.deployment
+    if view.status.rollout != rollout.name:
+        update = {"rollout": rollout.name, "last_revision": rollout.spec.revision}
+        return Decision(view.status.model_copy(update=update), requeue_after_seconds=0.0)
+    if rollout.status.result in FINISHED:
+        return land(observation, rollout, now)
+    if not rollout.has_finalizer and not rollout.deleting:
+        return Decision(view.status, actions=(SetFinalizer(True, rollout.name),), requeue_after_seconds=0.0)
+    flight = Flight(observation, rollout, now)
+    step = advance(flight)
+    rolling = with_conditions(step.status, flight)
+    status = _with_handled(observation, rolling, rollout.name)
+    status = _with_rejected(status, rollout, rolling, now)
+    status = with_rollout_report(status, rollout_report(rolling), observation, now, (rollout.spec, rolling))
+    return _decision(status, Step(rolling, step.actions, step.requeue_after_seconds), rollout.name)
+
+
+def _decision(status: ModelDeploymentStatus, step: Step, name: str) -> Decision:
+    return Decision(
+        deployment_status=status,
+        rollout_status=step.status,
+        rollout_name=name,
+        actions=step.actions,
+        requeue_after_seconds=step.requeue_after_seconds,
+    )
+
+
+def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: str) -> ModelDeploymentStatus:
+    """Copy what the rollout handled; a promotion of another rollout is done with as well."""
+    view = observation.deployment
+    present = commands.present(view.annotations)
+    handled = dict(view.status.handled)
+    for verb, value in present.items():
+        if rolling.handled.get(verb) == value:
+            handled[verb] = value
+    if "promote" in present:
+        wanted = commands.parse_promotion(present["promote"])
+        undelivered = {tier.name for tier in rolling.tiers if tier.phase != "Delivered"} | {commands.ALL}
+        if rolling.tiers and (wanted is None or wanted.rollout not in (None, name) or wanted.tier not in undelivered):
+            handled["promote"] = present["promote"]
+    return view.status.model_copy(update={"handled": handled})
+
+
+def _with_rejected(
+    status: ModelDeploymentStatus, rollout: RolloutView, rolling: ModelRolloutStatus, now: datetime
+) -> ModelDeploymentStatus:
+    """Remember the version before anything is undone (not when it was superseded: it was not found bad)."""
+    is_rejected = rolling.rolling_back_since is not None and rolling.superseded_by is None
+    if not is_rejected or any(entry.rollout == rollout.name for entry in status.rejected):
+        return status
+    entry = RejectedVersion(
+        identity=identity_of(rollout.spec.to),
+        name=rollout.spec.to.name,
+        rollout=rollout.name,
+        reason=clip(rolling.message),
+        at=rolling.rolling_back_since or now,
+    )
+    return status.model_copy(update={"rejected": [*status.rejected, entry][-MOST_REJECTED:]})
+
+
+def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
+    """The rollout has ended, and its own status says so: what is stable follows from it."""
+    status, spec = observation.deployment.status, rollout.spec
+    update: dict[str, object] = {"rollout": None}
+    if rollout.status.result == "Completed":
+        identity = identity_of(spec.to)
+        kept = [entry for entry in status.rejected if entry.identity != identity]
+        update |= {"stable": spec.to, "previous_stable": spec.from_, "rejected": kept}
+    elif start.is_backward(status, spec):
+        update |= {"stable": spec.from_, "previous_stable": None}
+    status = _with_handled(observation, rollout.status, rollout.name).model_copy(update=update)
+    report = rollout_report(rollout.status)
+    status = with_rollout_report(status, report, observation, now, (spec, rollout.status))
+    return Decision(status, requeue_after_seconds=0.0)
+
+
+def rest(observation: Observation, now: datetime) -> Decision:
+    """Nothing in flight: adopt, start, or be content."""
+    view = observation.deployment
+    status = view.status.model_copy(update={"rollout": None})
+    if status.stable is None:
+        found = adopt(observation, now)
+        status = status.model_copy(update={"stable": found.stable})
+        label = "Ready" if found.health == "Ready" else ("Waiting" if found.health == "Reconciling" else "Stalled")
+        report = Report(found.health, found.reason, found.message)
+        requeue = 0.0 if found.stable is not None else RETRY_SECONDS / 5
+        return Decision(with_report(status, report, observation, now, label=label), requeue_after_seconds=requeue)
+    stable = status.stable
+    asked = commands.pending("rollback", view.annotations, status.handled)
+    if asked is not None:
+        if status.previous_stable is not None:
+            return _create(observation, start.backward(observation, stable, status.previous_stable, asked), now)
+        return Decision(_handle(observation, "rollback"), requeue_after_seconds=0.0)
+    if commands.pending("promote", view.annotations, status.handled) is not None:
+        return Decision(_handle(observation, "promote"), requeue_after_seconds=0.0)
+    if is_same(start.candidate_of(observation, stable), stable):
+        if commands.pending("retry", view.annotations, status.handled) is not None:
+            return Decision(_handle(observation, "retry"), requeue_after_seconds=0.0)
+        return _content(observation, status, now)
+    return _changed(observation, status, now)
+
+
+def _handle(observation: Observation, verb: commands.Verb) -> ModelDeploymentStatus:
+    status = observation.deployment.status
+    value = commands.present(observation.deployment.annotations)[verb]
+    return status.model_copy(update={"handled": {**status.handled, verb: value}})
+
+
+def _content(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
+    """The spec's version is stable."""
+    problem = preflight_problem(observation)
+    if problem is not None:
+        return _held(observation, status, now, "Stalled", problem, label="Stalled")
+    wanted = observation.deployment.spec.version  # carries the newest commit and digest
+    stable = (
+        status.stable.model_copy(update={"commit": wanted.commit, "digest": wanted.digest}) if status.stable else None
+    )
+    status = status.model_copy(update={"stable": stable})
+    workloads = sum(len(tier.workloads) for tier in observation.tiers)
+    text = f"{wanted.name} is stable in {workloads} workloads of {len(observation.tiers)} tiers"
+    return Decision(with_report(status, Report("Ready", Reason.AT_REST, text), observation, now, label="Ready"))
+
+
+def _changed(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
+    """The spec names another version than the stable one."""
+    assert status.stable is not None
+    rejected = start.rejection(observation, status.stable)
+    if rejected is not None:
+        others = {ConditionType.ROLLED_BACK: ("True", Reason.VERSION_REJECTED, rejected)}
+        report = Report("Stalled", Reason.VERSION_REJECTED, rejected, others)  # type: ignore[arg-type]
+        return Decision(with_report(status, report, observation, now, label="RolledBack"))
+    if observation.deployment.spec.paused:
+        name = observation.deployment.spec.version.name
+        problem = Problem(Reason.PAUSED, f"spec.paused: the rollout of {name} starts when it is false")
+        return _held(observation, status, now, "Reconciling", problem, label="Paused")
+    started = start.forward(observation, status.stable)
+    if isinstance(started, Problem):
+        return _held(observation, status, now, "Stalled", started, label="Stalled")
+    return _create(observation, started, now)
+
+
+def _held(
+    observation: Observation,
+    status: ModelDeploymentStatus,
+    now: datetime,
+    health: Health,
+    problem: Problem,
+    *,
+    label: str,
+) -> Decision:
+    report = Report(health, problem.reason, problem.message)
+    after = with_report(status, report, observation, now, label=label)
+    return Decision(after, requeue_after_seconds=RETRY_SECONDS)
+
+
+def _create(observation: Observation, started: start.Start, now: datetime) -> Decision:
+    if not observation.deployment.has_finalizer:
+        return Decision(observation.deployment.status, actions=(SetFinalizer(True),), requeue_after_seconds=0.0)
+    text = f"{started.create.spec.from_.name} → {started.create.spec.to.name} by {started.create.name}"
+    report = Report("Reconciling", Reason.PROBING, text)
+    status = with_report(started.status, report, observation, now, label="Rolling")
+    return Decision(status, actions=(started.create,), requeue_after_seconds=0.0)

@@ -1,0 +1,57 @@
+"""Kubernetes Events: on transitions only, told from the difference between what was and what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from tierwise.api.common import Condition
+from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutStatus
+from tierwise.api.names import ConditionType, GateDecision, Reason
+from tierwise.rollout.actions import Event
+from tierwise.rollout.wording import clip
+
+_WARNINGS = frozenset({"RolledBack", "RollingBack", "Stalled"})
+
+
+def deployment_events(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[Event, ...]:
+    """A new stable version, and what the conditions turned to."""
+    return tuple(_deployment(before, after))
+
+
+def _deployment(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Event]:
+    if after.stable is not None and (before.stable is None or before.stable.name != after.stable.name):
+        reason = Reason.ADOPTED if before.stable is None else Reason.COMPLETED
+        yield Event("Normal", str(reason), f"{after.stable.name} is the stable version")
+    old, new = _stalled(before.conditions), _stalled(after.conditions)
+    if new is not None and (old is None or old.reason != new.reason):
+        yield Event("Warning", new.reason, new.message)
+
+
+def _stalled(conditions: list[Condition]) -> Condition | None:
+    return next((c for c in conditions if c.type == ConditionType.STALLED and c.status == "True"), None)
+
+
+def rollout_events(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Event, ...]:
+    """Results, phases and gates that changed, and foreign writes."""
+    return tuple(_rollout(before, after))
+
+
+def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[Event]:
+    if before.result != after.result and after.result != "Progressing":
+        kind: Literal["Normal", "Warning"] = "Warning" if after.result in _WARNINGS else "Normal"
+        yield Event(kind, after.reason, clip(f"{after.result}: {after.message}"), on="rollout")
+    old_tiers = {tier.name: tier for tier in before.tiers}
+    for tier in after.tiers:
+        old = old_tiers.get(tier.name)
+        if old is None:
+            continue
+        if old.phase != tier.phase and tier.phase not in ("Untouched", "RollingBack"):
+            yield Event("Normal", tier.phase, f"{tier.name}: {old.phase} → {tier.phase}", on="rollout")
+        if tier.gate is not None and (old.gate is None or old.gate.reason != tier.gate.reason):
+            kind = "Warning" if tier.gate.decision is GateDecision.ROLL_BACK else "Normal"
+            message = clip(f"{tier.name}: {tier.gate.decision}: {tier.gate.message}")
+            yield Event(kind, str(tier.gate.reason), message, on="rollout")
+        if sum(w.foreign_writes for w in tier.workloads) > sum(w.foreign_writes for w in old.workloads):
+            yield Event("Warning", str(Reason.FIELD_CONFLICT), f"{tier.name}: {after.message}", on="rollout")

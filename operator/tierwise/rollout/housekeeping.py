@@ -1,0 +1,60 @@
+"""Metadata that follows from what is recorded: annotations, finalizers, history. Only in ticks that write no status.
+
+Each of these writes changes an object's resourceVersion, which a status write of the same tick would then miss.
+"""
+
+from __future__ import annotations
+
+from tierwise.api.names import (
+    ANNOTATION_ROLLBACK_AT,
+    ANNOTATION_ROLLBACK_REASON,
+    ANNOTATION_ROLLED_BACK_FROM,
+)
+from tierwise.rollout.actions import Action, Annotate, DeleteRollout, SetFinalizer
+from tierwise.rollout.flight import FINISHED
+from tierwise.rollout.observation import Observation
+from tierwise.rollout.start import candidate_of
+from tierwise.rollout.versions import identity_of, is_same
+from tierwise.rollout.wording import clip
+
+_OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLBACK_AT)
+
+
+def housekeeping(observation: Observation) -> tuple[Action, ...]:
+    """What is due, at most one kind at a time; empty when all is in order."""
+    return _annotations(observation) or _finalizers(observation) or _history(observation)
+
+
+def _annotations(observation: Observation) -> tuple[Action, ...]:
+    view, status = observation.deployment, observation.deployment.status
+    if status.stable is None:
+        return ()
+    identity = identity_of(candidate_of(observation, status.stable))
+    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    wanted: dict[str, str | None] = {}
+    if entry is not None:
+        at = entry.at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        wanted = dict(zip(_OURS, (entry.name, clip(entry.reason), at), strict=True))
+    elif is_same(view.spec.version, status.stable):
+        wanted = dict.fromkeys(_OURS, None)
+    changed = {key: value for key, value in wanted.items() if view.annotations.get(key) != value}
+    return (Annotate(changed),) if changed else ()
+
+
+def _finalizers(observation: Observation) -> tuple[Action, ...]:
+    view = observation.deployment
+    finished = [rollout for rollout in observation.rollouts if rollout.status.result in FINISHED]
+    releases: list[Action] = [SetFinalizer(False, rollout.name) for rollout in finished if rollout.has_finalizer]
+    if view.status.rollout is None and view.has_finalizer:
+        releases.append(SetFinalizer(False))
+    return tuple(releases)
+
+
+def _history(observation: Observation) -> tuple[Action, ...]:
+    limit = observation.deployment.spec.history_limit
+    finished = sorted(
+        (rollout for rollout in observation.rollouts if rollout.status.result in FINISHED and not rollout.deleting),
+        key=lambda rollout: rollout.spec.revision,
+        reverse=True,
+    )
+    return tuple(DeleteRollout(rollout.name, rollout.uid) for rollout in finished[limit:])

@@ -1,0 +1,120 @@
+"""A new rollout: on a change of version, on `retry`, or back to the previous stable version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tierwise.api.common import Version
+from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.api.names import Reason
+from tierwise.rollout import commands, validate
+from tierwise.rollout.actions import CreateRollout
+from tierwise.rollout.adoption import is_captured
+from tierwise.rollout.observation import Observation
+from tierwise.rollout.supersede import strategy_of
+from tierwise.rollout.validate import Problem
+from tierwise.rollout.versions import identity_of, is_same
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A rollout to create, and the ModelDeployment's status that names it."""
+
+    create: CreateRollout
+    status: ModelDeploymentStatus
+
+
+def candidate_of(observation: Observation, stable: Version) -> Version:
+    """`spec.version` in full: without an image of its own it keeps the stable one, which a rollback would then restore."""
+    version = observation.deployment.spec.version
+    return version if version.image is not None else version.model_copy(update={"image": stable.image})
+
+
+def rejection(observation: Observation, stable: Version) -> str | None:
+    """Why the spec's version is not tried: it was rolled back, and nobody asked to try again."""
+    identity = identity_of(candidate_of(observation, stable))
+    status = observation.deployment.status
+    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    if entry is None or commands.pending("retry", observation.deployment.annotations, status.handled) is not None:
+        return None
+    version = observation.deployment.spec.version.name
+    return f"{version} was rolled back by {entry.rollout}: {entry.reason}; set another version or digest, or tierwise.io/retry"
+
+
+def version_problem(observation: Observation, stable: Version) -> Problem | None:
+    """Why the log or the pods could not tell the versions apart."""
+    candidate = candidate_of(observation, stable)
+    if candidate.name == stable.name:
+        text = (
+            f"spec.version.name {candidate.name!r} is the stable version's, but image, parameters or digest differ; "
+            "the log tells versions apart by their name: choose a new one"
+        )
+        return Problem(Reason.VERSION_NAME_TAKEN, text)
+    if (candidate.image, candidate.parameters) == (stable.image, stable.parameters):
+        text = (
+            f"{candidate.name} has the image and parameters of {stable.name}: there is nothing to deliver; change one"
+        )
+        return Problem(Reason.INVALID_SPEC, text)
+    return None
+
+
+def forward(observation: Observation, stable: Version) -> Start | Problem:
+    """The rollout from stable to the spec's version."""
+    problem = validate.preflight_problem(observation) or version_problem(observation, stable)
+    if problem is not None:
+        return problem
+    missing = validate.empty_tier(observation.deployment.spec, observation)
+    if missing is not None:
+        return Problem(Reason.NO_WORKLOADS, missing)
+    candidate = candidate_of(observation, stable)
+    origin = _with_image(observation, stable, candidate)
+    if origin is None:
+        text = (
+            f"the workloads run different images, and {stable.name} states none to come back to; state it there first"
+        )
+        return Problem(Reason.MIXED_BASELINE, text)
+    started = _start(observation, origin, candidate, is_compared=not is_captured(stable))
+    identity = identity_of(candidate)
+    kept = [entry for entry in started.status.rejected if entry.identity != identity]
+    handled = dict(started.status.handled)
+    retry = commands.present(observation.deployment.annotations).get("retry")
+    if retry is not None:
+        handled["retry"] = retry
+    return Start(started.create, started.status.model_copy(update={"rejected": kept, "handled": handled}))
+
+
+def _with_image(observation: Observation, stable: Version, candidate: Version) -> Version | None:
+    if candidate.image is None or stable.image is not None:
+        return stable
+    images = {view.running.image for tier in observation.tiers for view in tier.workloads if view.running is not None}
+    return stable.model_copy(update={"image": images.pop()}) if len(images) == 1 else None
+
+
+def backward(observation: Observation, stable: Version, previous: Version, value: str) -> Start:
+    """The instant return to the previous stable version: a rollout that starts where a rollback starts."""
+    started = _start(observation, previous, stable, is_compared=False)
+    handled = {**started.status.handled, "rollback": value}
+    return Start(started.create, started.status.model_copy(update={"handled": handled}))
+
+
+def is_backward(status: ModelDeploymentStatus, spec: ModelRolloutSpec) -> bool:
+    """Whether the rollout takes the stable version away, which only `backward` does."""
+    return status.stable is not None and is_same(status.stable, spec.to)
+
+
+def _start(observation: Observation, from_: Version, to: Version, *, is_compared: bool) -> Start:
+    view = observation.deployment
+    revision = view.status.last_revision + 1
+    name = f"{view.name}-{revision}"
+    spec = ModelRolloutSpec(
+        model_deployment=view.name,
+        model=view.spec.model,
+        revision=revision,
+        from_=from_,
+        to=to,
+        compared=is_compared,
+        strategy=strategy_of(view.spec),
+    )
+    status = view.status.model_copy(update={"rollout": name, "last_revision": revision})
+    return Start(CreateRollout(name, spec), status)

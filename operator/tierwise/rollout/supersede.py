@@ -1,0 +1,43 @@
+"""A new version during a rollout: everything touched returns to `from`, and nothing of the evidence is used again."""
+
+from __future__ import annotations
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec
+from tierwise.api.modelrollout import RolloutStrategy
+from tierwise.api.names import Reason
+from tierwise.rollout import rollback
+from tierwise.rollout.flight import Flight, Step
+from tierwise.rollout.versions import is_same
+
+
+def strategy_of(spec: ModelDeploymentSpec) -> RolloutStrategy:
+    """The strategy as a rollout that starts now would keep it."""
+    return RolloutStrategy(
+        delivery=spec.delivery,
+        tiers=spec.tiers,
+        analysis=spec.analysis,
+        verify_recovery=spec.rollback.verify_recovery,
+        progress_deadline=spec.progress_deadline,
+    )
+
+
+def successor(flight: Flight) -> str | None:
+    """What replaces this rollout: another version, or the same one with a strategy that may no longer stall."""
+    wanted = flight.observation.deployment.spec
+    version = wanted.version
+    if version.image is None:  # as in the rollout's own `to`
+        version = version.model_copy(update={"image": flight.spec.from_.image})
+    if not is_same(version, flight.spec.to):
+        return version.name
+    if flight.status.result == "Stalled" and strategy_of(wanted) != flight.spec.strategy:
+        return wanted.version.name
+    if flight.rollout.deleting:
+        return wanted.version.name
+    return None
+
+
+def begin(flight: Flight, by: str) -> Step:
+    """Record the end before anything is undone."""
+    status = flight.status.model_copy(update={"superseded_by": by})
+    message = f"superseded by {by}: returning to {flight.spec.from_.name}"
+    return rollback.begin(flight, status, Reason.SUPERSEDED, message)

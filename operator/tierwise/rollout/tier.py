@@ -1,0 +1,178 @@
+"""One tier at a time: start, probe, judge, gate. (Delivery: delivery.py.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
+from tierwise.api.names import GateDecision, Reason
+from tierwise.monitoring.judgement import Judgement
+from tierwise.rollout import commands, rollback, validate, wording
+from tierwise.rollout.evidence import with_judgement
+from tierwise.rollout.flight import Flight, Step, progressing, stalled, with_tier
+from tierwise.rollout.gate import Outcome, Situation, gate
+from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.probe import Arms, arms_of, changed_pods
+
+
+def start(flight: Flight, tier: TierStatus) -> Step:
+    """Fix the tier's workloads and its time of start; a tick of its own, before the first twin."""
+    problem = validate.tier_problem(flight, tier.name)
+    if problem is not None:
+        return Step(stalled(flight.status, problem.reason, problem.message, flight.now), (), flight.poll_seconds)
+    records = [
+        WorkloadStatus(kind=view.kind, name=view.name, uid=view.uid) for view in flight.tier_view(tier.name).workloads
+    ]
+    status = with_tier(flight.status, tier.name, phase="Probing", started_at=flight.now, workloads=records)
+    status = status.model_copy(update={"tier": tier.name})
+    return Step(progressing(status, Reason.PROBING, f"{tier.name}: probing {len(records)} workloads"), (), 0.0)
+
+
+def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
+    """Probing and judging: keep the twins as they should be, record the pods, ask the gate.
+
+    `conflict`: a delivered workload of an earlier tier is fought over; judging goes on, promotion does not.
+    """
+    arms = arms_of(flight, tier)
+    problem = validate.probe_problem(flight, arms)
+    status = flight.status
+    if flight.spec.compared and tier.frozen is None and flight.observation.frozen is not None:
+        # The plan is recorded before any candidate pod exists and before any block is folded with it.
+        return Step(with_tier(status, tier.name, frozen=flight.observation.frozen), (), 0.0)
+    changes = changed_pods(tier, arms, flight)
+    if changes is not None and (tier.judging_since is not None or arms.is_settled):
+        status = with_tier(status, tier.name, pods_changes=changes)
+        if tier.judging_since is not None:
+            return Step(status, (), 0.0)  # the cut is recorded before a twin follows an edit
+    if tier.judging_since is None and arms.is_settled and _is_planned(flight, tier):
+        warm_up = timedelta(seconds=duration_seconds(flight.spec.strategy.analysis.warm_up))
+        status = with_tier(status, tier.name, phase="Judging", judging_since=flight.now + warm_up)
+        return Step(status, (), 0.0)
+    if isinstance(flight.observation.judgement, Judgement):
+        status = with_judgement(status, tier.name, flight.observation.judgement)
+    outcome = gate(_situation(flight, tier, arms, conflict))
+    if problem is not None and outcome.decision is not GateDecision.ROLL_BACK:
+        outcome = Outcome(GateDecision.HOLD, problem.reason, problem.message, stalled=True)
+    step = _obey(flight, status, tier, outcome)
+    # Twins are made only once the tier's plan is recorded: no exposure while nothing could be judged.
+    may_probe = _is_planned(flight, tier) and (problem is None or problem.reason is not Reason.TWIN_CONFLICT)
+    if outcome.decision is GateDecision.HOLD and may_probe:
+        step = replace(step, actions=arms.actions)
+    return step
+
+
+def _is_planned(flight: Flight, tier: TierStatus) -> bool:
+    return tier.frozen is not None or not flight.spec.compared
+
+
+def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None) -> Situation:
+    observation, spec = flight.observation, flight.tier_spec(tier.name)
+    annotations, handled = observation.deployment.annotations, observation.deployment.status.handled
+    rollback_value = commands.pending("rollback", annotations, handled, flight.status.handled)
+    judged = observation.judgement
+    unavailable = judged if isinstance(judged, JudgementUnavailable) else None
+    judging_seconds = flight.seconds_since(tier.judging_since)
+    live = observation.deployment.spec
+    return Situation(
+        rollback_requested=rollback.requested_message(rollback_value),
+        promote_requested=promotion(flight, tier.name),
+        probe_blocked=arms.blocked,
+        baseline_unready=arms.baseline_unready
+        if tier.judging_since or arms.candidate_ready or arms.crash_looping
+        else None,
+        candidate_unready=_candidate_unready(flight, tier, arms),
+        warming_up=None if unavailable is not None else _warming_up(flight, tier, arms),
+        unavailable=unavailable,
+        judgement=judged if isinstance(judged, Judgement) else None,
+        is_compared=flight.spec.compared,
+        automatic_rollback=live.rollback.automatic,
+        frozen=conflict,
+        frozen_reason=Reason.FIELD_CONFLICT,
+        paused=live.paused,
+        soak_seconds_left=duration_seconds(spec.min_duration) - judging_seconds,
+        max_duration_passed=judging_seconds >= duration_seconds(spec.max_duration),
+        on_inconclusive=flight.spec.strategy.analysis.on_inconclusive,
+    )
+
+
+def promotion(flight: Flight, tier: str) -> str | None:
+    """The message of a promote annotation for this tier, unhandled or given for all tiers of this rollout."""
+    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
+    given_for_all = commands.parse_promotion(flight.status.handled.get("promote", ""))
+    if given_for_all is not None and given_for_all.tier == commands.ALL:
+        return "promoted for all tiers by annotation"
+    value = commands.pending("promote", annotations, handled, flight.status.handled)
+    wanted = None if value is None else commands.parse_promotion(value)
+    if wanted is None or not wanted.names(flight.rollout.name, tier):
+        return None
+    return f"{tier} promoted by annotation"
+
+
+def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
+    if arms.crash_looping is not None:
+        return arms.crash_looping
+    if arms.candidate_ready >= arms.candidate_wanted or arms.drifted is not None:
+        return None
+    if tier.judging_since is not None:
+        since = None
+        for change in reversed(tier.pods_changes):
+            if change.candidate >= arms.candidate_wanted:
+                break
+            since = change.at
+    else:
+        # Only the time counts in which nothing else kept the pods from being ready.
+        since = tier.gate.since if tier.gate is not None and tier.gate.reason is Reason.WARMING_UP else None
+    if flight.seconds_since(since) < flight.progress_deadline_seconds:
+        return None
+    deadline = flight.spec.strategy.progress_deadline
+    return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready after progressDeadline {deadline}"
+
+
+def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
+    if tier.judging_since is None:
+        return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready"
+    if flight.now < tier.judging_since:
+        left = (tier.judging_since - flight.now).total_seconds()
+        return f"candidate pods are warm in {wording.seconds(left)}"
+    judged = flight.observation.judgement
+    if flight.spec.compared and (judged is None or (isinstance(judged, Judgement) and judged.blocks == 0)):
+        return "the first block of predictions is not mature yet"
+    return None
+
+
+def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome: Outcome) -> Step:
+    is_same = tier.gate is not None and (tier.gate.decision, tier.gate.reason) == (outcome.decision, outcome.reason)
+    since = tier.gate.since if tier.gate is not None and is_same else flight.now
+    told = Gate(decision=outcome.decision, reason=outcome.reason, message=wording.clip(outcome.message), since=since)
+    status = with_tier(status, tier.name, gate=told)
+    message = f"{tier.name}: {outcome.message}"
+    match outcome.decision:
+        case GateDecision.ROLL_BACK:
+            return rollback.begin(flight, status, outcome.reason, message)
+        case GateDecision.PROMOTE:
+            # The record that workloads are delivered to precedes the delivery: a rollback then knows all of them.
+            records = [record.model_copy(update={"delivered": True}) for record in tier.workloads]
+            status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
+            if outcome.reason is Reason.PROMOTE_REQUESTED:
+                status = with_promotion_handled(flight, status)
+            return Step(progressing(status, outcome.reason, message), (), 0.0)
+        case GateDecision.HOLD:
+            longest = duration_seconds(flight.tier_spec(tier.name).max_duration)
+            if outcome.stalled:
+                status = stalled(status, outcome.reason, message, flight.now)
+            elif flight.seconds_since(tier.started_at) >= longest:
+                text = f"{message}; held longer than maxDuration {flight.tier_spec(tier.name).max_duration}"
+                status = stalled(status, outcome.reason, text, flight.now)
+            else:
+                status = progressing(status, outcome.reason, message)
+            return Step(status, (), flight.poll_seconds)
+
+
+def with_promotion_handled(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """Record the promote annotation, in the rollout first: the same write that promotes."""
+    value = flight.observation.deployment.annotations.get(commands.ANNOTATIONS["promote"])
+    if value is None:
+        return status
+    return status.model_copy(update={"handled": {**status.handled, "promote": value}})

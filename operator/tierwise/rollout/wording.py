@@ -1,0 +1,96 @@
+"""Messages with numbers, for conditions, Events and people. Bounded in length."""
+
+from __future__ import annotations
+
+from tierwise.api.common import Margin
+from tierwise.monitoring.judgement import Judgement, Result
+
+LONGEST = 1000
+
+
+def clip(text: str, longest: int = LONGEST) -> str:
+    """The text, cut with an ellipsis where it is too long for a status."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def seconds(value: float) -> str:
+    """A duration such as ``1h05m``, ``4m10s`` or ``12s``."""
+    whole = max(0, round(value))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def slice_name(result: Result) -> str:
+    """``carrier=HA`` or ``all traffic``."""
+    return ",".join(f"{key}={value}" for key, value in sorted(result.slice.items())) or "all traffic"
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{100 * value:.2g} %" if 0 < value < 0.1 else f"{100 * value:.3g} %"
+
+
+def _margin(margin: Margin) -> str:
+    if margin.relative is not None:
+        return f"{100 * margin.relative:.3g} % relative"
+    return f"{100 * (margin.absolute or 0):.3g} pp"
+
+
+def result(found: Result) -> str:
+    """``false-positive-rate on asn_type=residential 0.5 % → 3.1 % (margin 25 % relative, 61/1968 vs 9/2011, e=4.1e5)``."""
+    evidence = "" if found.log10_e is None else f", e={_e_value(found.log10_e)}"
+    return (
+        f"{found.metric} on {slice_name(found)} {_percent(found.baseline_value)} → {_percent(found.candidate_value)} "
+        f"(margin {_margin(found.margin)}, {found.candidate.bad}/{found.candidate.n} vs "
+        f"{found.baseline.bad}/{found.baseline.n}{evidence})"
+    )
+
+
+def _e_value(log10_e: float) -> str:
+    return f"{10**log10_e:.2g}" if abs(log10_e) < 300 else f"1e{log10_e:.0f}"
+
+
+def regression(judgement: Judgement) -> str:
+    """The named culprits, the first with all of its numbers."""
+    named = judgement.culprits or judgement.results[:1]
+    if not named:
+        return "the evidence of regression reached its bound"
+    others = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    return clip(result(named[0]) + others)
+
+
+def non_inferiority(judgement: Judgement) -> str:
+    """How much was shown, on how many labels."""
+    powered = sum(1 for found in judgement.results if found.powered)
+    covered = "" if judgement.coverage_traffic is None else f", {_percent(judgement.coverage_traffic)} of the traffic"
+    return f"not worse than the margins overall and in all {powered} powered slices{covered}; {labels(judgement)}"
+
+
+def labels(judgement: Judgement) -> str:
+    """Labelled predictions of the candidate and the baseline."""
+    baseline, candidate = judgement.labels
+    return f"{candidate} candidate and {baseline} baseline labels"
+
+
+def inconclusive(judgement: Judgement | None) -> str:
+    """What is still needed, and the expected time."""
+    if judgement is None:
+        return "nothing was judged yet"
+    open_results = [found for found in judgement.results if found.powered and found.labels_needed]
+    needed = max((found.labels_needed or 0 for found in open_results), default=0)
+    text = f"{labels(judgement)} so far"
+    if needed:
+        slowest = max(open_results, key=lambda found: found.labels_needed or 0)
+        text += f", about {needed} more needed for {slowest.metric} on {slice_name(slowest)}"
+    if judgement.seconds_to_decision is not None:
+        text += f", expected in {seconds(judgement.seconds_to_decision)}"
+    return clip(text)
+
+
+def domain(judgement: Judgement) -> str:
+    """Shares of scores outside the dataset's domain."""
+    baseline, candidate = judgement.out_of_domain
+    return f"{_percent(candidate)} of the candidate's and {_percent(baseline)} of the baseline's scores are outside the dataset's domain"

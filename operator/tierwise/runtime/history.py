@@ -1,0 +1,74 @@
+"""What the log says of the time before a tier: its slices, their rates and how much traffic to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from tierwise.api.slices import WHOLE
+from tierwise.monitoring.cells import Block, Cells, Scope
+from tierwise.runtime.datasets import Source
+
+# The window is as long as the tier may take, so that it holds the same hours' mix where it can.
+SHORTEST_SECONDS = 600.0
+LONGEST_SECONDS = 86_400.0
+BLOCKS = 48
+# The plan is kept in the rollout's status, which stays under 64 KiB: slices with most rows come first.
+STATUS_BYTES = 24_000
+_BYTES_PER_RATE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Counts by dataset, and the seconds that they cover from the first row on."""
+
+    cells: Mapping[str, Cells]
+    seconds: float
+
+
+def read_history(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    metrics: Mapping[str, int],
+    end: datetime,
+    max_seconds: float,
+) -> History:
+    """Read the window before `end`; `metrics` is the number of metrics per dataset, for the bound on slices."""
+    seconds = min(max(max_seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
+    step = timedelta(seconds=seconds / BLOCKS)
+    start = end - BLOCKS * step
+    blocks = tuple(Block(start + i * step, start + (i + 1) * step) for i in range(BLOCKS))
+    cells: dict[str, Cells] = {}
+    first = BLOCKS
+    for name, source in sources.items():
+        read = source.store.read_cells(source.dataset, scopes[name], blocks)
+        if read.slices:
+            first = min(first, _first_with_rows(read))
+        cells[name] = bounded(read, metrics[name], STATUS_BYTES // max(1, len(sources)))
+    covered = (BLOCKS - first) * step.total_seconds()
+    return History(cells, covered if covered > 0 else seconds)
+
+
+def _first_with_rows(cells: Cells) -> int:
+    rows = cells.counts[:, cells.slices.index(WHOLE)].sum(axis=(1, 2, 3))
+    return int(np.argmax(rows > 0)) if rows.any() else BLOCKS
+
+
+def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
+    """The cells with the slices that fit into so many bytes of status, those with most rows; the whole always."""
+    if not cells.slices:
+        return cells
+    rows = cells.counts.sum(axis=(0, 2, 3, 4))
+    order = sorted(range(len(cells.slices)), key=lambda i: (cells.slices[i] != WHOLE, -int(rows[i]), cells.slices[i]))
+    kept: list[int] = []
+    used = 0
+    for index in order:
+        used += len(cells.slices[index].encode()) + 4 + metrics * _BYTES_PER_RATE
+        if used > most_bytes and kept:
+            break
+        kept.append(index)
+    kept.sort()
+    return Cells(cells.blocks, tuple(cells.slices[i] for i in kept), cells.counts[:, kept])

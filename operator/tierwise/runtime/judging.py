@@ -1,0 +1,290 @@
+"""One look at a tier: read the newly matured blocks, fold them, judge. Everything can be recomputed from status and log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import Frozen, TierStatus
+from tierwise.api.names import Reason
+from tierwise.metrics import registry
+from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.evidence import Evidence, begin, fold
+from tierwise.monitoring.judge import judge
+from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, plan_tier, thaw
+from tierwise.rollout.blocks import SharedBlock, blocks_until
+from tierwise.rollout.exposure import exposure_fraction
+from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RolloutView
+from tierwise.runtime.datasets import Source, Stores, resolve, stores_of
+from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
+from tierwise.runtime.history import read_history
+from tierwise.runtime.ports import Fleet
+
+__all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCKS_PER_READ = 240
+_CHECKED_FOR = timedelta(minutes=5)
+_STALE_INTERVALS = 5
+_STALE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LookRequest:
+    """Which tier of which rollout is looked at, and through what."""
+
+    deployment: DeploymentView
+    rollout: RolloutView
+    tier: TierStatus
+    fleet: Fleet
+    stores: Stores
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A judgement or why there is none; `frozen` is a plan for a tier that has none recorded yet."""
+
+    judgement: Judgement | JudgementUnavailable | None = None
+    frozen: Frozen | None = None
+
+
+class TierJudge(Protocol):
+    """Judges tiers. The operator's is `Judging`; tests of decisions use others."""
+
+    def preflight(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> JudgementUnavailable | None:
+        """What a person has to change before anything could be judged; None when nothing is known to be wrong."""
+        ...
+
+    def look(self, request: LookRequest) -> Look:
+        """One look. Never raises for what the log or a dataset does."""
+        ...
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The ModelDeployment is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """The evidence of the first `blocks` blocks of a tier with this plan."""
+
+    frozen: Frozen
+    evidence: Evidence
+    blocks: int
+
+
+class Judging:
+    """Folds incrementally; after a restart it folds all blocks again, to the same bits.
+
+    `safety_seconds`: a block counts as complete so long after its end (rows on their way). A log without a row for
+    five intervals, and at least `stale_seconds`, is stale.
+    """
+
+    def __init__(self, *, safety_seconds: float = 5.0, stale_seconds: float = _STALE_SECONDS) -> None:
+        self._safety = timedelta(seconds=safety_seconds)
+        self._stale_seconds = stale_seconds
+        self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
+        self._checked: dict[tuple[str, str, str], datetime] = {}
+
+    def preflight(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> JudgementUnavailable | None:
+        """Datasets, metrics, dimensions and columns; a store that cannot be reached is no reason not to start."""
+        try:
+            sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
+            for source in sources.values():
+                self._check(deployment.namespace, source, now)
+        except SpecError as error:
+            return JudgementUnavailable(error.reason, str(error), stalled=True)
+        except StoreError:
+            return None
+        return None
+
+    def look(self, request: LookRequest) -> Look:
+        """One look at a tier that is probed or judged."""
+        try:
+            sources = resolve(
+                request.deployment.namespace, request.rollout.spec.strategy.analysis, request.fleet, request.stores
+            )
+            if request.tier.frozen is None:
+                return Look(frozen=self._plan(request, sources))
+            if request.tier.judging_since is None or request.now < request.tier.judging_since:
+                return Look()
+            return Look(self._judge(request, sources, request.tier.frozen))
+        except SpecError as error:
+            return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
+        except PlanError as error:
+            return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
+        except TierwiseError as error:
+            return Look(JudgementUnavailable(error.reason, str(error)))
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop what is cached for the object."""
+        self._folded.pop((namespace, name), None)
+
+    def _check(self, namespace: str, source: Source, now: datetime) -> None:
+        key = (namespace, source.dataset.name, config_hash(source.dataset))
+        checked = self._checked.get(key)
+        if checked is None or now - checked > _CHECKED_FOR:
+            source.store.check(source.dataset)
+            self._checked[key] = now
+
+    def _plan(self, request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
+        """The plan from the log before the tier's start; recorded before a block is folded with it."""
+        strategy, tier = request.rollout.spec.strategy, request.tier
+        for source in sources.values():
+            source.store.check(source.dataset)
+        spec = next(spec for spec in strategy.tiers if spec.name == tier.name)
+        max_seconds = float(duration_seconds(spec.max_duration))
+        metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
+        end = tier.started_at or request.now
+        history = read_history(sources, _scopes(request, sources), metrics, end, max_seconds)
+        plan = plan_tier(
+            strategy.analysis.datasets,
+            _datasets(sources),
+            history.cells,
+            alpha_tier=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
+            expected_share=max_seconds / history.seconds,
+            candidate_share=exposure_fraction(spec.exposure),
+            max_duration_seconds=max_seconds,
+        )
+        return freeze(plan, request.now)
+
+    def _judge(
+        self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
+    ) -> Judgement | JudgementUnavailable:
+        _require_unchanged(frozen, sources)
+        scopes = _scopes(request, sources)
+        interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+        mature: list[datetime] = []
+        for name, source in sources.items():
+            newest = source.store.watermark(source.dataset, scopes[name], request.now)
+            if newest is None:
+                text = f"dataset {name!r}: the log has no predictions of model {request.rollout.spec.model!r}"
+                return JudgementUnavailable(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
+            quiet = (request.now - newest).total_seconds()
+            if quiet > max(_STALE_INTERVALS * interval, self._stale_seconds):
+                text = f"dataset {name!r}: the newest prediction is {quiet:.0f} s old"
+                return JudgementUnavailable(Reason.STALE_LOG, f"{text}; check that pods still log")
+            delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
+            mature.append(min(newest, request.now - self._safety) - delay)
+        assert request.tier.judging_since is not None
+        blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature))
+        judged = judge(self._fold(request, sources, scopes, frozen, blocks), at=request.now)
+        return _missing(request, judged) or judged
+
+    def _fold(
+        self,
+        request: LookRequest,
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        frozen: Frozen,
+        blocks: tuple[SharedBlock, ...],
+    ) -> Evidence:
+        owner = (request.deployment.namespace, request.deployment.name)
+        key = (request.rollout.uid, request.tier.name)
+        folded = self._folded.get(owner, {}).get(key)
+        if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
+            plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, _datasets(sources))
+            folded = _Folded(frozen, begin(plan), 0)
+        while folded.blocks < len(blocks):
+            chosen = blocks[folded.blocks : folded.blocks + _BLOCKS_PER_READ]
+            wanted = tuple(shared.block for shared in chosen)
+            cells = {
+                name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()
+            }
+            self._keep(request, sources, scopes, chosen, folded.blocks)
+            shares = np.array([shared.candidate_share for shared in chosen])
+            folded = _Folded(frozen, fold(folded.evidence, cells, shares), folded.blocks + len(chosen))
+            self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
+        return folded.evidence
+
+    def _keep(
+        self,
+        request: LookRequest,
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        chosen: tuple[SharedBlock, ...],
+        first: int,
+    ) -> None:
+        """Write the distributions of blocks that status does not count yet; a crash before it does writes them twice."""
+        for index, shared in enumerate(chosen, start=first):
+            if index < request.tier.look:
+                continue
+            for name, source in sources.items():
+                try:
+                    found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
+                    source.store.write_performance(
+                        request.rollout.name, request.tier.name, index, source.dataset, scopes[name], found
+                    )
+                except TierwiseError as error:
+                    # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
+                    logger.warning(
+                        "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error
+                    )
+                    return
+
+
+def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
+    return {name: source.dataset for name, source in sources.items()}
+
+
+def _scopes(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, Scope]:
+    spec = request.rollout.spec
+    return {
+        name: Scope(
+            model=spec.model if source.dataset.spec.columns.model else None,
+            baseline=spec.from_.name,
+            candidate=spec.to.name,
+            tiers=(request.tier.name,) if source.dataset.spec.columns.tier else (),
+        )
+        for name, source in sources.items()
+    }
+
+
+def _require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
+    for kept in frozen.datasets:
+        source = sources.get(kept.name)
+        if source is None or config_hash(source.dataset) != kept.config_hash:
+            raise SpecError(
+                f"MonitoringDataset {kept.name!r} was edited while the tier was judged; old and new evidence do not add up",
+                "restore it, or set tierwise.io/retry to judge the tier anew",
+                reason=Reason.DATASET_INVALID,
+            )
+
+
+def _missing(request: LookRequest, judged: Judgement) -> JudgementUnavailable | None:
+    """Blocks were folded, but an arm or the labels are not in them."""
+    if judged.blocks == 0:
+        return None
+    baseline, candidate = judged.rows
+    tier, spec = request.tier.name, request.rollout.spec
+    if not baseline and not candidate:
+        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check spec.columns"
+        return JudgementUnavailable(Reason.NO_ROWS, text)
+    if not baseline:
+        text = (
+            f"{tier}: no predictions of {spec.from_.name} beside {candidate} of {spec.to.name}; check how pods name it"
+        )
+        return JudgementUnavailable(Reason.BASELINE_MISSING, text)
+    if not candidate:
+        text = (
+            f"{tier}: no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
+        )
+        return JudgementUnavailable(Reason.CANDIDATE_MISSING, text)
+    names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
+    if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
+        text = f"{tier}: none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
+        return JudgementUnavailable(Reason.NO_LABELS, text)
+    return None

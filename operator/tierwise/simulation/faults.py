@@ -1,0 +1,58 @@
+"""Faults at writes, for tests: an operator that dies, a response that is lost, a conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class CrashError(BaseException):
+    """The operator died. A BaseException, so that nothing that handles errors can survive it."""
+
+
+class Faults(Protocol):
+    """Called around every write; raising before it keeps it from happening, raising after it loses the response."""
+
+    def before(self, write: str) -> None:
+        """A write is about to happen."""
+        ...
+
+    def after(self, write: str) -> None:
+        """A write has happened."""
+        ...
+
+
+class NoFaults:
+    """Everything works."""
+
+    def before(self, write: str) -> None:
+        """Nothing."""
+
+    def after(self, write: str) -> None:
+        """Nothing."""
+
+
+class FaultAtWrite:
+    """Raises once, before or after the n-th write (from 0) since it was made."""
+
+    def __init__(self, index: int, error: Callable[[str], BaseException], *, is_before: bool) -> None:
+        self._index = index
+        self._error = error
+        self._is_before = is_before
+        self._writes = 0
+        self.has_happened = False
+
+    def before(self, write: str) -> None:
+        """Raise here or count."""
+        if self._is_before and self._writes == self._index and not self.has_happened:
+            self._fail(write)
+
+    def after(self, write: str) -> None:
+        """Raise here or count."""
+        self._writes += 1
+        if not self._is_before and self._writes == self._index + 1 and not self.has_happened:
+            self._fail(write)
+
+    def _fail(self, write: str) -> None:
+        self.has_happened = True
+        raise self._error(write)

@@ -1,0 +1,320 @@
+"""A Fleet in memory: objects with resourceVersions, workloads whose pods become ready as time moves, faults on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import TWIN_SUFFIX
+from tierwise.rollout.actions import Action, Event
+from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, Running, TierView
+from tierwise.runtime.errors import ConflictError
+from tierwise.runtime.ports import Clock
+from tierwise.simulation.actions import apply_action
+from tierwise.simulation.faults import NoFaults
+from tierwise.simulation.workloads import SimulatedPod, SimulatedWorkload
+
+if TYPE_CHECKING:
+    from tierwise.simulation.faults import Faults
+
+NAMESPACE = "default"
+
+
+@dataclass(slots=True)
+class StoredDeployment:
+    """A ModelDeployment as the API server would keep it."""
+
+    name: str
+    uid: str
+    spec: ModelDeploymentSpec
+    created_at: datetime
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    generation: int = 1
+    version: int = 1
+    annotations: dict[str, str] = field(default_factory=dict)
+    deleting: bool = False
+    has_finalizer: bool = False
+
+
+@dataclass(slots=True)
+class StoredRollout:
+    """A ModelRollout as the API server would keep it."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    spec: ModelRolloutSpec
+    created_at: datetime
+    status: ModelRolloutStatus = field(default_factory=ModelRolloutStatus)
+    version: int = 1
+    deleting: bool = False
+    has_finalizer: bool = False
+
+
+class SimulatedFleet:
+    """Implements the Fleet port for one namespace. Statuses make the round trip through JSON, as in a cluster.
+
+    `broken` are images or parameter values whose pods crash-loop, `unready` those whose pods never become ready;
+    `faults` decides before and after every write. `ready_seconds` is how long pods take.
+    """
+
+    def __init__(self, clock: Clock, *, ready_seconds: float = 3.0, faults: Faults | None = None) -> None:
+        self.clock = clock
+        self.ready_seconds = ready_seconds
+        self.faults: Faults = faults or NoFaults()
+        self.deployments: dict[str, StoredDeployment] = {}
+        self.rollouts: dict[str, StoredRollout] = {}
+        self.workloads: dict[str, SimulatedWorkload] = {}
+        self.datasets: dict[str, MonitoringDatasetSpec] = {}
+        self.secrets: dict[tuple[str, str], str] = {}
+        self.broken: set[str] = set()
+        self.unready: set[str] = set()
+        self.events: list[Event] = []
+        self.actions: list[Action] = []
+        self.writes = 0
+        self._uids = 0
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def apply_deployment(self, name: str, spec: ModelDeploymentSpec) -> StoredDeployment:
+        """Create or update a ModelDeployment."""
+        stored = self.deployments.get(name)
+        if stored is None:
+            stored = StoredDeployment(name, self.new_uid("mdep"), spec, self.clock.now())
+            self.deployments[name] = stored
+        elif spec != stored.spec:
+            stored.spec = spec
+            stored.generation += 1
+            stored.version += 1
+        return stored
+
+    def annotate(self, name: str, **annotations: str) -> None:
+        """Set annotations ``tierwise.io/<key>`` of a ModelDeployment."""
+        stored = self.deployments[name]
+        stored.annotations.update({f"tierwise.io/{key}": value for key, value in annotations.items()})
+        stored.version += 1
+
+    def delete_deployment(self, name: str) -> None:
+        """Delete: gone at once without a finalizer, marked with one."""
+        stored = self.deployments[name]
+        stored.deleting = True
+        stored.version += 1
+        self.collect_garbage()
+
+    def add_workload(
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str],
+        image: str,
+        environment: Mapping[str, str] | None = None,
+        replicas: int = 4,
+        container: str = "server",
+    ) -> SimulatedWorkload:
+        """A Deployment whose pods are ready."""
+        workload = SimulatedWorkload(
+            name=name,
+            uid=self.new_uid(name),
+            labels=dict(labels),
+            container=container,
+            running=Running(image, dict(environment or {})),
+            replicas=replicas,
+            ready_seconds=self.ready_seconds,
+            changed_at=self.clock.now() - timedelta(seconds=self.ready_seconds),
+        )
+        self.workloads[name] = workload
+        return workload
+
+    def ready_pods(self) -> tuple[SimulatedPod, ...]:
+        """What serves traffic now."""
+        found: list[SimulatedPod] = []
+        now = self.clock.now()
+        for workload in self.workloads.values():
+            pods = self._pods(workload)
+            running = workload.serving if pods.outdated and workload.serving is not None else workload.running
+            if workload.deleting_until is not None and now >= workload.deleting_until:
+                continue
+            found += [
+                SimulatedPod(
+                    name=f"{workload.name}-{index}",
+                    workload=workload.twin_of or workload.name,
+                    labels=workload.labels,
+                    arm="candidate" if workload.twin_of else "baseline",
+                    image=running.image,
+                    environment=running.environment,
+                )
+                for index in range(pods.ready)
+            ]
+        return tuple(found)
+
+    # -- the port -------------------------------------------------------------------------------------------------
+
+    def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
+        """None when it does not exist."""
+        self.collect_garbage()
+        stored = self.deployments.get(name) if namespace == NAMESPACE else None
+        if stored is None:
+            return None
+        return DeploymentView(
+            namespace=NAMESPACE,
+            name=name,
+            uid=stored.uid,
+            generation=stored.generation,
+            resource_version=str(stored.version),
+            spec=stored.spec,
+            status=stored.status,
+            annotations=dict(stored.annotations),
+            deleting=stored.deleting,
+            has_finalizer=stored.has_finalizer,
+            created_at=stored.created_at,
+        )
+
+    def list_rollouts(self, deployment: DeploymentView) -> tuple[RolloutView, ...]:
+        """Of this owner, by revision."""
+        found = [stored for stored in self.rollouts.values() if stored.owner_uid == deployment.uid]
+        return tuple(_rollout_view(stored) for stored in sorted(found, key=lambda stored: stored.spec.revision))
+
+    def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
+        """Workloads by selector, and everything that has a twin's name."""
+        container = deployment.spec.delivery.container
+        return tuple(
+            self._tier(tier.name, tier.workloads.selector.match_labels, container, deployment)
+            for tier in deployment.spec.tiers
+        )
+
+    def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
+        """Workloads that other ModelDeployments select."""
+        return tuple(
+            Claim(other.name, workload.uid, other.created_at)
+            for other in self.deployments.values()
+            if other.uid != deployment.uid
+            for tier in other.spec.tiers
+            for workload in self._selected(tier.workloads.selector.match_labels)
+        )
+
+    def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
+        """None when it does not exist."""
+        return self.datasets.get(name) if namespace == NAMESPACE else None
+
+    def get_secret(self, namespace: str, name: str, key: str) -> str | None:
+        """None when it does not exist."""
+        return self.secrets.get((name, key)) if namespace == NAMESPACE else None
+
+    def apply(self, deployment: DeploymentView, action: Action) -> None:
+        """Idempotent; ConflictError when the precondition fails."""
+        self.faults.before(f"apply {type(action).__name__}")
+        if apply_action(self, deployment, action):
+            self.actions.append(action)
+            self.writes += 1
+        self.faults.after(f"apply {type(action).__name__}")
+
+    def replace_deployment_status(self, deployment: DeploymentView, status: ModelDeploymentStatus) -> None:
+        """One PUT with the observed resourceVersion."""
+        self.faults.before("deployment status")
+        stored = self.deployments.get(deployment.name)
+        if stored is None or stored.uid != deployment.uid or str(stored.version) != deployment.resource_version:
+            raise ConflictError(f"ModelDeployment {deployment.name} changed")
+        stored.status = ModelDeploymentStatus.model_validate(status.to_wire())
+        stored.version += 1
+        self.writes += 1
+        self.faults.after("deployment status")
+
+    def replace_rollout_status(self, rollout: RolloutView, namespace: str, status: ModelRolloutStatus) -> None:
+        """One PUT with the observed resourceVersion."""
+        self.faults.before("rollout status")
+        stored = self.rollouts.get(rollout.name)
+        if namespace != NAMESPACE or stored is None or stored.uid != rollout.uid:
+            raise ConflictError(f"ModelRollout {rollout.name} is gone")
+        if str(stored.version) != rollout.resource_version:
+            raise ConflictError(f"ModelRollout {rollout.name} changed")
+        stored.status = ModelRolloutStatus.model_validate(status.to_wire())
+        stored.version += 1
+        self.writes += 1
+        self.faults.after("rollout status")
+
+    def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:
+        """Remember them."""
+        self.events += events
+
+    # -- the inside -----------------------------------------------------------------------------------------------
+
+    def new_uid(self, stem: str) -> str:
+        """A uid that no other object has."""
+        self._uids += 1
+        return f"{stem}-uid-{self._uids}"
+
+    def collect_garbage(self) -> None:
+        """What the controllers of a cluster do: end deletions, follow owner references."""
+        now = self.clock.now()
+        for name, deployment in list(self.deployments.items()):
+            if deployment.deleting and not deployment.has_finalizer:
+                del self.deployments[name]
+        owners = {stored.uid for stored in self.deployments.values()}
+        for name, rollout in list(self.rollouts.items()):
+            rollout.deleting = rollout.deleting or rollout.owner_uid not in owners
+            if rollout.deleting and not rollout.has_finalizer:
+                del self.rollouts[name]
+        living = {stored.uid for stored in self.rollouts.values()}
+        for name, workload in list(self.workloads.items()):
+            is_over = workload.deleting_until is not None and now >= workload.deleting_until
+            if is_over or (workload.owner is not None and workload.owner not in living):
+                del self.workloads[name]
+
+    def _selected(self, labels: Mapping[str, str]) -> list[SimulatedWorkload]:
+        return [
+            workload
+            for workload in self.workloads.values()
+            if workload.owner is None and labels.items() <= workload.labels.items()
+        ]
+
+    def _pods(self, workload: SimulatedWorkload):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return workload.pods(
+            self.clock.now(), is_broken=self._is(workload, self.broken), is_unready=self._is(workload, self.unready)
+        )
+
+    def _is(self, workload: SimulatedWorkload, values: set[str]) -> bool:
+        return workload.running.image in values or bool(values & set(workload.running.environment.values()))
+
+    def _tier(self, name: str, labels: Mapping[str, str], container: str, deployment: DeploymentView) -> TierView:
+        now = self.clock.now()
+        selected = self._selected(labels)
+        twin_names = {workload.name + TWIN_SUFFIX for workload in selected}
+        views = tuple(
+            workload.view(
+                now, container, is_broken=self._is(workload, self.broken), is_unready=self._is(workload, self.unready)
+            )
+            for workload in selected
+            if workload.name not in twin_names
+        )
+        rollouts = {stored.uid for stored in self.rollouts.values() if stored.owner_uid == deployment.uid}
+        twins = tuple(
+            twin.twin_view(
+                now,
+                is_owned=twin.owner in rollouts,
+                is_broken=self._is(twin, self.broken),
+                is_unready=self._is(twin, self.unready),
+            )
+            for workload in selected
+            if (twin := self.workloads.get(workload.name + TWIN_SUFFIX)) is not None
+        )
+        return TierView(name, views, twins)
+
+
+def _rollout_view(stored: StoredRollout) -> RolloutView:
+    return RolloutView(
+        name=stored.name,
+        uid=stored.uid,
+        generation=1,
+        resource_version=str(stored.version),
+        created_at=stored.created_at,
+        spec=stored.spec,
+        status=stored.status,
+        owner_uid=stored.owner_uid,
+        deleting=stored.deleting,
+        has_finalizer=stored.has_finalizer,
+    )
