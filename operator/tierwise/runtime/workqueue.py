@@ -92,9 +92,8 @@ class WorkQueue:
 
     def overdue_seconds(self, now: float) -> float:
         """How long the object that waits longest is past its time, or the longest tick has been running."""
-        late = [
-            now - (entry.due if entry.due is not None else entry.started or now) for entry in self._entries.values()
-        ]
+        since = (entry.due if entry.started is None else entry.started for entry in self._entries.values())
+        late = [now - moment for moment in since if moment is not None]
         return max([0.0, *late])
 
     def __len__(self) -> int:

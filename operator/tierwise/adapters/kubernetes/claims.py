@@ -15,13 +15,14 @@ from tierwise.rollout.observation import Claim
 
 @dataclass(frozen=True, slots=True)
 class ClaimRecord:
-    """A ModelDeployment: which labels its tiers select, and whether a rollout is in flight."""
+    """A ModelDeployment: which labels its tiers select, which datasets it reads, whether a rollout is in flight."""
 
     namespace: str
     name: str
     uid: str
     created_at: datetime
     selectors: tuple[Mapping[str, str], ...]
+    datasets: frozenset[str]
     in_flight: bool
 
 
@@ -42,7 +43,8 @@ class WorkloadRecord:
 
 def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
     """A ModelDeployment from its JSON; a tier without a readable selector claims nothing."""
-    tiers = (item.get("spec") or {}).get("tiers") or []
+    spec = item.get("spec") or {}
+    tiers, datasets = spec.get("tiers") or [], (spec.get("analysis") or {}).get("datasets") or []
     selectors = [((tier.get("workloads") or {}).get("selector") or {}).get("matchLabels") or {} for tier in tiers]
     return ClaimRecord(
         namespace=item["metadata"]["namespace"],
@@ -50,6 +52,7 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
         uid=item["metadata"]["uid"],
         created_at=created_at(item),
         selectors=tuple(selector for selector in selectors if selector),
+        datasets=frozenset(str(dataset.get("name")) for dataset in datasets),
         in_flight=bool((item.get("status") or {}).get("rollout")),
     )
 

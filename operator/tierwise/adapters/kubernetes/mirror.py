@@ -106,6 +106,12 @@ class Mirror:
                 by_owner.setdefault(owner, []).append(pod)
         return by_owner
 
+    def wake_users_of_dataset(self, namespace: str, name: str) -> None:
+        """Wake the ModelDeployments that are judged on this MonitoringDataset."""
+        for claim in self.claims(namespace):
+            if name in claim.datasets:
+                self._wake(namespace, claim.name)
+
     def _owner_uid(self, pod: PodRecord) -> str:
         caches = self._of(pod.namespace)
         replica_set = caches.replica_sets.get(pod.namespace, pod.owner_name) if pod.owner_name else None
