@@ -158,6 +158,8 @@ def _culprits(evidence: Evidence, x: _Numbers, results: dict[int, Result]) -> tu
     notes: list[str] = []
     for d, dataset in enumerate(plan.datasets):
         keys = evidence.slots[d]
+        incomplete = {tuple(parse_slice_key(key)) for key in evidence.unplaced[d]}
+        complete = [g for g in dataset.dataset.groupings if g not in incomplete]
         for m, metric in enumerate(dataset.metrics):
             first = layout.offsets[d] + m * dataset.slots
             hits = [s for s in range(len(keys)) if x.named[first + s]]
@@ -166,7 +168,7 @@ def _culprits(evidence: Evidence, x: _Numbers, results: dict[int, Result]) -> tu
             named = [
                 Named(
                     key=keys[s],
-                    log_weighted=float(weighted[first + s]),
+                    log_e=float(x.log_regression[first + s]),
                     ratio=float(layout.tolerance_ratio[first + s]),
                     delta=float(layout.tolerance_delta[first + s]),
                     needed=threshold - float(layout.log_weight[first + s]),
@@ -174,7 +176,7 @@ def _culprits(evidence: Evidence, x: _Numbers, results: dict[int, Result]) -> tu
                 for s in hits
             ]
             counts = {key: x.counts[:, first + s] for s, key in enumerate(keys)}
-            shortest = shortest_list(named, counts)
+            shortest = shortest_list(named, counts, complete)
             position = {key: s for s, key in enumerate(keys)}
             found += [first + position[key] for key in shortest.keys]
             notes += [

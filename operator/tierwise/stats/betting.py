@@ -4,7 +4,7 @@ For observations y ∈ {0, 1} ("bad") of a candidate a and a baseline b, the nul
 improvement: with R = 1, Δ = 0 and the arms' roles turned) or μa ≥ R·μb + Δ (non-inferiority). For every block one bet
 is fixed from the counts of *earlier* blocks alone,
 
-    e = Π over candidate rows (1 + sa(y − ca)) · Π over baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  sb/sa = −R·na/nb.
+    e = Π candidate rows (1 + sa(y − ca)) · Π baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  nb·sb = −R·na·sa.
 
 Its log-expectation is concave in the true means and zero and stationary at (ca, cb) on the null's boundary, so
 E[e] ≤ 1 for every mean in the null and every predictable (cb, sa): a drifting base rate does no harm. Bets for several
@@ -156,7 +156,7 @@ def copy_log_weights(copies: int) -> FloatArray:
     """
     if copies == 1:
         return np.zeros(1)
-    return np.log(np.concatenate([[0.5], np.full(copies - 1, 0.5 / (copies - 1))]))
+    return np.asarray(np.log(np.concatenate([[0.5], np.full(copies - 1, 0.5 / (copies - 1))])))
 
 
 def log_e_with_late_copies(
@@ -211,9 +211,5 @@ def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArr
 
 def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
     """count·ln(p/q) with 0·ln 0 = 0; q is kept off zero."""
-    positive = count > 0
-    return np.asarray(
-        np.where(
-            positive, count * np.log(np.where(positive, p, 1.0) / np.where(positive, np.maximum(q, 1e-300), 1.0)), 0.0
-        )
-    )
+    odds = np.where(count > 0, p, 1.0) / np.where(count > 0, np.maximum(q, 1e-300), 1.0)
+    return np.asarray(np.where(count > 0, count * np.log(odds), 0.0))

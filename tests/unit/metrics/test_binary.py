@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from tierwise.metrics import registry
+
+RNG = np.random.default_rng(11)
+LABEL = RNG.integers(0, 3, 4000)  # 2 is unknown
+ANSWER = np.where(
+    RNG.random(4000) < 0.03, 2, (RNG.random(4000) < np.where(LABEL == 1, 0.8, 0.15)).astype(int)
+)  # 2 invalid
+COUNTS = np.zeros((3, 3), dtype=np.int64)
+np.add.at(COUNTS, (LABEL, ANSWER), 1)
+KEPT = (LABEL < 2) & (ANSWER < 2)
+Y, A = LABEL[KEPT], ANSWER[KEPT]
+
+REFERENCE = {
+    "accuracy": sk.accuracy_score(Y, A),
+    "error-rate": 1 - sk.accuracy_score(Y, A),
+    "recall": sk.recall_score(Y, A),
+    "false-negative-rate": 1 - sk.recall_score(Y, A),
+    "specificity": sk.recall_score(Y, A, pos_label=0),
+    "false-positive-rate": 1 - sk.recall_score(Y, A, pos_label=0),
+    "precision": sk.precision_score(Y, A),
+    "npv": sk.precision_score(Y, A, pos_label=0),
+    "positive-rate": (ANSWER[ANSWER < 2] == 1).mean(),
+}
+
+
+def test_every_metric_has_a_reference():
+    assert set(registry.names()) == set(REFERENCE)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE))
+def test_value_equals_scikit_learn_on_the_raw_rows(name):
+    metric = registry.get(name)
+    n, bad = metric.n_bad(COUNTS)
+    assert metric.value(int(n), int(bad)) == pytest.approx(REFERENCE[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE))
+def test_counts_keep_leading_axes_and_empty_rows_have_no_value(name):
+    metric = registry.get(name)
+    n, bad = metric.n_bad(np.stack([COUNTS, 0 * COUNTS]).reshape(1, 2, 3, 3))
+    assert n.shape == bad.shape == (1, 2)
+    assert (bad <= n).all()
+    assert metric.value(int(n[0, 1]), int(bad[0, 1])) is None
+
+
+def test_intervals_turn_with_the_direction():
+    assert registry.get("recall").own_direction(-0.01, 0.03) == (-0.03, 0.01)
+    assert registry.get("error-rate").own_direction(-0.01, 0.03) == (-0.01, 0.03)
+
+
+def test_unknown_metric_names_those_there_are():
+    with pytest.raises(registry.UnknownMetricError, match="'acuracy' is unknown; use one of accuracy, error-rate"):
+        registry.get("acuracy")
