@@ -23,8 +23,11 @@ $(STAMP): requirements/all.txt pyproject.toml
 setup: $(STAMP) ## the virtual environment, from the hash-locked requirements
 
 .PHONY: lock
-lock: $(STAMP) ## compile requirements/all.txt anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras pyproject.toml -o requirements/all.txt
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; operator.txt and build.txt for the image
+	$(LOCK) --all-extras pyproject.toml -o requirements/all.txt
+	$(LOCK) -c requirements/all.txt pyproject.toml -o requirements/operator.txt
+	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
 .PHONY: crds
 crds: $(STAMP) ## generate crds/ and the chart's copy from the pydantic models
