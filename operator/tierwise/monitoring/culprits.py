@@ -50,11 +50,11 @@ def shortest_list(
 ) -> Culprits:
     """Culprits among `named`, for one dataset and metric.
 
-    `counts` are all slices' (candidate n, bad, baseline n, bad); a slice of a `complete` grouping that is not among them
-    has no rows. In turn the slice with the most evidence joins the
-    list, or, where parts of it explain more than it does as one, the strongest part; then its rows are taken away from
-    all others. That is exact where the intersection is a slice of its own (ancestors, descendants, pairs that are
-    sliced by); other overlaps cannot be seen: such a slice stays and the pair is reported.
+    `counts` are all slices' (candidate n, bad, baseline n, bad); a slice of a `complete` grouping that is not there has
+    no rows. In turn the slice with the most evidence joins the list, or, where parts of it explain more than it does as
+    one, the strongest part; then its rows are taken away from all others. That is exact where the intersection is a
+    slice of its own (ancestors, descendants, pairs that are sliced by); other overlaps cannot be seen: such a slice
+    stays and the pair is reported.
     """
     left = sorted(named, key=lambda n: (n.needed - n.log_e, n.key))[:_MAX_NAMED]
     culprits: list[str] = []

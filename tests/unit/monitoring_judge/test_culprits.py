@@ -24,7 +24,7 @@ def listed(counts, complete=()):
 
 def test_a_combination_that_never_occurs_is_no_unseen_overlap():
     counts = {
-        "": counts_of(10_000, 0.11, 0.05),
+        "": counts_of(100_000, 0.055, 0.05),
         "carrier=HA": counts_of(1000, 0.3, 0.05),
         "origin=LGA": counts_of(1000, 0.3, 0.05),
     }
