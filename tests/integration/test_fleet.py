@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from tests.support.cluster import Kubectl
 from tests.support.polling import eventually
+
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.mirror import Mirror
@@ -477,16 +477,16 @@ def test_secrets_and_datasets_are_read_by_name(world: World):
 
 
 def test_nothing_is_written_once_the_guard_says_no(world: World):
-    class Lost(Exception):
+    class LostError(Exception):
         pass
 
     def guard() -> None:
-        raise Lost
+        raise LostError
 
     before = world.resource_version("deployment", "w")
     action = world.deliver()
     deployment = world.deployment()
     world.client.guard = guard
-    with pytest.raises(Lost):
+    with pytest.raises(LostError):
         world.fleet.apply(deployment, action)
     assert world.resource_version("deployment", "w") == before
