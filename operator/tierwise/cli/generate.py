@@ -1,4 +1,4 @@
-"""Writes or compares the files that are generated from the API models: crds/ and the chart's copy of it.
+"""Writes or compares the files that are generated from the API models: crds/, the chart's copy and the API reference.
 
 Run as ``python -m tierwise.api.crd --write|--check`` in a checkout of the repository (`make crds`, `make lint`).
 """
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tierwise.api.crd import crd_files
+from tierwise.api.reference import api_reference
 
 ROOT = Path(__file__).resolve().parents[3]
 CRD_FOLDERS = ("crds", "charts/tierwise/crds")
@@ -17,7 +18,8 @@ CRD_FOLDERS = ("crds", "charts/tierwise/crds")
 
 def generated_files() -> dict[Path, str]:
     """Path below the repository's root -> text, of every generated file."""
-    return {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
+    crds = {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
+    return {**crds, Path("docs/reference/api.md"): api_reference()}
 
 
 def write(root: Path) -> list[Path]:
