@@ -30,7 +30,7 @@ lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; opera
 	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
 .PHONY: crds
-crds: $(STAMP) ## generate crds/ and the chart's copy from the pydantic models
+crds: $(STAMP) ## generate crds/, the chart's copy and docs/reference/api.md from the pydantic models
 	$(BIN)/python -m tierwise.api.crd --write
 
 .PHONY: lint
@@ -40,6 +40,7 @@ lint: $(STAMP) ## ruff, mypy strict, import rules, generated files, docs command
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tierwise.api.crd --check
+	$(BIN)/python -m tierwise.cli.docs_check
 
 .PHONY: test
 test: $(STAMP) ## unit, integration and e2e tests on real components (CI=true: a missing component fails)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tierwise.api import names
 from tierwise.api.crd import KINDS, Kind, definition
+from tierwise.api.rules import IMMUTABLE
 from tierwise.api.structural import Schema
 
 _HEADER = f"""\
@@ -74,8 +75,9 @@ def _kind(kind: Kind) -> str:
         lines += [_row(*item) for item in _fields(kind.name, schema["properties"][part], part)]
         lines.append("")
     rules = list(dict.fromkeys(_rules(schema)))
-    if rules:
-        lines += ["Refused with these messages:", "", *(f"- {message}" for message in rules), ""]
+    if kind.name == "ModelRollout":
+        rules = [IMMUTABLE.message, "and what is refused in a ModelDeployment's version, tiers and analysis"]
+    lines += ["Refused with these messages:", "", *(f"- {message}" for message in rules), ""]
     return "\n".join(lines)
 
 

@@ -96,8 +96,9 @@ def _wrong_options(words: list[str]) -> str | None:
     known = _options(cli, context)
     for word in words:
         if word.startswith("-") and word != "-" and not re.fullmatch(r"-[0-9.]+", word):
-            if word.partition("=")[0] not in known:
-                return f"`{context.command_path}` has no option {word.partition('=')[0]}; see `{context.command_path} --help`"
+            option = word.partition("=")[0]
+            if option not in known:
+                return f"`{context.command_path}` has no option {option}; see `{context.command_path} --help`"
         elif isinstance(command, click.Group):
             if not re.fullmatch(r"[a-z][a-z-]*", word):
                 return None  # prose or a placeholder
