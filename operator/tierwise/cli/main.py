@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 import tierwise
+from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.runtime.errors import TierwiseError
 
 EXIT_ERROR = 1  # design: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
@@ -90,6 +91,9 @@ def render_error(error: Exception) -> str:
         case ModuleNotFoundError():
             fact = f"the Python package {error.name!r} is not installed"
             remedy = "Install the extra that brings it: tierwise[embedded,local,demo]."
+        case ClusterError():
+            fact, _, remedy = str(error).partition("; ")
+            remedy = remedy or "Check --kubeconfig, --context and that the API server is up."
         case OSError() if error.filename is not None:
             fact, remedy = f"{error.filename}: {error.strerror}", "Check the path and its permissions."
         case _:

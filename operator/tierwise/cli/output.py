@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 import yaml
@@ -20,25 +20,26 @@ QUIET_SECONDS = 2.0  # work that takes less shows no progress
 
 def kubeconfig_options(function: F) -> F:
     """``--kubeconfig``, ``--context`` and ``-n`` as kubectl has them."""
-    namespace = click.option(
+    namespace: Callable[[Any], Any] = click.option(
         "-n", "--namespace", envvar="TIERWISE_NAMESPACE", help="Namespace; default: the context's, else 'default'."
     )
-    context = click.option(
+    context: Callable[[Any], Any] = click.option(
         "--context", envvar="TIERWISE_CONTEXT", help="Context of the kubeconfig; default: its current one."
     )
-    kubeconfig = click.option(
+    kubeconfig: Callable[[Any], Any] = click.option(
         "--kubeconfig",
         type=click.Path(),
         envvar="TIERWISE_KUBECONFIG",
         help="Path of the kubeconfig; default: KUBECONFIG, else ~/.kube/config.",
     )
-    return kubeconfig(context(namespace(function)))
+    decorated: F = kubeconfig(context(namespace(function)))
+    return decorated
 
 
-def console_for(stream: Any | None = None) -> Console:  # noqa: ANN401  # any text stream
+def console_for(stream: TextIO | None = None) -> Console:
     """A console on stdout (or `stream`): colours on a terminal only and never with NO_COLOR, wide when piped."""
     target = stream or click.get_text_stream("stdout")
-    is_terminal = bool(getattr(target, "isatty", lambda: False)())
+    is_terminal = target.isatty()
     return Console(file=target, width=None if is_terminal else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 

@@ -30,7 +30,7 @@ def render_tree(
 
 def render_view(view: View) -> RenderableType:
     """The tree of what `view_of` summed up."""
-    parts: list[RenderableType] = [_header(view)]
+    parts: list[RenderableType] = [header_line(view)]
     if view.message:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
@@ -51,7 +51,8 @@ def render_view(view: View) -> RenderableType:
     return Group(*parts)
 
 
-def _header(view: View) -> Text:
+def header_line(view: View) -> Text:
+    """Name, namespace, result, versions and duration in one line."""
     arrow = ""
     if view.from_version and view.to_version:
         ends = (view.from_version, view.to_version)

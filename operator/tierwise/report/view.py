@@ -119,12 +119,21 @@ def view_of(
     reason, message = (condition.reason, condition.message) if condition else ("", "")
     result, result_tone, seconds = status, tone, None
     from_version = to_version = None
-    if rollout is not None:
+    if not has_been_seen(deployment):
+        # What the status says is of an older spec: nothing has been concluded from the new one.
+        result, result_tone = "Pending", "waiting"
+        reason, message = "", f"the operator has not yet seen generation {deployment.generation} of the spec"
+    elif rollout is not None:
         record = rollout.status
         result, result_tone = record.result, _RESULT_TONE[record.result]
-        if record.result == "Progressing" and (status == "Paused" or status == "Stalled"):
+        if record.result == "Progressing" and status in ("Paused", "Stalled"):
             result, result_tone = status, tone
-        reason, message = record.reason or reason, record.message or message
+        if record.finished_at is not None and status == "Progressing":
+            result, result_tone = status, tone  # that one is over, and the next has not begun
+        else:
+            reason, message = record.reason or reason, record.message or message
+    if rollout is not None:
+        record = rollout.status
         seconds = ((record.finished_at or now) - (record.started_at or rollout.created_at)).total_seconds()
         from_version, to_version = rollout.spec.from_.name, rollout.spec.to.name
     known = _known_versions(deployment, rollout)
@@ -150,12 +159,23 @@ def view_of(
     )
 
 
+def has_been_seen(deployment: DeploymentView) -> bool:
+    """Whether the status is about the present spec."""
+    return deployment.status.observed_generation >= deployment.generation
+
+
 def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView]) -> RolloutView | None:
-    """The rollout in flight, else the newest; None before the first."""
+    """The rollout in flight, else the newest; None before the first, and when its version is wanted no more.
+
+    (A person may set spec.version back to stable after a rollback: then there is nothing to tell of the rollout.)
+    """
     by_revision = sorted(rollouts, key=lambda rollout: rollout.spec.revision)
     named = [rollout for rollout in by_revision if rollout.name == deployment.status.rollout]
-    candidates = named or by_revision
-    return candidates[-1] if candidates else None
+    chosen = (named or by_revision)[-1:]
+    stable, wanted = deployment.status.stable, deployment.spec.version.name
+    if not named and chosen and stable is not None and stable.name == wanted != chosen[0].spec.to.name:
+        return None
+    return chosen[0] if chosen else None
 
 
 def version_of(running: Running | None, known: Sequence[Version]) -> str | None:

@@ -1,0 +1,93 @@
+"""What `status` and `explain` read: one ModelDeployment with its rollouts, workloads and pods. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from kubernetes import config as k8s_config
+
+from tierwise.adapters.kubernetes.client import Client, connect
+from tierwise.adapters.kubernetes.errors import ApiError
+from tierwise.adapters.kubernetes.fleet import KubernetesFleet
+from tierwise.adapters.kubernetes.mirror import Mirror
+from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.api.names import Reason
+from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
+from tierwise.runtime.errors import SpecError
+
+SYNC_SECONDS = 20.0
+Read = tuple[DeploymentView, tuple[RolloutView, ...], tuple[TierView, ...]]
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Reader:
+    """Reads of one namespace; pods come from watches, so that reading again is cheap."""
+
+    def __init__(self, client: Client, fleet: KubernetesFleet, namespace: str) -> None:
+        self._client = client
+        self._fleet = fleet
+        self.namespace = namespace
+
+    def read(self, name: str) -> Read:
+        """A ModelDeployment with everything that is shown of it.
+
+        Raises:
+            SpecError: there is none of that name; names those there are.
+            ClusterError: the API server does not answer.
+        """
+        deployment = self._fleet.get_deployment(self.namespace, name)
+        if deployment is None:
+            raise self._missing(name)
+        return deployment, self._fleet.list_rollouts(deployment), self._fleet.list_tiers(deployment)
+
+    def _missing(self, name: str) -> SpecError:
+        items = self._client.list_items(path_of("modeldeployments", self.namespace))
+        there = ", ".join(sorted(item["metadata"]["name"] for item in items)[:20]) or "none"
+        return SpecError(
+            f"ModelDeployment {name!r} does not exist in namespace {self.namespace!r} (there: {there})",
+            "fix the name, or give the namespace with -n",
+            reason=Reason.INVALID_SPEC,
+        )
+
+
+@contextmanager
+def open_reader(kubeconfig: str | None, context: str | None, namespace: str | None) -> Iterator[Reader]:
+    """A reader of `namespace`, else of the context's namespace, else of ``default``.
+
+    Raises:
+        ClusterError: no cluster to talk to. SpecError: the cluster does not have Tierwise's CRDs.
+    """
+    client = connect(kubeconfig, context)
+    chosen = namespace or context_namespace(kubeconfig, context)
+    try:
+        client.list_items(path_of("modeldeployments", chosen))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        raise SpecError(
+            "this cluster does not know ModelDeployments",
+            "install the CRDs: kubectl apply --server-side -f crds/",
+            reason=Reason.CRDS_MISSING,
+        ) from error
+    mirror = Mirror(client, [chosen])
+    mirror.start(timeout_seconds=SYNC_SECONDS)
+    try:
+        yield Reader(client, KubernetesFleet(client, mirror, _Clock()), chosen)
+    finally:
+        mirror.stop()
+
+
+def context_namespace(kubeconfig: str | None, context: str | None) -> str:
+    """The namespace that the kubeconfig's context names; ``default`` when it names none."""
+    try:
+        contexts, active = k8s_config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+    except (k8s_config.ConfigException, OSError, TypeError):
+        return "default"  # in a pod: no kubeconfig
+    chosen = next((item for item in contexts if item["name"] == context), active) if context else active
+    return str((chosen or {}).get("context", {}).get("namespace") or "default")

@@ -1,0 +1,94 @@
+"""`tierwise explain`: why a rollout waits or was rolled back, with numbers and the next command."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tierwise.api.modelrollout import SliceVerdict
+from tierwise.cli.output import console_for, kubeconfig_options, print_facts
+from tierwise.metrics import registry
+from tierwise.report.advice import Advice, advice_of
+from tierwise.report.status_json import explain_json
+from tierwise.report.text import e_value_text, points_text, rate_text, slice_text
+from tierwise.report.tree import header_line
+from tierwise.report.view import View, view_of
+
+
+@click.command("explain", short_help="Say why a rollout waits or was rolled back, with numbers.")
+@click.argument("name")
+@kubeconfig_options
+@click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
+def command(name: str, kubeconfig: str | None, context: str | None, namespace: str | None, output: str) -> None:
+    r"""Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
+
+    The gate and its reason, the evidence so far, the slices with most evidence against the candidate, the labels still
+    needed with the time that takes, and the commands that come next.
+
+    \b
+    Examples:
+      tierwise explain bot-score -n inference
+      tierwise explain bot-score -o json | jq .explanation
+    """
+    from tierwise.adapters.kubernetes.reader import open_reader
+
+    with open_reader(kubeconfig, context, namespace) as reader:
+        view = view_of(*reader.read(name), datetime.now(UTC))
+    advice = advice_of(view)
+    if output == "text":
+        print_explanation(console_for(), view, advice)
+    else:
+        print_facts(explain_json(view, advice), output)
+
+
+def print_explanation(console: Console, view: View, advice: Advice) -> None:
+    """The text of `explain`."""
+    console.print(header_line(view))
+    _paragraph(console, "Why", advice.why)
+    for tier in view.tiers:
+        if tier.record is not None and tier.record.worst:
+            console.print()
+            console.print(Text(f"{tier.name}: slices with most evidence against {view.to_version}", style="bold"))
+            console.print(worst_table(tier.record.worst))
+    _paragraph(console, "Next", advice.next)
+    for line in advice.commands:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def worst_table(worst: list[SliceVerdict]) -> Table:
+    """Slices and metrics with counts, as the rollout's status keeps them."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in ("SLICE", "METRIC"):
+        table.add_column(column, overflow="fold")
+    for column in ("BASELINE", "CANDIDATE", "DIFFERENCE", "INTERVAL", "E", "NEEDS"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("VERDICT", no_wrap=True)
+    for found in worst:
+        metric = registry.get(found.metric) if found.metric in registry.names() else None
+        arms = ((found.baseline_n, found.baseline_bad), (found.candidate_n, found.candidate_bad))
+        values = [metric.value(n, bad) if metric is not None else (bad / n if n else None) for n, bad in arms]
+        bounds = found.interval
+        table.add_row(
+            slice_text(found.slice),
+            found.metric,
+            *(f"{rate_text(value)}  {bad}/{n}" for value, (n, bad) in zip(values, arms, strict=True)),
+            points_text(found.difference),
+            f"{bounds[0] * 100:+.2f} … {bounds[1] * 100:+.2f}" if bounds else "–",
+            e_value_text(found.log10_e),
+            f"{found.labels_needed} labels" if found.labels_needed else "",
+            str(found.verdict),
+        )
+    return table
+
+
+def _paragraph(console: Console, title: str, sentences: tuple[str, ...]) -> None:
+    if not sentences:
+        return
+    console.print()
+    console.print(Text(title, style="bold"))
+    for sentence in sentences:
+        console.print(Text(f"  {sentence}", overflow="fold"))

@@ -1,0 +1,159 @@
+"""What a rollout's state means, and what to do next: the words of `explain`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tierwise.api.modelrollout import SliceVerdict, TierStatus
+from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
+from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+from tierwise.report.view import TierLine, View
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Sentences: why it is so, what to do next; and commands that can be pasted."""
+
+    why: tuple[str, ...]
+    next: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+# What a person does about a reason; gate reasons that need no hand are left to `_waiting`.
+_REMEDY = {
+    "StoreUnreachable": "Bring the prediction log up; judging goes on by itself from the block where it stopped.",
+    "StoreAccessDenied": "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
+    "UnknownTable": "Create the table (`tierwise store init`) or correct spec.table of the MonitoringDataset.",
+    "QueryOverLimits": "Raise the store's limits, or judge fewer slices; `tierwise analyze` shows the query.",
+    "QueryFailed": "Run the dataset's SQL by hand; `tierwise analyze -o json` shows the exact query.",
+    "NoRows": "Check that the pods write predictions with this model's and version's names into the log.",
+    "NoLabels": "Check the pipeline that writes labels, and the dataset's `where` and `maturity`.",
+    "StaleLog": "Check that the pods still write predictions; the newest one is old.",
+    "BaselineMissing": "Check that the untouched pods write predictions with the stable version's name.",
+    "CandidateMissing": "Check that the twin's pods get traffic and write predictions with the new version's name.",
+    "SampleRatioMismatch": "Check the Service and routing: the candidate does not get its pods' share of the requests.",
+    "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
+    "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: both arms are out of it.",
+    "ExternalCause": "Look for what changed for both versions alike; the candidate is not to blame.",
+    "ProbeUnavailable": "Raise the quota or free capacity for the candidate twin's pods.",
+    "BaselineUnready": "Bring the workload's own pods up: they are the control.",
+    "DatasetMissing": "Apply the MonitoringDataset that the analysis names.",
+    "NoWorkloads": "Label the Deployments, or correct the tier's selector.",
+    "WorkloadConflict": "Let only one ModelDeployment select each workload.",
+    "TierOverlap": "Let only one tier select each workload.",
+    "MixedBaseline": "Bring all workloads to one version, then retry.",
+    "FieldConflict": "Stop the other writer of image or parameters (docs/how-to/gitops.md), then retry.",
+    "NotSupported": "Remove the field: this version of Tierwise does not have the feature.",
+}
+
+
+def advice_of(view: View) -> Advice:
+    """Why the ModelDeployment is as it is, and what a person can do."""
+    tier = _tier_in_question(view)
+    why = [view.message] if view.message else []
+    if tier is not None and tier.record is not None:
+        why += _evidence(tier.record)
+    namespace = f"kubectl -n {view.namespace}"
+    match view.result:
+        case "RolledBack" | "RollingBack":
+            return _rolled_back(view, tuple(why), namespace)
+        case "Completed" | "Ready":
+            return Advice(tuple(why) or (f"{view.stable or view.version} serves in every tier.",), ("Nothing.",), ())
+        case "Paused":
+            patch = """'{"spec":{"paused":false}}'"""
+            commands = (f"{namespace} patch mdep {view.name} --type merge -p {patch}",)
+            return Advice(tuple(why), ("Judging goes on; resume to let it be promoted.",), commands)
+        case "Superseded":
+            return Advice(tuple(why), ("A newer version took its place; look at its rollout.",), ())
+        case "Stalled":
+            return _stalled(view, tier, tuple(why), namespace)
+        case _:
+            return _waiting(view, tier, tuple(why), namespace)
+
+
+def _tier_in_question(view: View) -> TierLine | None:
+    """The tier that the rollout is in, else the last one with evidence."""
+    named = view.rollout.status.tier if view.rollout is not None else None
+    judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
+    return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
+
+
+def _evidence(record: TierStatus) -> list[str]:
+    sentences = []
+    if record.gate is not None and record.gate.message and record.gate.decision is GateDecision.HOLD:
+        sentences.append(f"The gate holds ({record.gate.reason}): {record.gate.message}")
+    if record.look:
+        until = f", until {record.evidence_until:%H:%M:%S} UTC" if record.evidence_until else ""
+        sentences.append(f"{record.name} was looked at {record.look} times{until}, {count_text(record.labels)} labels.")
+    coverage = record.coverage
+    if coverage is not None and coverage.slices:
+        text = (
+            f"Of {coverage.slices} slices x metrics {coverage.regressed} regressed, {coverage.non_inferior} are not "
+            f"worse, {coverage.inconclusive} are open and {coverage.insufficient} have too few labels"
+        )
+        if coverage.traffic is not None:
+            text += f"; {rate_text(coverage.traffic)} of the traffic is covered"
+        sentences.append(text + ".")
+    return sentences
+
+
+def _rolled_back(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    touched = [tier.name for tier in view.tiers if tier.status not in ("Untouched", "Pending")]
+    untouched = [tier.name for tier in view.tiers if tier.status in ("Untouched", "Pending")]
+    then = [f"{view.to_version} is remembered as rejected and is not tried again by itself."]
+    if untouched:
+        then.append(f"{' and '.join(untouched)} never ran it; {' and '.join(touched)} is back on {view.from_version}.")
+    then.append("Apply a new version (another name and digest), or, if the cause lay elsewhere, retry this one:")
+    retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
+    return Advice(why, tuple(then), (retry, f"tierwise status {view.name} -n {view.namespace} --watch"))
+
+
+def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
+    retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
+    then = [_REMEDY.get(view.reason, "A person has to change something; the reason above says what.")]
+    if view.reason == "MaxDuration":
+        then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
+        return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
+    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
+    return Advice(why, tuple(then), (retry,))
+
+
+def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
+    record = tier.record if tier is not None else None
+    gate = record.gate if record is not None else None
+    if view.rollout is None:
+        steps = ("Wait for the operator to see it; if this lasts, check that the operator runs:",)
+        return Advice(why, steps, ("kubectl get deploy,pods -A -l app.kubernetes.io/name=tierwise",))
+    then = []
+    if gate is not None and gate.decision is GateDecision.HOLD:
+        needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
+        if needed and record is not None:
+            slowest = max(record.worst, key=lambda found: found.labels_needed or 0)
+            then.append(f"{needed} more labels are needed for {_name(slowest)}{_expected(record, needed)}.")
+        then.append(_REMEDY.get(str(gate.reason), "Nothing has to be done; it goes on by itself."))
+    else:
+        then.append("Nothing has to be done; it goes on by itself.")
+    watch = f"tierwise status {view.name} -n {view.namespace} --watch"
+    return Advice(why, tuple(then), (watch, *_decide(view, tier, namespace)))
+
+
+def _expected(record: TierStatus, needed: int) -> str:
+    """The time until then at the rate of labels so far; empty when there is no rate yet."""
+    if record.judging_since is None or record.evidence_until is None or not record.labels:
+        return ""
+    seconds = (record.evidence_until - record.judging_since).total_seconds()
+    return f", about {duration_text(needed / record.labels * seconds)} at the present rate" if seconds > 0 else ""
+
+
+def _decide(view: View, tier: TierLine | None, namespace: str) -> tuple[str, ...]:
+    if view.rollout is None or tier is None:
+        return ()
+    annotate = f"{namespace} annotate mdep {view.name} --overwrite"
+    return (
+        f"{annotate} {ANNOTATION_PROMOTE}={view.rollout.name}/{tier.name}    # promote without waiting",
+        f'{annotate} {ANNOTATION_ROLLBACK}="<reason>"    # roll back now',
+    )
+
+
+def _name(found: SliceVerdict) -> str:
+    return f"{found.metric} on {slice_text(found.slice)}"
