@@ -30,7 +30,7 @@ lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; opera
 	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
 .PHONY: crds
-crds: $(STAMP) ## generate crds/, the chart's copy and docs/reference/api.md from the pydantic models
+crds: $(STAMP) ## generate crds/, the chart's copy, docs/reference/api.md and examples/01-flights from their sources
 	$(BIN)/python -m tierwise.api.crd --write
 
 .PHONY: lint

@@ -1,4 +1,4 @@
-"""Writes or compares the files that are generated from the API models: crds/, the chart's copy and the API reference.
+"""Writes or compares the generated files: crds/, its copy in the chart, the API reference, the demo as an example.
 
 Run as ``python -m tierwise.api.crd --write|--check`` in a checkout of the repository (`make crds`, `make lint`).
 """
@@ -13,13 +13,16 @@ from tierwise.api.crd import crd_files
 from tierwise.api.reference import api_reference
 
 ROOT = Path(__file__).resolve().parents[3]
+DEMO_MANIFESTS = Path(__file__).resolve().parents[1] / "demo" / "manifests"
+FLIGHTS = Path("examples/01-flights")  # copies of the demo's manifests, which ship with the package
 CRD_FOLDERS = ("crds", "charts/tierwise/crds")
 
 
 def generated_files() -> dict[Path, str]:
     """Path below the repository's root -> text, of every generated file."""
     crds = {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
-    return {**crds, Path("docs/reference/api.md"): api_reference()}
+    demo = {FLIGHTS / path.name: path.read_text(encoding="utf-8") for path in sorted(DEMO_MANIFESTS.glob("*.yaml"))}
+    return {**crds, **demo, Path("docs/reference/api.md"): api_reference()}
 
 
 def write(root: Path) -> list[Path]:
@@ -35,13 +38,13 @@ def problems(root: Path) -> list[str]:
     """One line for every generated file that is missing or differs, and for every file that has no source any more."""
     expected = generated_files()
     differing = [
-        f"{path}: {'differs from the models' if (root / path).exists() else 'is missing'}; run `make crds`"
+        f"{path}: {'differs from its source' if (root / path).exists() else 'is missing'}; run `make crds`"
         for path, text in expected.items()
         if _read(root / path) != text
     ]
     stray = [
-        f"{found.relative_to(root)}: no model generates it; delete it"
-        for folder in CRD_FOLDERS
+        f"{found.relative_to(root)}: it has no source; delete it"
+        for folder in (*CRD_FOLDERS, FLIGHTS)
         for found in sorted((root / folder).glob("*.yaml"))
         if found.relative_to(root) not in expected
     ]

@@ -1,0 +1,207 @@
+"""`tierwise lint`: each problem with file, line, field and remedy; exit codes; what GitOps tools need."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from tests.support.api_cases import cases
+
+from tierwise.cli.lint import command
+
+DEPLOYMENT = """\
+apiVersion: tierwise.io/v1alpha1
+kind: ModelDeployment
+metadata: {name: bot-score}
+spec:
+  model: bot-score
+  version:
+    name: v8
+    image: ghcr.io/acme/bot-score:v8
+    parameters: {MODEL_URI: "s3://v8"}
+  delivery: {container: server}
+  tiers:
+    - name: tier-3
+      workloads: {selector: {matchLabels: {tier: "3"}}}
+    - name: tier-2
+      workloads: {selector: {matchLabels: {tier: "2"}}}
+      exposure: 10%
+  analysis:
+    datasets:
+      - name: verified-humans
+        metrics:
+          - {name: false-positive-rate, margin: {relative: 0.25}}
+        slices: [browser, "asn_type,browser"]
+        expect:
+          - {slice: {browser: Lynx}, metric: false-positive-rate}
+"""
+DATASET = """\
+apiVersion: tierwise.io/v1alpha1
+kind: MonitoringDataset
+metadata: {name: verified-humans}
+spec:
+  table: requests
+  where: "source = 'captcha'"
+  dimensions:
+    - {name: browser, expression: "if(ua IN ('Chrome'), ua, 'other')"}
+    - {name: asn_type, expression: asn}
+"""
+BOTH = DEPLOYMENT + "---\n" + DATASET
+
+
+def lint(tmp_path: Path, text: str, *arguments: str) -> Result:
+    path = tmp_path / "bot-score.yaml"
+    path.write_text(text)
+    return CliRunner().invoke(command, [str(path), *arguments], catch_exceptions=False)
+
+
+def test_a_right_manifest_passes(tmp_path: Path):
+    result = lint(tmp_path, BOTH)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no problems (2 objects in 1 file)" in result.stderr
+    assert "--gitops argocd|flux|helm" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("exposure: 10%", "exposure: 120%", "16: spec.tiers[1].exposure: '120%' is more than 100 %; give 1–90 %"),
+        ("name: v8", "name: v8\n    commit: 60833", "8: spec.version.commit: 60833 is a number, not text; quote it"),
+        (
+            "name: v8",
+            "name: v8\n    commit: 6e8033",
+            "8: spec.version.commit: kubectl reads 6e8033 as a number; quote it",
+        ),
+        ("image:", "imagee:", "8: spec.version.imagee: is not a known field; did you mean image?"),
+        ("name: tier-2", "name: tier-3", "14: spec.tiers[1].name: 'tier-3' is given twice (also at index 0)"),
+        ('{tier: "2"}', '{tier: "3"}', "15: spec.tiers[1].workloads.selector.matchLabels: selects the same workloads"),
+        ("name: verified-humans\n        m", "name: humans\n        m", "19: spec.analysis.datasets[0].name: no Monit"),
+        ("- {name: false-positive-rate", "- {name: fpr", "21: spec.analysis.datasets[0].metrics[0].name: metric 'fpr'"),
+        (
+            "metric: false-positive-rate",
+            "metric: recall",
+            "24: spec.analysis.datasets[0].expect[0].metric: 'recall' is",
+        ),
+        ("slices: [browser", "slices: [asn", "22: spec.analysis.datasets[0].slices[0]: 'asn' is not a dimension of"),
+        ("slice: {browser: Lynx}", "slice: {asn_type: isp}", "24: spec.analysis.datasets[0].expect[0].slice: asn_type"),
+        (
+            "delivery: {",
+            "delivery: {type: ConfigMap, ",
+            "10: spec.delivery.type: delivery by ConfigMap is not supported",
+        ),
+        (
+            "exposure: 10%",
+            "exposureWorkloads: 2",
+            "16: spec.tiers[1].exposureWorkloads: exposing whole workloads is not",
+        ),
+        ("exposure: 10%", "control: Fresh", "16: spec.tiers[1].control: control Fresh is not supported yet; use Con"),
+        (
+            "  analysis:",
+            "  notify: [{webhook: {urlSecret: {name: a, key: b}}}]\n  analysis:",
+            "17: spec.notify: webhooks",
+        ),
+        ("table: requests", "table: requests\n  scale: {kind: Classes}", "31: spec.scale.kind: scale Classes is not"),
+        ("source = 'captcha'", "1; DROP TABLE x", "31: spec.where: "),
+        (
+            "expression: asn",
+            "expression: url('http://a')",
+            "34: spec.dimensions[1].expression: the function 'url' is not",
+        ),
+        ("table: requests", "query: SELECT * FROM system.users", "30: spec.query: "),
+        ("kind: MonitoringDataset", "kind: Monitoring", "27: kind: 'Monitoring' is not a kind of tierwise.io; give"),
+    ],
+)
+def test_each_problem_names_line_field_and_remedy(old: str, new: str, complaint: str, tmp_path: Path):
+    assert old in BOTH
+    result = lint(tmp_path, BOTH.replace(old, new, 1))
+    assert result.exit_code == 1
+    assert f"{tmp_path}/bot-score.yaml:{complaint}" in result.stdout
+
+
+def test_all_problems_are_told_in_order_of_lines(tmp_path: Path):
+    wrong = BOTH.replace("10%", "0").replace("model: bot-score", "mode: bot-score")
+    lines = lint(tmp_path, wrong).stdout.splitlines()
+    assert [int(line.split(":")[1]) for line in lines] == sorted(int(line.split(":")[1]) for line in lines)
+    assert len(lines) == 3  # mode is unknown, model is missing, exposure
+
+
+def test_a_dataset_that_is_elsewhere_is_not_complained_about(tmp_path: Path):
+    assert lint(tmp_path, DEPLOYMENT).exit_code == 0
+
+
+def test_what_is_not_yaml_is_told_with_its_line(tmp_path: Path):
+    result = lint(tmp_path, DEPLOYMENT + "  bad: [1\n")
+    assert result.exit_code == 1
+    assert "bot-score.yaml:" in result.stdout
+    assert "not YAML" in result.stdout
+
+
+def test_other_kinds_are_left_alone(tmp_path: Path):
+    result = lint(tmp_path, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n")
+    assert result.exit_code == 0
+    assert "nothing to check" in result.stderr
+
+
+def test_folders_are_searched_for_manifests(tmp_path: Path):
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "a.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "deploy" / "b.yml").write_text(DATASET.replace("requests", "a b"))
+    result = CliRunner().invoke(command, [str(tmp_path)])
+    assert result.exit_code == 1
+    assert "b.yml:5: spec.table" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["missing.yaml"], ["--gitops", "other", "."]])
+def test_wrong_usage_has_its_own_exit_code(arguments: list[str]):
+    assert CliRunner().invoke(command, arguments).exit_code == 2
+
+
+def test_an_empty_folder_is_wrong_usage(tmp_path: Path):
+    assert CliRunner().invoke(command, [str(tmp_path)]).exit_code == 2
+
+
+def test_json_for_programs(tmp_path: Path):
+    result = lint(tmp_path, BOTH.replace("10%", "95%"), "-o", "json", "--gitops", "argocd")
+    facts = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert facts["schema"] == "tierwise.io/lint/v1"
+    assert [item["name"] for item in facts["objects"]] == ["bot-score", "verified-humans"]
+    message = "'95%' is outside the range; give 1–90 %"
+    file = str(tmp_path / "bot-score.yaml")
+    assert facts["problems"] == [{"file": file, "line": 16, "key": "spec.tiers[1].exposure", "message": message}]
+    assert "managedFieldsManagers: [tierwise]" in facts["gitops"]["snippets"][0]
+
+
+@pytest.mark.parametrize("tool", ["argocd", "flux"])
+def test_what_gitops_tools_need_is_yaml_about_image_and_parameters(tool: str, tmp_path: Path):
+    result = lint(tmp_path, BOTH, "--gitops", tool)
+    assert result.exit_code == 0
+    spec = yaml.safe_load(result.stdout)["spec"]
+    if tool == "argocd":
+        assert spec["ignoreDifferences"] == [
+            {"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["tierwise"]}
+        ]
+        assert spec["syncPolicy"]["syncOptions"] == ["RespectIgnoreDifferences=true"]
+    else:
+        assert [rule["target"]["labelSelector"] for rule in spec["ignore"]] == ["tier=3", "tier=2"]
+        container = "/spec/template/spec/containers/0"
+        assert spec["ignore"][0]["paths"] == [f"{container}/image", f"{container}/env"]
+
+
+def test_what_helm_needs_names_container_and_parameters(tmp_path: Path):
+    result = lint(tmp_path, BOTH, "--gitops", "helm")
+    assert 'lookup "apps/v1" "Deployment"' in result.stdout
+    assert 'eq .name "server"' in result.stdout
+    assert "MODEL_URI" in result.stdout
+
+
+def test_whatever_the_api_server_refuses_lint_refuses_at_the_same_field(tmp_path: Path):
+    """A sample; all of them, without YAML, in tests/unit/api/test_check.py."""
+    sample = [case for case in cases() if not case.is_accepted][::40]
+    for case in sample:
+        result = lint(tmp_path, yaml.safe_dump(case.data, sort_keys=False), "-o", "json")
+        assert result.exit_code == 1, case.constraint
+        assert any(case.field in problem["key"] for problem in json.loads(result.stdout)["problems"]), case.constraint
