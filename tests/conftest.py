@@ -101,3 +101,13 @@ def kubectl(admin: Kubectl, namespace: str) -> Kubectl:
 def kubectl_in(admin: Kubectl) -> Callable[[str], Kubectl]:
     """kubectl in any namespace: kubectl_in("inference")("get", "pods")."""
     return admin.inside
+
+
+@pytest.fixture
+def restricted(admin: Kubectl) -> Iterator[str]:
+    """A namespace whose pods must meet Pod Security `restricted`."""
+    name = f"restricted-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    admin("delete", "namespace", name, "--wait=false")
