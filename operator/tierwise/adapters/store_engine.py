@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,7 @@ _CODE = re.compile(r"Code: (\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INSERT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s")
+_INLINE = re.compile(rb"(?is)^(\s*INSERT\s+INTO\s.*?)\s(FORMAT\s+[A-Za-z0-9_]+)[ \t]*(?:\r?\n|$)")
 _FORMAT = re.compile(rb"(?is)\bFORMAT\s+([A-Za-z0-9_]+)\s*;?\s*(?:SETTINGS\b[^'\"]*)?$")
 _RESULT = re.compile(
     rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/|\()\s*)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b"
@@ -148,7 +152,8 @@ class Engine:
             if assignments:
                 _query(handle, f"SET {', '.join(assignments)}", "TabSeparated")
             try:
-                result = _query(handle, statement, default_format, bound)
+                with _data_in_file(statement) if insert else contextlib.nullcontext(statement) as whole:
+                    result = _query(handle, whole, default_format, bound)
             finally:
                 for name, literal in saved.items():
                     _query(handle, f"SET {name} = {literal}", "TabSeparated")
@@ -194,6 +199,20 @@ def _query(handle: Any, statement: str | bytes, fmt: str, bound: dict[str, str] 
         raise EngineError(
             text, name[-1] if name else "UNKNOWN_EXCEPTION", int(code.group(1)) if code else 1002
         ) from None
+
+
+@contextlib.contextmanager
+def _data_in_file(statement: bytes) -> Iterator[bytes]:
+    """An INSERT whose data stand in a file: inline, the engine ends them at the first bytes that look like a `;`."""
+    found = _INLINE.match(statement)
+    data = statement[found.end() :] if found else b""
+    if found is None or not data.strip():
+        yield statement
+        return
+    with tempfile.NamedTemporaryFile(suffix=".data") as file:
+        file.write(data)
+        file.flush()
+        yield found[1] + b" FROM INFILE " + _literal(file.name).encode() + b" " + found[2]
 
 
 def _single(statement: bytes) -> bytes:
