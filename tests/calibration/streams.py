@@ -1,0 +1,111 @@
+"""Streams of labelled answers for many replicates at once, and the tests run over them look by look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tierwise.stats import betting
+
+SLICES = 200
+LOOKS = 500
+LABELS_PER_LOOK = 2000.0
+
+
+def slice_sizes(slices: int = SLICES, total: float = LABELS_PER_LOOK) -> np.ndarray:
+    """Expected labels per look and arm: proportional to 1/rank^.8."""
+    weights = np.arange(1, slices + 1) ** -0.8
+    return total * weights / weights.sum()
+
+
+def base_rates(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Error rates between .001 and .3, even on the log scale."""
+    return np.exp(rng.uniform(np.log(1e-3), np.log(0.3), shape))
+
+
+@dataclass
+class BettingTest:
+    """One e-process per stream, as monitoring.evidence runs them: small blocks wait, bets know the past only."""
+
+    kind: str  # regression, non-inferior or improved
+    prior: np.ndarray
+    ratio: float = 1.0
+    delta: float = 0.0
+    copies: int = 1
+    looks_per_copy: int = 60
+    phi: float = 1.0
+    look: int = 0
+    logs: np.ndarray = field(init=False)
+    past: np.ndarray = field(init=False)
+    pending: np.ndarray = field(init=False)
+    late: list[np.ndarray] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        size = len(self.prior)
+        self.logs = np.zeros((6 if self.kind == "regression" else 3, size))
+        self.past, self.pending = np.zeros((4, size)), np.zeros((4, size))
+        self.ratios, self.deltas = np.full(size, self.ratio), np.full(size, self.delta)
+
+    def add(self, counts: np.ndarray) -> np.ndarray:
+        """Log e-values after one more look; `counts` (4, streams)."""
+        if self.look and self.look % self.looks_per_copy == 0 and len(self.late) + 1 < self.copies:
+            self.late.append(self.logs.copy())
+        self.look += 1
+        self.pending += counts
+        chosen = np.flatnonzero(betting.ready(self.pending))
+        block, past, prior = self.pending[:, chosen], self.past[:, chosen], self.prior[chosen]
+        logs = self.logs[:, chosen]
+        if self.kind == "improved":
+            betting.add_improved(logs, block, past, prior)
+        else:
+            step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
+            step(logs, block, past, self.ratios[chosen], self.deltas[chosen], prior)
+        self.logs[:, chosen] = logs
+        self.past[:, chosen] += block
+        self.pending[:, chosen] = 0
+        return self.log_e()
+
+    def log_e(self) -> np.ndarray:
+        weights = {
+            "regression": betting.REGRESSION_LOG_WEIGHTS,
+            "non-inferior": betting.NON_INFERIOR_LOG_WEIGHTS,
+            "improved": betting.IMPROVED_LOG_WEIGHTS,
+        }[self.kind]
+        return betting.log_e_with_late_copies(self.logs, tuple(self.late), self.copies, weights)
+
+
+def draw(
+    rng: np.random.Generator,
+    candidate_size: np.ndarray,
+    candidate_rate: np.ndarray,
+    baseline_size: np.ndarray,
+    baseline_rate: np.ndarray,
+) -> np.ndarray:
+    """One look's counts (4, streams): Poisson numbers of labels, binomial errors."""
+    na, nb = rng.poisson(candidate_size), rng.poisson(baseline_size)
+    return np.stack([na, rng.binomial(na, candidate_rate), nb, rng.binomial(nb, baseline_rate)]).astype(np.float64)
+
+
+def first_crossing(
+    rng: np.random.Generator,
+    test: BettingTest,
+    candidate: tuple[float, float],
+    baseline: tuple[float, float],
+    *,
+    log_threshold: float,
+    looks: int = LOOKS,
+) -> np.ndarray:
+    """Per stream the look (1-based) at which the test first crosses, inf when it never does.
+
+    `candidate` and `baseline` are (labels per look, error rate), the same in every stream.
+    """
+    streams = len(test.prior)
+    found = np.full(streams, np.inf)
+    arms = [np.full(streams, x) for x in (*candidate, *baseline)]
+    for look in range(1, looks + 1):
+        log_e = test.add(draw(rng, *arms))
+        found[(log_e >= log_threshold) & np.isinf(found)] = look
+        if np.isfinite(found).all():
+            break
+    return found
