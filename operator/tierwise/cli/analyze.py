@@ -118,17 +118,17 @@ EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4
 @click.option("--out", type=click.Path(dir_okay=False), help="Write there instead of stdout.")
 @click.pass_context
 def command(ctx: click.Context, /, output: str, out: str | None, **given: object) -> None:
-    r"""Judge two recorded versions as the operator judges a rollout, without Kubernetes.
+    """Judge two recorded versions as the operator judges a rollout, without Kubernetes.
 
     Blocks of predictions are folded in the order of their time; it stops at the first rollback and says when. Overall
     and in every slice the candidate is compared with the baseline, with the same bound on false alarms as in a rollout.
 
     \b
     A prediction log in ClickHouse:
-      tierwise analyze --store clickhouse://user@ch:8123/ml --dataset humans.yaml --deployment bot-score.yaml \
+      tierwise analyze --store clickhouse://user@ch:8123/ml --dataset humans.yaml --deployment bot-score.yaml \\
         --baseline v7 --candidate v8 --since 24h
     A file, no server at all:
-      tierwise analyze --data predictions.parquet --baseline v1 --candidate v2 --time ts \
+      tierwise analyze --data predictions.parquet --baseline v1 --candidate v2 --time ts \\
         --slice carrier --slice carrier,origin --metric accuracy:0.01 -o json
 
     Exit status: 0 Promote, 3 Hold, 4 RollBack, 1 an error, 2 wrong usage.

@@ -24,7 +24,7 @@ from tierwise.report.view import View, view_of
 @kubeconfig_options
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
 def command(name: str, kubeconfig: str | None, context: str | None, namespace: str | None, output: str) -> None:
-    r"""Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
+    """Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
 
     The gate and its reason, the evidence so far, the slices with most evidence against the candidate, the labels still
     needed with the time that takes, and the commands that come next.

@@ -36,7 +36,7 @@ EXIT_PROBLEMS = 1
 )
 @click.pass_context
 def command(context: click.Context, files: tuple[Path, ...], gitops: str | None, output: str) -> None:
-    r"""Check manifests offline: which key at which line is wrong, and what to do.
+    """Check manifests offline: which key at which line is wrong, and what to do.
 
     Reads the YAML files given, and all *.yaml and *.yml files of a folder. Finds what the API server would refuse and
     what would stall the operator: unknown metrics, dimensions and datasets, features that come later, SQL that is

@@ -113,7 +113,7 @@ def render_error(error: Exception) -> str:
 @click.version_option(tierwise.__version__, "-V", "--version", prog_name="tierwise", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 def cli(debug: bool) -> None:
-    r"""Staged rollout of machine-learning models, judged slice by slice.
+    """Staged rollout of machine-learning models, judged slice by slice.
 
     \b
     Start here:

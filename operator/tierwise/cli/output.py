@@ -38,9 +38,9 @@ def kubeconfig_options(function: F) -> F:
 
 def console_for(stream: TextIO | None = None) -> Console:
     """A console on stdout (or `stream`): colours on a terminal only and never with NO_COLOR, wide when piped."""
-    target = stream or click.get_text_stream("stdout")
-    is_terminal = target.isatty()
-    return Console(file=target, width=None if is_terminal else PIPE_WIDTH, highlight=False, soft_wrap=False)
+    target = sys.stdout if stream is None else stream
+    width = None if target.isatty() else PIPE_WIDTH
+    return Console(file=target, width=width, highlight=False, soft_wrap=False)
 
 
 def print_facts(facts: Mapping[str, Any], output: str) -> None:

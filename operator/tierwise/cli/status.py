@@ -38,7 +38,7 @@ def command(
     timeout: str | None,
     output: str,
 ) -> None:
-    r"""Show the rollout of the ModelDeployment NAME: its tiers, workloads, candidate twins and evidence.
+    """Show the rollout of the ModelDeployment NAME: its tiers, workloads, candidate twins and evidence.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
-from tierwise.monitoring.analysis import blocks_between, fold_recorded
+from tierwise.monitoring.analysis import blocks_between, fold_recorded, runs_of
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence import begin
 from tierwise.monitoring.judge import judge
@@ -171,7 +171,7 @@ def analyze(
             time=sum(found.time for found in invalid),
             version=sum(found.version for found in invalid),
         ),
-        queries=tuple(_asked(dataset, scope, log, blocks[:BLOCKS_AT_ONCE]) for dataset in datasets),
+        queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
     )
 
 
@@ -265,10 +265,11 @@ def _tier(
         max_duration_seconds=tier.max_duration_seconds,
     )
     evidence = begin(plan)
-    for start in range(0, len(blocks), BLOCKS_AT_ONCE):
-        run = blocks[start : start + BLOCKS_AT_ONCE]
+    done = 0
+    for run in runs_of(blocks, BLOCKS_AT_ONCE):
         evidence = fold_recorded(evidence, {dataset.name: log.read_cells(dataset, scope, run) for dataset in datasets})
-        on_progress(start + len(run))
+        done += len(run)
+        on_progress(done)
         if evidence.stopped_at is not None:
             break
     judgement = judge(evidence)
