@@ -29,7 +29,7 @@ class DeleteRollout:
 
 @dataclass(frozen=True, slots=True)
 class ApplyTwin:
-    """Create the twin or bring it to the workload's live template with `version` in `container`, and `replicas` pods."""
+    """Create the twin or bring it to the workload's live template, `version` in `container`, `replicas` pods."""
 
     tier: str
     workload_name: str

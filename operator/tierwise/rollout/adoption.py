@@ -56,7 +56,7 @@ def adopt(observation: Observation, now: datetime) -> Adoption:
         text = f"the workloads run different things ({shown}); bring them to one version first"
         return Adoption(None, "Stalled", Reason.MIXED_BASELINE, text)
     stable = next(iter(found.values()))
-    text = f"what runs ({stable.image or 'its parameters'}) is kept as {stable.name}; it can be restored but not compared with"
+    text = f"what runs ({stable.image or 'its parameters'}) is kept as {stable.name}: restorable, not comparable"
     return Adoption(stable, "Reconciling", Reason.ADOPTED, text)
 
 

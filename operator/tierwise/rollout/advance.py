@@ -30,7 +30,7 @@ def advance(flight: Flight) -> Step:
     if record is None:
         return Step(_completed(flight), (), 0.0)
     found = _watch_delivered(flight)
-    if found is not None and (found.actions or found.status.tiers != status.tiers):
+    if found is not None and found.status.tiers != status.tiers:
         return found
     step = _tier_step(flight, record, conflict=found.status.message if found is not None else None)
     if found is not None and step.status.result in ("Progressing", "Stalled"):
@@ -131,7 +131,7 @@ def _watch_delivered(flight: Flight) -> Step | None:
         if found.foreign:
             message = "; ".join(found.foreign) + "; delivered once more"
             return Step(progressing(after, Reason.DELIVERING, message), (), 0.0)
-        if found.actions:
+        if found.actions or (after != status and not found.conflicts):
             return Step(after, found.actions, 0.0)
         if found.conflicts:
             message = delivery.conflict_message(found)

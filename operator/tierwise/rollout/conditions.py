@@ -1,7 +1,7 @@
 """Conditions and the summary line. kstatus rules: never Reconciling and Stalled both True; Ready excludes both.
 
-`Ready=True`: at rest. `Reconciling=True`: goes on by itself (rolling, holding, paused, waiting). `Stalled=True`: a person
-has to do something. Conditions are authoritative; the summary is text derived from them.
+`Ready=True`: at rest. `Reconciling=True`: goes on by itself (rolling, holding, paused, waiting). `Stalled=True`: a
+person has to do something. Conditions are authoritative; the summary is text derived from them.
 """
 
 from __future__ import annotations

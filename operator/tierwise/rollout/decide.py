@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tierwise.rollout import deployment
-from tierwise.rollout.actions import Decision
+from tierwise.rollout.actions import Decision, Event
 from tierwise.rollout.deletion import decide_deletion
 from tierwise.rollout.events import deployment_events, rollout_events
 from tierwise.rollout.housekeeping import housekeeping
@@ -25,10 +25,7 @@ def decide(observation: Observation, now: datetime) -> Decision:
     if view.status.first_seen_at is None:
         return deployment.first_sight(observation, now)
     rollout = deployment.in_flight(observation)
-    if rollout is not None:
-        decision = deployment.fly(observation, rollout, now)
-    else:
-        decision = deployment.rest(observation, now)
+    decision = deployment.rest(observation, now) if rollout is None else deployment.fly(observation, rollout, now)
     if not decision.actions and not _writes(observation, rollout, decision):
         decision = _kept_house(observation, decision)
     return replace(decision, events=_events(observation, rollout, decision))
@@ -45,7 +42,7 @@ def _kept_house(observation: Observation, decision: Decision) -> Decision:
     return replace(decision, actions=actions, requeue_after_seconds=0.0) if actions else decision
 
 
-def _events(observation: Observation, rollout: RolloutView | None, decision: Decision) -> tuple:  # type: ignore[type-arg]
+def _events(observation: Observation, rollout: RolloutView | None, decision: Decision) -> tuple[Event, ...]:
     events = deployment_events(observation.deployment.status, decision.deployment_status)
     if rollout is not None and decision.rollout_status is not None:
         events = rollout_events(rollout.status, decision.rollout_status) + events

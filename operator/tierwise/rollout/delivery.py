@@ -110,7 +110,7 @@ def conflict_message(found: Convergence) -> str:
     """What is in the way, and the remedy."""
     text = "; ".join(found.conflicts)
     if found.conflict_reason is Reason.FIELD_CONFLICT:
-        text += "; let that manager ignore the container's image and parameters, then set tierwise.io/retry or a new version"
+        text += "; let it ignore the container's image and parameters, then set tierwise.io/retry or a new version"
     return text
 
 

@@ -75,10 +75,8 @@ def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: s
     """Copy what the rollout handled; a promotion of another rollout is done with as well."""
     view = observation.deployment
     present = commands.present(view.annotations)
-    handled = dict(view.status.handled)
-    for verb, value in present.items():
-        if rolling.handled.get(verb) == value:
-            handled[verb] = value
+    done = {verb: value for verb, value in present.items() if rolling.handled.get(verb) == value}
+    handled = {**view.status.handled, **done}
     if "promote" in present:
         wanted = commands.parse_promotion(present["promote"])
         undelivered = {tier.name for tier in rolling.tiers if tier.phase != "Delivered"} | {commands.ALL}

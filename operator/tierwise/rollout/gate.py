@@ -37,7 +37,7 @@ class Situation:
     frozen: str | None = None
     frozen_reason: Reason = Reason.FROZEN
     paused: bool = False
-    soak_seconds_left: float = 0.0
+    soaking: str | None = None
     max_duration_passed: bool = False
     on_inconclusive: Literal["Hold", "Promote", "RollBack"] = "Hold"
 
@@ -117,8 +117,7 @@ def _frozen_or_paused(now: Situation) -> Outcome | None:
 
 
 def _soaking(now: Situation) -> Outcome | None:
-    left = now.soak_seconds_left
-    return _hold(Reason.SOAKING, f"minDuration is over in {wording.seconds(left)}" if left > 0 else None)
+    return _hold(Reason.SOAKING, now.soaking)
 
 
 def _uncompared(now: Situation) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""Back to `from`: record the rejected version first, then delete twins and deliver `from` to all that was delivered to."""
+"""Back to `from`: record the rejected version first, then delete twins and restore all that was delivered to."""
 
 from __future__ import annotations
 

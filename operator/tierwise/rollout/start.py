@@ -26,7 +26,7 @@ class Start:
 
 
 def candidate_of(observation: Observation, stable: Version) -> Version:
-    """`spec.version` in full: without an image of its own it keeps the stable one, which a rollback would then restore."""
+    """`spec.version` in full: without an image of its own it keeps the stable one, which a rollback then restores."""
     version = observation.deployment.spec.version
     return version if version.image is not None else version.model_copy(update={"image": stable.image})
 
@@ -39,7 +39,8 @@ def rejection(observation: Observation, stable: Version) -> str | None:
     if entry is None or commands.pending("retry", observation.deployment.annotations, status.handled) is not None:
         return None
     version = observation.deployment.spec.version.name
-    return f"{version} was rolled back by {entry.rollout}: {entry.reason}; set another version or digest, or tierwise.io/retry"
+    remedy = "set another version or digest, or tierwise.io/retry"
+    return f"{version} was rolled back by {entry.rollout}: {entry.reason}; {remedy}"
 
 
 def version_problem(observation: Observation, stable: Version) -> Problem | None:

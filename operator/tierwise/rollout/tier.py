@@ -91,7 +91,7 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
         frozen=conflict,
         frozen_reason=Reason.FIELD_CONFLICT,
         paused=live.paused,
-        soak_seconds_left=duration_seconds(spec.min_duration) - judging_seconds,
+        soaking=_soaking(flight, tier, duration_seconds(spec.min_duration)),
         max_duration_passed=judging_seconds >= duration_seconds(spec.max_duration),
         on_inconclusive=flight.spec.strategy.analysis.on_inconclusive,
     )
@@ -134,12 +134,18 @@ def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if tier.judging_since is None:
         return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready"
     if flight.now < tier.judging_since:
-        left = (tier.judging_since - flight.now).total_seconds()
-        return f"candidate pods are warm in {wording.seconds(left)}"
+        return f"candidate pods are warm at {wording.clock_time(tier.judging_since)}"
     judged = flight.observation.judgement
     if flight.spec.compared and (judged is None or (isinstance(judged, Judgement) and judged.blocks == 0)):
         return "the first block of predictions is not mature yet"
     return None
+
+
+def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:
+    # A time, not a countdown: a message that changes by itself would be a status write at every tick.
+    if tier.judging_since is None or flight.seconds_since(tier.judging_since) >= soak_seconds:
+        return None
+    return f"minDuration is over at {wording.clock_time(tier.judging_since + timedelta(seconds=soak_seconds))}"
 
 
 def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome: Outcome) -> Step:

@@ -1,4 +1,4 @@
-"""What keeps a rollout from starting or going on until a person changes an object. Messages name the object and the remedy."""
+"""What keeps a rollout from starting or going on until a person changes an object: which, and the remedy."""
 
 from __future__ import annotations
 

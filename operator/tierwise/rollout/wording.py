@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tierwise.api.common import Margin
 from tierwise.monitoring.judgement import Judgement, Result
 
@@ -22,6 +24,11 @@ def seconds(value: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
+def clock_time(moment: datetime) -> str:
+    """``12:00:30Z``: where the day goes without saying."""
+    return moment.astimezone(UTC).strftime("%H:%M:%SZ")
+
+
 def slice_name(result: Result) -> str:
     """``carrier=HA`` or ``all traffic``."""
     return ",".join(f"{key}={value}" for key, value in sorted(result.slice.items())) or "all traffic"
@@ -40,7 +47,7 @@ def _margin(margin: Margin) -> str:
 
 
 def result(found: Result) -> str:
-    """``false-positive-rate on asn_type=residential 0.5 % → 3.1 % (margin 25 % relative, 61/1968 vs 9/2011, e=4.1e5)``."""
+    """``fpr on asn_type=residential 0.5 % → 3.1 % (margin 25 % relative, 61/1968 vs 9/2011, e=4.1e5)``."""
     evidence = "" if found.log10_e is None else f", e={_e_value(found.log10_e)}"
     return (
         f"{found.metric} on {slice_name(found)} {_percent(found.baseline_value)} → {_percent(found.candidate_value)} "
@@ -92,5 +99,5 @@ def inconclusive(judgement: Judgement | None) -> str:
 
 def domain(judgement: Judgement) -> str:
     """Shares of scores outside the dataset's domain."""
-    baseline, candidate = judgement.out_of_domain
-    return f"{_percent(candidate)} of the candidate's and {_percent(baseline)} of the baseline's scores are outside the dataset's domain"
+    baseline, candidate = (_percent(share) for share in judgement.out_of_domain)
+    return f"{candidate} of the candidate's and {baseline} of the baseline's scores are outside the dataset's domain"

@@ -1,4 +1,4 @@
-"""One look at a tier: read the newly matured blocks, fold them, judge. Everything can be recomputed from status and log."""
+"""One look at a tier: read the newly matured blocks, fold them, judge. Status and log suffice to do it all again."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class Judging:
         chosen: tuple[SharedBlock, ...],
         first: int,
     ) -> None:
-        """Write the distributions of blocks that status does not count yet; a crash before it does writes them twice."""
+        """Write the distributions of blocks that status does not count yet; after a crash that may be twice."""
         for index, shared in enumerate(chosen, start=first):
             if index < request.tier.look:
                 continue
@@ -258,7 +258,7 @@ def _require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
         source = sources.get(kept.name)
         if source is None or config_hash(source.dataset) != kept.config_hash:
             raise SpecError(
-                f"MonitoringDataset {kept.name!r} was edited while the tier was judged; old and new evidence do not add up",
+                f"MonitoringDataset {kept.name!r} was edited while the tier was judged",
                 "restore it, or set tierwise.io/retry to judge the tier anew",
                 reason=Reason.DATASET_INVALID,
             )
@@ -271,7 +271,7 @@ def _missing(request: LookRequest, judged: Judgement) -> JudgementUnavailable | 
     baseline, candidate = judged.rows
     tier, spec = request.tier.name, request.rollout.spec
     if not baseline and not candidate:
-        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check spec.columns"
+        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check columns"
         return JudgementUnavailable(Reason.NO_ROWS, text)
     if not baseline:
         text = (

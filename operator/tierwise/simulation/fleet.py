@@ -1,9 +1,9 @@
-"""A Fleet in memory: objects with resourceVersions, workloads whose pods become ready as time moves, faults on demand."""
+"""A Fleet in memory: objects with resourceVersions, workloads whose pods become ready with time, faults on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import TWIN_SUFFIX
 from tierwise.rollout.actions import Action, Event
-from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, Running, TierView
+from tierwise.rollout.observation import Claim, DeploymentView, Pods, RolloutView, Running, TierView
 from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.ports import Clock
 from tierwise.simulation.actions import apply_action
@@ -152,6 +152,22 @@ class SimulatedFleet:
             ]
         return tuple(found)
 
+    def copy(self, clock: Clock) -> SimulatedFleet:
+        """The same world under another clock; what happens in one does not happen in the other."""
+        other = SimulatedFleet(clock, ready_seconds=self.ready_seconds)
+        other.deployments = {
+            name: replace(stored, annotations=dict(stored.annotations)) for name, stored in self.deployments.items()
+        }
+        other.rollouts = {name: replace(stored) for name, stored in self.rollouts.items()}
+        other.workloads = {
+            name: replace(workload, template=dict(workload.template)) for name, workload in self.workloads.items()
+        }
+        other.datasets, other.secrets = dict(self.datasets), dict(self.secrets)
+        other.broken, other.unready = set(self.broken), set(self.unready)
+        other.events, other.actions, other.writes = list(self.events), list(self.actions), self.writes
+        other._uids = self._uids
+        return other
+
     # -- the port -------------------------------------------------------------------------------------------------
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
@@ -237,7 +253,7 @@ class SimulatedFleet:
         self.writes += 1
         self.faults.after("rollout status")
 
-    def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:
+    def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:  # noqa: ARG002
         """Remember them."""
         self.events += events
 
@@ -272,7 +288,7 @@ class SimulatedFleet:
             if workload.owner is None and labels.items() <= workload.labels.items()
         ]
 
-    def _pods(self, workload: SimulatedWorkload):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _pods(self, workload: SimulatedWorkload) -> Pods:
         return workload.pods(
             self.clock.now(), is_broken=self._is(workload, self.broken), is_unready=self._is(workload, self.unready)
         )

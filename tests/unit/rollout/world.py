@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -151,7 +152,6 @@ class World:
         self.clock = SimulatedClock(T0)
         self.fleet = SimulatedFleet(self.clock, **fleet)
         self.judge = FakeJudge()
-        self.crashes = 0
         for tier, replicas in ((3, 4), (2, 8), (1, 12)):
             self.add_workload(f"bot-{tier}", tier, replicas=replicas)
 
@@ -178,24 +178,34 @@ class World:
     def tick(self) -> float | None:
         return reconcile(NAMESPACE, NAME, self.fleet, NoStore(), self.clock, self.judge)  # type: ignore[arg-type]
 
-    def settle(self) -> None:
-        """Tick until nothing is to be done at once."""
+    def settle(self) -> float | None:
+        """Tick until nothing is to be done at once (a write wakes us, as a watch does); when to look again."""
         for _ in range(60):
+            writes = self.fleet.writes
             try:
-                if self.tick() != 0.0:
-                    return
-            except CrashError:
-                self.crashes += 1  # a new process goes on with what is stored
+                after = self.tick()
+            except (CrashError, ConnectionError):
+                continue  # a new process, or the next try, goes on with what is stored
+            if after != 0.0 and self.fleet.writes == writes:
+                return after
         raise AssertionError("ticks without end at one moment")
 
     def run(self, seconds: float, *, until: Callable[[World], bool] | None = None) -> World:
-        """Let so many seconds pass, a tick each second; stop early when `until` holds."""
+        """Let so many seconds pass, with a tick whenever one is due; stop early when `until` holds."""
         end = self.clock.now() + timedelta(seconds=seconds)
         while True:
-            self.settle()
-            if (until is not None and until(self)) or self.clock.now() >= end:
+            after = self.settle()
+            left = (end - self.clock.now()).total_seconds()
+            if (until is not None and until(self)) or left <= 0:
                 return self
-            self.clock.advance(1)
+            self.clock.advance(min(left, left if after is None else after))
+
+    def copy(self) -> World:
+        """The same world, to try something else in it."""
+        other = copy(self)
+        other.clock = SimulatedClock(self.clock.now())
+        other.fleet = self.fleet.copy(other.clock)
+        return other
 
     def run_until(self, until: Callable[[World], bool], seconds: float = 1200) -> World:
         self.run(seconds, until=until)

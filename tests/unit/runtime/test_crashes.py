@@ -1,0 +1,125 @@
+"""Crash before or after every write, lose every response, meet every conflict: the same end, and no write too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World
+from tierwise.runtime.errors import ConflictError
+from tierwise.simulation.faults import CrashError, FaultAtWrite
+
+Story = Callable[[World], None]
+
+
+def a_good_version(world: World) -> None:
+    world.apply("v2")
+    world.run(400)
+
+
+def a_bad_version(world: World) -> None:
+    world.judge.by_tier["tier-2"] = REGRESSED
+    world.apply("v2")
+    world.run(300)
+
+
+def a_superseded_version(world: World) -> None:
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2")
+    world.run(100)
+    world.judge.by_tier["tier-2"] = NON_INFERIOR
+    world.apply("v3")
+    world.run(400)
+
+
+def back_to_the_previous_version(world: World) -> None:
+    world.apply("v2")
+    world.run(300)
+    world.fleet.annotate(NAME, rollback="looks wrong")
+    world.run(60)
+
+
+def a_foreign_write(world: World) -> None:
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2")
+    world.run(100)
+    workload = world.fleet.workloads["bot-3"]
+    running = type(workload.running)(workload.running.image, {**workload.running.environment, "MODEL_VERSION": "v1"})
+    workload.set_running(running, world.clock.now(), "argocd")
+    world.run(60)
+
+
+def a_deletion(world: World) -> None:
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2")
+    world.run(100)
+    world.fleet.delete_deployment(NAME)
+    world.run(30)
+
+
+STORIES = [
+    a_good_version,
+    a_bad_version,
+    a_superseded_version,
+    back_to_the_previous_version,
+    a_foreign_write,
+    a_deletion,
+]
+FAULTS: dict[str, tuple[Callable[[str], BaseException], bool]] = {
+    "crash before": (CrashError, True),
+    "crash after": (CrashError, False),
+    "response lost": (lambda write: ConnectionError(f"no response to {write}"), False),
+    "conflict": (lambda write: ConflictError(f"{write}: somebody else wrote"), True),
+}
+
+
+def ending(world: World) -> dict[str, Any]:
+    """All that is stored, times included, and every write to the fleet."""
+    fleet = world.fleet
+    return {
+        "workloads": {w.name: (w.running, w.replicas, w.template, w.uid) for w in fleet.workloads.values()},
+        "deployments": {d.name: (d.status, d.annotations, d.has_finalizer) for d in fleet.deployments.values()},
+        "rollouts": {r.name: (r.status, r.has_finalizer) for r in fleet.rollouts.values()},
+        "actions": sorted(map(repr, fleet.actions)),
+    }
+
+
+class FaultyWorld(World):
+    """At every moment each write is also tried with each fault, in a copy of the world.
+
+    All that an operator knows is stored, so a copy that is stored alike at the end of the moment stays alike for ever:
+    nothing delivered twice, no time of start or soak moved.
+    """
+
+    tried = 0
+    error: Callable[[str], BaseException]
+    is_before: bool
+
+    def settle(self) -> float | None:
+        before = self.copy()
+        after = super().settle()
+        expected = ending(self)
+        index = 0
+        while True:
+            other = before.copy()
+            other.fleet.faults = faults = FaultAtWrite(index, self.error, is_before=self.is_before)
+            World.settle(other)
+            if not faults.has_happened:
+                return after
+            assert ending(other) == expected, f"write {index} at {self.clock.now()}"
+            self.tried += 1
+            index += 1
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_write_changes_nothing_about_the_end(story: Story, fault: str):
+    world = FaultyWorld()
+    world.error, world.is_before = FAULTS[fault]
+    world.adopted()
+
+    story(world)
+
+    assert world.tried > 20
