@@ -73,7 +73,7 @@ def test_a_right_manifest_passes(tmp_path: Path):
         (
             "name: v8",
             "name: v8\n    commit: 6e8033",
-            "8: spec.version.commit: kubectl reads 6e8033 as a number; quote it",
+            "8: spec.version.commit: kubectl reads 6e8033 as a number",
         ),
         ("image:", "imagee:", "8: spec.version.imagee: is not a known field; did you mean image?"),
         ("name: tier-2", "name: tier-3", "14: spec.tiers[1].name: 'tier-3' is given twice (also at index 0)"),
