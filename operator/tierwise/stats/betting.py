@@ -26,7 +26,7 @@ PRIOR_OBSERVATIONS = 10.0  # weight of the prior rate p0 in the plug-in estimate
 MIN_BLOCK = 5  # an arm with fewer observations waits for the next block
 _EDGE = 1e-6  # distance of (ca, cb) from 0 and 1
 _STAKE = 0.98  # most of the wealth that a single kind of outcome may cost
-_CHUNK = 4096  # hypotheses per pass: about twenty temporaries stay in the cache
+_CHUNK = 8192  # hypotheses per pass: about twenty temporaries stay in the cache
 
 _REGRESSION_LOG_ODDS = np.log([1.05, 1.12, 1.3, 1.7, 2.5, 5.0])
 _NON_INFERIOR_SHARES = np.array([1.0, 0.5, 2.0])

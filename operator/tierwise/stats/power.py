@@ -22,7 +22,7 @@ def needed_per_arm(rate: FloatArray, gap: FloatArray, *, phi: float = 1.0) -> Fl
 
     `gap` is the margin as a difference of rates at the baseline's `rate`; infinite where it is zero.
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(phi * 4 * rate * (1 - rate) * np.log(PASS_AT) / np.square(np.maximum(gap, 0.0)))
 
 
