@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from itertools import groupby
 
 import click
 
@@ -89,10 +90,9 @@ def _prose(text: str) -> str:
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         if paragraph.startswith("\b\n"):
             lines = paragraph.removeprefix("\b\n").splitlines()
-            title = [line for line in lines if not line.startswith(" ")]
-            code = [line for line in lines if line.startswith(" ")]
-            block = [*title, "", "```", *(line.removeprefix("  ") for line in code), "```"]
-            out.append("\n".join(block if code else title))
+            for is_code, run in groupby(lines, key=lambda line: line.startswith(" ")):
+                text = "\n".join(line.removeprefix("  ") for line in run)
+                out.append(f"```\n{text}\n```" if is_code else text)
         else:
             out.append(paragraph.strip())
     return "\n\n".join(out)

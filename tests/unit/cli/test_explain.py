@@ -1,0 +1,90 @@
+"""What `status` and `explain` say of a rollout, without a cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
+
+from tierwise.api.common import Version
+from tierwise.cli.explain import print_explanation
+from tierwise.cli.status import exit_code
+from tierwise.report.advice import advice_of
+from tierwise.report.status_json import explain_json, status_json
+from tierwise.report.view import view_of
+
+
+def explained(scene) -> str:
+    view = view_of(*scene, NOW)
+    console = Console(width=150, no_color=True)
+    with console.capture() as captured:
+        print_explanation(console, view, advice_of(view))
+    return captured.get()
+
+
+def test_a_rollback_is_explained_by_its_slice_and_how_to_try_again():
+    text = explained(rolled_back())
+    assert "false-positive-rate on asn_type=residential 0.5 % → 3.1 %" in text
+    assert "Of 46 slices x metrics 1 regressed, 12 are not worse" in text
+    assert "asn_type=residential  false-positive-rate" in text
+    assert "3.1 %  61/1968" in text
+    assert "v8 is remembered as rejected" in text
+    assert "tier-2 and tier-1 never ran it; tier-3 is back on v7" in text
+    assert "kubectl -n inference annotate mdep bot-score --overwrite tierwise.io/retry=" in text
+
+
+def test_a_wait_is_explained_by_the_labels_still_needed_and_the_time_that_takes():
+    text = explained(judging())
+    assert "The gate holds (Inconclusive)" in text
+    assert "42000 more labels are needed for false-positive-rate on all traffic" in text
+    assert "about 37m25s at the present rate" in text
+    assert "tierwise.io/promote=bot-score-4/tier-3" in text
+
+
+def test_documents_are_json_with_stable_keys():
+    view = view_of(*rolled_back(), NOW)
+    status = json.loads(json.dumps(status_json(view), allow_nan=False))
+    assert status["schema"] == "tierwise.io/status/v1"
+    assert (status["result"], status["rollout"]["from"], status["rollout"]["to"]) == ("RolledBack", "v7", "v8")
+    assert [tier["phase"] for tier in status["tiers"]] == ["RolledBack", "Untouched", "Untouched"]
+    assert status["tiers"][0]["worst"][0]["slice"] == {"asn_type": "residential"}
+    assert explain_json(view, advice_of(view))["explanation"]["commands"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "rollouts", "expected"),
+    [
+        (*rolled_back()[:2], 4),
+        (*judging()[:2], 3),
+        (a_deployment(condition("Ready", "True", "AtRest", "")), (), 0),
+        (a_deployment(condition("Ready", "True", "Completed", "")), (a_rollout({"result": "Completed"}),), 0),
+        (a_deployment(condition("Stalled", "True", "NoWorkloads", "")), (), 4),
+        (a_deployment(), (), 3),
+    ],
+)
+def test_exit_status(deployment, rollouts, expected):
+    assert exit_code(view_of(deployment, rollouts, tiers(), NOW)) == expected
+
+
+def test_a_spec_that_the_operator_has_not_seen_is_still_going():
+    deployment, rollouts, views = rolled_back()
+    view = view_of(replace(deployment, generation=3), rollouts, views, NOW)
+    assert view.in_flight
+    assert "has not yet seen generation 3" in view.message
+
+
+def test_a_finished_rollout_is_not_shown_as_the_result_of_the_next_one():
+    finished = a_rollout({"result": "Completed", "startedAt": T0.isoformat(), "finishedAt": T0.isoformat()})
+    deployment = a_deployment(condition("Reconciling", "True", "Probing", "starting"))
+    assert view_of(deployment, (finished,), tiers(), NOW).in_flight
+
+
+def test_after_the_spec_went_back_to_stable_the_rollback_is_history():
+    deployment, rollouts, views = rolled_back()
+    back = deployment.spec.model_copy(update={"version": Version.model_validate(version("v7"))})
+    ready = a_deployment(condition("Ready", "True", "AtRest", "v7 is stable"))
+    view = view_of(replace(ready, spec=back), rollouts, views, NOW)
+    assert (view.result, view.rollout, exit_code(view)) == ("Ready", None, 0)

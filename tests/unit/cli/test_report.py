@@ -1,0 +1,103 @@
+"""The HTML report: complete, offline, and safe against what people write."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from tests.unit.cli.bot_score import NOW, REASON, judging, rolled_back
+
+from tierwise.report.charts import interval_marks, timeline_of
+from tierwise.report.html import deployment_html, write_report
+from tierwise.report.text import count_text, duration_text, e_value_text, rate_text
+
+
+def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
+    page = write_report(tmp_path / "report.html", *rolled_back(), now=NOW).read_text(encoding="utf-8")
+    for text in (REASON, "v7 → v8", "asn_type=residential", "61 bad of 1968", "4.1e5", "ghcr.io/acme/bot-score:v8"):
+        assert text in page
+    assert page.count('class="track"') == 4
+
+
+def test_the_report_needs_no_network():
+    page = deployment_html(*judging(), now=NOW)
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?\w+:""", page)
+    assert "<script" not in page
+
+
+def test_text_of_others_is_escaped():
+    deployment, (rollout,), views = rolled_back()
+    evil = rollout.status.model_copy(update={"message": "<script>alert(1)</script>"})
+    page = deployment_html(deployment, [type(rollout)(**{**fields(rollout), "status": evil})], views, now=NOW)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def fields(value):
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def test_the_timeline_is_in_proportion():
+    timeline = timeline_of(rolled_back()[1][0], NOW)
+    probe, judge, rollback = timeline.rows[0].segments
+    assert (probe.kind, judge.kind, rollback.kind) == ("probe", "judge", "rollback")
+    assert probe.width == pytest.approx(60 / 734 * 100, abs=0.01)
+    assert judge.left == pytest.approx(probe.width, abs=0.01)
+    assert timeline.rows[1].segments == ()
+    assert timeline.ticks[0] == (0.0, "0s")
+
+
+def test_worse_is_on_the_side_of_the_margin():
+    marks = interval_marks([0.02, -0.02], [None, (-0.03, -0.01)], [0.01, 0.01], [True, False])
+    assert 50 < marks[0].margin < marks[0].point
+    assert marks[1].point < marks[1].margin < 50
+    assert marks[1].low < marks[1].point < marks[1].high
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (duration_text(734), "12m14s"),
+        (duration_text(734, short=True), "12m"),
+        (duration_text(0), "0s"),
+        (duration_text(3600), "1h"),
+        (duration_text(90061), "1d1h"),
+        (count_text(9999), "9999"),
+        (count_text(12345), "12k"),
+        (count_text(2_500_000), "2.5M"),
+        (rate_text(None), "–"),
+        (rate_text(0.00448), "0.4 %"),
+        (rate_text(0.0001), "0.010 %"),
+        (e_value_text(5.61), "4.1e5"),
+        (e_value_text(-0.3), "0.5"),
+    ],
+)
+def test_numbers_read_well(text, expected):
+    assert text == expected
+
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser (chromium)")
+@pytest.mark.parametrize("width", [1200, 480])
+def test_a_browser_lays_the_report_out_without_overflow(tmp_path, width):
+    page = deployment_html(*rolled_back(), now=NOW).replace("default-src 'none'", "default-src 'unsafe-inline'")
+    probe = "<script>document.title='wide '+document.documentElement.scrollWidth+' of '+innerWidth</script></body>"
+    path = tmp_path / "report.html"
+    path.write_text(page.replace("</body>", probe), encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--window-size={width},1000",
+        f"--user-data-dir={tmp_path}",
+    ]
+    done = subprocess.run([CHROMIUM, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120)
+    found = re.search(r"<title>wide (\d+) of (\d+)</title>", done.stdout)
+    assert found, done.stderr[-500:]
+    assert int(found[1]) <= int(found[2])
