@@ -185,6 +185,18 @@ def test_an_owned_cluster_ends_with_its_owner_even_when_that_is_killed(own_home)
     assert cluster.status("owned").state == "Absent"
 
 
+def test_up_that_is_interrupted_leaves_nothing(own_home):
+    running = subprocess.Popen(
+        [*TIERWISE, "local", "up", "--name", "cut"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    eventually(lambda: (state := load("cut")) is not None and state.processes, within=30, every=0.02)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert processes_naming(own_home) == []
+    assert cluster.status("cut").state == "Absent"
+
+
 def test_down_does_not_touch_a_process_that_only_has_a_recorded_id():
     bystander = subprocess.Popen(["sleep", "600"])
     try:
