@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from rich.console import Console
 from rich.live import Live
 
 from tierwise.demo.story import Seen
-from tierwise.report.tree import render_tree
-from tierwise.report.view import view_of
+from tierwise.report.tree import render_view
+from tierwise.report.view import View
 
 HEARTBEAT_SECONDS = 10.0
 
@@ -18,8 +19,9 @@ HEARTBEAT_SECONDS = 10.0
 class ConsoleStage:
     """Prints; on a terminal the tree is drawn again in place."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, explain: Callable[[View], None]) -> None:
         self._console = console
+        self._explain = explain
         self._live: Live | None = None
         self._began = time.monotonic()
         self._last: tuple[object, ...] = ()
@@ -40,13 +42,13 @@ class ConsoleStage:
     def show(self, seen: Seen) -> None:
         """The tree as it is now, or what changed in it."""
         if self._console.is_terminal:
-            tree = render_tree(seen.deployment, seen.rollouts, seen.tiers, seen.now)
+            tree = render_view(seen.view)
             if self._live is None:
                 self._live = Live(tree, console=self._console, refresh_per_second=4, transient=True)
                 self._live.start()
             self._live.update(tree)
             return
-        view = view_of(seen.deployment, seen.rollouts, seen.tiers, seen.now)
+        view = seen.view
         gates = tuple(t.record.gate.reason if t.record and t.record.gate else None for t in view.tiers)
         now = (view.result, view.stable, tuple((t.status, t.versions) for t in view.tiers), gates)
         late = self._told is None or (seen.now - self._told).total_seconds() >= HEARTBEAT_SECONDS
@@ -60,7 +62,11 @@ class ConsoleStage:
     def end(self, seen: Seen) -> None:
         """The chapter's last tree, to stay."""
         self.close()
-        self._console.print(render_tree(seen.deployment, seen.rollouts, seen.tiers, seen.now))
+        self._console.print(render_view(seen.view))
+
+    def explain(self, seen: Seen) -> None:
+        """Why it ended so."""
+        self._explain(seen.view)
 
     def close(self) -> None:
         """Give the terminal back."""

@@ -49,7 +49,7 @@ def manifest(name: str) -> dict:
 def judge_tier(
     candidate: str, *, tier: str = "tier-3", start_second: int, seed: int = 0, baseline: str = "v1"
 ) -> Outcome:
-    """Judge second by second, as the operator does with `interval: 1s`; on after maxDuration, for at most two minutes."""
+    """Judge second by second, as the operator does with `interval: 1s`; for at most two minutes."""
     spec = ModelDeploymentSpec.model_validate(manifest("model-v2.yaml")["spec"])
     dataset_spec = MonitoringDatasetSpec.model_validate(manifest("dataset.yaml")["spec"])
     analysis = spec.analysis.datasets[0]
