@@ -17,16 +17,15 @@ from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpe
 from tierwise.api.modelrollout import Frozen, FrozenDataset
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.api.slices import WHOLE, parse_slice_key
+from tierwise.api.slices import parse_slice_key
 from tierwise.metrics import registry
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells, Dataset, FloatArray
+from tierwise.monitoring.cells import BASELINE, Cells, Dataset, FloatArray
+from tierwise.monitoring.history import reserved_slots, seen_before
 from tierwise.stats import power
 
 BoolArray = npt.NDArray[np.bool_]
 
 COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
-RESERVED_SHARE = 0.1  # of the slices known at the start
-UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slices
 DEFAULT_RATE = 0.05  # p0 without history
 VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
 
@@ -252,7 +251,7 @@ def _plan_dataset(
     analysis: DatasetAnalysis, dataset: Dataset, history: Cells | None, *, expected: float, candidate_share: float
 ) -> DatasetPlan:
     metrics = tuple(_metric_plan(analysis.name, m) for m in analysis.metrics)
-    slices, counts, before = _history(history)
+    slices, counts, before = seen_before(history)
     priors, powered = [], []
     for plan in metrics:
         metric = registry.get(plan.name)
@@ -274,35 +273,7 @@ def _plan_dataset(
         metrics=metrics,
         expect=tuple(analysis.expect),
         slices=slices,
-        reserved_slots=_reserved(dataset, len(slices)),
+        reserved_slots=reserved_slots(dataset, len(slices)),
         prior_rates=np.stack(priors),
         powered=np.stack(powered),
     )
-
-
-def _history(cells: Cells | None) -> tuple[tuple[str, ...], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Slices with rows, the whole first, counts (slices, arms, 3, 3), and the baseline's from before the candidate.
-
-    A rate taken from the blocks that are judged would make the first bets depend on their own outcome: blocks that
-    hold candidate rows give no prior.
-    """
-    if cells is None or not cells.slices:
-        empty = np.zeros((1, 2, 3, 3), dtype=np.int64)
-        return (WHOLE,), empty, empty[:, BASELINE]
-    total = cells.counts.sum(axis=0)
-    seen = total.sum(axis=(1, 2, 3)) > 0
-    keys = sorted((k for i, k in enumerate(cells.slices) if k != WHOLE and seen[i]), key=lambda k: (k.count("="), k))
-    position = {k: i for i, k in enumerate(cells.slices)}
-    order = [position[k] for k in (WHOLE, *keys)]
-    clean = cells.counts[:, position[WHOLE], CANDIDATE].sum(axis=(1, 2)) == 0
-    before = cells.counts[clean].sum(axis=0)[order, BASELINE]
-    return (WHOLE, *keys), total[order], before
-
-
-def _reserved(dataset: Dataset, known: int) -> int:
-    if not dataset.groupings:
-        return 0
-    if known > 1:
-        return max(1, math.ceil(RESERVED_SHARE * known))
-    sizes = {d.name: d.max_values for d in dataset.spec.dimensions}
-    return min(UNKNOWN_SLICES_RESERVE, sum(math.prod(sizes[d] for d in g) for g in dataset.groupings))
