@@ -187,7 +187,7 @@ class ClickHouseStore:
         used = frozenset(name for grouping in dataset.groupings for name in grouping)
         with self._lock:
             wide = self._wide.get(key, used)  # a dataset seen for the first time is asked about all of them
-        while True:
+        for _ in range(3):  # rows that arrive meanwhile can add values
             kept = self._kept(log, scope, window, wide)
             if (found := frozenset(kept.values)) or wide:
                 with self._lock:
@@ -197,6 +197,11 @@ class ClickHouseStore:
             if not more:
                 return answer
             wide = wide | more
+        raise StoreError(
+            f"dataset {dataset.name!r}: the values of {', '.join(sorted(more))} change while they are read",
+            "raise maxValues, or slice by an expression with few values",
+            reason=Reason.QUERY_OVER_LIMITS,
+        )
 
     def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:
         """The values that are counted by name, of the dimensions that may have more than their maxValues."""

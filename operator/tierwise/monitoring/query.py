@@ -342,12 +342,12 @@ def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None 
 
 
 def values_query(log: Log, scope: Scope, start: datetime, end: datetime, dimensions: Sequence[str]) -> Query:
-    """Per dimension its most frequent values, at most one more than maxValues, by rows of both arms, then by name."""
+    """Per dimension its most frequent values, by rows of both arms, then by name; enough to see more than maxValues."""
     conditions, parameters = _window(log, start, end)
     where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
     columns = ", ".join(f"{log.dimension(name)} AS tierwise_d{i}" for i, name in enumerate(dimensions))
     keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 1
+    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 2  # one may be `other` itself
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, count() AS n "
         f"FROM (SELECT {columns} FROM {log.source.sql} WHERE {where}) "
