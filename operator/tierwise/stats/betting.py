@@ -73,7 +73,7 @@ def log_increment(
     *,
     phi: float = 1.0,
 ) -> FloatArray:
-    """Log of one block's bet on one alternative, shape (H,); the sign of `eta` is the side of the null that is bet on.
+    """Log of one block's bets, shape of `eta`: (H,) or (alternatives, H). Its sign is the side of the null bet on.
 
     Both arms of `block` must have observations. Exact for φ = 1; a larger φ divides the log and is an approximation.
     """
@@ -116,8 +116,8 @@ def add_regression(
     """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], ratio[part], delta[part])
-        for row, eta in enumerate(regression_alternatives(*args, prior[part])):
-            logs[row, part] += log_increment(block[:, part], *args, eta, prior[part])
+        eta = regression_alternatives(*args, prior[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part])
 
 
 def add_non_inferior(
@@ -126,16 +126,16 @@ def add_non_inferior(
     """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], ratio[part], delta[part])
-        for row, eta in enumerate(non_inferior_alternatives(*args, prior[part])):
-            logs[row, part] += log_increment(block[:, part], *args, eta, prior[part])
+        eta = non_inferior_alternatives(*args, prior[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part])
 
 
 def add_improved(logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray) -> None:
     """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
     for part in _chunks(logs.shape[1]):
         one, zero = np.ones_like(prior[part]), np.zeros_like(prior[part])
-        for row, eta in enumerate(improved_alternatives(past[:, part], prior[part])):
-            logs[row, part] += log_increment(block[:, part], past[:, part], one, zero, eta, prior[part])
+        eta = improved_alternatives(past[:, part], prior[part])
+        logs[:, part] += log_increment(block[:, part], past[:, part], one, zero, eta, prior[part])
 
 
 def _chunks(size: int) -> list[slice]:
