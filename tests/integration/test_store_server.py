@@ -1,0 +1,272 @@
+"""The store server through ClickHouse's own client: every kind of use that the operator, traffic and people make of it."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from tests.support.polling import eventually
+from tests.support.store import served_store
+
+
+@pytest.fixture
+def client(store_dsn: str) -> Iterator[Client]:
+    client = connect(store_dsn)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def table(client: Client, request: pytest.FixtureRequest) -> Iterator[str]:
+    name = f"t_{abs(hash(request.node.name))}"
+    client.command(f"CREATE TABLE {name} (a UInt32, s String, x Nullable(Float64)) ENGINE = MergeTree ORDER BY a")
+    yield name
+    client.command(f"DROP TABLE IF EXISTS {name}")
+
+
+def connect(dsn: str, **options: object) -> Client:
+    return clickhouse_connect.get_client(dsn=dsn.replace("clickhouse://", "http://"), **options)  # type: ignore[arg-type]
+
+
+def raw(dsn: str, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection(urlsplit(dsn).netloc.rpartition("@")[2], timeout=30)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def test_ping_version_and_time_zone(client, store_dsn):
+    assert client.ping()
+    assert int(client.server_version.split(".")[0]) >= 24
+    assert raw(store_dsn, "GET", "/ping")[::2] == (200, b"Ok.\n")
+
+
+def test_parameters_keep_every_character(client):
+    text = "it's \"x\" \\ back\ttab\nline ü ✈ {a:String} %41 & = ; --"
+    assert client.query("SELECT {a:String} AS a", parameters={"a": text}).result_rows == [(text,)]
+    assert client.query("SELECT {a:Array(String)}", parameters={"a": [text, ""]}).result_rows == [([text, ""],)]
+    assert client.query("SELECT {n:UInt8} + {m:Int64}", parameters={"n": 1, "m": -3}).result_rows == [(-2,)]
+
+
+def test_parameters_too_long_for_a_url_come_as_a_form(client):
+    values = [f"value-{i}-ü" for i in range(20_000)]
+    answer = client.query("SELECT length({v:Array(String)}), {v:Array(String)}[20000]", parameters={"v": values})
+    assert answer.result_rows == [(20_000, values[-1])]
+
+
+@pytest.mark.parametrize("compress", [False, "lz4", "zstd", "gzip"])
+def test_rows_go_in_and_come_out_in_every_encoding(store_dsn, table, compress):
+    client = connect(store_dsn, compress=compress)
+    rows = [(i, f"s{i} ü\n", None if i % 3 else i / 7) for i in range(5000)]
+    client.insert(table, rows, column_names=["a", "s", "x"])
+    assert client.query(f"SELECT * FROM {table} ORDER BY a").result_rows == rows
+    client.close()
+
+
+def test_arrow_goes_in_and_comes_out(client, table):
+    rows = pa.table({"a": pa.array(range(1000), pa.uint32()), "s": ["x"] * 1000, "x": pa.array([0.5] * 1000)})
+    client.insert_arrow(table, rows)
+    found = client.query_arrow(f"SELECT a, s, x FROM {table} ORDER BY a", use_strings=True)
+    assert found.to_pydict() == rows.to_pydict()
+
+
+def test_large_results_are_streamed_whole(client):
+    with client.query_row_block_stream("SELECT number, toString(number) FROM numbers(300000)") as stream:
+        assert sum(len(block) for block in stream) == 300_000
+
+
+def test_settings_are_those_of_one_query(client):
+    assert client.query("SELECT getSetting('max_threads')", settings={"max_threads": 1}).result_rows == [(1,)]
+    with pytest.raises(DatabaseError) as error:
+        client.query("SELECT count() FROM numbers(1000000)", settings={"max_rows_to_read": 10})
+    assert error.value.code == 158
+    assert client.query("SELECT count() FROM numbers(1000)").result_rows == [(1000,)]
+
+
+def test_a_session_keeps_its_settings_and_others_do_not_see_them(store_dsn):
+    mine, other = connect(store_dsn, session_id="mine"), connect(store_dsn, session_id="other")
+    mine.command("CREATE TEMPORARY TABLE mine_only (a UInt8)")
+    mine.command("INSERT INTO mine_only VALUES (7)")
+    assert mine.query("SELECT a FROM mine_only").result_rows == [(7,)]
+    with pytest.raises(DatabaseError):
+        other.query("SELECT a FROM mine_only")
+    mine.close()
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT * FROM no_such_table", 60),
+        ("SELECT no_such_column FROM numbers(1)", 47),
+        ("SELECT no_such_function(1)", 46),
+        ("SELEC 1", 62),
+        ("SELECT 1; SELECT 2", 62),
+        ("SELECT throwIf(1)", 395),
+        ("SELECT {p:UInt8}", 456),
+        ("SELECT * FROM no_such_database.x", 81),
+    ],
+)
+def test_errors_carry_clickhouse_codes(client, sql, code):
+    with pytest.raises(DatabaseError) as error:
+        client.query(sql)
+    assert error.value.code == code
+    assert client.ping()
+
+
+def test_a_trailing_semicolon_and_comments_are_no_second_statement(client):
+    assert client.command("SELECT ';' /* ; */ -- ;\n") == ";"
+    assert client.command("SELECT 1;") == 1
+
+
+def test_commands_tell_a_result_from_none(client, table):
+    assert client.command(f"SELECT count() FROM {table}") == 0
+    assert client.command(f"SELECT s FROM {table} LIMIT 0") == ""
+    assert client.query(f"SELECT s FROM {table} LIMIT 0").column_names == ("s",)
+    assert client.query(f"SELECT s FROM {table}").result_rows == []
+    client.command(f"INSERT INTO {table} VALUES (1, 'x', NULL)")
+    assert client.command(f"SELECT count() FROM {table}") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("GET", "/nowhere", None, {}, 404),
+        ("POST", "/?query=SELECT+1", b"\x00\xff\xfe", {}, 400),
+        ("POST", "/?database=x%60y", b"SELECT 1", {}, 404),
+        ("POST", "/?max_threads%3D1%2C+readonly=2", b"SELECT 1", {}, 500),
+        ("POST", "/?default_format=No%20Such", b"SELECT 1", {}, 500),
+        ("POST", "/", b"not gzip", {"Content_Encoding": "gzip"}, 400),
+        ("POST", "/", b"SELECT 1", {"Content_Encoding": "rot13"}, 400),
+        ("POST", "/", b"--broken\r\n", {"Content_Type": "multipart/form-data; boundary=broken"}, 400),
+        ("POST", "/", b"INSERT INTO no_such FORMAT Native\n\xff\xff\xff\xff", {}, 404),
+        ("GET", "/?query=CREATE+TABLE+by_get+(a+UInt8)+ENGINE=Memory", None, {}, 403),
+    ],
+)
+def test_bad_requests_get_an_error_and_the_server_goes_on(store_dsn, method, path, body, headers, status):
+    answer = raw(store_dsn, method, path, body, **headers)
+    assert answer[0] == status
+    assert int({k.lower(): v for k, v in answer[1].items()}["x-clickhouse-exception-code"]) > 0
+    assert answer[2].startswith(b"Code: ")
+    assert raw(store_dsn, "POST", "/", b"SELECT 41 + 1")[::2] == (200, b"42\n")
+
+
+def test_broken_connections_do_not_harm(store_dsn):
+    host, _, port = urlsplit(store_dsn).netloc.rpartition("@")[2].partition(":")
+    for data in (b"\x16\x03\x01\x02\x00", b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\nSELECT", b"GET /?" + b"x" * 100_000):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(data)
+    body = gzip.compress(b"SELECT 1")
+    assert raw(store_dsn, "POST", "/", body, Content_Encoding="gzip")[::2] == (200, b"1\n")
+
+
+def test_many_clients_at_once(store_dsn, table):
+    def work(number: int) -> int:
+        client = connect(store_dsn)
+        try:
+            for i in range(5):
+                client.insert(table, [(number * 100 + i, "x", None)], column_names=["a", "s", "x"])
+            return int(client.query("SELECT sum(number) FROM numbers({n:UInt64})", parameters={"n": number}).result_rows[0][0])
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(work, range(24))) == [n * (n - 1) // 2 for n in range(24)]
+    client = connect(store_dsn)
+    assert client.command(f"SELECT count(), uniqExact(a) FROM {table}") == ["120", "120"]
+    client.close()
+
+
+def test_user_and_password_are_required_when_set(tmp_path):
+    with served_store(tmp_path / "data", "--user", "writer", password="s3 cret/ü") as store:
+        assert "s3" not in store.dsn
+        good = connect(store.dsn, username="writer", password="s3 cret/ü")
+        assert good.command("SELECT 1") == 1
+        good.close()
+        for user, password in (("writer", "wrong"), ("default", "s3 cret/ü"), (None, "")):
+            with pytest.raises(DatabaseError) as error:
+                connect(store.dsn, username=user, password=password)
+            assert error.value.code == 516
+        assert raw(store.dsn, "GET", "/ping")[0] == 200
+        assert raw(store.dsn, "POST", "/?user=writer&password=s3%20cret%2F%C3%BC", b"SELECT 1")[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_the_data_stay(tmp_path, number):
+    path = tmp_path / "data"
+    with served_store(path) as store:
+        client = connect(store.dsn)
+        client.command("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a")
+        client.command("INSERT INTO kept VALUES (1), (2)")
+        client.close()
+        assert store.stop(number) == 0
+    with served_store(path) as store:
+        client = connect(store.dsn)
+        assert client.command("SELECT count() FROM kept") == 2
+        client.close()
+
+
+def test_a_signal_lets_the_running_query_finish(tmp_path):
+    with served_store(tmp_path / "data") as store:
+        found: list[int] = []
+
+        def ask() -> None:
+            found.append(raw(store.dsn, "POST", "/", b"SELECT sleep(2)")[0])
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        eventually(lambda: _is_busy(store.dsn) or not thread.is_alive(), within=20)
+        assert store.stop() == 0
+        thread.join(timeout=20)
+        assert found == [200]
+
+
+def _is_busy(dsn: str) -> bool:
+    """Whether a statement waits: the engine answers within half a second otherwise."""
+    try:
+        connection = http.client.HTTPConnection(urlsplit(dsn).netloc, timeout=0.5)
+        connection.request("POST", "/", b"SELECT 1")
+        connection.getresponse().read()
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_killed_hard_it_starts_again_with_what_was_inserted(tmp_path):
+    path = tmp_path / "data"
+    with served_store(path) as store:
+        client = connect(store.dsn)
+        client.command("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a")
+        client.command("INSERT INTO kept VALUES (1), (2)")
+        os.kill(store.process.pid, signal.SIGKILL)
+        store.process.wait(timeout=30)
+        client.close()
+    with served_store(path) as store:
+        assert connect(store.dsn).command("SELECT count() FROM kept") == 2
+
+
+def test_a_second_server_on_the_same_directory_says_so(tmp_path, capfd):
+    path: Path = tmp_path / "data"
+    with served_store(path) as store:
+        with pytest.raises(AssertionError), served_store(path):
+            pass
+        with pytest.raises(AssertionError), served_store(tmp_path / "other", "--port", str(urlsplit(store.dsn).port)):
+            pass
+    assert capfd.readouterr().err.count("Error: cannot serve") == 2
