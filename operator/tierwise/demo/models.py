@@ -110,7 +110,7 @@ def _train(progress: Callable[[str], None]) -> ScoredFlights:
         model.fit(flights.features.loc[chosen, columns], late[chosen])
         return np.asarray(model.predict_proba(flights.features.loc[served, columns])[:, 1], dtype=np.float32)
 
-    # One thread, set after the import that loads OpenMP: on a busy machine its waiting threads took 33 s instead of 2 s.
+    # One thread, set after the import that loads OpenMP: on a busy machine its waiting threads took 33 s, not 2 s.
     with threadpool_limits(limits=1):
         progress("training v1 on January to March")
         v1 = train(range(1, 4), NUMBERS, flights.late == 1)

@@ -136,7 +136,7 @@ def _rollouts_table(seen: Seen) -> Table:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does; from the first on, while the block cleans up, all are ignored."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does; from the first on all are ignored while the block cleans up."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
