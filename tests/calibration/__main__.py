@@ -10,17 +10,17 @@ from tests.calibration import naming, scenarios
 from tests.calibration.table import markdown
 
 FULL = [
-    (scenarios.false_rollbacks, 2000),
-    (scenarios.false_rollbacks_as_shipped, 1000),
-    (scenarios.false_rollbacks_with_drift, 1000),
-    (scenarios.at_tolerance, 1000),
+    (scenarios.false_rollbacks, 1000),
+    (scenarios.false_rollbacks_as_shipped, 500),
+    (scenarios.false_rollbacks_with_drift, 500),
+    (scenarios.at_tolerance, 500),
     (scenarios.delays, 5000),
     (scenarios.delays_with_tolerance, 2000),
     (scenarios.few_labels, 5000),
-    (scenarios.non_inferiority, 20_000),
+    (scenarios.non_inferiority, 10_000),
     (scenarios.just_powered, 1000),
     (scenarios.interval_coverage, 10_000),
-    (naming.culprit_named, 300),
+    (naming.culprit_named, 200),
 ]
 
 HEAD = """# Calibration

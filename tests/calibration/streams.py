@@ -11,6 +11,11 @@ from tierwise.stats import betting
 SLICES = 200
 LOOKS = 500
 LABELS_PER_LOOK = 2000.0
+WEIGHTS = {
+    "regression": betting.REGRESSION_LOG_WEIGHTS,
+    "non-inferior": betting.NON_INFERIOR_LOG_WEIGHTS,
+    "improved": betting.IMPROVED_LOG_WEIGHTS,
+}
 
 
 def slice_sizes(slices: int = SLICES, total: float = LABELS_PER_LOOK) -> np.ndarray:
@@ -39,11 +44,13 @@ class BettingTest:
     logs: np.ndarray = field(init=False)
     past: np.ndarray = field(init=False)
     pending: np.ndarray = field(init=False)
+    log_e: np.ndarray = field(init=False)
     late: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         size = len(self.prior)
         self.logs = np.zeros((6 if self.kind == "regression" else 3, size))
+        self.log_e = np.zeros(size)
         self.past, self.pending = np.zeros((4, size)), np.zeros((4, size))
         self.ratios, self.deltas = np.full(size, self.ratio), np.full(size, self.delta)
 
@@ -64,15 +71,10 @@ class BettingTest:
         self.logs[:, chosen] = logs
         self.past[:, chosen] += block
         self.pending[:, chosen] = 0
-        return self.log_e()
-
-    def log_e(self) -> np.ndarray:
-        weights = {
-            "regression": betting.REGRESSION_LOG_WEIGHTS,
-            "non-inferior": betting.NON_INFERIOR_LOG_WEIGHTS,
-            "improved": betting.IMPROVED_LOG_WEIGHTS,
-        }[self.kind]
-        return betting.log_e_with_late_copies(self.logs, tuple(self.late), self.copies, weights)
+        late = tuple(start[:, chosen] for start in self.late)
+        # A copy that begins is worth what it was worth waiting: only streams that bet change.
+        self.log_e[chosen] = betting.log_e_with_late_copies(logs, late, self.copies, WEIGHTS[self.kind])
+        return self.log_e
 
 
 def draw(
