@@ -60,7 +60,7 @@ def converge(flight: Flight, tier: str, records: Sequence[WorkloadStatus], versi
         elif is_running(view.running, version):
             kept.append(record.model_copy(update={mark: True}))
             if not is_done(view):
-                waiting.append(f"{view.kind} {view.name} has {view.pods.ready} of {view.replicas} pods ready")
+                waiting.append(_pods_text(view))
         elif record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
             conflicts.append(_conflict(view, version))
             kept.append(record)
@@ -91,6 +91,15 @@ def _deliver(flight: Flight, tier: str, view: WorkloadView, version: Version, *,
         version=version,
         force=is_first or view.last_writer != FIELD_MANAGER,
     )
+
+
+def _pods_text(view: WorkloadView) -> str:
+    pods = view.pods
+    others = (f", {pods.outdated} of the old ones left" if pods.outdated else "") + (
+        f", {pods.terminating} terminating" if pods.terminating else ""
+    )
+    new = max(0, pods.ready - pods.outdated)
+    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}"
 
 
 def _conflict(view: WorkloadView, version: Version) -> str:

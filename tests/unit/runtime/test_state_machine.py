@@ -1,0 +1,192 @@
+"""Anything in any order, over decide() and the loop: what must hold, holds after every tick."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
+from tierwise.api.names import Reason
+from tierwise.rollout.observation import JudgementUnavailable, Running
+from tierwise.runtime.errors import ConflictError
+from tierwise.simulation.faults import CrashError, FaultAtWrite
+
+UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer")
+BROKEN = JudgementUnavailable(Reason.UNKNOWN_COLUMN, "no such column", stalled=True)
+ANSWERS = {
+    "non-inferior": NON_INFERIOR,
+    "inconclusive": INCONCLUSIVE,
+    "regressed": REGRESSED,
+    "unreadable": UNREADABLE,
+    "stalled": BROKEN,
+    "immature": None,
+}
+ALLOWED_PROMOTIONS = {"NonInferior", "PromoteRequested", "MaxDuration"}
+WORKLOADS = ("bot-3", "bot-2", "bot-1")
+
+
+class Machine(RuleBasedStateMachine):
+    """People, clusters, logs and crashes on one side; the loop on the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.version = "v1"
+        self.changes: dict[str, object] = {}
+        self.values = 0
+        self.foreign = 0
+
+    @initialize(choice=st.sampled_from(["Hold", "Promote", "RollBack"]), automatic=st.booleans())
+    def adopt(self, choice: str, automatic: bool) -> None:
+        analysis = {**a_spec().analysis.to_wire(), "onInconclusive": choice}
+        self.changes = {"analysis": analysis, "rollback": {"automatic": automatic}}
+        self.on_inconclusive = choice
+        self.world.adopted(**self.changes)
+        self.world.judge.answer = lambda request: self._answer(request)
+        self.answer = "immature"
+        self.said: dict[tuple[str, str], set[str]] = {}
+
+    def _answer(self, request):
+        self.said.setdefault((request.rollout.name, request.tier.name), set()).add(self.answer)
+        return ANSWERS[self.answer]
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 120, 700]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.run(seconds)
+
+    @rule(answer=st.sampled_from(sorted(ANSWERS)))
+    def the_log_says(self, answer: str) -> None:
+        self.answer = answer
+
+    @rule(version=st.sampled_from(["v1", "v2", "v3", "v4"]))
+    def a_person_sets_the_version(self, version: str) -> None:
+        self.version = version
+        self.world.apply(version, **self.changes)
+
+    @rule()
+    def a_person_pauses_or_resumes(self) -> None:
+        self.changes["paused"] = not self.changes.get("paused", False)
+        self.world.apply(self.version, **self.changes)
+
+    @rule(verb=st.sampled_from(["rollback", "retry", "promote"]), what=st.sampled_from(["all", "tier-3", "tier-2"]))
+    def a_person_commands(self, verb: str, what: str) -> None:
+        self.values += 1
+        rollout = self.world.status.rollout or "none"
+        value = f"{rollout}/{what} {self.values}" if verb == "promote" else f"because {self.values}"
+        self.world.fleet.annotate(NAME, **{verb: value})
+
+    @rule(name=st.sampled_from(WORKLOADS), replicas=st.integers(0, 20))
+    def an_autoscaler_scales(self, name: str, replicas: int) -> None:
+        self.world.fleet.workloads[name].replicas = replicas
+
+    @rule(name=st.sampled_from(WORKLOADS), version=st.sampled_from(["v1", "v2", "v0"]))
+    def somebody_overwrites(self, name: str, version: str) -> None:
+        self.foreign += 1
+        workload = self.world.fleet.workloads[name]
+        environment = {**workload.running.environment, "MODEL_VERSION": version}
+        workload.set_running(Running(workload.running.image, environment), self.world.clock.now(), "argocd")
+
+    @rule(version=st.sampled_from(["v2", "v3"]), kind=st.sampled_from(["broken", "unready"]), is_so=st.booleans())
+    def pods_of_a_version_fail_or_recover(self, version: str, kind: str, is_so: bool) -> None:
+        values = getattr(self.world.fleet, kind)
+        (values.add if is_so else values.discard)(version)
+
+    @rule(name=st.sampled_from(WORKLOADS), is_blocked=st.booleans())
+    def quota_comes_and_goes(self, name: str, is_blocked: bool) -> None:
+        twin = self.world.fleet.workloads.get(f"{name}-candidate")
+        if twin is not None:
+            twin.blocked = "exceeded quota" if is_blocked else None
+
+    @rule(index=st.integers(0, 6), is_before=st.booleans(), error=st.sampled_from([CrashError, ConflictError]))
+    def a_fault_is_ahead(self, index: int, is_before: bool, error: type[BaseException]) -> None:
+        if error is ConflictError:
+            is_before = True  # a conflict is told instead of a write
+        self.world.fleet.faults = FaultAtWrite(index, error, is_before=is_before)
+
+    @invariant()
+    def exactly_one_of_ready_reconciling_and_stalled(self) -> None:
+        if self.world.fleet.deployments:
+            assert self.world.health
+
+    @invariant()
+    def at_most_one_tier_is_in_flight_and_tiers_go_in_order(self) -> None:
+        for stored in self.world.fleet.rollouts.values():
+            phases = [tier.phase for tier in stored.status.tiers]
+            active = [phase for phase in phases if phase in ("Probing", "Judging", "Delivering")]
+            assert len(active) <= 1
+            if active:
+                index = phases.index(active[0])
+                assert set(phases[:index]) <= {"Delivered"}
+                assert set(phases[index + 1 :]) <= {"Pending"}
+
+    @invariant()
+    def at_most_one_rollout_is_in_flight(self) -> None:
+        ended = ("Completed", "RolledBack", "Superseded")
+        assert sum(stored.status.result not in ended for stored in self.world.fleet.rollouts.values()) <= 1
+
+    @invariant()
+    def promotion_needs_evidence_or_a_person(self) -> None:
+        for stored in self.world.fleet.rollouts.values():
+            for tier in stored.status.tiers:
+                if tier.gate is None or tier.gate.decision != "Promote":
+                    continue
+                assert tier.gate.reason in ALLOWED_PROMOTIONS
+                if tier.gate.reason == "NonInferior":
+                    assert "non-inferior" in self.said[stored.name, tier.name]
+                if tier.gate.reason == "MaxDuration":
+                    assert self.on_inconclusive == "Promote"
+                    assert "inconclusive" in self.said[stored.name, tier.name]
+
+    @invariant()
+    def no_tier_is_delivered_to_before_its_soak(self) -> None:
+        for stored in self.world.fleet.rollouts.values():
+            for tier in stored.status.tiers:
+                if tier.delivering_since is not None and tier.gate is not None and tier.gate.reason == "NonInferior":
+                    assert (tier.delivering_since - tier.judging_since).total_seconds() >= 30
+
+    @invariant()
+    def what_was_rolled_back_left_no_twin_and_runs_from_again(self) -> None:
+        rollouts = sorted(self.world.fleet.rollouts.values(), key=lambda stored: stored.spec.revision)
+        if not rollouts or self.foreign:
+            return
+        last = rollouts[-1]
+        if last.status.result in ("RolledBack", "Superseded") and self.world.status.rollout is None:
+            assert self.world.twins == set()
+            assert set(self.world.versions) == {last.spec.from_.parameters["MODEL_VERSION"]}
+
+    @invariant()
+    def stable_is_what_runs_where_nothing_is_in_flight(self) -> None:
+        status = self.world.status
+        if status.stable is None or status.rollout is not None or self.foreign:
+            return
+        assert set(self.world.versions) == {status.stable.parameters["MODEL_VERSION"]}
+
+    @invariant()
+    def twins_exist_only_in_the_tier_in_flight(self) -> None:
+        name = self.world.status.rollout
+        if name is None:
+            assert self.world.twins == set()
+            return
+        if name in self.world.fleet.rollouts and self.world.fleet.rollouts[name].status.rolling_back_since is None:
+            allowed = {
+                f"bot-{tier.name[-1]}-candidate"
+                for tier in self.world.fleet.rollouts[name].status.tiers
+                if tier.phase in ("Probing", "Judging", "Delivering")
+            }
+            assert self.world.twins <= allowed
+
+    @invariant()
+    def statuses_are_small(self) -> None:
+        for stored in (*self.world.fleet.rollouts.values(), *self.world.fleet.deployments.values()):
+            assert len(stored.status.model_dump_json(by_alias=True, exclude_none=True)) < 64 * 1024
+
+
+Machine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+TestMachine = Machine.TestCase
