@@ -1,4 +1,4 @@
-"""Predictions with everything that can be wrong in them, and their count by brute force: the oracle of the look query."""
+"""Predictions with everything that can be wrong in them, and their count by brute force: the look query's oracle."""
 
 from __future__ import annotations
 
@@ -113,7 +113,12 @@ def brute_cells(
             continue
         for i, block in enumerate(blocks):
             if block.start <= row.ts < block.end:
-                place = (i, int(row.version == scope.candidate), label_of(row, maturity, where), answer_of(row.score, dataset))
+                place = (
+                    i,
+                    int(row.version == scope.candidate),
+                    label_of(row, maturity, where),
+                    answer_of(row.score, dataset),
+                )
                 for key in slices_of(row, dataset, kept):
                     found.setdefault(key, np.zeros((len(blocks), 2, 3, 3), dtype=np.int64))[place] += 1
     return found
