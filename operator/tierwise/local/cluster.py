@@ -106,10 +106,11 @@ def down(name: str = DEFAULT_NAME, *, progress: Progress = silent) -> bool:
     """Ends exactly the processes that `up` started and deletes the data; False when there was no such cluster."""
     folder_of(name)
     with _locked(name, progress):
-        if load(name) is None:
-            return False
-        _end(name, keep_data=False)
-        return True
+        known = load(name) is not None
+        if known:
+            _end(name, keep_data=False)
+        _lock_file(name).unlink()
+        return known
 
 
 def status(name: str = DEFAULT_NAME) -> Status:
@@ -145,10 +146,15 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in clusters().glob("*/state.json")))
 
 
+def _lock_file(name: str) -> Path:
+    return clusters() / f".{name}.lock"
+
+
 def _locked(name: str, progress: Progress) -> AbstractContextManager[None]:
     """One command at a time works on a cluster."""
-    path = clusters() / f".{name}.lock"
-    return locked(path, waiting=lambda: progress(f"another command works on cluster '{name}'; waiting for it"))
+    return locked(
+        _lock_file(name), waiting=lambda: progress(f"another command works on cluster '{name}'; waiting for it")
+    )
 
 
 def _same(known: State, wanted: ProviderChoice) -> ProviderChoice:

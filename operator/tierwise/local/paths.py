@@ -35,13 +35,26 @@ def clusters() -> Path:
 def locked(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds an exclusive lock on `path` (created when missing); calls `waiting` once if another process holds it.
 
-    The kernel drops the lock with the process, so a killed command never leaves one behind.
+    The kernel drops the lock with the process, so a killed command never leaves one behind. The holder may delete the
+    file: whoever waited for it then locks the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is_at(path, handle.fileno()):
+                continue
+            yield
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
