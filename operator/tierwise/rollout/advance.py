@@ -8,7 +8,7 @@ from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadSt
 from tierwise.api.names import Reason
 from tierwise.rollout import commands, delivery, rollback, supersede, tier
 from tierwise.rollout.conditions import current_tier, render, rollout_report
-from tierwise.rollout.flight import FINISHED, Flight, Step, progressing, stalled, with_workloads
+from tierwise.rollout.flight import FINISHED, Flight, Step, progressing, stalled, with_tier, with_workloads
 from tierwise.rollout.start import is_backward
 
 
@@ -108,7 +108,7 @@ def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
 
 
 def _retry(flight: Flight) -> Step:
-    """`retry` during a rollout: writes by others are forgiven; nothing else changes."""
+    """`retry` during a rollout: writes by others are forgiven, a tier whose dataset was edited is judged anew."""
     status = flight.status
     value = _pending(flight, "retry") or ""
     for record in status.tiers:
@@ -119,6 +119,9 @@ def _retry(flight: Flight) -> Step:
             for workload in record.workloads
         ]
         status = with_workloads(status, record.name, forgiven)
+        if record.gate is not None and record.gate.reason is Reason.DATASET_INVALID:
+            again = TierStatus(name=record.name, phase="Probing", started_at=record.started_at, workloads=forgiven)
+            status = with_tier(status, record.name, **dict(again))
     return Step(status.model_copy(update={"handled": {**status.handled, "retry": value}}), (), 0.0)
 
 

@@ -1,6 +1,7 @@
 """Blocks of prediction time."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,5 +61,5 @@ def test_later_looks_only_append(gaps, untils):
         known = [c for c in changes if c.at <= at(until)]
         blocks = blocks_until(T0, 10, known, at(until))
         assert blocks[: len(before)] == before
-        assert all(a.block.end <= b.block.start for a, b in zip(blocks, blocks[1:], strict=False))
+        assert all(a.block.end <= b.block.start for a, b in pairwise(blocks))
         before = blocks

@@ -152,7 +152,7 @@ def test_deleting_removes_twins_leaves_workloads_and_releases_the_object():
 
     assert NAME not in world.fleet.deployments
     assert world.fleet.rollouts == {}
-    assert {name for name in world.fleet.workloads} == {"bot-3", "bot-2", "bot-1"}
+    assert set(world.fleet.workloads) == {"bot-3", "bot-2", "bot-1"}
     assert world.versions == ("v2", "v1", "v1")
     assert world.judge.looks == looks
 

@@ -1,0 +1,76 @@
+"""A prediction log in memory that counts rows as the real one does; it breaks when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from tests.unit.rollout.world import T0
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+
+CARRIERS = ("AA", "HA")
+
+
+class PredictionLog:
+    """Rows of an hour before T0 and some after it: `per_second` predictions, a fifth of them the candidate's from T0 on.
+
+    `error_rates` is per arm; label and answer follow from them. `until` is when the log ends.
+    """
+
+    def __init__(
+        self, *, per_second: int = 20, seconds: int = 3600, error_rates: tuple[float, float] = (0.1, 0.1), seed: int = 7
+    ):
+        rng = np.random.default_rng(seed)
+        n = per_second * (3600 + seconds)
+        self.time = np.sort(rng.uniform(-3600, seconds, n))
+        self.arm = ((self.time >= 0) & (rng.random(n) < 0.2)).astype(int)
+        self.label = (rng.random(n) < 0.4).astype(int)
+        wrong = rng.random(n) < np.array(error_rates)[self.arm]
+        self.answer = np.where(wrong, 1 - self.label, self.label)
+        self.carrier = (rng.random(n) < 0.3).astype(int)
+        self.error: Exception | None = None
+        self.performance: list[tuple[str, str, int]] = []
+        self.reads: list[int] = []
+        self.checks = 0
+
+    def _ask(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def check(self, dataset: Dataset) -> None:
+        self.checks += 1
+        self._ask()
+
+    def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
+        self._ask()
+        seen = self.time[self.time <= (now - T0).total_seconds()]
+        return T0 + timedelta(seconds=float(seen[-1])) if len(seen) else None
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        self._ask()
+        self.reads.append(len(blocks))
+        slices = ("", *(f"carrier={name}" for name in CARRIERS)) if dataset.groupings else ("",)
+        counts = np.zeros((len(blocks), len(slices), 2, 3, 3), dtype=np.int64)
+        for index, block in enumerate(blocks):
+            low, high = np.searchsorted(self.time, [(t - T0).total_seconds() for t in (block.start, block.end)])
+            rows = slice(low, high)
+            where = (self.arm[rows], self.label[rows], self.answer[rows])
+            np.add.at(counts[index, 0], where, 1)
+            if len(slices) > 1:
+                for carrier in range(len(CARRIERS)):
+                    mask = self.carrier[rows] == carrier
+                    np.add.at(counts[index, 1 + carrier], tuple(part[mask] for part in where), 1)
+        return Cells(tuple(blocks), slices, counts)
+
+    def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
+        return Distributions(block, ("",), np.zeros((1, 2, 3, 3), dtype=np.int64), np.linspace(0, 1, 3))
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        return Invalid()
+
+    def write_performance(
+        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
+    ) -> None:
+        self.performance.append((rollout, tier, index))
