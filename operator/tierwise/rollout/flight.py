@@ -76,7 +76,7 @@ class Flight:
         return 0.0 if moment is None else (self.now - moment).total_seconds()
 
 
-def with_tier(status: ModelRolloutStatus, name: str, **changes: Any) -> ModelRolloutStatus:  # noqa: ANN401
+def with_tier(status: ModelRolloutStatus, name: str, /, **changes: Any) -> ModelRolloutStatus:  # noqa: ANN401
     """The status with fields of one tier changed."""
     tiers = [tier.model_copy(update=changes) if tier.name == name else tier for tier in status.tiers]
     return status.model_copy(update={"tiers": tiers})

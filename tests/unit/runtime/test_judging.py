@@ -190,7 +190,7 @@ def preflight(**changes: Any) -> JudgementUnavailable | None:
     spec["datasets"][0].update(changes)
     world.fleet.apply_deployment(NAME, a_spec(analysis=spec))
     view = world.fleet.get_deployment(NAMESPACE, NAME)
-    return world.judge.preflight(view, world.fleet, lambda dsn: world.log, T0)
+    return world.judge.preflight(view, world.fleet, lambda _: world.log, T0)
 
 
 def test_before_a_rollout_all_that_a_person_has_to_change_is_told_naming_what_there_is():
