@@ -12,7 +12,7 @@ from rich.text import Text
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.cli.output import console_for, kubeconfig_options, print_facts
 from tierwise.metrics import registry
-from tierwise.report.advice import Advice, advice_of
+from tierwise.report.advice import Advice, advice_of, tier_in_question
 from tierwise.report.status_json import explain_json
 from tierwise.report.text import e_value_text, points_text, rate_text, slice_text
 from tierwise.report.tree import header_line
@@ -49,11 +49,12 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
     """The text of `explain`."""
     console.print(header_line(view))
     _paragraph(console, "Why", advice.why)
-    for tier in view.tiers:
-        if tier.record is not None and tier.record.worst:
-            console.print()
-            console.print(Text(f"{tier.name}: slices with most evidence against {view.to_version}", style="bold"))
-            console.print(worst_table(tier.record.worst))
+    tier = tier_in_question(view)
+    if tier is not None and tier.record is not None and tier.record.worst:
+        shown = tier.record.worst if view.tone != "good" else tier.record.worst[:3]
+        console.print()
+        console.print(Text(f"{tier.name}: slices with most evidence against {view.to_version}", style="bold"))
+        console.print(worst_table(shown))
     _paragraph(console, "Next", advice.next)
     for line in advice.commands:
         console.print(f"  {line}", markup=False, soft_wrap=True)

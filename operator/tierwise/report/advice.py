@@ -49,7 +49,7 @@ _REMEDY = {
 
 def advice_of(view: View) -> Advice:
     """Why the ModelDeployment is as it is, and what a person can do."""
-    tier = _tier_in_question(view)
+    tier = tier_in_question(view)
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record)
@@ -71,7 +71,7 @@ def advice_of(view: View) -> Advice:
             return _waiting(view, tier, tuple(why), namespace)
 
 
-def _tier_in_question(view: View) -> TierLine | None:
+def tier_in_question(view: View) -> TierLine | None:
     """The tier that the rollout is in, else the last one with evidence."""
     named = view.rollout.status.tier if view.rollout is not None else None
     judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
@@ -92,7 +92,7 @@ def _evidence(record: TierStatus) -> list[str]:
             f"worse, {coverage.inconclusive} are open and {coverage.insufficient} have too few labels"
         )
         if coverage.traffic is not None:
-            text += f"; {rate_text(coverage.traffic)} of the traffic is covered"
+            text += f"; slices with labels enough for a claim hold {rate_text(coverage.traffic)} of the traffic"
         sentences.append(text + ".")
     return sentences
 

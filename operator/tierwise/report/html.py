@@ -29,7 +29,7 @@ from tierwise.report.text import (
     rate_text,
     slice_text,
 )
-from tierwise.report.view import View, view_of
+from tierwise.report.view import RESULT_TONE, View, view_of
 from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.analysis import Analysis
 
@@ -64,6 +64,16 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictTable:
+    """Slices of a tier, most evidence of a regression first, with a line on how much was seen."""
+
+    heading: str
+    line: str
+    rows: tuple[VerdictRow, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One rollout, or one tier of an analysis."""
 
@@ -74,7 +84,7 @@ class Section:
     message: str
     timeline: Timeline | None
     versions: tuple[tuple[str, Version], ...]
-    tables: tuple[tuple[str, str, tuple[VerdictRow, ...]], ...]  # heading, line below it, rows
+    tables: tuple[VerdictTable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +162,11 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
                 timeline=None,
                 versions=(),
                 tables=(
-                    (
-                        "Slices, most evidence of a regression first",
-                        line,
-                        _rows([_of_result(r) for r in judgement.results]),
+                    VerdictTable(
+                        heading="Slices, most evidence of a regression first",
+                        line=line,
+                        rows=_rows([_of_result(r) for r in judgement.results]),
+                        is_open=True,
                     ),
                 ),
             )
@@ -205,11 +216,15 @@ def _page(
 def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section:
     status, spec = rollout.status, rollout.spec
     start = status.started_at or rollout.created_at
+    # A rollout that is over has its own result, whatever became of the ModelDeployment since.
+    result, tone = (
+        (view.result, view.tone) if status.finished_at is None else (status.result, RESULT_TONE[status.result])
+    )
     took = duration_text(((status.finished_at or now) - start).total_seconds())
     return Section(
         title=f"{spec.from_.name} → {spec.to.name}",
-        tone=view.tone,
-        result=view.result,
+        tone=tone,
+        result=result,
         when=f"revision {spec.revision}, {_moment(start)}, {took}",
         message=status.message,
         timeline=timeline_of(rollout, now) if status.tiers else None,
@@ -218,19 +233,26 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
     )
 
 
-def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> tuple[str, str, tuple[VerdictRow, ...]]:
+def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
     parts = [f"{count_text(tier.labels)} labels", f"{tier.look} looks"] if tier.look else []
     if tier.coverage is not None:
         parts.append(_coverage_text(tier.coverage))
     if tier.gate is not None:
         parts.append(f"gate: {tier.gate.decision} ({tier.gate.reason})")
-    return f"{tier.name}: {tier.phase}", " · ".join(parts), _rows([_of_verdict(found, spec) for found in tier.worst])
+    return VerdictTable(
+        heading=f"{tier.name}: {tier.phase}",
+        line=" · ".join(parts),
+        rows=_rows([_of_verdict(found, spec) for found in tier.worst]),
+        is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
+    )
 
 
 def _coverage_text(coverage: Coverage) -> str:
     found = f"{coverage.regressed} regressed, {coverage.non_inferior} not worse, {coverage.inconclusive} open"
     text = f"{found} of {coverage.slices}"
-    return text if coverage.traffic is None else f"{text}, {rate_text(coverage.traffic)} of the traffic covered"
+    if coverage.traffic is None:
+        return text
+    return f"{text}, {rate_text(coverage.traffic)} of the traffic in slices with labels enough"
 
 
 def _of_result(result: Result) -> _Measured:

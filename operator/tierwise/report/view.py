@@ -85,7 +85,7 @@ class View:
         return sum(tier.ready for tier in self.tiers), sum(tier.total for tier in self.tiers)
 
 
-_RESULT_TONE: dict[str, Tone] = {
+RESULT_TONE: dict[str, Tone] = {
     "Progressing": "going",
     "RollingBack": "going",
     "Verifying": "going",
@@ -125,7 +125,7 @@ def view_of(
         reason, message = "", f"the operator has not yet seen generation {deployment.generation} of the spec"
     elif rollout is not None:
         record = rollout.status
-        result, result_tone = record.result, _RESULT_TONE[record.result]
+        result, result_tone = record.result, RESULT_TONE[record.result]
         if record.result == "Progressing" and status in ("Paused", "Stalled"):
             result, result_tone = status, tone
         if record.finished_at is not None and status == "Progressing":

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from tests.unit.cli.bot_score import NOW, REASON, judging, rolled_back
+from tests.unit.cli.bot_score import NOW, REASON, a_deployment, condition, judging, rolled_back
 
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.html import deployment_html, write_report
@@ -25,6 +25,13 @@ def test_the_report_needs_no_network():
     page = deployment_html(*judging(), now=NOW)
     assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?\w+:""", page)
     assert "<script" not in page
+
+
+def test_a_rollout_that_is_over_keeps_its_result_after_the_next_one():
+    _, (rollout,), views = rolled_back()
+    ready = a_deployment(condition("Ready", "True", "AtRest", "v7 is stable"))
+    page = deployment_html(ready, [rollout], views, now=NOW)
+    assert '<span class="badge bad">RolledBack</span>' in page
 
 
 def test_text_of_others_is_escaped():
