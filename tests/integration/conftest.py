@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-
 from tests.support.store import served_store
 
 
 @pytest.fixture(scope="session")
 def store_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A ClickHouse that other processes can use: TIERWISE_CLICKHOUSE_DSN when set, else a store server of the session."""
+    """A ClickHouse for several processes: TIERWISE_CLICKHOUSE_DSN when set, else a store server of the session."""
     if given := os.environ.get("TIERWISE_CLICKHOUSE_DSN"):
         yield given
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
-
 from tests.support.predictions import T0, Row, brute_bins, brute_cells, columns, in_scope, label_of, single, slices_of
+
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
@@ -19,7 +20,21 @@ MATURITY = timedelta(minutes=5)
 NOW = T0 + timedelta(hours=1)
 SCOPE = Scope("m", "v1", "v2", ("tier-3",))
 VALUES = {
-    "carrier": ["HA", "AA", "a,b", "x=y", "50%", "it's", 'say "no"', "Zürich ✈", "", " ", "back\\slash", "new\nline", "other"],
+    "carrier": [
+        "HA",
+        "AA",
+        "a,b",
+        "x=y",
+        "50%",
+        "it's",
+        'say "no"',
+        "Zürich ✈",
+        "",
+        " ",
+        "back\\slash",
+        "new\nline",
+        "other",
+    ],
     "origin": ["JFK", "LGA", "EWR"],
     "hour": [f"{hour:02}" for hour in range(24)],
 }
@@ -61,7 +76,9 @@ def messy_rows(model: str, count: int = 3000, seed: int = 1) -> list[Row]:
     for i in range(count):
         ts = T0 + timedelta(milliseconds=int(rng.integers(0, 30 * 60_000)))
         label = [0, 1, 0, 1, None, 2, 255][rng.integers(0, 7)]
-        late = [timedelta(seconds=1), MATURITY, MATURITY + timedelta(milliseconds=1), timedelta(hours=3)][rng.integers(0, 4)]
+        late = [timedelta(seconds=1), MATURITY, MATURITY + timedelta(milliseconds=1), timedelta(hours=3)][
+            rng.integers(0, 4)
+        ]
         rows.append(
             Row(
                 ts=ts,
@@ -94,7 +111,7 @@ def log(store: ClickHouseStore) -> tuple[list[Row], Scope]:
 
 def minutes(*edges: float) -> list[Block]:
     times = [T0 + MINUTE * edge for edge in edges]
-    return [Block(start, end) for start, end in zip(times, times[1:], strict=False)]
+    return [Block(start, end) for start, end in pairwise(times)]
 
 
 def assert_same(cells: Cells, expected: dict[str, np.ndarray]) -> None:
@@ -170,7 +187,8 @@ def test_the_domain_and_what_it_excludes_are_compared_in_float32(store, log):
 
 def test_a_query_instead_of_a_table_gives_the_same_counts(store, log):
     rows, scope = log
-    query = "SELECT ts, model, model_version, tier, score, label, labelled_at, carrier, origin, hour FROM predictions WHERE score < 0.3"
+    names = "ts, model, model_version, tier, score, label, labelled_at, carrier, origin, hour"
+    query = f"SELECT {names} FROM predictions WHERE score < 0.3"
     dataset = a_dataset(("origin",), table=None, query=query)
     few = [row for row in rows if np.float32(row.score) < 0.3]
     assert_same(
@@ -241,7 +259,9 @@ def test_invalid_rows_are_counted_by_cause(store, log):
 def test_an_empty_window_has_the_whole_and_nothing_in_it(store, log):
     _, scope = log
     far = T0 - timedelta(days=400)
-    cells = store.read_cells(a_dataset(*PAIRS), scope, [Block(far, far + MINUTE), Block(far + MINUTE, far + 2 * MINUTE)])
+    cells = store.read_cells(
+        a_dataset(*PAIRS), scope, [Block(far, far + MINUTE), Block(far + MINUTE, far + 2 * MINUTE)]
+    )
     assert cells.slices == ("",)
     assert cells.counts.shape == (2, 1, 2, 3, 3)
     assert not cells.counts.any()
@@ -251,7 +271,9 @@ def test_an_empty_window_has_the_whole_and_nothing_in_it(store, log):
 
 def test_one_arm_alone_is_counted_and_the_other_is_zero(store):
     model = f"m-{uuid.uuid4().hex[:8]}"
-    rows = [Row(T0 + timedelta(seconds=i), "v2", 0.9, label=1, model=model, dimensions={"carrier": "HA"}) for i in range(20)]
+    rows = [
+        Row(T0 + timedelta(seconds=i), "v2", 0.9, label=1, model=model, dimensions={"carrier": "HA"}) for i in range(20)
+    ]
     insert(store, rows)
     scope = Scope(model, "v1", "v2", ("tier-3",))
     dataset = a_dataset(("carrier",))
@@ -291,7 +313,14 @@ def test_slices_known_from_the_start_keep_their_own_counts(store, log):
 def test_an_attack_with_many_values_stays_within_the_limit(store):
     model = f"m-{uuid.uuid4().hex[:8]}"
     rows = [
-        Row(T0 + timedelta(milliseconds=i), ["v1", "v2"][i % 2], 0.9, label=1, model=model, dimensions={"carrier": f"x{i}"})
+        Row(
+            T0 + timedelta(milliseconds=i),
+            ["v1", "v2"][i % 2],
+            0.9,
+            label=1,
+            model=model,
+            dimensions={"carrier": f"x{i}"},
+        )
         for i in range(20_000)
     ]
     insert(store, rows)
@@ -343,7 +372,14 @@ def test_millisecond_edges_are_half_open(store):
     model = f"m-{uuid.uuid4().hex[:8]}"
     edge = T0 + timedelta(milliseconds=500)
     one = timedelta(milliseconds=1)
-    times: list[datetime] = [T0, edge - one, edge, edge + one, T0 + timedelta(seconds=1) - one, T0 + timedelta(seconds=1)]
+    times: list[datetime] = [
+        T0,
+        edge - one,
+        edge,
+        edge + one,
+        T0 + timedelta(seconds=1) - one,
+        T0 + timedelta(seconds=1),
+    ]
     insert(store, [Row(ts, "v1", 0.1, model=model) for ts in times])
     blocks = [Block(T0, edge), Block(edge, T0 + timedelta(seconds=1))]
     cells = store.read_cells(a_dataset(), Scope(model, "v1", "v2"), blocks)

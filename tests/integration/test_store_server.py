@@ -1,4 +1,4 @@
-"""The store server through ClickHouse's own client: every kind of use that the operator, traffic and people make of it."""
+"""The store server through ClickHouse's own client: every use that the operator, traffic and people make of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
-
 from tests.support.polling import eventually
 from tests.support.store import served_store
 
@@ -42,7 +41,9 @@ def connect(dsn: str, **options: object) -> Client:
     return clickhouse_connect.get_client(dsn=dsn.replace("clickhouse://", "http://"), **options)  # type: ignore[arg-type]
 
 
-def raw(dsn: str, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def raw(
+    dsn: str, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection(urlsplit(dsn).netloc.rpartition("@")[2], timeout=30)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -59,7 +60,7 @@ def test_ping_version_and_time_zone(client, store_dsn):
 
 
 def test_parameters_keep_every_character(client):
-    text = "it's \"x\" \\ back\ttab\nline ü ✈ {a:String} %41 & = ; --"
+    text = 'it\'s "x" \\ back\ttab\nline ü ✈ {a:String} %41 & = ; --'
     assert client.query("SELECT {a:String} AS a", parameters={"a": text}).result_rows == [(text,)]
     assert client.query("SELECT {a:Array(String)}", parameters={"a": [text, ""]}).result_rows == [([text, ""],)]
     assert client.query("SELECT {n:UInt8} + {m:Int64}", parameters={"n": 1, "m": -3}).result_rows == [(-2,)]
@@ -170,7 +171,11 @@ def test_bad_requests_get_an_error_and_the_server_goes_on(store_dsn, method, pat
 
 def test_broken_connections_do_not_harm(store_dsn):
     host, _, port = urlsplit(store_dsn).netloc.rpartition("@")[2].partition(":")
-    for data in (b"\x16\x03\x01\x02\x00", b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\nSELECT", b"GET /?" + b"x" * 100_000):
+    for data in (
+        b"\x16\x03\x01\x02\x00",
+        b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\nSELECT",
+        b"GET /?" + b"x" * 100_000,
+    ):
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(data)
     body = gzip.compress(b"SELECT 1")
@@ -183,7 +188,9 @@ def test_many_clients_at_once(store_dsn, table):
         try:
             for i in range(5):
                 client.insert(table, [(number * 100 + i, "x", None)], column_names=["a", "s", "x"])
-            return int(client.query("SELECT sum(number) FROM numbers({n:UInt64})", parameters={"n": number}).result_rows[0][0])
+            return int(
+                client.query("SELECT sum(number) FROM numbers({n:UInt64})", parameters={"n": number}).result_rows[0][0]
+            )
         finally:
             client.close()
 

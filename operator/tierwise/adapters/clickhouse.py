@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -85,7 +86,7 @@ class ClickHouseStore:
         log = self._log(dataset)
         # Nearly always there is a row of the last hour, and then only the last hour is read.
         for since in (now - timedelta(hours=1), None):
-            query = _build(lambda since=since: watermark_query(log, scope, since, now))
+            query = _build(partial(watermark_query, log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
             if micros is not None:
                 return _EPOCH + timedelta(microseconds=micros)
@@ -102,7 +103,7 @@ class ClickHouseStore:
             parts = []
             for start in range(0, len(blocks), size):
                 run = blocks[start : start + size]
-                query = _build(lambda run=run: cells_query(log, scope, run, kept))
+                query = _build(partial(cells_query, log, scope, run, kept))
                 parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
             return merge_cells(parts)
 
@@ -160,7 +161,7 @@ class ClickHouseStore:
         answer = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
         if answer.column("readonly")[0].as_py() == 2:
             raise StoreError(
-                f"store {self._connection.address}: its user has readonly=2, with which a query can read files of the server",
+                f"store {self._connection.address}: the user has readonly=2, which lets queries read its files",
                 "give the user a profile with readonly=1 (docs/reference/store.md)",
                 reason=Reason.STORE_ACCESS_DENIED,
             )
@@ -240,5 +241,8 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 
 
 def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
-    """The store of a DSN: `clickhouse://`, `clickhouses://`, `http://`, `https://` or `chdb:///PATH`. Connects on first use."""
+    """The store of a DSN: `clickhouse://`, `clickhouses://`, `http://`, `https://` or `chdb:///PATH`.
+
+    It connects when it is first used. `read_only` makes an embedded engine refuse every write.
+    """
     return ClickHouseStore(Connection(dsn, read_only=read_only))

@@ -1,4 +1,4 @@
-"""One embedded ClickHouse engine for the store server: every statement runs on one worker thread, in its own session."""
+"""One embedded ClickHouse engine for the store server: all statements on one worker thread, each in its own session."""
 
 from __future__ import annotations
 
@@ -14,17 +14,27 @@ from typing import Any
 
 import chdb
 
+# The engine's handle has no published type.
+Handle = Any
+
 _CODE = re.compile(r"Code: (\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INSERT = re.compile(rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s")
-_INLINE = re.compile(rb"(?is)^(\s*INSERT\s+INTO\s.*?)\s(FORMAT\s+[A-Za-z0-9_]+)[ \t]*(?:\r?\n|$)")
+_COMMENTS = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+_INSERT = re.compile(rb"(?is)^" + _COMMENTS + rb"INSERT\s")
+# INSERT INTO t (a, `b`) FORMAT x, then the data; no quoted text before FORMAT, so that values never look like it
+_INLINE = re.compile(
+    rb"(?is)^("
+    + _COMMENTS
+    + rb"INSERT\s+INTO\s(?:[^()'\"`]|`(?:[^`\\]|\\.)*`)*?(?:\((?:[^()'\"`]|`(?:[^`\\]|\\.)*`)*\)\s*?)?)"
+    rb"\s(FORMAT\s+[A-Za-z0-9_]+)[ \t]*(?:\r?\n|$)"
+)
 _FORMAT = re.compile(rb"(?is)\bFORMAT\s+([A-Za-z0-9_]+)\s*;?\s*(?:SETTINGS\b[^'\"]*)?$")
 _RESULT = re.compile(
-    rb"(?is)^\s*(?:(?:--[^\n]*\n|/\*.*?\*/|\()\s*)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b"
+    rb"(?is)^" + _COMMENTS + rb"\(*\s*(?:SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK|VALUES|FROM)\b"
 )
 _TOKENS = re.compile(
-    rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|;|[^'\"`;/-]+|.", re.S
+    rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|;|[^'\"`;/-]+|.", re.DOTALL
 )
 
 
@@ -51,7 +61,7 @@ class Answer:
 
 @dataclass(slots=True)
 class _Session:
-    handle: Any
+    handle: Handle
     expires: float
     timeout: float
 
@@ -71,9 +81,9 @@ class Engine:
             self._worker.shutdown(wait=False)
             raise
 
-    def _open(self) -> tuple[Any, str]:
+    def _open(self) -> tuple[Handle, str]:
         try:
-            root = chdb.connect(self._path)
+            root = _connect(self._path)
         except RuntimeError as error:
             raise EngineError(f"Cannot open {self._path}: {error}", "CANNOT_OPEN_FILE", 76) from None
         return root, root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
@@ -175,30 +185,33 @@ class Engine:
         }
         return Answer(body, name if has_result else None, self._timezone, summary)
 
-    def _handle(self, session: str | None, timeout: float) -> Any:
+    def _handle(self, session: str | None, timeout: float) -> Handle:
         now = time.monotonic()
         for name in [n for n, s in self._sessions.items() if s.expires < now]:
             self._sessions.pop(name).handle.close()
         if not session:
-            return chdb.connect(self._path)
+            return _connect(self._path)
         known = self._sessions.get(session)
         if known is None:
-            known = self._sessions[session] = _Session(chdb.connect(self._path), 0.0, timeout)
+            known = self._sessions[session] = _Session(_connect(self._path), 0.0, timeout)
         known.expires = now + min(max(timeout, 1.0), 3600.0)
         return known.handle
 
 
-def _query(handle: Any, statement: str | bytes, fmt: str, bound: dict[str, str] | None = None) -> Any:
+def _connect(path: str) -> Handle:
+    return chdb.connect(path)  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def _query(handle: Handle, statement: str | bytes, fmt: str, bound: dict[str, str] | None = None) -> Handle:
     try:
         return handle.query(statement, fmt, params=bound or {})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the engine's errors have no common class across releases
         text = str(error)
         start = text.find("Code: ")
         text = text[start:].strip() if start >= 0 else text
         code, name = _CODE.search(text), _NAME.findall(text)
-        raise EngineError(
-            text, name[-1] if name else "UNKNOWN_EXCEPTION", int(code.group(1)) if code else 1002
-        ) from None
+        number = int(code.group(1)) if code else 1002
+        raise EngineError(text, name[-1] if name else "UNKNOWN_EXCEPTION", number) from None
 
 
 @contextlib.contextmanager
@@ -227,12 +240,11 @@ def _single(statement: bytes) -> bytes:
     return statement if end is None else statement[:end]
 
 
-def _save(handle: Any, settings: dict[str, str]) -> dict[str, str]:
+def _save(handle: Handle, settings: dict[str, str]) -> dict[str, str]:
     """Literals that give a session's settings their values back."""
     names = ", ".join(_literal(name) for name in settings)
-    rows = _query(
-        handle, f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "TabSeparatedRaw"
-    ).bytes()
+    sql = f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})"  # noqa: S608  # quoted literals
+    rows = _query(handle, sql, "TabSeparatedRaw").bytes()
     saved = {}
     for line in rows.decode("utf-8", "replace").splitlines():
         name, value, changed = line.split("\t")

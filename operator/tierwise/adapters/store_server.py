@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import hmac
 import json
 import logging
@@ -12,14 +11,14 @@ import re
 import socket
 import threading
 import uuid
-import zlib
-from email.parser import BytesParser
-from email.policy import HTTP
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tierwise.adapters.store_encoding import compress, content_type_of, decompress, form_fields
 from tierwise.adapters.store_engine import Answer, Engine, EngineError
 
 logger = logging.getLogger(__name__)
@@ -54,9 +53,30 @@ class _Server(ThreadingHTTPServer):
     engine: Engine
     credentials: tuple[str, str] | None
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        # A client that went away is no fault of the server; nothing of a request is ever logged.
-        logger.debug("a connection broke", exc_info=True)
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401  # the base class's own
+        super().__init__(*arguments)
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    @contextmanager
+    def request_in_flight(self) -> Iterator[None]:
+        """Counts a request until its answer is written."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Until every answer is written, or the time is over."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, timeout=seconds)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # the base class's own
+        """A client that went away is no fault of the server; nothing of a request is ever logged."""
 
 
 class StoreServer:
@@ -94,6 +114,7 @@ class StoreServer:
         self._server.shutdown()
         self._server.server_close()
         self._server.engine.close()
+        self._server.wait_until_idle(5)
         self._thread.join(timeout=10)
 
 
@@ -106,17 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
     timeout = 600  # an idle connection's thread ends
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401  # http.server's own
         """Queries and addresses of clients are not logged."""
 
     def do_GET(self) -> None:
-        self._serve()
+        """Reads only, as in ClickHouse."""
+        with self.server.request_in_flight():
+            self._serve()
 
-    def do_HEAD(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
+    do_HEAD = do_POST = do_GET  # noqa: N815  # the names that http.server looks for
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
@@ -146,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         encoding = self.headers.get("Content-Encoding", "").lower()
         content_type = self.headers.get("Content-Type", "")
         if content_type.lower().startswith("multipart/form-data"):
-            parameters.update(_form(content_type, body))
+            parameters.update(form_fields(content_type, body))
             body = b""
         elif content_type.lower().startswith("application/x-www-form-urlencoded"):
             form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -234,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.body
         if answer.format is not None:
             headers["X-ClickHouse-Format"] = answer.format
-            headers["Content-Type"] = _content_type(answer.format)
+            headers["Content-Type"] = content_type_of(answer.format)
             if parameters.get("enable_http_compression", "0") in ("1", "true"):
                 body, encoding = compress(body, self.headers.get("Accept-Encoding", ""))
                 if encoding:
@@ -262,78 +281,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
-
-
-def _form(content_type: str, body: bytes) -> dict[str, str]:
-    """The fields of a multipart form."""
-    message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
-    )
-    fields: dict[str, str] = {}
-    for part in message.iter_parts() if message.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        payload = part.get_payload(decode=True)
-        if part.get_filename() is not None:
-            raise EngineError("External data is not supported", "NOT_IMPLEMENTED", 48, status=501)
-        if isinstance(name, str) and isinstance(payload, bytes):
-            fields[name] = payload.decode("utf-8", "surrogateescape")
-    return fields
-
-
-def decompress(body: bytes, encoding: str) -> bytes:
-    """The body of a request without its Content-Encoding."""
-    try:
-        match encoding:
-            case "" | "identity":
-                return body
-            case "gzip":
-                return gzip.decompress(body)
-            case "deflate":
-                return zlib.decompress(body)
-            case "lz4":
-                import lz4.frame
-
-                return bytes(lz4.frame.decompress(body))
-            case "zstd":
-                from backports import zstd
-
-                return zstd.decompress(body)
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
-        raise EngineError(
-            f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400
-        ) from None
-    except Exception as error:
-        raise EngineError(
-            f"Cannot decompress the {encoding} body: {error}", "CANNOT_DECOMPRESS", 271, status=400
-        ) from None
-    raise EngineError(f"Unknown Content-Encoding {encoding[:40]!r}", "UNKNOWN_COMPRESSION_METHOD", 89, status=400)
-
-
-def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
-    """The body in the first encoding that the client accepts and this server has, and its name ('' when none)."""
-    offered = [part.split(";")[0].strip().lower() for part in accepted.split(",")]
-    for encoding in offered:
-        match encoding:
-            case "lz4":
-                import lz4.frame
-
-                return bytes(lz4.frame.compress(body)), encoding
-            case "zstd":
-                from backports import zstd
-
-                return zstd.compress(body), encoding
-            case "gzip":
-                return gzip.compress(body, compresslevel=1), encoding
-            case "deflate":
-                return zlib.compress(body, 1), encoding
-    return body, ""
-
-
-def _content_type(name: str) -> str:
-    if name.startswith(("TabSeparated", "TSV")):
-        return "text/tab-separated-values; charset=UTF-8"
-    if name.startswith("JSON"):
-        return "application/json; charset=UTF-8"
-    if name.startswith("CSV"):
-        return "text/csv; charset=UTF-8"
-    return "application/octet-stream"

@@ -47,7 +47,7 @@ def init(dsn: str, dimensions: tuple[str, ...]) -> None:
 @click.option(
     "--password",
     default="",
-    help="Required from every client when set; needed for any address but loopback. Better given as TIERWISE_STORE_SERVE_PASSWORD.",
+    help="Required from every client when set; needed beyond loopback. Better as TIERWISE_STORE_SERVE_PASSWORD.",
 )
 def serve(path: Path, port: int, host: str, user: str, password: str) -> None:
     """Serve a ClickHouse store in DIR over HTTP, until SIGTERM or Ctrl-C.

@@ -28,6 +28,7 @@ class Binning:
 
     @property
     def bins(self) -> int:
+        """How many bins valid scores have."""
         return len(self.edges) - 1
 
 
@@ -92,8 +93,8 @@ def binning_of(spec: MonitoringDatasetSpec, *, single_precision: bool) -> Binnin
 def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single_precision: bool) -> str:
     """SQL of the 0-based bin of `score`, which the caller has found valid (in the domain, no NaN).
 
-    A first guess by arithmetic may be one bin off near an edge; comparing with the edges themselves, in the precision of
-    the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
+    A first guess by arithmetic may be one bin off near an edge; comparing with the edges themselves, in the precision
+    of the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
     """
     low, high, bins = spec.domain.min, spec.domain.max, binning.regular
     regular = scale_edges(spec)

@@ -19,7 +19,7 @@ def performance_rows(
 ) -> pa.Table:
     """The block's rows, one per slice, version and label that has any prediction.
 
-    Every value follows from the arguments, so writing a block twice gives equal rows, which the table's engine replaces.
+    Every value follows from the arguments: writing a block twice gives equal rows, which the engine replaces.
     `dims` are the slice's dimensions joined by a comma, `value` its key; `label` 2 is unknown.
     """
     block = distributions.block

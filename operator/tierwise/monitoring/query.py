@@ -1,8 +1,10 @@
 """One look's SQL: dataset + scope + blocks → a parameterised query, and the decoding of its answer. Pure.
 
-One scan: every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once per grouping
-set. Values are bound as parameters; identifiers are matched against the table's columns and quoted.
+One scan: every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once per
+grouping set. Values are bound as parameters; identifiers are matched against the table's columns and quoted.
 """
+
+# ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
 from __future__ import annotations
 
@@ -11,27 +13,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
-from tierwise.api.common import duration_seconds
-from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
 from tierwise.monitoring.binning import bin_sql, binning_of, number_sql
 from tierwise.monitoring.cells import Block, Dataset, Scope
-from tierwise.monitoring.refusal import Refused
-from tierwise.monitoring.sqlguard import guard_expression, guard_select
+from tierwise.monitoring.log import Log as Log
+from tierwise.monitoring.log import Source as Source
+from tierwise.monitoring.log import source_sql as source_sql
 
 OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
 LABELS, ANSWERS, ARMS = 3, 3, 2
 CELLS = ARMS * LABELS * ANSWERS  # cells of one block
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The table (or the parenthesised subselect) a dataset reads, as SQL, with its columns and their types."""
-
-    sql: str
-    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,168 +44,11 @@ class Kept:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def quote(identifier: str) -> str:
-    """An identifier as SQL."""
-    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def source_sql(spec: MonitoringDatasetSpec) -> str:
-    """What follows FROM: the quoted table, or the guarded `query` in parentheses.
-
-    Raises:
-        Refused: neither is set, or the guard refuses the query.
-    """
-    if spec.query is not None:
-        # With `table` the query may read that one only; without, any one table.
-        return f"({guard_select(spec.query, tables=None if spec.table is None else (spec.table,))})"
-    if not spec.table:
-        raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
-    parts = spec.table.split(".")
-    if len(parts) > 2 or not all(parts):
-        raise Refused(f"table {spec.table!r} is not a name", "give TABLE or DATABASE.TABLE")
-    if parts[0].lower() in ("system", "information_schema"):
-        raise Refused(
-            f"table {spec.table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED
-        )
-    return ".".join(quote(part) for part in parts)
-
-
 def config_hash(dataset: Dataset) -> int:
     """64 bits over everything that decides what is counted; distributions of different hashes are never compared."""
     spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store"})
     text = json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A dataset's columns as SQL expressions, found in the source's schema and guarded."""
-
-    dataset: Dataset
-    source: Source
-
-    @property
-    def spec(self) -> MonitoringDatasetSpec:
-        return self.dataset.spec
-
-    def column(self, role: str) -> str:
-        """The quoted column of a role such as `score`.
-
-        Raises:
-            Refused: UnknownColumn, naming the columns there are.
-        """
-        name = getattr(self.spec.columns, role)
-        if name is None:
-            raise Refused(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
-        if name not in self.source.columns:
-            known = ", ".join(self.source.columns)
-            where = self.spec.table or "the query"
-            raise Refused(
-                f"dataset {self.dataset.name!r}: column {name!r} is not in {where} (columns: {known})",
-                f"set spec.columns.{_camel(role)}",
-                reason=Reason.UNKNOWN_COLUMN,
-            )
-        return quote(name)
-
-    def type_of(self, role: str) -> str:
-        """The column's ClickHouse type; the column must exist."""
-        return self.source.columns[getattr(self.spec.columns, role)]
-
-    @property
-    def single_precision(self) -> bool:
-        self.column("score")
-        return "Float32" in self.type_of("score")
-
-    def text(self, role: str) -> str:
-        """A column compared with strings."""
-        column = self.column(role)
-        return column if "String" in self.type_of(role) else f"toString({column})"
-
-    def score(self) -> str:
-        """The score as a non-null float in its own precision; null is NaN."""
-        column = self.column("score")
-        kind = self.type_of("score")
-        value = column if "Float32" in kind or "Float64" in kind else f"toFloat64({column})"
-        if "Nullable" in kind:
-            value = f"ifNull({value}, {'toFloat32' if self.single_precision else 'toFloat64'}(nan))"
-        return value
-
-    def valid_score(self, score: str) -> str:
-        """Whether a score is in the domain."""
-        domain = self.spec.domain
-        low = number_sql(domain.min, single_precision=self.single_precision)
-        high = number_sql(domain.max, single_precision=self.single_precision)
-        # NaN compares false with everything, so it is not valid either
-        parts = [f"{score} >= {low}", f"{score} <= {high}"]
-        parts += [f"{score} != {number_sql(x, single_precision=self.single_precision)}" for x in domain.exclude]
-        return "(" + " AND ".join(parts) + ")"
-
-    def answer(self, score: str) -> str:
-        """0 negative, 1 positive, 2 invalid."""
-        threshold = number_sql(self.spec.threshold, single_precision=self.single_precision)
-        positive = f"{score} >= {threshold}" if self.spec.positive == "AtOrAbove" else f"{score} < {threshold}"
-        return f"if({self.valid_score(score)}, toUInt8({positive}), 2)"
-
-    def label_is(self, value: int) -> str:
-        """Whether the label is `value`; null when it is null."""
-        column = self.column("label")
-        return f"{column} = '{value}'" if "String" in self.type_of("label") else f"{column} = {value}"
-
-    def counts(self) -> str | None:
-        """`where`: which labels count. None when all do."""
-        if self.spec.where is None:
-            return None
-        return f"ifNull(toBool({guard_expression(self.spec.where, what='spec.where')}), false)"
-
-    def label(self) -> str:
-        """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1."""
-        cases: list[str] = []
-        if (counts := self.counts()) is not None:
-            cases.append(f"NOT {counts}, 2")
-        if self.spec.columns.labelled_at is not None:
-            late = f"{self.column('labelled_at')} > {self.column('time')} + toIntervalSecond({{maturity:UInt32}})"
-            cases.append(f"ifNull({late}, false), 2")
-        cases += [f"ifNull({self.label_is(1)}, false), 1", f"ifNull({self.label_is(0)}, false), 0"]
-        return f"multiIf({', '.join(cases)}, 2)"
-
-    def dimension(self, name: str) -> str:
-        """A dimension's value as a string; null is the value `null`."""
-        for dimension in self.spec.dimensions:
-            if dimension.name == name:
-                expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
-                return f"ifNull(toString({expression}), 'null')"
-        known = ", ".join(d.name for d in self.spec.dimensions) or "none"
-        raise Refused(
-            f"dataset {self.dataset.name!r}: dimension {name!r} is not defined (dimensions: {known})",
-            "add it to spec.dimensions or slice by one of these",
-            reason=Reason.UNKNOWN_DIMENSION,
-        )
-
-    def scope_conditions(self, scope: Scope) -> list[str]:
-        """Model and tiers; not the versions and not the time."""
-        conditions = []
-        if scope.model is not None and self.spec.columns.model is not None:
-            conditions.append(f"{self.text('model')} = {{model:String}}")
-        if scope.tiers:
-            conditions.append(f"{self.text('tier')} IN {{tiers:Array(String)}}")
-        return conditions
-
-    def scope_parameters(self, scope: Scope) -> dict[str, object]:
-        """Parameters of `scope_conditions`, of the versions and of maturity."""
-        parameters: dict[str, object] = {
-            "baseline": scope.baseline,
-            "candidate": scope.candidate,
-            "maturity": duration_seconds(self.spec.maturity),
-        }
-        if scope.model is not None and self.spec.columns.model is not None:
-            parameters["model"] = scope.model
-        if scope.tiers:
-            parameters["tiers"] = list(scope.tiers)
-        return parameters
-
-    def versions(self) -> str:
-        """Only the two versions: `version = candidate` alone would count any third one as the baseline."""
-        return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
 
 
 def time_parameter(value: datetime) -> str:
@@ -222,11 +58,6 @@ def time_parameter(value: datetime) -> str:
 
 def _micros(value: datetime) -> int:
     return (value - _EPOCH) // timedelta(microseconds=1)
-
-
-def _camel(role: str) -> str:
-    head, *tail = role.split("_")
-    return head + "".join(part.title() for part in tail)
 
 
 def _window(log: Log, start: datetime, end: datetime) -> tuple[list[str], dict[str, object]]:
@@ -241,7 +72,7 @@ def _block_number(log: Log, blocks: Sequence[Block]) -> str | None:
     """SQL of the index of the block a row is in, −1 for a row between blocks; None for one block."""
     if len(blocks) == 1:
         return None
-    for before, after in zip(blocks, blocks[1:], strict=False):
+    for before, after in pairwise(blocks):
         if after.start < before.end:
             raise ValueError(f"blocks must ascend and not overlap: {after.start} is before {before.end}")
     micros = f"toUnixTimestamp64Micro(toDateTime64({log.column('time')}, 6, 'UTC'))"
@@ -377,7 +208,8 @@ def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query
     inside = f"ifNull({start} AND {end}, false)"
     ours = log.versions()
     score = log.score()
-    label = f"isNotNull({log.column('label')}) AND NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
+    neither = f"NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
+    label = f"isNotNull({log.column('label')}) AND {neither}"
     if (counts := log.counts()) is not None:
         label = f"{counts} AND {label}"
     no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"

@@ -1,8 +1,8 @@
 """What SQL people may write in `where`, `expression` and `query`. Pure.
 
-Two readers must agree before a text is let through: a strict scanner (no comment, no second statement, no parameter, every
-name that is called is on a list) and sqlglot's tree (exactly one expression, or one SELECT from the allowed tables). What
-passes is sent as it was written. This is the second line; the first is the store's read-only user.
+Two readers must agree before a text is let through: a strict scanner (no comment, no second statement, no parameter,
+every name that is called is on a list) and sqlglot's tree (exactly one expression, or one SELECT from the allowed
+tables). What passes is sent as it was written. This is the second line; the first is the store's read-only user.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _VALUES = (
     exp.JSONPath, exp.JSONPathPart, exp.CombinedAggFunc, exp.In, exp.Between, exp.IntervalSpan,
 )  # fmt: skip
 _SELECT_PARTS = (
-    exp.Select, exp.From, exp.Table, exp.Where, exp.PreWhere, exp.Subquery, exp.Alias, exp.TableAlias, exp.Star, exp.Final,
-    exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Join,
+    exp.Select, exp.From, exp.Table, exp.Where, exp.PreWhere, exp.Subquery, exp.Alias, exp.TableAlias, exp.Star,
+    exp.Final, exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Join,
 )  # fmt: skip
 _HIDDEN_SCHEMAS = {"system", "information_schema", "_temporary_and_external_tables"}
 _MAX_LENGTH = 8192
@@ -94,7 +94,7 @@ def guard_select(sql: str, *, tables: Sequence[str] | None = None, what: str = "
     return sql.strip()
 
 
-def _parse(sql: str, what: str) -> exp.Expression:
+def _parse(sql: str, what: str) -> exp.Expr:
     _scan(sql, what)
     try:
         trees = sqlglot.parse(sql, read="clickhouse")
@@ -106,7 +106,7 @@ def _parse(sql: str, what: str) -> exp.Expression:
     if len(trees) != 1 or trees[0] is None:
         raise query_refused(f"{what}: it is not exactly one statement", "write one expression or one SELECT")
     tree = trees[0]
-    if not isinstance(tree, exp.Expression):
+    if not isinstance(tree, exp.Expr):
         raise query_refused(f"{what}: it cannot be read as SQL", "write one expression or one SELECT")
     return tree
 
@@ -149,7 +149,7 @@ def _function_refused(name: str, what: str) -> Refused:
     return query_refused(f"{what}: the function {name!r} is not allowed", remedy)
 
 
-def _refuse_unless(node: exp.Expression, allowed: tuple[type, ...], what: str) -> None:
+def _refuse_unless(node: exp.Expr, allowed: tuple[type, ...], what: str) -> None:
     if isinstance(node, exp.Window | exp.Placeholder | exp.Parameter | exp.Command) or not isinstance(node, allowed):
         raise query_refused(
             f"{what}: {type(node).__name__.upper()} is not allowed", "use columns, operators and plain functions"
@@ -163,7 +163,7 @@ def _refuse_unless(node: exp.Expression, allowed: tuple[type, ...], what: str) -
         raise query_refused(f"{what}: * is not an expression", "name a column")
 
 
-def _refuse_clauses(node: exp.Expression, what: str) -> None:
+def _refuse_clauses(node: exp.Expr, what: str) -> None:
     for clause in ("settings", "format", "into", "locks", "connect", "sample", "offset", "laterals", "qualify"):
         if node.args.get(clause):
             raise query_refused(f"{what}: it has {clause.upper()}", "remove the clause")
