@@ -14,8 +14,8 @@ from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.survey import survey_query
-from tierwise.runtime.analysis import Seen
 from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.recorded import Seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS = {".parquet": "Parquet", ".csv": "CSVWithNames", ".tsv": "TabSeparatedWithNames"}
@@ -75,7 +75,7 @@ def _literal(text: str) -> str:
 
 
 class RecordedStore:
-    """Implements `runtime.analysis.RecordedLog` on a ClickHouse store, a server or embedded."""
+    """Implements `runtime.recorded.RecordedLog` on a ClickHouse store, a server or embedded."""
 
     def __init__(self, store: ClickHouseStore) -> None:
         self._store = store

@@ -25,7 +25,8 @@ from tierwise.cli.analysis_options import (
 from tierwise.cli.output import PIPE_WIDTH, Progress, console_for
 from tierwise.report.analysis_json import analysis_json
 from tierwise.report.analysis_table import render_analysis
-from tierwise.runtime.analysis import Analysis, RecordedLog, analyze
+from tierwise.runtime.analysis import Analysis, analyze
+from tierwise.runtime.recorded import RecordedLog
 
 EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4}
 

@@ -14,53 +14,21 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tierwise
-from tierwise.api.common import Margin, Version
-from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, SliceVerdict, TierStatus
-from tierwise.api.names import GateDecision, Verdict
-from tierwise.metrics import registry
-from tierwise.monitoring.judgement import Result
-from tierwise.report.charts import IntervalMarks, Timeline, interval_marks, timeline_of
+from tierwise.api.common import Version
+from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
+from tierwise.api.names import GateDecision
+from tierwise.report.charts import Timeline, timeline_of
 from tierwise.report.text import (
     count_text,
     duration_text,
-    e_value_text,
-    margin_text,
-    points_text,
     rate_text,
-    slice_text,
 )
+from tierwise.report.verdict_rows import VerdictRow, of_result, of_verdict, rows_of
 from tierwise.report.view import RESULT_TONE, View, view_of
 from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.analysis import Analysis
 
-MOST_ROWS = 100
-_TONE = {
-    Verdict.REGRESSED: "bad",
-    Verdict.NON_INFERIOR: "good",
-    Verdict.IMPROVED: "good",
-    Verdict.INCONCLUSIVE: "waiting",
-    Verdict.INSUFFICIENT_DATA: "quiet",
-}
 _GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDecision.ROLL_BACK: "bad"}
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """A slice and metric as text, with the marks of its interval."""
-
-    slice: str
-    metric: str
-    baseline: str
-    baseline_counts: str
-    candidate: str
-    candidate_counts: str
-    difference: str
-    interval: str
-    margin: str
-    e_value: str
-    verdict: str
-    tone: str
-    marks: IntervalMarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +53,6 @@ class Section:
     timeline: Timeline | None
     versions: tuple[tuple[str, Version], ...]
     tables: tuple[VerdictTable, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What SliceVerdict and Result have in common."""
-
-    metric: str
-    slice: str
-    verdict: Verdict
-    candidate: tuple[int, int]
-    baseline: tuple[int, int]
-    difference: float | None
-    interval: tuple[float, float] | None
-    margin: Margin
-    log10_e: float | None
 
 
 def write_report(
@@ -165,7 +118,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
                     VerdictTable(
                         heading="Slices, most evidence of a regression first",
                         line=line,
-                        rows=_rows([_of_result(r) for r in judgement.results]),
+                        rows=rows_of([of_result(r) for r in judgement.results]),
                         is_open=True,
                     ),
                 ),
@@ -242,7 +195,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
     return VerdictTable(
         heading=f"{tier.name}: {tier.phase}",
         line=" · ".join(parts),
-        rows=_rows([_of_verdict(found, spec) for found in tier.worst]),
+        rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
         is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
     )
 
@@ -253,86 +206,6 @@ def _coverage_text(coverage: Coverage) -> str:
     if coverage.traffic is None:
         return text
     return f"{text}, {rate_text(coverage.traffic)} of the traffic in slices with labels enough"
-
-
-def _of_result(result: Result) -> _Measured:
-    return _Measured(
-        metric=result.metric,
-        slice=slice_text(result.slice),
-        verdict=result.verdict,
-        candidate=(result.candidate.n, result.candidate.bad),
-        baseline=(result.baseline.n, result.baseline.bad),
-        difference=result.difference,
-        interval=result.interval,
-        margin=result.margin,
-        log10_e=result.log10_e,
-    )
-
-
-def _of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> _Measured:
-    margins = {
-        (dataset.name, metric.name): metric.margin
-        for dataset in spec.strategy.analysis.datasets
-        for metric in dataset.metrics
-    }
-    return _Measured(
-        metric=found.metric,
-        slice=slice_text(found.slice),
-        verdict=found.verdict,
-        candidate=(found.candidate_n, found.candidate_bad),
-        baseline=(found.baseline_n, found.baseline_bad),
-        difference=found.difference,
-        interval=(found.interval[0], found.interval[1]) if found.interval else None,
-        margin=margins.get((found.dataset, found.metric), Margin(absolute=0.0)),
-        log10_e=found.log10_e,
-    )
-
-
-def _rows(found: Sequence[_Measured]) -> tuple[VerdictRow, ...]:
-    shown = found[:MOST_ROWS]
-    marks = interval_marks(
-        [row.difference for row in shown],
-        [row.interval for row in shown],
-        [_gap(row) for row in shown],
-        [not _higher_is_better(row.metric) for row in shown],
-    )
-    return tuple(_row(row, mark) for row, mark in zip(shown, marks, strict=True))
-
-
-def _row(row: _Measured, marks: IntervalMarks) -> VerdictRow:
-    interval = f"{row.interval[0] * 100:+.2f} … {row.interval[1] * 100:+.2f} pp" if row.interval else "–"
-    return VerdictRow(
-        slice=row.slice,
-        metric=row.metric,
-        baseline=rate_text(_value(row.metric, *row.baseline)),
-        baseline_counts=f"{row.baseline[1]} bad of {row.baseline[0]}",
-        candidate=rate_text(_value(row.metric, *row.candidate)),
-        candidate_counts=f"{row.candidate[1]} bad of {row.candidate[0]}",
-        difference=points_text(row.difference),
-        interval=interval,
-        margin=margin_text(row.margin),
-        e_value=e_value_text(row.log10_e),
-        verdict=str(row.verdict),
-        tone=_TONE[row.verdict],
-        marks=marks,
-    )
-
-
-def _gap(row: _Measured) -> float:
-    n, bad = row.baseline
-    if row.margin.relative is not None:
-        return row.margin.relative * (bad / n if n else 0.0)
-    return row.margin.absolute or 0.0
-
-
-def _higher_is_better(metric: str) -> bool:
-    return metric in registry.names() and registry.get(metric).direction == "HigherIsBetter"
-
-
-def _value(metric: str, n: int, bad: int) -> float | None:
-    if metric in registry.names():
-        return registry.get(metric).value(n, bad)
-    return bad / n if n else None
 
 
 def _moment(value: datetime) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
@@ -24,50 +23,13 @@ from tierwise.monitoring.evidence import begin
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
-from tierwise.monitoring.query import Query
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.errors import SpecError
+from tierwise.runtime.recorded import RecordedLog, Seen
 
 MAX_BLOCKS = 50_000
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Rows of one version in a log."""
-
-    rows: int
-    first: datetime
-    last: datetime
-
-
-class RecordedLog(Protocol):
-    """What an analysis reads; adapters/recorded.py has it for ClickHouse and files."""
-
-    def check(self, dataset: Dataset) -> None:
-        """Raises when the dataset cannot be read."""
-        ...
-
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
-        """Every version of the scope's model and tiers, with its rows in the window."""
-        ...
-
-    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
-        """As PredictionStore."""
-        ...
-
-    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
-        """As PredictionStore."""
-        ...
-
-    def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
-        """The exact query that `read_cells` sends."""
-        ...
-
-    def hash_of(self, dataset: Dataset) -> str:
-        """16 hex digits that pin what is counted; ml_performance carries the same."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""Slices and metrics as rows of text with marks, from a judgement or from a rollout's status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tierwise.api.common import Margin
+from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
+from tierwise.api.names import Verdict
+from tierwise.metrics import registry
+from tierwise.monitoring.judgement import Result
+from tierwise.report.charts import IntervalMarks, interval_marks
+from tierwise.report.text import e_value_text, margin_text, points_text, rate_text, slice_text
+
+MOST_ROWS = 100
+_TONE = {
+    Verdict.REGRESSED: "bad",
+    Verdict.NON_INFERIOR: "good",
+    Verdict.IMPROVED: "good",
+    Verdict.INCONCLUSIVE: "waiting",
+    Verdict.INSUFFICIENT_DATA: "quiet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A slice and metric as text, with the marks of its interval."""
+
+    slice: str
+    metric: str
+    baseline: str
+    baseline_counts: str
+    candidate: str
+    candidate_counts: str
+    difference: str
+    interval: str
+    margin: str
+    e_value: str
+    verdict: str
+    tone: str
+    marks: IntervalMarks
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What SliceVerdict and Result have in common."""
+
+    metric: str
+    slice: str
+    verdict: Verdict
+    candidate: tuple[int, int]
+    baseline: tuple[int, int]
+    difference: float | None
+    interval: tuple[float, float] | None
+    margin: Margin
+    log10_e: float | None
+
+
+def of_result(result: Result) -> Measured:
+    """Of a judgement."""
+    return Measured(
+        metric=result.metric,
+        slice=slice_text(result.slice),
+        verdict=result.verdict,
+        candidate=(result.candidate.n, result.candidate.bad),
+        baseline=(result.baseline.n, result.baseline.bad),
+        difference=result.difference,
+        interval=result.interval,
+        margin=result.margin,
+        log10_e=result.log10_e,
+    )
+
+
+def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
+    """Of a rollout's status; the margin is in its strategy."""
+    margins = {
+        (dataset.name, metric.name): metric.margin
+        for dataset in spec.strategy.analysis.datasets
+        for metric in dataset.metrics
+    }
+    return Measured(
+        metric=found.metric,
+        slice=slice_text(found.slice),
+        verdict=found.verdict,
+        candidate=(found.candidate_n, found.candidate_bad),
+        baseline=(found.baseline_n, found.baseline_bad),
+        difference=found.difference,
+        interval=(found.interval[0], found.interval[1]) if found.interval else None,
+        margin=margins.get((found.dataset, found.metric), Margin(absolute=0.0)),
+        log10_e=found.log10_e,
+    )
+
+
+def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
+    """At most `MOST_ROWS` rows, all with marks on one scale."""
+    shown = found[:MOST_ROWS]
+    marks = interval_marks(
+        [row.difference for row in shown],
+        [row.interval for row in shown],
+        [_gap(row) for row in shown],
+        [not _higher_is_better(row.metric) for row in shown],
+    )
+    return tuple(_row(row, mark) for row, mark in zip(shown, marks, strict=True))
+
+
+def _row(row: Measured, marks: IntervalMarks) -> VerdictRow:
+    interval = f"{row.interval[0] * 100:+.2f} … {row.interval[1] * 100:+.2f} pp" if row.interval else "–"
+    return VerdictRow(
+        slice=row.slice,
+        metric=row.metric,
+        baseline=rate_text(_value(row.metric, *row.baseline)),
+        baseline_counts=f"{row.baseline[1]} bad of {row.baseline[0]}",
+        candidate=rate_text(_value(row.metric, *row.candidate)),
+        candidate_counts=f"{row.candidate[1]} bad of {row.candidate[0]}",
+        difference=points_text(row.difference),
+        interval=interval,
+        margin=margin_text(row.margin),
+        e_value=e_value_text(row.log10_e),
+        verdict=str(row.verdict),
+        tone=_TONE[row.verdict],
+        marks=marks,
+    )
+
+
+def _gap(row: Measured) -> float:
+    n, bad = row.baseline
+    if row.margin.relative is not None:
+        return row.margin.relative * (bad / n if n else 0.0)
+    return row.margin.absolute or 0.0
+
+
+def _higher_is_better(metric: str) -> bool:
+    return metric in registry.names() and registry.get(metric).direction == "HigherIsBetter"
+
+
+def _value(metric: str, n: int, bad: int) -> float | None:
+    if metric in registry.names():
+        return registry.get(metric).value(n, bad)
+    return bad / n if n else None

@@ -1,0 +1,48 @@
+"""The port of a recorded log: what an analysis reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Rows of one version in a log."""
+
+    rows: int
+    first: datetime
+    last: datetime
+
+
+class RecordedLog(Protocol):
+    """What an analysis reads; adapters/recorded.py has it for ClickHouse and files."""
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises when the dataset cannot be read."""
+        ...
+
+    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+        """Every version of the scope's model and tiers, with its rows in the window."""
+        ...
+
+    def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """As PredictionStore."""
+        ...
+
+    def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """As PredictionStore."""
+        ...
+
+    def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
+        """The exact query that `read_cells` sends."""
+        ...
+
+    def hash_of(self, dataset: Dataset) -> str:
+        """16 hex digits that pin what is counted; ml_performance carries the same."""
+        ...
