@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import yaml
+
 from tests.unit.cli.bot_score import judging, rolled_back, spec
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.usefixtures("crds_installed")]

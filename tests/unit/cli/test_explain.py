@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 
+from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
 from tierwise.cli.explain import print_explanation
 from tierwise.cli.status import exit_code

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from tests.support.api_cases import cases
 
+from tests.support.api_cases import cases
 from tierwise.cli.lint import command
 
 DEPLOYMENT = """\

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 
 import pytest
-from tests.unit.cli.bot_score import NOW, REASON, a_deployment, condition, judging, rolled_back
 
+from tests.unit.cli.bot_score import NOW, REASON, a_deployment, condition, judging, rolled_back
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.html import deployment_html, write_report
 from tierwise.report.text import count_text, duration_text, e_value_text, rate_text

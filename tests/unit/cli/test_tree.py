@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
-from tests.unit.cli.bot_score import NOW, a_deployment, a_twin, judging, rolled_back, tiers
 
+from tests.unit.cli.bot_score import NOW, a_deployment, a_twin, judging, rolled_back, tiers
 from tierwise.report.tree import render_tree
 
 EXPECTED = """\
