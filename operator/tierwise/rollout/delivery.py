@@ -10,7 +10,7 @@ from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER, Reason
 from tierwise.rollout.actions import Action, DeleteTwin, Deliver
-from tierwise.rollout.flight import Flight, Step, progressing, stalled, with_tier, with_workloads
+from tierwise.rollout.flight import Flight, Step, finished_tier, progressing, stalled, tier_status, with_workloads
 from tierwise.rollout.observation import WorkloadView
 from tierwise.rollout.versions import difference, is_running
 
@@ -146,9 +146,8 @@ def delivering(flight: Flight, tier: TierStatus) -> Step:
             status, Reason.DELIVERING, f"{tier.name}: delivered, {len(twins)} candidate twins to delete"
         )
         return Step(status, actions, min(1.0, flight.poll_seconds))
-    status = with_tier(
-        status, tier.name, phase="Delivered", finished_at=flight.now, pods_changes=tier.pods_changes[-1:]
-    )
+    ended = finished_tier(tier_status(status, tier.name), "Delivered", flight.now)
+    status = status.model_copy(update={"tiers": [ended if t.name == tier.name else t for t in status.tiers]})
     return Step(progressing(status, Reason.DELIVERING, f"{tier.name}: delivered"), (), 0.0)
 
 

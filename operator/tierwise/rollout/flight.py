@@ -9,7 +9,7 @@ from typing import Any
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import Tier
-from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, TierStatus, WorkloadStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, TierPhase, TierStatus, WorkloadStatus
 from tierwise.api.names import Reason
 from tierwise.rollout.actions import Action
 from tierwise.rollout.observation import Observation, RolloutView, TierView, TwinView, WorkloadView
@@ -90,6 +90,16 @@ def with_workloads(status: ModelRolloutStatus, tier: str, records: Sequence[Work
 def tier_status(status: ModelRolloutStatus, name: str) -> TierStatus:
     """The record of one tier."""
     return next(tier for tier in status.tiers if tier.name == name)
+
+
+def finished_tier(tier: TierStatus, phase: TierPhase, now: datetime) -> TierStatus:
+    """The tier's record at its end, without what only the judging of it needed: the status must stay small."""
+    frozen = tier.frozen
+    if frozen is not None:
+        datasets = [dataset.model_copy(update={"slices": []}) for dataset in frozen.datasets]
+        frozen = frozen.model_copy(update={"datasets": datasets, "powered": "", "prior_rates": {}})
+    last = tier.pods_changes[-1:]
+    return tier.model_copy(update={"phase": phase, "finished_at": now, "frozen": frozen, "pods_changes": last})
 
 
 def progressing(status: ModelRolloutStatus, reason: Reason, message: str) -> ModelRolloutStatus:

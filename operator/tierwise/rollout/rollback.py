@@ -7,7 +7,7 @@ from tierwise.api.names import Reason
 from tierwise.rollout import commands
 from tierwise.rollout.actions import Action, DeleteTwin
 from tierwise.rollout.delivery import conflict_message, converge
-from tierwise.rollout.flight import Flight, Step, stalled, with_workloads
+from tierwise.rollout.flight import Flight, Step, finished_tier, stalled, with_workloads
 from tierwise.rollout.observation import DeploymentView, RolloutView
 from tierwise.rollout.versions import identity_of
 from tierwise.rollout.wording import clip
@@ -102,12 +102,7 @@ def _waiting(flight: Flight, status: ModelRolloutStatus, actions: tuple[Action, 
 
 def _finished(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
     tiers = [
-        tier.model_copy(
-            update={"phase": "RolledBack", "finished_at": flight.now, "pods_changes": tier.pods_changes[-1:]}
-        )
-        if tier.phase == "RollingBack"
-        else tier
-        for tier in status.tiers
+        finished_tier(tier, "RolledBack", flight.now) if tier.phase == "RollingBack" else tier for tier in status.tiers
     ]
     update = {"tiers": tiers, "finished_at": flight.now, "stalled_since": None}
     if status.superseded_by is not None:

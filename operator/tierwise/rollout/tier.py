@@ -132,7 +132,8 @@ def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | No
 
 def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if tier.judging_since is None:
-        return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready"
+        candidate = f"{arms.candidate_ready} of {arms.candidate_wanted} candidate"
+        return f"{candidate} and {arms.baseline_ready} of {arms.baseline_wanted} baseline pods ready"
     if flight.now < tier.judging_since:
         return f"candidate pods are warm at {wording.clock_time(tier.judging_since)}"
     judged = flight.observation.judgement

@@ -13,7 +13,6 @@ import numpy as np
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.api.names import Reason
-from tierwise.metrics import registry
 from tierwise.monitoring.cells import Dataset, Scope
 from tierwise.monitoring.evidence import Evidence, begin, fold
 from tierwise.monitoring.judge import judge
@@ -25,6 +24,7 @@ from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, R
 from tierwise.runtime.datasets import Source, Stores, resolve, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.history import read_history
+from tierwise.runtime.holds import missing, require_unchanged
 from tierwise.runtime.ports import Fleet
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
@@ -164,7 +164,7 @@ class Judging:
     def _judge(
         self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
     ) -> Judgement | JudgementUnavailable:
-        _require_unchanged(frozen, sources)
+        require_unchanged(frozen, sources)
         scopes = _scopes(request, sources)
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         mature: list[datetime] = []
@@ -182,7 +182,7 @@ class Judging:
         assert request.tier.judging_since is not None
         blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature))
         judged = judge(self._fold(request, sources, scopes, frozen, blocks), at=request.now)
-        return _missing(request, judged) or judged
+        return missing(request.tier.name, request.rollout.spec, judged) or judged
 
     def _fold(
         self,
@@ -251,40 +251,3 @@ def _scopes(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, Sc
         )
         for name, source in sources.items()
     }
-
-
-def _require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
-    for kept in frozen.datasets:
-        source = sources.get(kept.name)
-        if source is None or config_hash(source.dataset) != kept.config_hash:
-            raise SpecError(
-                f"MonitoringDataset {kept.name!r} was edited while the tier was judged",
-                "restore it, or set tierwise.io/retry to judge the tier anew",
-                reason=Reason.DATASET_INVALID,
-            )
-
-
-def _missing(request: LookRequest, judged: Judgement) -> JudgementUnavailable | None:
-    """Blocks were folded, but an arm or the labels are not in them."""
-    if judged.blocks == 0:
-        return None
-    baseline, candidate = judged.rows
-    tier, spec = request.tier.name, request.rollout.spec
-    if not baseline and not candidate:
-        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check columns"
-        return JudgementUnavailable(Reason.NO_ROWS, text)
-    if not baseline:
-        text = (
-            f"{tier}: no predictions of {spec.from_.name} beside {candidate} of {spec.to.name}; check how pods name it"
-        )
-        return JudgementUnavailable(Reason.BASELINE_MISSING, text)
-    if not candidate:
-        text = (
-            f"{tier}: no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
-        )
-        return JudgementUnavailable(Reason.CANDIDATE_MISSING, text)
-    names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
-    if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
-        text = f"{tier}: none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
-        return JudgementUnavailable(Reason.NO_LABELS, text)
-    return None

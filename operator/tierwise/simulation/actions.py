@@ -21,6 +21,7 @@ from tierwise.rollout.actions import (
 )
 from tierwise.rollout.observation import DeploymentView, Running
 from tierwise.runtime.errors import ConflictError
+from tierwise.simulation.objects import StoredRollout
 from tierwise.simulation.workloads import SimulatedWorkload
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ def apply_action(fleet: SimulatedFleet, deployment: DeploymentView, action: Acti
 
 
 def _create_rollout(fleet: SimulatedFleet, deployment: DeploymentView, action: CreateRollout) -> bool:
-    from tierwise.simulation.fleet import StoredRollout
-
     existing = fleet.rollouts.get(action.name)
     if existing is not None:
         if existing.owner_uid != deployment.uid or existing.spec != action.spec:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import TWIN_SUFFIX
 from tierwise.rollout.actions import Action, Event
@@ -17,43 +17,13 @@ from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.ports import Clock
 from tierwise.simulation.actions import apply_action
 from tierwise.simulation.faults import NoFaults
+from tierwise.simulation.objects import StoredDeployment, StoredRollout, deployment_view, rollout_view
 from tierwise.simulation.workloads import SimulatedPod, SimulatedWorkload
 
 if TYPE_CHECKING:
     from tierwise.simulation.faults import Faults
 
 NAMESPACE = "default"
-
-
-@dataclass(slots=True)
-class StoredDeployment:
-    """A ModelDeployment as the API server would keep it."""
-
-    name: str
-    uid: str
-    spec: ModelDeploymentSpec
-    created_at: datetime
-    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
-    generation: int = 1
-    version: int = 1
-    annotations: dict[str, str] = field(default_factory=dict)
-    deleting: bool = False
-    has_finalizer: bool = False
-
-
-@dataclass(slots=True)
-class StoredRollout:
-    """A ModelRollout as the API server would keep it."""
-
-    name: str
-    uid: str
-    owner_uid: str
-    spec: ModelRolloutSpec
-    created_at: datetime
-    status: ModelRolloutStatus = field(default_factory=ModelRolloutStatus)
-    version: int = 1
-    deleting: bool = False
-    has_finalizer: bool = False
 
 
 class SimulatedFleet:
@@ -176,24 +146,12 @@ class SimulatedFleet:
         stored = self.deployments.get(name) if namespace == NAMESPACE else None
         if stored is None:
             return None
-        return DeploymentView(
-            namespace=NAMESPACE,
-            name=name,
-            uid=stored.uid,
-            generation=stored.generation,
-            resource_version=str(stored.version),
-            spec=stored.spec,
-            status=stored.status,
-            annotations=dict(stored.annotations),
-            deleting=stored.deleting,
-            has_finalizer=stored.has_finalizer,
-            created_at=stored.created_at,
-        )
+        return deployment_view(NAMESPACE, stored)
 
     def list_rollouts(self, deployment: DeploymentView) -> tuple[RolloutView, ...]:
         """Of this owner, by revision."""
         found = [stored for stored in self.rollouts.values() if stored.owner_uid == deployment.uid]
-        return tuple(_rollout_view(stored) for stored in sorted(found, key=lambda stored: stored.spec.revision))
+        return tuple(rollout_view(stored) for stored in sorted(found, key=lambda stored: stored.spec.revision))
 
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
         """Workloads by selector, and everything that has a twin's name."""
@@ -319,18 +277,3 @@ class SimulatedFleet:
             if (twin := self.workloads.get(workload.name + TWIN_SUFFIX)) is not None
         )
         return TierView(name, views, twins)
-
-
-def _rollout_view(stored: StoredRollout) -> RolloutView:
-    return RolloutView(
-        name=stored.name,
-        uid=stored.uid,
-        generation=1,
-        resource_version=str(stored.version),
-        created_at=stored.created_at,
-        spec=stored.spec,
-        status=stored.status,
-        owner_uid=stored.owner_uid,
-        deleting=stored.deleting,
-        has_finalizer=stored.has_finalizer,
-    )

@@ -14,7 +14,7 @@ CARRIERS = ("AA", "HA")
 
 
 class PredictionLog:
-    """Rows of an hour before T0 and some after it: `per_second` predictions, a fifth of them the candidate's from T0 on.
+    """Rows of an hour before T0 and some after it: `per_second` predictions, from T0 on a fifth the candidate's.
 
     `error_rates` is per arm; label and answer follow from them. `until` is when the log ends.
     """

@@ -1,0 +1,51 @@
+"""What of a look's result cannot be judged: a dataset that was edited, an arm or labels that are not in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tierwise.api.modelrollout import Frozen, ModelRolloutSpec
+from tierwise.api.names import Reason
+from tierwise.metrics import registry
+from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.plan import config_hash
+from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.runtime.datasets import Source
+from tierwise.runtime.errors import SpecError
+
+
+def require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
+    """Raise SpecError when a dataset is not the one whose evidence was folded so far."""
+    for kept in frozen.datasets:
+        source = sources.get(kept.name)
+        if source is None or config_hash(source.dataset) != kept.config_hash:
+            raise SpecError(
+                f"MonitoringDataset {kept.name!r} was edited while the tier was judged",
+                "restore it, or set tierwise.io/retry to judge the tier anew",
+                reason=Reason.DATASET_INVALID,
+            )
+
+
+def missing(tier: str, spec: ModelRolloutSpec, judged: Judgement) -> JudgementUnavailable | None:
+    """Blocks were folded, but an arm or the labels are not in them."""
+    if judged.blocks == 0:
+        return None
+    baseline, candidate = judged.rows
+    if not baseline and not candidate:
+        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check columns"
+        return JudgementUnavailable(Reason.NO_ROWS, text)
+    if not baseline:
+        text = (
+            f"{tier}: no predictions of {spec.from_.name} beside {candidate} of {spec.to.name}; check how pods name it"
+        )
+        return JudgementUnavailable(Reason.BASELINE_MISSING, text)
+    if not candidate:
+        text = (
+            f"{tier}: no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
+        )
+        return JudgementUnavailable(Reason.CANDIDATE_MISSING, text)
+    names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
+    if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
+        text = f"{tier}: none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
+        return JudgementUnavailable(Reason.NO_LABELS, text)
+    return None
