@@ -46,7 +46,7 @@ class Demo:
     def shows(self, text: str, seconds: float = REAL_SECONDS) -> None:
         """Wait until the output has the text; fails at once when the demo ends before."""
         eventually(
-            lambda: text in self.output or self.process.poll() is not None, seconds=seconds, what=f"output {text!r}"
+            lambda: text in self.output or self.process.poll() is not None, within=seconds, what=f"output {text!r}"
         )
         assert text in self.output, self.output
 
@@ -118,7 +118,7 @@ def test_demo_on_a_real_control_plane_rolls_v2_back_and_brings_v3_through_all_ti
     assert re.search(r"modelrollout\S+/delay-predictor-1 .*RolledBack", end)
     assert re.search(r"modelrollout\S+/delay-predictor-2 .*Completed", end)
     assert "$ tierwise explain delay-predictor" in end
-    eventually(lambda: not run.processes(), seconds=END_SECONDS, what="the end of all processes")
+    eventually(lambda: not run.processes(), within=END_SECONDS, what="the end of all processes")
 
 
 @pytest.mark.needs_cluster
@@ -129,7 +129,6 @@ def test_demo_on_a_real_control_plane_rolls_v2_back_and_brings_v3_through_all_ti
     [
         ("starting the control plane", signal.SIGINT),
         ("kubectl create namespace", signal.SIGINT),
-        ("waits: WarmingUp", signal.SIGINT),
         ("waits: WarmingUp", signal.SIGTERM),
         ("waits: WarmingUp", signal.SIGKILL),
     ],
@@ -143,7 +142,7 @@ def test_demo_that_is_ended_at_any_time_leaves_no_process_behind(
     os.killpg(run.process.pid, number)
     code = run.process.wait(END_SECONDS)
     assert code == (-number if number == signal.SIGKILL else 130), run.output
-    eventually(lambda: not run.processes(), seconds=END_SECONDS, what=f"the end of {run.processes()}")
+    eventually(lambda: not run.processes(), within=END_SECONDS, what=f"the end of {run.processes()}")
 
 
 def test_demo_says_which_packages_it_lacks_and_how_to_get_them(tmp_path: Path):

@@ -98,7 +98,7 @@ def _prepare(stage: ConsoleStage) -> ScoredFlights:
     if missing:
         raise DemoError(
             f"the Python packages {', '.join(sorted(missing))} are not installed",
-            f"pip install 'tierwise[{','.join(sorted({*missing.values(), 'local'}))}]'",
+            f"install them: pip install 'tierwise[{','.join(sorted({*missing.values(), 'local'}))}]'",
         )
     flights = scored_flights(stage.say)
     stage.say(
