@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.polling import eventually
 
+from tests.support.polling import eventually
 from tierwise.demo.models import scored_flights
 
 MARKER = "TIERWISE_TEST_MARKER"  # inherited by every process that the demo starts, however deep

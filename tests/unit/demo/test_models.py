@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.unit.demo.offline import flights
-
 from tierwise.demo.models import BROKEN_CARRIER
 
 
