@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(420)]
 def served(
     control_plane: Cluster, crds_installed: None, namespace: str, kubectl: Kubectl, tmp_path: Path
 ) -> Iterator[Kubectl]:
-    """A model in three tiers with traffic, a store and an operator; v2 has 3 % false alarms on residential addresses."""
+    """A model in three tiers with traffic, a store and an operator; v2 alarms falsely at home: 3 %."""
     source = residential(3000, residential_share=0.2, tier_shares=EQUAL_TIERS)
     kubectl.apply(*(workload(tier) for tier in TIERS), monitoring_dataset("asn_type", "browser"))
     with (
