@@ -98,6 +98,11 @@ class Log:
         """The score as a non-null float in its own precision; null is NaN."""
         column = self.column("score")
         kind = self.type_of("score")
+        if not any(number in kind for number in ("Float", "Int", "Decimal", "Bool")):
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the score {self.spec.columns.score!r} is {kind}, not a number",
+                "set spec.columns.score to the column of the score",
+            )
         value = column if "Float32" in kind or "Float64" in kind else f"toFloat64({column})"
         if "Nullable" in kind:
             value = f"ifNull({value}, {'toFloat32' if self.single_precision else 'toFloat64'}(nan))"
