@@ -92,7 +92,10 @@ def _evidence(record: TierStatus) -> list[str]:
             f"worse, {coverage.inconclusive} are open and {coverage.insufficient} have too few labels"
         )
         if coverage.traffic is not None:
-            text += f"; slices with labels enough for a claim hold {rate_text(coverage.traffic)} of the traffic"
+            text += (
+                f"; in the dimension covered worst, slices with labels enough for a claim hold "
+                f"{rate_text(coverage.traffic)} of the traffic"
+            )
         sentences.append(text + ".")
     return sentences
 
