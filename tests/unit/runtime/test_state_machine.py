@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
+from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import Reason
 from tierwise.rollout.observation import JudgementUnavailable, Running
 from tierwise.runtime.errors import ConflictError
-from tierwise.simulation.faults import CrashError, FaultAtWrite
+from tierwise.simulation.faults import CrashError, FaultAtWrite, NoFaults
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer")
 BROKEN = JudgementUnavailable(Reason.UNKNOWN_COLUMN, "no such column", stalled=True)
@@ -23,6 +24,7 @@ ANSWERS = {
     "immature": None,
 }
 ALLOWED_PROMOTIONS = {"NonInferior", "PromoteRequested", "MaxDuration"}
+SECONDS = st.sampled_from([0, 5, 30, 100])
 WORKLOADS = ("bot-3", "bot-2", "bot-1")
 
 
@@ -35,6 +37,7 @@ class Machine(RuleBasedStateMachine):
         self.version = "v1"
         self.changes: dict[str, object] = {}
         self.values = 0
+        self.promotions: list[str] = []
         self.foreign = 0
 
     @initialize(choice=st.sampled_from(["Hold", "Promote", "RollBack"]), automatic=st.booleans())
@@ -44,8 +47,13 @@ class Machine(RuleBasedStateMachine):
         self.on_inconclusive = choice
         self.world.adopted(**self.changes)
         self.world.judge.answer = lambda request: self._answer(request)
-        self.answer = "immature"
+        self.answer = "non-inferior"
         self.said: dict[tuple[str, str], set[str]] = {}
+        self.a_person_sets_the_version("v2", 5)
+
+    def tiers(self) -> list[TierStatus]:
+        stored = self.world.fleet.rollouts.get(self.world.status.rollout or "")
+        return list(stored.status.tiers) if stored is not None else []
 
     def _answer(self, request):
         self.said.setdefault((request.rollout.name, request.tier.name), set()).add(self.answer)
@@ -55,14 +63,20 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.run(seconds)
 
-    @rule(answer=st.sampled_from(sorted(ANSWERS)))
-    def the_log_says(self, answer: str) -> None:
+    @rule(answer=st.sampled_from(sorted(ANSWERS)), seconds=SECONDS)
+    def the_log_says(self, answer: str, seconds: int) -> None:
         self.answer = answer
+        self.world.run(seconds)
 
-    @rule(version=st.sampled_from(["v1", "v2", "v3", "v4"]))
-    def a_person_sets_the_version(self, version: str) -> None:
+    @rule(seconds=SECONDS)
+    def the_log_says_it_is_good(self, seconds: int) -> None:
+        self.the_log_says("non-inferior", seconds)
+
+    @rule(version=st.sampled_from(["v1", "v2", "v3", "v4"]), seconds=SECONDS)
+    def a_person_sets_the_version(self, version: str, seconds: int) -> None:
         self.version = version
         self.world.apply(version, **self.changes)
+        self.world.run(seconds)
 
     @rule()
     def a_person_pauses_or_resumes(self) -> None:
@@ -74,12 +88,15 @@ class Machine(RuleBasedStateMachine):
         self.values += 1
         rollout = self.world.status.rollout or "none"
         value = f"{rollout}/{what} {self.values}" if verb == "promote" else f"because {self.values}"
+        if verb == "promote":
+            self.promotions.append(value)
         self.world.fleet.annotate(NAME, **{verb: value})
 
     @rule(name=st.sampled_from(WORKLOADS), replicas=st.integers(0, 20))
     def an_autoscaler_scales(self, name: str, replicas: int) -> None:
         self.world.fleet.workloads[name].replicas = replicas
 
+    @precondition(lambda self: any(tier.phase == "Delivered" for tier in self.tiers()))
     @rule(name=st.sampled_from(WORKLOADS), version=st.sampled_from(["v1", "v2", "v0"]))
     def somebody_overwrites(self, name: str, version: str) -> None:
         self.foreign += 1
@@ -132,6 +149,8 @@ class Machine(RuleBasedStateMachine):
                 if tier.gate is None or tier.gate.decision != "Promote":
                     continue
                 assert tier.gate.reason in ALLOWED_PROMOTIONS
+                if tier.gate.reason == "PromoteRequested":
+                    assert any(value.startswith(f"{stored.name}/") for value in self.promotions)
                 if tier.gate.reason == "NonInferior":
                     assert "non-inferior" in self.said[stored.name, tier.name]
                 if tier.gate.reason == "MaxDuration":
@@ -180,6 +199,26 @@ class Machine(RuleBasedStateMachine):
     def statuses_are_small(self) -> None:
         for stored in (*self.world.fleet.rollouts.values(), *self.world.fleet.deployments.values()):
             assert len(stored.status.model_dump_json(by_alias=True, exclude_none=True)) < 64 * 1024
+
+    def teardown(self) -> None:
+        """Once nothing is in its way any more, the rollout goes on by itself and ends at the last spec."""
+        world = self.world
+        if self.foreign or not world.fleet.deployments:
+            return
+        world.fleet.faults = NoFaults()
+        world.fleet.broken.clear()
+        world.fleet.unready.clear()
+        for workload in world.fleet.workloads.values():
+            workload.blocked, workload.replicas = None, max(1, workload.replicas)
+        self.answer = "non-inferior"
+        self.changes["paused"] = False
+        world.apply(self.version, **self.changes)
+        world.run(2000)
+        assert world.status.rollout is None
+        assert world.twins == set()
+        if world.health != ("Stalled", "VersionRejected"):
+            assert world.status.stable.name == self.version
+            assert world.health == ("Ready", "AtRest")
 
 
 Machine.TestCase.settings = settings(
