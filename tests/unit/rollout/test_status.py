@@ -108,8 +108,8 @@ def test_statuses_stay_small_with_a_thousand_slices_and_long_names():
     sizes = []
 
     def is_done(w: World) -> bool:
-        for stored in (*w.fleet.rollouts.values(), *w.fleet.deployments.values()):
-            sizes.append(len(stored.status.model_dump_json(by_alias=True, exclude_none=True).encode()))
+        stored = (*w.fleet.rollouts.values(), *w.fleet.deployments.values())
+        sizes.extend(len(s.status.model_dump_json(by_alias=True, exclude_none=True).encode()) for s in stored)
         return w.status.stable.name == "v2"
 
     world.apply("v2").run_until(is_done)
