@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from tests.support.cluster import Kubectl
 from tests.support.polling import eventually
-
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.mirror import Mirror
@@ -293,6 +293,39 @@ def test_a_twin_that_a_quota_keeps_from_having_pods_says_so(world: World):
     assert "exceeded quota" in str(blocked)
 
 
+def test_a_twin_that_the_server_refuses_is_seen_as_blocked_until_it_can_be_made(world: World):
+    rollout = world.rollout()
+    world.kubectl("create", "quota", "one", "--hard=count/deployments.apps=1")
+    eventually(lambda: world.kubectl.get("quota", "one")["status"].get("used"), within=20)
+    world.fleet.apply(world.deployment(), world.apply_twin(rollout))
+    twin = world.twin()
+    assert twin is not None
+    assert twin.owned
+    assert "exceeded quota" in str(twin.blocked)
+    world.kubectl("delete", "quota", "one")
+    world.fleet.apply(world.deployment(), world.apply_twin(rollout))
+    eventually(lambda: is_ready(world.twin()), within=30)
+    twin = world.twin()
+    assert twin is not None
+    assert twin.blocked is None
+
+
+def test_a_parameter_that_is_set_by_reference_is_told_before_any_write(world: World):
+    set_by_reference(world)
+    version = Version(name="v2", image=V2.image, parameters={"NODE": "x"})
+    world.fleet.apply(world.deployment(), world.apply_twin(world.rollout(), version=version))
+    twin = world.twin()
+    assert twin is not None
+    assert "sets parameter NODE of the version by valueFrom" in str(twin.blocked)
+    assert len(world.kubectl.get("deployments")["items"]) == 1
+
+
+def set_by_reference(world: World) -> None:
+    env = [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": "server", "env": env}]}}}}
+    world.kubectl("patch", "deployment", "w", "--type=strategic", "-p", json.dumps(patch))
+
+
 def test_a_delivery_owns_exactly_image_and_parameters(world: World):
     world.fleet.apply(world.deployment(), world.deliver())
     item = world.kubectl.get("deployment", "w", "--show-managed-fields")
@@ -362,9 +395,7 @@ def test_a_foreign_write_is_seen_and_without_force_not_overwritten(world: World)
 
 
 def test_a_parameter_that_is_set_by_reference_is_told_as_a_conflict_of_parameters(world: World):
-    env = [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
-    patch = {"spec": {"template": {"spec": {"containers": [{"name": "server", "env": env}]}}}}
-    world.kubectl("patch", "deployment", "w", "--type=strategic", "-p", json.dumps(patch))
+    set_by_reference(world)
     version = Version(name="v2", image=V2.image, parameters={"NODE": "x"})
     with pytest.raises(SpecError) as refused:
         world.fleet.apply(world.deployment(), world.deliver(version))

@@ -34,14 +34,28 @@ def _workload(client: Client, namespace: str, name: str, uid: str, container: st
     return item
 
 
+def _require_plain(workload: Mapping[str, Any], action: ApplyTwin) -> None:
+    """A parameter that the workload sets by reference cannot be delivered: value beside valueFrom is refused."""
+    container = container_named(workload["spec"]["template"], action.container) or {}
+    for entry in container.get("env") or []:
+        if "valueFrom" in entry and entry["name"] in action.version.parameters:
+            raise SpecError(
+                f"Deployment {action.workload_name} sets parameter {entry['name']} of the version by valueFrom",
+                "give it a plain value in the workload, or take it out of spec.version.parameters",
+                reason=Reason.PARAMETER_CONFLICT,
+            )
+
+
 def apply_twin(client: Client, namespace: str, deployment_name: str, action: ApplyTwin) -> None:
     """Create the twin, or bring it to the workload's live template; no write when nothing differs.
 
     Raises:
         ConflictError: workload or twin changed meanwhile, or a foreign object has the name.
-        SpecError: ProbeUnavailable when quota, admission or a missing permission keeps it from being created.
+        SpecError: ProbeUnavailable when quota, admission or a missing permission keeps it from being created;
+            ParameterConflict when the version could not be delivered later.
     """
     workload = _workload(client, namespace, action.workload_name, action.workload_uid, action.container)
+    _require_plain(workload, action)
     wanted = twin_manifest(workload, deployment_name, action)
     path = path_of("deployments", namespace, action.twin_name)
     live = client.find(path)

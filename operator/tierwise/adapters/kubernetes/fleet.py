@@ -32,7 +32,8 @@ from tierwise.rollout.actions import (
     ScaleTwin,
     SetFinalizer,
 )
-from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, TierView, TwinView
+from tierwise.rollout.observation import Claim, DeploymentView, Pods, RolloutView, TierView, TwinView
+from tierwise.runtime.errors import SpecError
 from tierwise.runtime.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class KubernetesFleet:
         self._client = client
         self._mirror = mirror
         self._clock = clock
+        self._refused: dict[tuple[str, str], str] = {}  # namespace and name of a twin that could not be made, and why
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
         """Fresh; None when it does not exist."""
@@ -85,6 +87,7 @@ class KubernetesFleet:
                 if not is_twin(item)
             ]
             own = by_tier.pop(label_value(tier.name), [])
+            refused = self._refused_twins(namespace, items, own)
             foreign = self._foreign(namespace, items, {item["metadata"]["name"] for item in twins})
             views.append(
                 TierView(
@@ -94,6 +97,7 @@ class KubernetesFleet:
                         for item in _by_name(items)
                     ),
                     twins=(
+                        *refused,
                         *_twin_views(own, container, pods, owned=True),
                         *_twin_views(foreign, container, pods, owned=False),
                     ),
@@ -109,6 +113,16 @@ class KubernetesFleet:
         present = [name for name in sorted(names) if self._mirror.has_workload(namespace, name)]
         found = [self._client.find(path_of("deployments", namespace, name)) for name in present]
         return [item for item in found if item is not None]
+
+    def _refused_twins(self, namespace: str, workloads: Sequence[Json], twins: Sequence[Json]) -> tuple[TwinView, ...]:
+        """Twins of these workloads that do not exist because the server refused them."""
+        names = {item["metadata"]["name"] + TWIN_SUFFIX for item in workloads}
+        missing = sorted(names - {item["metadata"]["name"] for item in twins})
+        return tuple(
+            _refused_view(name, self._refused[namespace, name])
+            for name in missing
+            if (namespace, name) in self._refused
+        )
 
     def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
         """From the caches: what others select of the workloads that this one selects."""
@@ -135,11 +149,12 @@ class KubernetesFleet:
             case DeleteRollout():
                 self._delete_rollout(namespace, action)
             case ApplyTwin():
-                deployments.apply_twin(client, namespace, deployment.name, action)
+                self._apply_twin(deployment, action)
             case ScaleTwin():
                 deployments.scale_twin(client, namespace, action)
             case DeleteTwin():
                 deployments.delete_twin(client, namespace, action)
+                self._refused.pop((namespace, action.twin_name), None)
             case Deliver():
                 deployments.deliver(client, namespace, action)
             case Annotate():
@@ -150,6 +165,15 @@ class KubernetesFleet:
                 objects.set_finalizer(client, resource, namespace, name, present=action.present)
             case _:
                 assert_never(action)
+
+    def _apply_twin(self, deployment: DeploymentView, action: ApplyTwin) -> None:
+        """A refusal is no error of the tick: the next look shows the twin as blocked, and the tier holds."""
+        key = (deployment.namespace, action.twin_name)
+        try:
+            deployments.apply_twin(self._client, deployment.namespace, deployment.name, action)
+            self._refused.pop(key, None)
+        except SpecError as error:
+            self._refused[key] = str(error)
 
     def _delete_rollout(self, namespace: str, action: DeleteRollout) -> None:
         try:
@@ -191,6 +215,22 @@ class KubernetesFleet:
             else:
                 kind, name, uid = "ModelDeployment", deployment.name, deployment.uid
             post_event(self._client, event_manifest(kind, deployment.namespace, name, uid, event, self._clock.now()))
+
+
+def _refused_view(name: str, message: str) -> TwinView:
+    """A twin that does not exist because the server refused it."""
+    return TwinView(
+        name=name,
+        uid="",
+        twin_of=name.removesuffix(TWIN_SUFFIX),
+        owned=True,
+        replicas=0,
+        running=None,
+        template_fingerprint="",
+        settled=False,
+        pods=Pods(),
+        blocked=message,
+    )
 
 
 def _with_kind(item: Json, kind: str) -> Json:
