@@ -95,7 +95,7 @@ def _strongest(candidates: Sequence[_Candidate]) -> _Candidate:
         if c.score > 0 and len(c.values) > len(top.values) and _intersect(c.values, top.values) == c.values:
             parts.setdefault(tuple(c.values), []).append(c)
     best = max(parts.values(), key=lambda group: sum(c.score for c in group), default=[])
-    if sum(c.score for c in best) > top.score:
+    if best and sum(c.score for c in best) > top.score:
         return max(best, key=lambda c: c.score)
     return top
 

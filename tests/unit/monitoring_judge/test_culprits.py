@@ -55,3 +55,10 @@ def test_late_onset_with_little_evidence_in_the_totals_is_still_listed():
     counts = {"carrier=HA": counts_of(10_000, 0.051, 0.05)}
     late = Named("carrier=HA", NEEDED + 1, ratio=1.0, delta=0.0, needed=NEEDED)
     assert shortest_list([late], counts).keys == ("carrier=HA",)
+
+
+def test_a_slice_named_by_e_bh_alone_is_listed():
+    """e-BH names with less evidence than the decision needs, when another metric already has it."""
+    weak = Named("carrier=HA", NEEDED - 1, ratio=1.0, delta=0.0, needed=NEEDED)
+    assert shortest_list([weak], {"carrier=HA": counts_of(1000, 0.09, 0.05)}).keys == ("carrier=HA",)
+    assert shortest_list([], {}).keys == ()
