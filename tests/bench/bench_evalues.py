@@ -6,8 +6,8 @@ import math
 import time
 
 import numpy as np
-from tests.unit.stats import scalar
 
+from tests.unit.stats import scalar
 from tierwise.stats import betting
 
 REPEATS = 5

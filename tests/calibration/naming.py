@@ -6,9 +6,9 @@ import itertools
 from datetime import timedelta
 
 import numpy as np
+
 from tests.calibration.table import Row, at_least
 from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis
-
 from tierwise.monitoring.cells import Block, Cells
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.monitoring.judge import judge
@@ -30,7 +30,7 @@ def culprit_named(replicates: int) -> list[Row]:
             exact += wanted in keys
             related += bool(keys) and len(keys) <= 3
         name = f"{dimensions}-dimensional culprit among 718 overlapping slices: "
-        rows.append(at_least(name + "named at the stop", exact, replicates, 0.85, "≥ 92 % seen"))
+        rows.append(at_least(name + "named at the stop", exact, replicates, 0.92, "≥ 92 % seen"))
         rows.append(at_least(name + "at most three names", related, replicates, 0.85))
     return rows
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from scipy import optimize, stats
+
 from tests.calibration.streams import (
     LOOKS,
     SLICES,
@@ -16,7 +17,6 @@ from tests.calibration.streams import (
     slice_sizes,
 )
 from tests.calibration.table import Row, at_least, at_most, median_at_most
-
 from tierwise.stats import intervals, power
 
 ALPHA = 0.05

@@ -1,6 +1,7 @@
 """The guarantees at reduced length: smaller samples, the same bounds; sampling error counts against the promise."""
 
 import pytest
+
 from tests.calibration import naming, scenarios
 from tests.calibration.table import at_least, at_most, lower_bound, upper_bound
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis, before_the_rollout, halves, some_cells
 
+from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis, before_the_rollout, halves, some_cells
 from tierwise.monitoring.cells import Cells
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.monitoring.judge import judge

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+
 from tests.unit.monitoring_judge.builders import (
     a_plan,
     an_analysis,
@@ -10,7 +11,6 @@ from tests.unit.monitoring_judge.builders import (
     some_cells,
     without_slices,
 )
-
 from tierwise.api.names import Verdict
 from tierwise.monitoring.cells import Cells
 from tierwise.monitoring.evidence import begin, fold

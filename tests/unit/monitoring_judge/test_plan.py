@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tests.unit.monitoring_judge.builders import (
     SPEC,
     T0,
@@ -11,7 +12,6 @@ from tests.unit.monitoring_judge.builders import (
     before_the_rollout,
     some_cells,
 )
-
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.names import Reason
 from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, groupings_of, thaw

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from tests.unit.stats import scalar
 
+from tests.unit.stats import scalar
 from tierwise.stats import betting
 
 PASTS = [(0, 0, 0, 0), (40, 2, 40, 1), (500, 3, 20, 0), (30, 30, 30, 0), (2000, 0, 2000, 0)]
