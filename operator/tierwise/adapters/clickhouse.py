@@ -150,6 +150,10 @@ class ClickHouseStore:
         """Any SQL's answer as Arrow columns: for traffic, demo and reports, never with text of users."""
         return self._connection.query(sql, parameters)
 
+    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """A statement without an answer, for the same callers."""
+        self._connection.command(sql, parameters)
+
     def close(self) -> None:
         """Close all clients."""
         self._connection.close()

@@ -11,6 +11,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.cells import FloatArray
 from tierwise.monitoring.refusal import Refused, not_supported
 
+MOST_EXACT_BINS = 1000  # above, Float32 steps at the domain's ends are too coarse for one-sided correction
 LOGIT_BOUND = 8.0  # a Logit scale has its edges at logit −8 … 8 in equal steps
 
 
@@ -97,7 +98,6 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
     of the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
     """
     low, high, bins = spec.domain.min, spec.domain.max, binning.regular
-    regular = scale_edges(spec)
     match spec.scale.kind:
         case "Linear":
             guess = f"({score} - {low!r}) * {bins / (high - low)!r} + 1e-4"
@@ -107,10 +107,15 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
             guess = f"log({score} / {low!r}) * {bins / math.log(high / low)!r}"
     # least/greatest before the cast: log of 0 is infinite, and an infinite float has no integer
     guess = f"toInt32(least({float(bins - 1)!r}, greatest(0., floor({guess}))))"
-    array = ", ".join(number_sql(edge, single_precision=single_precision) for edge in regular)
-    lower = f"arrayElement([{array}], {guess} + 1)"
-    upper = f"arrayElement([{array}], {guess} + 2)"
-    found = f"({guess} - ({score} < {lower}) + ({score} >= {upper} AND {guess} < {bins - 1}))"
+    if spec.scale.kind == "Linear" and bins * max(abs(low), abs(high)) / (high - low) <= MOST_EXACT_BINS:
+        # The guess is never too low: an edge is at most half a Float32 step, below 1e-4 bins, from its Float32 value.
+        edge = f"{low!r} + {high - low!r} * {guess} / {bins}"
+        found = f"({guess} - ({score} < toFloat{32 if single_precision else 64}({edge})))"
+    else:
+        array = ", ".join(number_sql(edge, single_precision=single_precision) for edge in scale_edges(spec))
+        lower = f"arrayElement([{array}], {guess} + 1)"
+        upper = f"arrayElement([{array}], {guess} + 2)"
+        found = f"({guess} - ({score} < {lower}) + ({score} >= {upper} AND {guess} < {bins - 1}))"
     if binning.own_threshold is not None:
         found = f"({found} + ({score} >= {number_sql(binning.own_threshold, single_precision=single_precision)}))"
     return found

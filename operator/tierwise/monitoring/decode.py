@@ -45,6 +45,11 @@ def _dense(table: pa.Table, query: Query, shape: tuple[int, ...]) -> tuple[tuple
     rows = {key: row for row, key in enumerate(keys)}
     order = [WHOLE, *sorted(key for key, row in rows.items() if key != WHOLE and flat[row].any())]
     counts = np.zeros((len(order), cells), dtype=np.int64)
+    alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
+    if alone is not None:  # every row has exactly one value of it
+        for key, row in rows.items():
+            if key.startswith(f"{alone}=") and "," not in key:
+                counts[0] += flat[row]
     for i, key in enumerate(order):
         if key in rows:
             counts[i] = flat[rows[key]]

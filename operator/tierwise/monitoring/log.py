@@ -138,11 +138,15 @@ class Log:
     def label(self) -> str:
         """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1."""
         cases: list[str] = []
+        label = self.column("label")
         if (counts := self.counts()) is not None:
             cases.append(f"NOT {counts}, 2")
         if self.spec.columns.labelled_at is not None:
             late = f"{self.column('labelled_at')} > {self.column('time')} + toIntervalSecond({{maturity:UInt32}})"
             cases.append(f"ifNull({late}, false), 2")
+        if "UInt8" in self.type_of("label") or "Bool" in self.type_of("label"):
+            known = f"least(ifNull(toUInt8({label}), 2), 2)"  # 0, 1, and all else 2: a third cheaper than comparing
+            return f"multiIf({', '.join(cases)}, {known})" if cases else known
         cases += [f"ifNull({self.label_is(1)}, false), 1", f"ifNull({self.label_is(0)}, false), 0"]
         return f"multiIf({', '.join(cases)}, 2)"
 
@@ -151,6 +155,8 @@ class Log:
         for dimension in self.spec.dimensions:
             if dimension.name == name:
                 expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
+                if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
+                    return expression
                 return f"ifNull(toString({expression}), 'null')"
         known = ", ".join(d.name for d in self.spec.dimensions) or "none"
         raise Refused(

@@ -101,7 +101,10 @@ def _block_number(log: Log, blocks: Sequence[Block]) -> str | None:
 def _grouped(
     log: Log, scope: Scope, *, cell: str, cells: int, conditions: list[str], parameters: dict[str, object], kept: Kept
 ) -> Query:
-    """The one query of a look: a cell number per row, counted once per grouping set."""
+    """The one query of a look: a cell number per row, counted once per grouping set.
+
+    The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
+    """
     groupings = log.dataset.groupings
     dimensions = tuple(sorted({name for grouping in groupings for name in grouping}))
     columns = []
@@ -120,7 +123,7 @@ def _grouped(
     sets = ", ".join("(" + ", ".join(keys[dimensions.index(name)] for name in grouping) + ")" for grouping in groupings)
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {counts} "
-        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}, ())"
+        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}{'' if any(len(g) == 1 for g in groupings) else ', ()'})"
     )
     return Query(sql, parameters, dimensions, groupings)
 
