@@ -87,8 +87,10 @@ class OperatorProcess:
 
 
 @contextmanager
-def running_operator(kubeconfig: Path, namespace: str, log: Path, *arguments: str) -> Iterator[OperatorProcess]:
-    """An operator that is ready; its log is printed with a failed test."""
+def running_operator(
+    kubeconfig: Path, namespace: str, log: Path, *arguments: str, quiet: bool = False
+) -> Iterator[OperatorProcess]:
+    """An operator that is ready; its log is printed (pytest shows it with a failed test) unless `quiet`."""
     operator = OperatorProcess(kubeconfig, namespace, log, *arguments)
     operator.start()
     try:
@@ -98,4 +100,5 @@ def running_operator(kubeconfig: Path, namespace: str, log: Path, *arguments: st
         try:
             operator.stop()
         finally:
-            print(f"--- {log.name} at {time.strftime('%H:%M:%S')}\n{log.read_text()[-20_000:]}")
+            if not quiet:
+                print(f"--- {log.name} at {time.strftime('%H:%M:%S')}\n{log.read_text()[-20_000:]}")
