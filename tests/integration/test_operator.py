@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.cluster import Kubectl
 from tests.support.model import TIERS, model_deployment, monitoring_dataset, workload
 from tests.support.operator import OperatorProcess, running_operator
 from tests.support.polling import eventually
-
 from tierwise.adapters.clickhouse import open_store
 from tierwise.local import cluster as local_cluster
 from tierwise.local.cluster import Cluster
@@ -36,10 +36,10 @@ class Stage:
         self.folder = folder
         self._operators = ExitStack()
 
-    def operator(self, name: str = "operator", *arguments: str) -> OperatorProcess:
+    def operator(self, name: str = "operator", *arguments: str, kubeconfig: Path | None = None) -> OperatorProcess:
         """An operator that is ready; ended with the stage."""
-        log = self.folder / f"{name}.log"
-        starts = running_operator(self.control_plane.kubeconfig, self.namespace, log, "--store", self.dsn, *arguments)
+        log, config = self.folder / f"{name}.log", kubeconfig or self.control_plane.kubeconfig
+        starts = running_operator(config, self.namespace, log, "--store", self.dsn, *arguments)
         return self._operators.enter_context(starts)
 
     def standby(self, name: str, *arguments: str) -> OperatorProcess:
@@ -206,6 +206,55 @@ def test_an_api_server_that_hangs_for_seconds_costs_only_time(stage: Stage):
     stage.deploy("v2")
     eventually(lambda: "model-tier-3-candidate" in stage.deployments(), within=90, every=0.5)
     assert operator.process.poll() is None
+
+
+# docs/concepts/operator.md, "Rights"; the chart makes the same
+RIGHTS: list[dict[str, list[str]]] = [
+    {"apiGroups": ["tierwise.io"], "resources": ["modeldeployments"], "verbs": ["get", "list", "watch", "patch"]},
+    {
+        "apiGroups": ["tierwise.io"],
+        "resources": ["modelrollouts"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["tierwise.io"],
+        "resources": ["modeldeployments/status", "modelrollouts/status"],
+        "verbs": ["update"],
+    },
+    {"apiGroups": ["tierwise.io"], "resources": ["monitoringdatasets"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": ["apps"],
+        "resources": ["deployments"],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    },
+    {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "create", "patch"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "update"]},
+]
+
+
+def test_the_documented_rights_are_enough_there_and_back(stage: Stage, tmp_path: Path):
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "op"}, "rules": RIGHTS}
+    stage.kubectl.apply(role)
+    stage.kubectl("create", "serviceaccount", "op")
+    stage.kubectl("create", "rolebinding", "op", "--role=op", f"--serviceaccount={stage.namespace}:op")
+    account = stage.kubectl.as_service_account("op", tmp_path)
+    operator = stage.operator(kubeconfig=account.kubeconfig)
+    stage.adopt()
+    stage.deploy("v2")
+    eventually(lambda: "model-tier-3-candidate" in stage.deployments(), within=60)
+    stage.kubectl("annotate", "mdep/model", "tierwise.io/promote=model-1/tier-3")
+    eventually(lambda: "model-tier-2-candidate" in stage.deployments(), within=60, what="tier-3 is delivered")
+    stage.kubectl("annotate", "mdep/model", "tierwise.io/rollback=enough")
+
+    def is_back() -> bool:
+        images = {d["spec"]["template"]["spec"]["containers"][0]["image"] for d in stage.deployments().values()}
+        return images == {"example.com/model:v1"} and len(stage.deployments()) == len(TIERS)
+
+    eventually(is_back, within=60, every=0.5, what="v1 is everywhere and no twin is left")
+    eventually(lambda: stage.kubectl.get("events", "--field-selector=reason=RolledBack")["items"], within=20)
+    assert "orbidden" not in operator.since_start()
 
 
 def test_it_says_what_is_missing_when_it_cannot_start(stage: Stage, tmp_path: Path):
