@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.cluster import Kubectl
 from tests.support.model import TIERS, model_deployment, monitoring_dataset, workload
 from tests.support.operator import running_operator
 from tests.support.polling import eventually
 from tests.support.store import served_store
 from tests.support.traffic import playing
-
 from tierwise.local.cluster import Cluster
 from tierwise.simulation.scenarios import EQUAL_TIERS, residential
 
