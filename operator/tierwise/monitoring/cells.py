@@ -56,7 +56,8 @@ class Block:
 class Cells:
     """Counts of rows, exact: they equal a count of the raw rows.
 
-    `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels, 3 answers).
+    `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels,
+    3 answers).
     """
 
     blocks: tuple[Block, ...]

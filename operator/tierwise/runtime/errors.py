@@ -16,11 +16,11 @@ class TierwiseError(Exception):
 
 
 class StoreError(TierwiseError):
-    """The prediction log cannot be read: a Hold, by its reason (StoreUnreachable, StoreAccessDenied, UnknownTable, …)."""
+    """The prediction log cannot be read: a Hold, by its reason (StoreUnreachable, UnknownTable, …)."""
 
 
 class SpecError(TierwiseError):
-    """A person must change an object: Stalled, by its reason (UnknownColumn, UnknownMetric, QueryRefused, NotSupported, …)."""
+    """A person must change an object: Stalled, by its reason (UnknownColumn, QueryRefused, NotSupported, …)."""
 
 
 class ConflictError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,19 +13,21 @@ import numpy as np
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.answers import cells_of
+from tierwise.monitoring.cells import Cells, Dataset, Scope
 from tierwise.monitoring.evidence import Evidence, begin, fold
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, plan_tier, thaw
 from tierwise.rollout.blocks import SharedBlock, blocks_until
 from tierwise.rollout.exposure import exposure_fraction
-from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RolloutView
-from tierwise.runtime.datasets import Source, Stores, resolve, stores_of
+from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView
+from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.history import read_history
 from tierwise.runtime.holds import missing, require_unchanged
 from tierwise.runtime.ports import Fleet
+from tierwise.runtime.recovery import RecoveryRequest, read_recovery
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
 
@@ -68,6 +70,10 @@ class TierJudge(Protocol):
 
     def look(self, request: LookRequest) -> Look:
         """One look. Never raises for what the log or a dataset does."""
+        ...
+
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+        """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
         ...
 
     def forget(self, namespace: str, name: str) -> None:
@@ -129,6 +135,10 @@ class Judging:
         except TierwiseError as error:
             return Look(JudgementUnavailable(error.reason, str(error)))
 
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+        """Counts of both versions since a rollback."""
+        return read_recovery(request, self._safety)
+
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is cached for the object."""
         self._folded.pop((namespace, name), None)
@@ -165,6 +175,7 @@ class Judging:
         self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
     ) -> Judgement | JudgementUnavailable:
         require_unchanged(frozen, sources)
+        sources = _with_known(sources, frozen)
         scopes = _scopes(request, sources)
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         mature: list[datetime] = []
@@ -200,11 +211,8 @@ class Judging:
             folded = _Folded(frozen, begin(plan), 0)
         while folded.blocks < len(blocks):
             chosen = blocks[folded.blocks : folded.blocks + _BLOCKS_PER_READ]
-            wanted = tuple(shared.block for shared in chosen)
-            cells = {
-                name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()
-            }
-            self._keep(request, sources, scopes, chosen, folded.blocks)
+            kept = self._keep(request, sources, scopes, chosen, folded.blocks)
+            cells = kept or _read_cells(sources, scopes, chosen)
             shares = np.array([shared.candidate_share for shared in chosen])
             folded = _Folded(frozen, fold(folded.evidence, cells, shares), folded.blocks + len(chosen))
             self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
@@ -217,14 +225,21 @@ class Judging:
         scopes: Mapping[str, Scope],
         chosen: tuple[SharedBlock, ...],
         first: int,
-    ) -> None:
-        """Write the distributions of blocks that status does not count yet; after a crash that may be twice."""
+    ) -> dict[str, Cells] | None:
+        """Write the distributions of blocks that status does not count yet; after a crash that may be twice.
+
+        Returns the cells of a single block, so that a look asks one query per dataset; None where they must be read.
+        """
+        cells: dict[str, Cells] = {}
         for index, shared in enumerate(chosen, start=first):
             if index < request.tier.look:
                 continue
             for name, source in sources.items():
+                found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
+                counted = cells_of(found, source.dataset.spec)
+                if counted is not None:
+                    cells[name] = counted
                 try:
-                    found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
                     source.store.write_performance(
                         request.rollout.name, request.tier.name, index, source.dataset, scopes[name], found
                     )
@@ -233,7 +248,23 @@ class Judging:
                     logger.warning(
                         "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error
                     )
-                    return
+        return cells if len(chosen) == 1 and cells.keys() == sources.keys() else None
+
+
+def _read_cells(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], chosen: tuple[SharedBlock, ...]
+) -> dict[str, Cells]:
+    wanted = tuple(shared.block for shared in chosen)
+    return {name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()}
+
+
+def _with_known(sources: Mapping[str, Source], frozen: Frozen) -> dict[str, Source]:
+    """The slices of the plan keep their own counts also where a dimension has more values than its maxValues."""
+    slices = {dataset.name: tuple(key for key in dataset.slices if key) for dataset in frozen.datasets}
+    return {
+        name: replace(source, dataset=replace(source.dataset, known=slices.get(name, ())))
+        for name, source in sources.items()
+    }
 
 
 def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
@@ -241,13 +272,6 @@ def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
 
 
 def _scopes(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, Scope]:
-    spec = request.rollout.spec
     return {
-        name: Scope(
-            model=spec.model if source.dataset.spec.columns.model else None,
-            baseline=spec.from_.name,
-            candidate=spec.to.name,
-            tiers=(request.tier.name,) if source.dataset.spec.columns.tier else (),
-        )
-        for name, source in sources.items()
+        name: scope_of(request.rollout.spec, source.dataset, (request.tier.name,)) for name, source in sources.items()
     }

@@ -65,7 +65,9 @@ class PredictionLog:
         return Cells(tuple(blocks), slices, counts)
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
-        return Distributions(block, ("",), np.zeros((1, 2, 3, 3), dtype=np.int64), np.linspace(0, 1, 3))
+        """Two bins, below and from the threshold on, and the invalid ones: as the answers."""
+        cells = self.read_cells(dataset, scope, [block])
+        return Distributions(block, cells.slices, cells.counts[0], np.linspace(0, 1, 3))
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         return Invalid()
