@@ -162,6 +162,16 @@ class TierStatus(ApiModel):
     )
 
 
+class Recovery(ApiModel):
+    """Whether the baseline recovered after a rollback. Open until it is verified, failed or superseded."""
+
+    since: Timestamp = Field(description="When everything that was touched ran `from` again.")
+    verified_at: Timestamp | None = Field(None, description="When it was verified over all of verifyRecovery.")
+    failed_at: Timestamp | None = Field(None, description="When it was found that the baseline has not recovered.")
+    superseded_by: str | None = Field(None, description="The version whose rollout began before the check ended.")
+    message: Message = Field("", description="What is found so far, or what is waited for.")
+
+
 RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", "RolledBack", "Superseded", "Stalled"]
 
 
@@ -180,10 +190,13 @@ class ModelRolloutStatus(ApiModel):
     stalled_since: Timestamp | None = Field(None, description="Since when it waits for a person.")
     rolling_back_since: Timestamp | None = Field(None, description="When the rollback began.")
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
+    recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
     handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )
     conditions: list[Condition] = Field(
-        default_factory=list, description="Ready, Progressing, Stalled, RolledBack.", json_schema_extra=list_map("type")
+        default_factory=list,
+        description="Ready, Progressing, Stalled, RolledBack, Recovered.",
+        json_schema_extra=list_map("type"),
     )

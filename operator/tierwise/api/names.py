@@ -36,6 +36,7 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"
     ANALYSIS_HEALTHY = "AnalysisHealthy"
     ROLLED_BACK = "RolledBack"
+    RECOVERED = "Recovered"
     PAUSED = "Paused"
 
 
@@ -97,6 +98,9 @@ class Reason(StrEnum):
     DELIVERY_UNREADY = "DeliveryUnready"
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
+    VERIFYING_RECOVERY = "VerifyingRecovery"
+    RECOVERY_VERIFIED = "RecoveryVerified"
+    RECOVERY_FAILED = "RecoveryFailed"
     COMPLETED = "Completed"
     SUPERSEDED = "Superseded"
     DELETED = "Deleted"

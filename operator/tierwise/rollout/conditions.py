@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from tierwise.api.common import Condition
-from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
+from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus
 from tierwise.api.names import ConditionType, Reason
 from tierwise.rollout.wording import clip
 
@@ -106,16 +106,24 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
             health = "Reconciling"
     is_moving = status.result in ("Progressing", "RollingBack", "Verifying")
     is_rolled_back = status.result in ("RollingBack", "RolledBack", "Verifying") and reason is not Reason.SUPERSEDED
-    return Report(
-        health,
-        reason,
-        message,
-        {
-            ConditionType.PROGRESSING: ("True" if is_moving else "False", reason, message),
-            ConditionType.ANALYSIS_HEALTHY: _analysis(status),
-            ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
-        },
-    )
+    others: dict[ConditionType, tuple[Truth, Reason, str]] = {
+        ConditionType.PROGRESSING: ("True" if is_moving else "False", reason, message),
+        ConditionType.ANALYSIS_HEALTHY: _analysis(status),
+        ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
+    }
+    if status.recovery is not None:
+        others[ConditionType.RECOVERED] = recovered(status.recovery)
+    return Report(health, reason, message, others)
+
+
+def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
+    """Whether the baseline recovered after a rollback; Unknown until it was checked to the end."""
+    if recovery.failed_at is not None:
+        return ("False", Reason.RECOVERY_FAILED, recovery.message)
+    if recovery.verified_at is not None:
+        return ("True", Reason.RECOVERY_VERIFIED, recovery.message)
+    reason = Reason.VERIFYING_RECOVERY if recovery.superseded_by is None else Reason.SUPERSEDED
+    return ("Unknown", reason, recovery.message)
 
 
 def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:

@@ -11,6 +11,7 @@ from tierwise.rollout.deletion import decide_deletion
 from tierwise.rollout.events import deployment_events, rollout_events
 from tierwise.rollout.housekeeping import housekeeping
 from tierwise.rollout.observation import Observation, RolloutView
+from tierwise.rollout.recovery import checked, recovering
 
 
 def decide(observation: Observation, now: datetime) -> Decision:
@@ -25,7 +26,11 @@ def decide(observation: Observation, now: datetime) -> Decision:
     if view.status.first_seen_at is None:
         return deployment.first_sight(observation, now)
     rollout = deployment.in_flight(observation)
-    decision = deployment.rest(observation, now) if rollout is None else deployment.fly(observation, rollout, now)
+    if rollout is None:
+        rollout = recovering(observation)
+        decision = checked(observation, deployment.rest(observation, now), now)
+    else:
+        decision = deployment.fly(observation, rollout, now)
     if not decision.actions and not _writes(observation, rollout, decision):
         decision = _kept_house(observation, decision)
     return replace(decision, events=_events(observation, rollout, decision))

@@ -11,7 +11,7 @@ from tierwise.rollout import commands, start
 from tierwise.rollout.actions import Decision, SetFinalizer
 from tierwise.rollout.adoption import adopt
 from tierwise.rollout.advance import advance, with_conditions
-from tierwise.rollout.conditions import Health, Report, rollout_report
+from tierwise.rollout.conditions import Health, Report, Truth, recovered, rollout_report
 from tierwise.rollout.flight import FINISHED, Flight, Step
 from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.summary import with_report, with_rollout_report
@@ -170,8 +170,12 @@ def _changed(observation: Observation, status: ModelDeploymentStatus, now: datet
     assert status.stable is not None
     rejected = start.rejection(observation, status.stable)
     if rejected is not None:
-        others = {ConditionType.ROLLED_BACK: ("True", Reason.VERSION_REJECTED, rejected)}
-        report = Report("Stalled", Reason.VERSION_REJECTED, rejected, others)  # type: ignore[arg-type]
+        others: dict[ConditionType, tuple[Truth, Reason, str]] = {
+            ConditionType.ROLLED_BACK: ("True", Reason.VERSION_REJECTED, rejected.message)
+        }
+        if rejected.recovery is not None:
+            others[ConditionType.RECOVERED] = recovered(rejected.recovery)
+        report = Report("Stalled", Reason.VERSION_REJECTED, rejected.message, others)
         return Decision(with_report(status, report, observation, now, label="RolledBack"))
     if observation.deployment.spec.paused:
         name = observation.deployment.spec.version.name

@@ -42,6 +42,7 @@ def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[
     if before.result != after.result and after.result != "Progressing":
         kind: Literal["Normal", "Warning"] = "Warning" if after.result in _WARNINGS else "Normal"
         yield Event(kind, after.reason, clip(f"{after.result}: {after.message}"), on="rollout")
+    yield from _recovery(before, after)
     old_tiers = {tier.name: tier for tier in before.tiers}
     for tier in after.tiers:
         old = old_tiers.get(tier.name)
@@ -55,3 +56,16 @@ def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[
             yield Event(kind, str(tier.gate.reason), message, on="rollout")
         if sum(w.foreign_writes for w in tier.workloads) > sum(w.foreign_writes for w in old.workloads):
             yield Event("Warning", str(Reason.FIELD_CONFLICT), f"{tier.name}: {after.message}", on="rollout")
+
+
+def _recovery(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[Event]:
+    found = after.recovery
+    if found is None or before.recovery == found:
+        return
+    # Also on the ModelDeployment: that is where people look once nothing is in flight.
+    if found.verified_at is not None:
+        yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message, on="rollout")
+        yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message)
+    elif found.failed_at is not None:
+        yield Event("Warning", str(Reason.RECOVERY_FAILED), found.message, on="rollout")
+        yield Event("Warning", str(Reason.RECOVERY_FAILED), found.message)

@@ -13,6 +13,7 @@ from tierwise.api.names import (
 from tierwise.rollout.actions import Action, Annotate, DeleteRollout, SetFinalizer
 from tierwise.rollout.flight import FINISHED
 from tierwise.rollout.observation import Observation
+from tierwise.rollout.recovery import is_open
 from tierwise.rollout.start import candidate_of
 from tierwise.rollout.versions import identity_of, is_same
 from tierwise.rollout.wording import clip
@@ -53,7 +54,11 @@ def _finalizers(observation: Observation) -> tuple[Action, ...]:
 def _history(observation: Observation) -> tuple[Action, ...]:
     limit = observation.deployment.spec.history_limit
     finished = sorted(
-        (rollout for rollout in observation.rollouts if rollout.status.result in FINISHED and not rollout.deleting),
+        (
+            rollout
+            for rollout in observation.rollouts
+            if rollout.status.result in FINISHED and not rollout.deleting and not is_open(rollout.status)
+        ),
         key=lambda rollout: rollout.spec.revision,
         reverse=True,
     )

@@ -116,6 +116,15 @@ class JudgementUnavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryLog:
+    """What the log has of both versions between a rollback (plus slack) and `until`."""
+
+    until: datetime  # prediction time up to which the log is complete; never after the end of the check
+    candidate_rows: int
+    baseline_rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Another ModelDeployment's claim on a workload."""
 
@@ -135,3 +144,4 @@ class Observation:
     claims: tuple[Claim, ...] = ()
     created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
     frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
+    recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
 from tierwise.api.names import Reason
-from tierwise.rollout import commands
+from tierwise.rollout import commands, recovery
 from tierwise.rollout.actions import Action, DeleteTwin
 from tierwise.rollout.delivery import conflict_message, converge
 from tierwise.rollout.flight import Flight, Step, finished_tier, stalled, with_workloads
@@ -113,7 +113,7 @@ def _finished(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
     rejected = next(
         (entry for entry in flight.observation.deployment.status.rejected if entry.rollout == flight.rollout.name), None
     )
-    update |= {"result": "RolledBack"}
+    update |= {"result": "RolledBack", "recovery": recovery.opened(flight.spec, flight.now)}
     if rejected is not None:  # a stall in between must not hide why the rollout went back
         update |= {"message": rejected.reason}
     return status.model_copy(update=update)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tierwise.api.common import Version
 from tierwise.api.modeldeployment import ModelDeploymentStatus
-from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.api.modelrollout import ModelRolloutSpec, Recovery
 from tierwise.api.names import Reason
 from tierwise.rollout import commands, validate
 from tierwise.rollout.actions import CreateRollout
@@ -15,6 +15,7 @@ from tierwise.rollout.observation import Observation
 from tierwise.rollout.supersede import strategy_of
 from tierwise.rollout.validate import Problem
 from tierwise.rollout.versions import identity_of, is_same
+from tierwise.rollout.wording import LONGEST, clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,15 @@ def candidate_of(observation: Observation, stable: Version) -> Version:
     return version if version.image is not None else version.model_copy(update={"image": stable.image})
 
 
-def rejection(observation: Observation, stable: Version) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a version is not tried, and what is known of the recovery from it."""
+
+    message: str
+    recovery: Recovery | None
+
+
+def rejection(observation: Observation, stable: Version) -> Rejection | None:
     """Why the spec's version is not tried: it was rolled back, and nobody asked to try again."""
     identity = identity_of(candidate_of(observation, stable))
     status = observation.deployment.status
@@ -40,7 +49,12 @@ def rejection(observation: Observation, stable: Version) -> str | None:
         return None
     version = observation.deployment.spec.version.name
     remedy = "set another version or digest, or tierwise.io/retry"
-    return f"{version} was rolled back by {entry.rollout}: {entry.reason}; {remedy}"
+    rollout = next((rollout for rollout in observation.rollouts if rollout.name == entry.rollout), None)
+    recovery = rollout.status.recovery if rollout is not None else None
+    said = "" if recovery is None else f" {recovery.message};"
+    # The reason gives way: what follows it is what a person waits for.
+    reason = clip(entry.reason, LONGEST - 200 - len(said))
+    return Rejection(f"{version} was rolled back by {entry.rollout}: {reason};{said} {remedy}", recovery)
 
 
 def version_problem(observation: Observation, stable: Version) -> Problem | None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tierwise.api.modeldeployment import Analysis
+from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.names import Reason
 from tierwise.api.supported import unsupported_features
-from tierwise.monitoring.cells import Dataset
+from tierwise.monitoring.cells import Dataset, Scope
 from tierwise.monitoring.plan import PlanError, groupings_of
 from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.ports import Fleet, PredictionStore
@@ -41,6 +42,17 @@ def stores_of(store: PredictionStore | Stores) -> Stores:
         return default
 
     return only
+
+
+def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
+    """The rows of a dataset that a rollout's tiers produced, as far as its columns can tell."""
+    columns = dataset.spec.columns
+    return Scope(
+        model=spec.model if columns.model else None,
+        baseline=spec.from_.name,
+        candidate=spec.to.name,
+        tiers=tiers if columns.tier else (),
+    )
 
 
 def resolve(namespace: str, analysis: Analysis, fleet: Fleet, stores: Stores) -> Mapping[str, Source]:

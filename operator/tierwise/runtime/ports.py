@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class Fleet(Protocol):
-    """Objects and workloads of a cluster. All reads are fresh or from a watch cache at least as new as our own last write."""
+    """Objects and workloads of a cluster. Reads are fresh, or from a watch cache as new as our last write."""
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
         """None when it does not exist. Raises SpecError when the stored object is not valid."""
@@ -70,7 +70,7 @@ class PredictionStore(Protocol):
     """The prediction log. Every method raises StoreError (hold) or SpecError (stalled); none returns NaN."""
 
     def check(self, dataset: Dataset) -> None:
-        """Raises when the dataset cannot be read: unknown table, unknown column (naming those there are), refused SQL."""
+        """Raises when the dataset cannot be read: unknown table or column (naming those there are), refused SQL."""
         ...
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
@@ -78,7 +78,7 @@ class PredictionStore(Protocol):
         ...
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
-        """Counts by block, slice, arm, label, answer; one query. Slices: those present, the whole first, then by key."""
+        """Counts by block, slice, arm, label, answer; one query. Slices present: the whole first, then by key."""
         ...
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
@@ -89,6 +89,8 @@ class PredictionStore(Protocol):
         """Rows that no count holds."""
         ...
 
-    def write_performance(self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
+    def write_performance(
+        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
+    ) -> None:
         """Store a block's distributions in `ml_performance`; writing one twice changes nothing."""
         ...

@@ -12,9 +12,11 @@ from tierwise.rollout.decide import decide
 from tierwise.rollout.deployment import in_flight
 from tierwise.rollout.flight import FINISHED
 from tierwise.rollout.observation import DeploymentView, Observation, RolloutView
+from tierwise.rollout.recovery import recovering
 from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.judging import Look, LookRequest, Stores, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
+from tierwise.runtime.recovery import RecoveryRequest
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
         return None
     now = clock.now()
     observation = _observe(view, fleet, stores, clock, judge)
-    rollout = in_flight(observation)
+    rollout = in_flight(observation) or recovering(observation)
     decision = decide(observation, now)
     for action in decision.actions:
         logger.info("%s/%s: %s", namespace, name, _describe(action))
@@ -86,7 +88,14 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
     if view.deleting or view.status.first_seen_at is None:
         return observation
     if rollout is None:
-        return replace(observation, judgement=judge.preflight(view, fleet, stores, clock.now()))
+        recovered = recovering(observation)
+        return replace(
+            observation,
+            judgement=judge.preflight(view, fleet, stores, clock.now()),
+            recovery=None
+            if recovered is None
+            else judge.recovery(RecoveryRequest(view, recovered, fleet, stores, clock.now())),
+        )
     tier = _judged_tier(rollout)
     if tier is None:
         return observation

@@ -13,9 +13,11 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentSta
 from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.judgement import ArmCounts, Judgement, Result
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.observation import JudgementUnavailable, RecoveryLog
+from tierwise.rollout.recovery import period
 from tierwise.runtime.judging import Look, LookRequest
 from tierwise.runtime.reconcile import reconcile
+from tierwise.runtime.recovery import RecoveryRequest
 from tierwise.simulation.clock import SimulatedClock
 from tierwise.simulation.faults import CrashError
 from tierwise.simulation.fleet import NAMESPACE, SimulatedFleet
@@ -116,7 +118,14 @@ class FakeJudge:
         self.answer: Answer | Callable[[LookRequest], Answer] = NON_INFERIOR
         self.by_tier: dict[str, Answer] = {}
         self.problem: JudgementUnavailable | None = None
+        self.recovered: RecoveryLog | JudgementUnavailable | None = None
         self.looks = 0
+
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+        """As told; by default a complete log of the baseline alone."""
+        if self.recovered is not None:
+            return self.recovered
+        return RecoveryLog(min(request.now, period(request.rollout)[1]), 0, 100)
 
     def preflight(self, *_: object) -> JudgementUnavailable | None:
         return self.problem

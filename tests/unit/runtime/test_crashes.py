@@ -59,6 +59,18 @@ def a_deletion(world: World) -> None:
     world.run(30)
 
 
+def a_recovery_that_a_new_version_ends(world: World) -> None:
+    brief = {"rollback": {"verifyRecovery": "40s"}}
+    world.judge.by_tier["tier-3"] = REGRESSED
+    world.apply("v2", **brief)
+    world.run(90)
+    world.apply("v3", **brief)
+    world.run(60)
+    world.judge.by_tier.clear()
+    world.apply("v4", **brief)
+    world.run(20)
+
+
 STORIES = [
     a_good_version,
     a_bad_version,
@@ -66,6 +78,7 @@ STORIES = [
     back_to_the_previous_version,
     a_foreign_write,
     a_deletion,
+    a_recovery_that_a_new_version_ends,
 ]
 FAULTS: dict[str, tuple[Callable[[str], BaseException], bool]] = {
     "crash before": (CrashError, True),
