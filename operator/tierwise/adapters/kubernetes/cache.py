@@ -139,14 +139,18 @@ class WatchCache(Generic[R]):
             self._notify(stale.get(namespace, {}).get(name), fresh.get(namespace, {}).get(name))
         return str(page["metadata"]["resourceVersion"])
 
-    def _watch(self, version: str) -> str:
-        """Take up events from `version` on; the last version seen when the server ends the stream or it hangs."""
+    def _watch(self, version: str) -> str | None:
+        """Take up events from `version` on; the last version seen when the server ends the stream or it hangs.
+
+        None (list anew) when the stream broke without having said anything: then only a list shows what is there.
+        """
+        heard = False
         seconds = WATCH_SECONDS + random.randint(-30, 30)  # noqa: S311  # caches must not all come back at once
         try:
             for event in self._client.watch(
                 self._path, resource_version=version, seconds=seconds, read_timeout_seconds=self._read_timeout
             ):
-                self._contact = time.monotonic()
+                self._contact, heard = time.monotonic(), True
                 item = event["object"]
                 version = str(item["metadata"]["resourceVersion"])
                 if event["type"] != "BOOKMARK":
@@ -159,6 +163,7 @@ class WatchCache(Generic[R]):
             logger.debug("cache of %s: %s; watches on from %s", self._path, error, version)
             self._stopped.wait(0.5)
             self._probe()
+            return version if heard else None
         return version
 
     def _probe(self) -> None:
