@@ -75,7 +75,7 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float) -> Guards:
     )
     if 0 < candidate_share < 1:
         total = float(rows.sum())
-        bets = split.split_increments(np.float64(rows[CANDIDATE]), np.float64(total), candidate_share)
+        bets = split.split_increments(np.asarray(float(rows[CANDIDATE])), np.asarray(total), candidate_share)
         watched = replace(
             watched,
             split_logs=split.add_capped(guards.split_logs, bets),
