@@ -71,22 +71,22 @@ class ClickHouseStore:
         scope = Scope(None, "baseline", "candidate")
         # Nothing is read, but every name and type is resolved by the store.
         for query in (
-            _build(lambda: cells_query(log, scope, [nothing])),
-            _build(lambda: distributions_query(log, scope, nothing)),
-            _build(lambda: invalid_query(log, scope, nothing, _EPOCH)),
+            _build(dataset, lambda: cells_query(log, scope, [nothing])),
+            _build(dataset, lambda: distributions_query(log, scope, nothing)),
+            _build(dataset, lambda: invalid_query(log, scope, nothing, _EPOCH)),
         ):
             self._connection.query(query.sql, query.parameters)
         if log.spec.columns.tier is not None:
-            _build(lambda: log.column("tier"))
+            _build(dataset, lambda: log.column("tier"))
         if log.spec.columns.model is not None:
-            _build(lambda: log.column("model"))
+            _build(dataset, lambda: log.column("model"))
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """The newest prediction time not after `now`."""
         log = self._log(dataset)
         # Nearly always there is a row of the last hour, and then only the last hour is read.
         for since in (now - timedelta(hours=1), None):
-            query = _build(partial(watermark_query, log, scope, since, now))
+            query = _build(dataset, partial(watermark_query, log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
             if micros is not None:
                 return _EPOCH + timedelta(microseconds=micros)
@@ -103,7 +103,7 @@ class ClickHouseStore:
             parts = []
             for start in range(0, len(blocks), size):
                 run = blocks[start : start + size]
-                query = _build(partial(cells_query, log, scope, run, kept))
+                query = _build(dataset, partial(cells_query, log, scope, run, kept))
                 parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
             return merge_cells(parts)
 
@@ -114,7 +114,7 @@ class ClickHouseStore:
         log = self._log(dataset)
 
         def read(kept: Kept) -> Distributions:
-            query = _build(lambda: distributions_query(log, scope, block, kept))
+            query = _build(dataset, lambda: distributions_query(log, scope, block, kept))
             table = self._connection.query(query.sql, query.parameters)
             return decode_distributions(table, query, block, dataset, single_precision=log.single_precision)
 
@@ -123,7 +123,7 @@ class ClickHouseStore:
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Rows that no count holds."""
         log = self._log(dataset)
-        query = _build(lambda: invalid_query(log, scope, window, now))
+        query = _build(dataset, lambda: invalid_query(log, scope, window, now))
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
         return Invalid(score=row["score"], label=row["label"], time=row["time"], version=row["version"])
 
@@ -172,7 +172,7 @@ class ClickHouseStore:
         self._checked_user = True
 
     def _log(self, dataset: Dataset, *, fresh: bool = False) -> Log:
-        sql = _build(lambda: source_sql(dataset.spec))
+        sql = _build(dataset, lambda: source_sql(dataset.spec))
         key = (sql,)
         with self._lock:
             source = None if fresh else self._sources.get(key)
@@ -212,7 +212,7 @@ class ClickHouseStore:
         """The values that are counted by name, of the dimensions that may have more than their maxValues."""
         if not wide:
             return Kept()
-        query = _build(lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
+        query = _build(log.dataset, lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
         values = decode_values(self._connection.query(query.sql, query.parameters), query)
         known: dict[str, list[str]] = {}
         for key in log.dataset.known:
@@ -226,12 +226,14 @@ class ClickHouseStore:
 NO_CELLS = Cells((), (WHOLE,), np.zeros((0, 1, ARMS, LABELS, ANSWERS), dtype=np.int64))
 
 
-def _build(make: Callable[[], T]) -> T:
-    """Build a query; a refusal of the pure core becomes the error of the ports."""
+def _build(dataset: Dataset, make: Callable[[], T]) -> T:
+    """Build a query; a refusal of the pure core becomes the error of the ports, which names the dataset."""
     try:
         return make()
     except Refused as refusal:
-        raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
+        named = f"dataset {dataset.name!r}"
+        message = refusal.message if refusal.message.startswith(named) else f"{named}: {refusal.message}"
+        raise SpecError(message, refusal.remedy, reason=refusal.reason) from None
 
 
 def _expected_slices(dataset: Dataset) -> int:
