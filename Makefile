@@ -60,8 +60,12 @@ bench: $(STAMP) ## benchmarks with their peers or floors in the same run; prints
 	$(BIN)/python -m tests.bench
 
 .PHONY: calibration
-calibration: $(STAMP) ## the guarantees of docs/concepts, simulated at full length
+calibration: $(STAMP) ## the guarantees of docs/statistics.md, simulated at full length
 	$(BIN)/python -m tests.calibration
+
+.PHONY: chaos
+chaos: $(STAMP) ## anything in any order: hundreds of random stories with crashes at every write
+	TIERWISE_CHAOS_EXAMPLES=$(or $(EXAMPLES),400) $(BIN)/pytest --timeout 0 tests/unit/runtime/test_state_machine.py tests/unit/runtime/test_crashes.py
 
 .PHONY: clean
 clean: ## remove the virtual environment and caches of this checkout

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client, config
+
 from tests.support.api_cases import Case, cases, constraint_names
 from tests.support.api_objects import BUILDERS, PLURALS, minimal_deployment, model_rollout, with_value
 from tests.support.cluster import Kubectl, KubectlError
-
 from tierwise.api.names import GROUP, VERSION
 from tierwise.local.cluster import Cluster
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from tests.support.cluster import Kubectl
 
+from tests.support.cluster import Kubectl
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.api.modeldeployment import ModelDeploymentSpec

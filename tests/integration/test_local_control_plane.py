@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.support.cluster import Kubectl
 from tests.support.polling import eventually
-
 from tierwise.local import cluster
 from tierwise.local.errors import LocalClusterError
 from tierwise.local.processes import Process

@@ -6,8 +6,8 @@ import os
 import shutil
 
 import pytest
-from tests.support.cluster import Kubectl
 
+from tests.support.cluster import Kubectl
 from tierwise.local import cluster, kind
 from tierwise.local.errors import LocalClusterError, NoComponentsError
 

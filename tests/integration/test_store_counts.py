@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.support.predictions import T0, Row, brute_bins, brute_cells, columns, in_scope, label_of, single, slices_of
 
+from tests.support.predictions import T0, Row, brute_bins, brute_cells, columns, in_scope, label_of, single, slices_of
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope

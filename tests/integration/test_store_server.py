@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
+
 from tests.support.polling import eventually
 from tests.support.store import served_store
 

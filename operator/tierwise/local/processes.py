@@ -60,7 +60,7 @@ def spawn(name: str, command: Sequence[str], *, cwd: Path, log: Path) -> tuple[P
 
 
 def stop(processes: Iterable[Process]) -> None:
-    """Ends the processes that are still the same ones, in order: asks, waits up to STOP_SECONDS for each, then kills."""
+    """Ends the processes that are still the same ones, in order: asks, waits STOP_SECONDS for each, then kills."""
     for process in processes:
         if not process.is_alive():
             continue

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.support.api_cases import cases
 from tests.support.api_objects import (
     minimal_deployment,
@@ -15,7 +16,6 @@ from tests.support.api_objects import (
     monitoring_dataset,
     with_value,
 )
-
 from tierwise.api.common import MESSAGE_LENGTH, Condition, duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.modelrollout import ModelRolloutSpec

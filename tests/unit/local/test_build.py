@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.polling import eventually
 
+from tests.support.polling import eventually
 from tierwise.local.build import GoModule, Toolchain, build, find_go
 from tierwise.local.errors import LocalClusterError
 
