@@ -413,6 +413,15 @@ def test_an_autoscaler_and_the_replicas_are_left_alone(world: World):
     assert len(world.kubectl.get("hpa")["items"]) == 1
 
 
+def test_a_workload_that_an_autoscaler_targets_is_told_while_a_twin_is_there(world: World):
+    world.fleet.apply(world.deployment(), world.apply_twin(world.rollout()))
+    assert not world.workload().autoscaled
+    world.kubectl("autoscale", "deployment", "w", "--min=2", "--max=9", "--cpu=50%")
+    assert world.workload().autoscaled
+    world.kubectl.apply(a_workload("w2"))
+    eventually(lambda: not world.workload("w2").autoscaled, within=10, what="only its target is scaled")
+
+
 def test_the_status_is_written_once_per_observed_version(world: World):
     view = world.deployment()
     status = view.status.model_copy(update={"last_revision": 7})

@@ -59,6 +59,10 @@ class WorkloadStatus(ApiModel):
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")
     applied: bool = Field(False, description="`to` was written; what differs from then on is a write by others.")
     restored: bool = Field(False, description="`from` was delivered again after a rollback.")
+    twin_replicas: int | None = Field(
+        None, description="Pods that its twin may keep: beside an autoscaled workload it goes in steps after delivery."
+    )
+    twin_step_at: Timestamp | None = Field(None, description="When the twin was last taken down by a step.")
     foreign_writes: int = Field(0, description="Writes by others to what was delivered; the second stalls the rollout.")
 
 

@@ -9,9 +9,10 @@ from typing import Literal
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER, Reason
-from tierwise.rollout.actions import Action, DeleteTwin, Deliver
+from tierwise.rollout.actions import Action, Deliver
 from tierwise.rollout.flight import Flight, Step, finished_tier, progressing, stalled, tier_status, with_workloads
 from tierwise.rollout.observation import WorkloadView
+from tierwise.rollout.removal import remove_twins
 from tierwise.rollout.versions import difference, is_running
 
 # The first foreign write is undone once; a tool that writes again would restart pods for ever.
@@ -139,21 +140,22 @@ def delivering(flight: Flight, tier: TierStatus) -> Step:
     if found.actions or found.waiting:
         message = f"{tier.name}: " + "; ".join(found.waiting)
         return Step(progressing(status, Reason.DELIVERING, message), found.actions, flight.poll_seconds)
-    twins = flight.twins(tier.name)
-    if twins:
-        actions = tuple(DeleteTwin(twin.name, twin.uid) for twin in twins if not twin.deleting)
-        status = progressing(
-            status, Reason.DELIVERING, f"{tier.name}: delivered, {len(twins)} candidate twins to delete"
-        )
-        return Step(status, actions, min(1.0, flight.poll_seconds))
+    removal = remove_twins(flight, tier_status(status, tier.name))
+    if removal is not None:
+        status = with_workloads(status, tier.name, removal.records)
+        text = f"{tier.name}: delivered, {len(flight.twins(tier.name))} candidate twins to delete"
+        after = progressing(status, Reason.DELIVERING, text)
+        return Step(after, removal.actions, 0.0 if removal.is_step else min(1.0, flight.poll_seconds))
     ended = finished_tier(tier_status(status, tier.name), "Delivered", flight.now)
     status = status.model_copy(update={"tiers": [ended if t.name == tier.name else t for t in status.tiers]})
     return Step(progressing(status, Reason.DELIVERING, f"{tier.name}: delivered"), (), 0.0)
 
 
 def is_overdue(flight: Flight, tier: TierStatus) -> str | None:
-    """Message when delivered pods are not ready by the deadline."""
-    if flight.seconds_since(tier.delivering_since) < flight.progress_deadline_seconds:
+    """Message when delivered pods are not ready by the deadline, which each step of a twin's removal starts anew."""
+    times = [tier.delivering_since, *(record.twin_step_at for record in tier.workloads)]
+    since = max((moment for moment in times if moment is not None), default=None)
+    if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
     found = converge(flight, tier.name, tier.workloads, flight.spec.to, "applied")
     if not found.waiting or found.conflicts or found.foreign:

@@ -45,6 +45,7 @@ class WorkloadView:
     settled: bool  # observedGeneration current, updated = available = replicas
     pods: Pods
     last_writer: str | None = None  # field manager that last wrote the image or environment
+    autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
 
 
 @dataclass(frozen=True, slots=True)

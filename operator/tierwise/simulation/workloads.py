@@ -48,6 +48,7 @@ class SimulatedWorkload:
     twin_of: str | None = None
     blocked: str | None = None
     deleting_until: datetime | None = None
+    autoscaled: bool = False
 
     def fingerprint(self) -> str:
         """Of the template without image and environment."""
@@ -90,6 +91,7 @@ class SimulatedWorkload:
             settled=pods.ready == self.replicas and pods.outdated == 0,
             pods=pods,
             last_writer=self.last_writer,
+            autoscaled=self.autoscaled,
         )
 
     def twin_view(self, now: datetime, *, is_owned: bool, is_broken: bool, is_unready: bool) -> TwinView:

@@ -71,6 +71,14 @@ def a_recovery_that_a_new_version_ends(world: World) -> None:
     world.run(20)
 
 
+def a_twin_that_goes_in_steps(world: World) -> None:
+    world.fleet.workloads["bot-3"].replicas = 12
+    world.fleet.workloads["bot-3"].autoscaled = True
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2")
+    world.run(110)
+
+
 STORIES = [
     a_good_version,
     a_bad_version,
@@ -79,6 +87,7 @@ STORIES = [
     a_foreign_write,
     a_deletion,
     a_recovery_that_a_new_version_ends,
+    a_twin_that_goes_in_steps,
 ]
 FAULTS: dict[str, tuple[Callable[[str], BaseException], bool]] = {
     "crash before": (CrashError, True),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from tierwise.adapters.kubernetes import deployments, objects
+from tierwise.adapters.kubernetes.autoscalers import autoscaled_in
 from tierwise.adapters.kubernetes.claims import claims_of_others
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ApiError, write_error
@@ -79,6 +80,8 @@ class KubernetesFleet:
         by_tier: dict[str, list[Json]] = {}
         for item in twins:
             by_tier.setdefault(item["metadata"]["labels"].get(LABEL_TIER, ""), []).append(item)
+        # Only twins are taken away with regard to autoscalers: without one nobody asks.
+        is_autoscaled = autoscaled_in(self._client, namespace) if twins else _never
         views = []
         for tier in deployment.spec.tiers:
             items = [
@@ -93,7 +96,12 @@ class KubernetesFleet:
                 TierView(
                     name=tier.name,
                     workloads=tuple(
-                        workload_view(item, container, pods.get(item["metadata"]["uid"], []))
+                        workload_view(
+                            item,
+                            container,
+                            pods.get(item["metadata"]["uid"], []),
+                            autoscaled=is_autoscaled(item["metadata"]["name"]),
+                        )
                         for item in _by_name(items)
                     ),
                     twins=(
@@ -231,6 +239,10 @@ def _refused_view(name: str, message: str) -> TwinView:
         pods=Pods(),
         blocked=message,
     )
+
+
+def _never(_name: str) -> bool:
+    return False
 
 
 def _with_kind(item: Json, kind: str) -> Json:

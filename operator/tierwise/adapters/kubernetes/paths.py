@@ -10,6 +10,7 @@ _BASES = {
     "monitoringdatasets": f"/apis/{API_VERSION}",
     "deployments": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "leases": "/apis/coordination.k8s.io/v1",
     "pods": "/api/v1",
     "secrets": "/api/v1",

@@ -77,7 +77,7 @@ def _running(item: Json, container: str) -> Running | None:
     return running_of(found) if found is not None else None
 
 
-def workload_view(item: Json, container: str, pods: Sequence[PodRecord]) -> WorkloadView:
+def workload_view(item: Json, container: str, pods: Sequence[PodRecord], *, autoscaled: bool = False) -> WorkloadView:
     """A Deployment of a tier with its own pods."""
     template, running = item["spec"]["template"], _running(item, container)
     return WorkloadView(
@@ -91,6 +91,7 @@ def workload_view(item: Json, container: str, pods: Sequence[PodRecord]) -> Work
         settled=is_settled(item),
         pods=count_pods(pods, container, running),
         last_writer=last_writer(item, container),
+        autoscaled=autoscaled,
     )
 
 

@@ -1,0 +1,28 @@
+"""Which Deployments a HorizontalPodAutoscaler targets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from tierwise.adapters.kubernetes.client import Client
+from tierwise.adapters.kubernetes.errors import ForbiddenError
+from tierwise.adapters.kubernetes.paths import path_of
+
+logger = logging.getLogger(__name__)
+
+
+def autoscaled_in(client: Client, namespace: str) -> Callable[[str], bool]:
+    """Whether a Deployment of that name is scaled, as a function; one LIST.
+
+    Without the right to list them every Deployment counts as scaled: twins are then removed more slowly.
+    Raises ClusterError when the API server does not answer.
+    """
+    try:
+        items = client.list_items(path_of("horizontalpodautoscalers", namespace))
+    except ForbiddenError as error:
+        logger.debug("namespace %s: autoscalers cannot be listed: %s", namespace, error)
+        return lambda _name: True
+    targets = (item["spec"]["scaleTargetRef"] for item in items)
+    names = frozenset(target["name"] for target in targets if target["kind"] == "Deployment")
+    return lambda name: name in names
