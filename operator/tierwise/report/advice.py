@@ -103,6 +103,8 @@ def _evidence(record: TierStatus) -> list[str]:
 def _rolled_back(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     touched = [tier.name for tier in view.tiers if tier.status not in ("Untouched", "Pending")]
     untouched = [tier.name for tier in view.tiers if tier.status in ("Untouched", "Pending")]
+    if view.recovery:
+        why = (*why, f"{view.recovery[0].upper()}{view.recovery[1:]}.")
     then = [f"{view.to_version} is remembered as rejected and is not tried again by itself."]
     if untouched:
         then.append(f"{' and '.join(untouched)} never ran it; {' and '.join(touched)} is back on {view.from_version}.")

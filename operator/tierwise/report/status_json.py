@@ -40,6 +40,7 @@ def status_json(view: View) -> dict[str, Any]:
             "started_at": _time(rollout.status.started_at),
             "finished_at": _time(rollout.status.finished_at),
             "seconds": view.seconds,
+            "recovery": None if rollout.status.recovery is None else rollout.status.recovery.to_wire(),
         },
         "tiers": [_tier(tier) for tier in view.tiers],
         "conditions": [condition.to_wire() for condition in view.conditions],

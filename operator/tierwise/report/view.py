@@ -80,6 +80,12 @@ class View:
         return self.result in ("Progressing", "RollingBack", "Pending", "Paused", "Verifying")
 
     @property
+    def recovery(self) -> str | None:
+        """What is known of the recovery after a rollback; None when there was none, or nothing is checked."""
+        found = self.rollout.status.recovery if self.rollout is not None else None
+        return found.message if found is not None else None
+
+    @property
     def pods(self) -> tuple[int, int]:
         """Ready and all pods of all tiers, twins included."""
         return sum(tier.ready for tier in self.tiers), sum(tier.total for tier in self.tiers)

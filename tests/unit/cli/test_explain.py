@@ -10,10 +10,12 @@ from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
+from tierwise.api.modelrollout import Recovery
 from tierwise.cli.explain import print_explanation
 from tierwise.cli.status import exit_code
 from tierwise.report.advice import advice_of
 from tierwise.report.status_json import explain_json, status_json
+from tierwise.report.tree import render_view
 from tierwise.report.view import view_of
 
 
@@ -34,6 +36,20 @@ def test_a_rollback_is_explained_by_its_slice_and_how_to_try_again():
     assert "v8 is remembered as rejected" in text
     assert "tier-2 and tier-1 never ran it; tier-3 is back on v7" in text
     assert "kubectl -n inference annotate mdep bot-score --overwrite tierwise.io/retry=" in text
+
+
+def test_the_recovery_after_a_rollback_is_told_everywhere():
+    deployment, [rollout], seen = rolled_back()
+    recovery = Recovery(since=T0, verified_at=NOW, message="recovery verified: 1 workload stayed at v7")
+    rollout = replace(rollout, status=rollout.status.model_copy(update={"recovery": recovery}))
+    scene = (deployment, (rollout,), seen)
+    assert "Recovery verified: 1 workload stayed at v7." in explained(scene)
+    view = view_of(*scene, NOW)
+    console = Console(width=150, no_color=True)
+    with console.capture() as captured:
+        console.print(render_view(view))
+    assert "Recovery: verified: 1 workload stayed at v7" in captured.get()
+    assert status_json(view)["rollout"]["recovery"]["verifiedAt"]
 
 
 def test_a_wait_is_explained_by_the_labels_still_needed_and_the_time_that_takes():
