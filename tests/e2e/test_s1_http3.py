@@ -1,0 +1,104 @@
+"""S1: one request in two hundred comes over HTTP/3, where v1 sees one bot in five and v2 nearly all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.model import model_deployment, monitoring_dataset
+from tests.support.world import Scene, World, tierwise
+from tierwise.simulation.scenarios import http3
+
+pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
+
+PLACES = ("forward", "reverse")
+VERSIONS = {"forward": ("v1", "v2"), "reverse": ("v2", "v1")}
+DATASET = monitoring_dataset("http_version", "browser", positive="Below")  # bots score low
+ROLLOUT: dict[str, Any] = {
+    "metrics": [{"name": "recall", "margin": {"absolute": 0.02}}],
+    "slices": ["http_version", "browser"],
+    "max_duration": "4m",
+}
+ROWS_PER_SECOND = 24_000  # tiers 3/2/1 have 5/25/70 %: 3 predictions a second and arm over HTTP/3 in tier-3
+HTTP3 = {"http_version": "HTTP/3"}
+
+
+@pytest.fixture(scope="module")
+def scenes(world: World) -> dict[str, Scene]:
+    """Given a version that serves, is logged and adopted; when the other one is applied, each way at the same time."""
+    scenes = {place: world.scene(place) for place in PLACES}
+    for place, scene in scenes.items():
+        scene.serve(VERSIONS[place][0])
+        scene.kubectl.apply(DATASET)
+        scene.deploy(VERSIONS[place][0], **ROLLOUT)
+        world.play(scene, source=http3(ROWS_PER_SECOND))
+    for place, scene in scenes.items():
+        scene.becomes_ready()
+        scene.has_logged(8 * ROWS_PER_SECOND)
+        scene.deploy(VERSIONS[place][1], **ROLLOUT)
+    return scenes
+
+
+@pytest.fixture
+def analyze(tmp_path: Path, world: World) -> Any:
+    """`tierwise analyze` of what a scene's tier-3 logged: exit status and results by rank, first the worst."""
+
+    def run(scene: Scene, baseline: str, candidate: str) -> tuple[int, list[dict[str, Any]]]:
+        paths = {"dataset": DATASET, "deployment": model_deployment(candidate, model=scene.model, **ROLLOUT)}
+        for name, manifest in paths.items():
+            (tmp_path / name).write_text(yaml.safe_dump(manifest))
+        files = [part for name in paths for part in (f"--{name}", str(tmp_path / name))]
+        log = ["--store", world.store.dsn, "--tier", "tier-3", "--block", "1s", "-o", "json"]
+        done = tierwise("analyze", *log, *files, "--baseline", baseline, "--candidate", candidate)
+        assert done.returncode in (0, 3, 4), done.stderr
+        return done.returncode, json.loads(done.stdout)["results"]
+
+    return run
+
+
+def test_the_better_version_goes_3_2_1_and_becomes_stable(scenes: dict[str, Scene], world: World):
+    scene = scenes["forward"]
+    rollout = scene.ends("Completed", within=400)
+    tiers = rollout["tiers"]
+    assert [tier["name"] for tier in tiers] == ["tier-3", "tier-2", "tier-1"]
+    assert scene.phases() == ["Delivered"] * 3
+    assert all(tiers[n]["finishedAt"] <= tiers[n + 1]["startedAt"] for n in range(2))
+    assert {tier["gate"]["reason"] for tier in tiers} == {"NonInferior"}
+    assert scene.runs_everywhere("v2")
+    scene.becomes_ready()
+    assert scene.status()["stable"]["name"] == "v2"
+
+
+def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], world: World):
+    scene = scenes["reverse"]
+    rollout = scene.ends("RolledBack", within=240)
+    assert scene.phases() == ["RolledBack", "Untouched", "Untouched"]
+    assert "recall on http_version=HTTP/3" in rollout["message"]
+    assert [culprit["slice"] for culprit in rollout["tiers"][0]["culprits"]] == [HTTP3]
+    assert scene.runs_everywhere("v2")
+    # nothing was ever written to the workloads, in no tier
+    assert {item["metadata"]["generation"] for item in scene.workloads().values()} == {1}
+    assert scene.status()["stable"]["name"] == "v2"
+
+
+def test_analyze_ranks_http3_worst_for_v1(scenes: dict[str, Scene], world: World, analyze: Any):
+    scene = scenes["reverse"]
+    scene.ends("RolledBack", within=240)
+    code, results = analyze(scene, "v2", "v1")
+    assert code == 4  # RollBack
+    assert results[0]["slice"] == HTTP3
+    assert results[0]["verdict"] == "Regressed"
+
+
+def test_analyze_says_how_much_better_v2_is(scenes: dict[str, Scene], world: World, analyze: Any):
+    scene = scenes["forward"]
+    scene.ends("Completed", within=400)
+    code, results = analyze(scene, "v1", "v2")
+    assert code == 0  # Promote
+    found = next(result for result in results if result["slice"] == HTTP3)
+    assert found["verdict"] == "Improved"
+    assert found["candidate"]["value"] >= 3.5 * found["baseline"]["value"]
