@@ -29,6 +29,9 @@ def advance(flight: Flight) -> Step:
     record = current_tier(status)
     if record is None:
         return Step(_completed(flight), (), 0.0)
+    broken = delivery.crash_looping(flight)
+    if broken is not None:
+        return rollback.begin(flight, status, Reason.DELIVERY_UNREADY, broken)
     found = _watch_delivered(flight)
     if found is not None and found.status.tiers != status.tiers:
         return found

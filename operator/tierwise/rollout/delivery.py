@@ -18,6 +18,9 @@ from tierwise.rollout.versions import difference, is_running
 # The first foreign write is undone once; a tool that writes again would restart pods for ever.
 FOREIGN_WRITES_TO_STALL = 2
 
+# Of a delivered workload's pods; fewer may be a node's fault, and the tier was judged good.
+CRASH_LOOPING_SHARE = 0.5
+
 Mark = Literal["applied", "restored"]
 
 
@@ -161,6 +164,19 @@ def is_overdue(flight: Flight, tier: TierStatus) -> str | None:
     if not found.waiting or found.conflicts or found.foreign:
         return None
     return f"{tier.name}: {'; '.join(found.waiting)} after progressDeadline {flight.spec.strategy.progress_deadline}"
+
+
+def crash_looping(flight: Flight) -> str | None:
+    """Message when a delivered workload's pods crash-loop, as under the full load that the twin never had."""
+    for tier in watched(flight.status):
+        for record in tier.workloads:
+            view = flight.workload(tier.name, record)
+            if view is None or not view.replicas or not is_running(view.running, flight.spec.to):
+                continue
+            if view.pods.crash_looping >= CRASH_LOOPING_SHARE * view.replicas:
+                found = f"{view.pods.crash_looping} of {view.replicas} pods of {view.kind} {view.name} crash-loop"
+                return f"{tier.name}: {found} after delivery"
+    return None
 
 
 def watched(status: ModelRolloutStatus) -> tuple[TierStatus, ...]:

@@ -174,3 +174,12 @@ def test_other_peoples_edits_survive_the_rollback():
     world.run_until(lambda w: w.rollout.result == "RolledBack")
     assert workload.running.environment == {"MODEL_VERSION": "v1", "LOG_LEVEL": "debug"}
     assert workload.template == {"sidecar": "2"}
+
+
+def test_a_delivered_tier_whose_pods_crash_loop_later_rolls_everything_back():
+    world = second_tier()
+    world.fleet.broken.add("v2")
+    world.run_until(lambda w: w.rollout.result == "RolledBack", 60)
+    assert world.rollout.reason == "DeliveryUnready"
+    assert "4 of 4 pods of Deployment bot-3 crash-loop after delivery" in world.rollout.message
+    assert world.versions == ("v1", "v1", "v1")

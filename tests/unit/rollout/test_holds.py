@@ -163,3 +163,41 @@ def test_evidence_is_in_the_status():
     assert world.status.summary.worst_slice == "accuracy carrier=HA"
     assert world.status.summary.tier == "tier-3"
     assert world.status.summary.until is not None
+
+
+def quota(world: World, *, is_so: bool) -> None:
+    world.fleet.workloads["bot-3-candidate"].blocked = "exceeded quota" if is_so else None
+
+
+def broken_control(world: World, *, is_so: bool) -> None:
+    (world.fleet.broken.add if is_so else world.fleet.broken.discard)("v1")
+
+
+def observed_regression(world: World, *, is_so: bool) -> None:
+    world.judge.answer = REGRESSED if is_so else NON_INFERIOR
+
+
+def nothing_mature(world: World, *, is_so: bool) -> None:
+    world.judge.answer = None if is_so else NON_INFERIOR
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (quota, Reason.PROBE_UNAVAILABLE),
+        (broken_control, Reason.BASELINE_UNREADY),
+        (observed_regression, Reason.REGRESSION_OBSERVED),
+        (nothing_mature, Reason.WARMING_UP),
+    ],
+)
+def test_a_hold_for_any_reason_that_outlasts_max_duration_stalls_and_goes_on_when_its_cause_is_gone(cause, reason):
+    world = judging(NON_INFERIOR, rollback={"automatic": False})
+    cause(world, is_so=True)
+    world.run(300)
+    assert world.health == ("Reconciling", reason)
+    world.run(400)
+    assert world.health == ("Stalled", reason)
+    assert "held longer than maxDuration 10m" in world.condition("Stalled").message
+    assert world.versions == ("v1", "v1", "v1")
+    cause(world, is_so=False)
+    world.run_until(lambda w: w.status.stable.name == "v2")
