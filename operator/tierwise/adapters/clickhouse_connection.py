@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +19,10 @@ from tierwise.api.names import Reason
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 
 T = TypeVar("T")
+
+for _name in ("clickhouse_connect", "urllib3"):
+    # The drivers raise what they log: an error is told once, without their sixty lines, which may hold a credential.
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 ACCESS_CODES = {192, 193, 194, 195, 516, 497, 164}  # unknown user, wrong password, …, ACCESS_DENIED, READONLY
 TABLE_CODES = {60, 81}  # unknown table, unknown database
@@ -226,6 +231,8 @@ class Connection:
             )
         if isinstance(error, pa.ArrowException | TypeError | ValueError | KeyError):
             return StoreError(f"{place}: the answer could not be read: {text}", reason=Reason.QUERY_FAILED)
+        cause = _socket_error(error)  # the driver itself says no more than "Error executing HTTP request"
+        text = self.scrub(cause) if cause else text
         return StoreError(f"{place}: {text}", "is it up, and is the address right?", reason=Reason.STORE_UNREACHABLE)
 
     def scrub(self, text: str) -> str:
@@ -237,6 +244,16 @@ class Connection:
         text = re.sub(r"(?i)(password|authorization|bearer|basic)([=: ]+)\S+", r"\1\2***", text)
         text = re.sub(r"\s+", " ", text).strip()
         return text if len(text) <= 600 else text[:599] + "…"
+
+
+def _socket_error(error: BaseException) -> str | None:
+    """What the operating system said, such as ``Connection refused``, below all that the driver made of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def error_of_code(code: int, text: str, place: str) -> TierwiseError:

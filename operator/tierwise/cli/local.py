@@ -78,7 +78,7 @@ def kubeconfig(name: str, output: str) -> None:
     """Print the path of the cluster's kubeconfig: export KUBECONFIG=$(tierwise local kubeconfig)."""
     now = cluster.status(name)
     if now.state == "Absent" or not Path(now.kubeconfig).exists():
-        raise LocalClusterError(f"there is no local cluster '{name}'", f"tierwise local up --name {name}")
+        raise LocalClusterError(f"there is no local cluster '{name}'", f"run `tierwise local up --name {name}`")
     _print({"name": name, "kubeconfig": now.kubeconfig}, output, lambda: click.echo(now.kubeconfig))
 
 

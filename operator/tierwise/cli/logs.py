@@ -30,7 +30,4 @@ def configure_logging(level: str, form: str) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in ("clickhouse_connect", "urllib3"):
-        # A store that is away is a Hold, told once; the drivers would add sixty lines for every request.
-        logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("tierwise").setLevel(level.upper())

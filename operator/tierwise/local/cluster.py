@@ -162,7 +162,7 @@ def _same(known: State, wanted: ProviderChoice) -> ProviderChoice:
     if wanted not in ("auto", known.provider):
         raise LocalClusterError(
             f"cluster '{known.name}' was made by {known.provider}, not {wanted}",
-            f"tierwise local down --name {known.name}",
+            f"run `tierwise local down --name {known.name}` first, which deletes its data, or leave --provider away",
         )
     return "kind" if known.provider == "kind" else "components"
 
