@@ -38,7 +38,7 @@ def scenes(world: World) -> dict[str, Scene]:
         world.play(scene, source=http3(ROWS_PER_SECOND))
     for place, scene in scenes.items():
         scene.becomes_ready()
-        scene.has_logged(8 * ROWS_PER_SECOND)
+        scene.has_logged(4 * ROWS_PER_SECOND)
         scene.deploy(VERSIONS[place][1], **ROLLOUT)
     return scenes
 
