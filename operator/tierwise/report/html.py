@@ -205,7 +205,7 @@ def _coverage_text(coverage: Coverage) -> str:
     text = f"{found} of {coverage.slices}"
     if coverage.traffic is None:
         return text
-    return f"{text}, {rate_text(coverage.traffic)} of the traffic in slices with labels enough"
+    return f"{text}; labels enough for a claim: {rate_text(coverage.traffic)} of the dimension covered worst"
 
 
 def _moment(value: datetime) -> str:

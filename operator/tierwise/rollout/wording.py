@@ -72,7 +72,11 @@ def regression(judgement: Judgement) -> str:
 def non_inferiority(judgement: Judgement) -> str:
     """How much was shown, on how many labels."""
     powered = sum(1 for found in judgement.results if found.powered)
-    covered = "" if judgement.coverage_traffic is None else f", {_percent(judgement.coverage_traffic)} of the traffic"
+    covered = (
+        ""
+        if judgement.coverage_traffic is None
+        else f" ({_percent(judgement.coverage_traffic)} of the traffic in the dimension covered worst)"
+    )
     return f"not worse than the margins overall and in all {powered} powered slices{covered}; {labels(judgement)}"
 
 
