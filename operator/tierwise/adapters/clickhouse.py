@@ -23,6 +23,7 @@ from tierwise.monitoring.decode import (
     decode_values,
     kept_values,
     merge_cells,
+    texts,
     wide_dimensions,
 )
 from tierwise.monitoring.performance import performance_rows
@@ -178,7 +179,7 @@ class ClickHouseStore:
             source = None if fresh else self._sources.get(key)
         if source is None:
             table = self._connection.query(f"DESCRIBE TABLE {sql}")
-            source = Source(sql, dict(zip(_texts(table, "name"), _texts(table, "type"), strict=True)))
+            source = Source(sql, dict(zip(texts(table.column("name")), texts(table.column("type")), strict=True)))
             with self._lock:
                 self._sources[key] = source
         return Log(dataset, source)
@@ -240,10 +241,6 @@ def _expected_slices(dataset: Dataset) -> int:
     """An upper estimate of the slices that one block can have; of a combination most never occur."""
     limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
     return 1 + sum(min(math.prod(limits.get(name, 1) for name in grouping), 1000) for grouping in dataset.groupings)
-
-
-def _texts(table: pa.Table, name: str) -> list[str]:
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in table.column(name).to_pylist()]
 
 
 def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:

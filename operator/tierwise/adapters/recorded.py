@@ -9,12 +9,15 @@ from pathlib import Path
 
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.recorded_file import load_file
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.decode import texts
 from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.survey import survey_query
-from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.recorded import Seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,13 +35,13 @@ def open_recorded_store(dsn: str) -> Iterator[RecordedStore]:
 
 
 @contextmanager
-def open_recorded_file(path: str, table: str, row_time: str | None) -> Iterator[RecordedStore]:
-    """A Parquet, CSV or TSV file, loaded once into an embedded engine as `table`.
+def open_recorded_file(path: str, spec: MonitoringDatasetSpec, row_time: str | None) -> Iterator[RecordedStore]:
+    """A Parquet, CSV or TSV file, loaded once into an embedded engine as `spec.table`.
 
     `row_time` adds a column of that name which counts the rows in file order, one second each from the epoch on.
 
     Raises:
-        SpecError: no such file, a format that is not known, or contents that cannot be read.
+        SpecError: no such file, a format that is not known, contents that cannot be read, or a column that is missing.
     """
     kind = _FORMATS.get(Path(path).suffix.lower())
     if kind is None:
@@ -49,16 +52,9 @@ def open_recorded_file(path: str, table: str, row_time: str | None) -> Iterator[
         raise SpecError(f"{path}: no such file", "give the path of a Parquet or CSV file", reason=_BAD_FILE)
     connection = Connection("chdb://memory")
     try:
-        counted = f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS `{row_time}`" if row_time else ""
-        # One thread, order kept: row numbers are those of the file. A table, because every look reads it again.
-        statement = (
-            f"CREATE TABLE `{table}` ENGINE = MergeTree ORDER BY tuple() AS SELECT *{counted} "  # noqa: S608
-            f"FROM file({_literal(str(Path(path).resolve()))}, {kind}) "
-            "SETTINGS max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1"
-        )
         try:
-            connection.command(statement)
-        except TierwiseError as error:
+            load_file(connection, path, kind, spec, row_time)
+        except StoreError as error:
             raise SpecError(
                 f"{path}: cannot be read as {kind}: {error.message}", "check the file", reason=_BAD_FILE
             ) from error
@@ -68,10 +64,6 @@ def open_recorded_file(path: str, table: str, row_time: str | None) -> Iterator[
 
 
 _BAD_FILE = Reason.DATASET_INVALID
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class RecordedStore:
@@ -90,8 +82,12 @@ class RecordedStore:
             query = survey_query(self._log(dataset), scope, *window)
         except Refused as refusal:
             raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from refusal
-        rows = self._store.query(query.sql, query.parameters).to_pylist()
-        return {_text(row["v"]): Seen(row["n"], _time(row["first"]), _time(row["last"])) for row in rows}
+        found = self._store.query(query.sql, query.parameters)
+        counts = (found.column(name).to_pylist() for name in ("n", "first", "last"))
+        return {
+            version: Seen(n, _time(first), _time(last))
+            for version, n, first, last in zip(texts(found.column("v")), *counts, strict=True)
+        }
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
         """As PredictionStore."""

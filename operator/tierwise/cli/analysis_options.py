@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from tierwise.runtime.analysis import AnalysisRequest, TierRequest
 DEFAULT_BLOCK = "1m"
 ROWS_PER_BLOCK = 1000
 DEFAULT_MAX_DURATION = "4h"
+ALPHA_MIN = 1e-6
 DATA_TABLE = "predictions"  # the name a file is read under
 ROW_TIME = "tierwise_row"  # a time that counts rows, one second each, where a file has none
 FILE_DATASET = "data"
@@ -160,10 +162,16 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
         raise click.UsageError("without --time a block is a number of rows; give --block 1000 or --time COLUMN")
     if not in_file_order and isinstance(options.block, int):
         raise click.UsageError(f"--block {options.block} has no unit; give a duration such as {options.block}s or 1m")
-    names = dict.fromkeys(part.strip() for item in options.slices for part in item.split(","))
-    spec = MonitoringDatasetSpec(
+    if not math.isfinite(options.threshold):
+        raise click.UsageError(f"--threshold {options.threshold} is not a finite number; give one such as 0.5")
+    names = _dimensions(options.slices)
+    for name in (options.version_column, options.score_column, options.label_column, options.time_column or ROW_TIME):
+        if not name.strip():
+            raise click.UsageError("a column has an empty name; name a column of the file, or leave the option away")
+    spec = MonitoringDatasetSpec.model_construct(
         table=DATA_TABLE,
-        columns=Columns(
+        # A column of a file may have any name; manifests are stricter.
+        columns=Columns.model_construct(
             time=options.time_column or ROW_TIME,
             model=options.model_column,
             version=options.version_column,
@@ -173,12 +181,21 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
         ),
         threshold=options.threshold,
         positive="Below" if options.positive == "Below" else "AtOrAbove",
-        # A column of a file may have any name; manifests are stricter.
         dimensions=[
             Dimension.model_construct(name=name, expression=_quoted(name), max_values=10_000) for name in names
         ],
     )
     return _request(options, now, options.model, {FILE_DATASET: spec}, None, in_file_order=in_file_order)
+
+
+def _dimensions(slices: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that --slice names, each once."""
+    names = dict.fromkeys(part.strip() for item in slices for part in item.split(","))
+    for name in names:
+        if not name or "=" in name:
+            wrong = f"{name!r} holds a '='" if name else "a name is empty"
+            raise click.UsageError(f"--slice: {wrong}; give a column of the file, or several joined by a comma")
+    return tuple(names)
 
 
 def _request(
@@ -192,6 +209,8 @@ def _request(
 ) -> AnalysisRequest:
     if options.baseline == options.candidate:
         raise click.UsageError(f"--baseline and --candidate are both {options.baseline!r}; give two versions")
+    if not ALPHA_MIN <= options.alpha < 1:  # NaN, too
+        raise click.UsageError(f"--alpha {options.alpha} is not a rate; give one from {ALPHA_MIN:g} to below 1")
     analysis = _analyses(options, specs, deployment)
     block = (
         float(options.block) if options.block is not None else _default_block(deployment, in_file_order=in_file_order)
@@ -223,6 +242,9 @@ def _analyses(
                 "which metric? give --metric NAME:MARGIN, for instance --metric accuracy:0.01, "
                 f"or --deployment; metrics are {', '.join(registry.names())}"
             )
+        given = [metric.name for metric in options.metrics]
+        if twice := next((name for name in given if given.count(name) > 1), None):
+            raise click.UsageError(f"--metric {twice} is given twice; give it once, with one margin")
         return tuple(
             DatasetAnalysis.model_construct(name=name, metrics=list(options.metrics), slices=slices, expect=[])
             for name in specs

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tierwise.api.names import GateDecision
 from tierwise.cli.analysis_options import (
-    DATA_TABLE,
+    FILE_DATASET,
     ROW_TIME,
     AnalyzeOptions,
     Margins,
@@ -25,7 +25,7 @@ from tierwise.cli.analysis_options import (
 from tierwise.cli.output import PIPE_WIDTH, Progress, console_for
 from tierwise.report.analysis_json import analysis_json
 from tierwise.report.analysis_table import render_analysis
-from tierwise.runtime.analysis import Analysis, analyze
+from tierwise.runtime.analysis import Analysis, AnalysisRequest, analyze
 from tierwise.runtime.recorded import RecordedLog
 
 EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4}
@@ -138,7 +138,7 @@ def command(ctx: click.Context, /, output: str, out: str | None, **given: object
     now = datetime.now(UTC)
     request = request_of_store(options, now) if options.data is None else request_of_data(options, now)
     progress = Progress("analyze: blocks")
-    with _log_of(options) as log:
+    with _log_of(options, request) as log:
         try:
             found = analyze(request, log, now, progress)
         finally:
@@ -147,12 +147,13 @@ def command(ctx: click.Context, /, output: str, out: str | None, **given: object
     ctx.exit(EXIT[found.outcome.decision])
 
 
-def _log_of(options: AnalyzeOptions) -> AbstractContextManager[RecordedLog]:
+def _log_of(options: AnalyzeOptions, request: AnalysisRequest) -> AbstractContextManager[RecordedLog]:
     # Imported here: an adapter's libraries take a second, and --help needs none of them.
     from tierwise.adapters.recorded import open_recorded_file, open_recorded_store
 
     if options.data is not None:
-        return open_recorded_file(options.data, DATA_TABLE, None if options.time_column else ROW_TIME)
+        spec = request.datasets[FILE_DATASET]
+        return open_recorded_file(options.data, spec, ROW_TIME if request.in_file_order else None)
     assert options.store is not None  # request_of_store has checked
     return open_recorded_store(options.store)
 

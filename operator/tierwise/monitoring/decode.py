@@ -13,11 +13,13 @@ from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, IntA
 from tierwise.monitoring.query import ANSWERS, ARMS, LABELS, OTHER, Kept, Query
 
 
-def _texts(column: pa.ChunkedArray) -> list[str]:
-    """A column of strings, whether the server sends strings, binaries or dictionaries."""
-    return [
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in column.to_pylist()
-    ]
+def texts(column: pa.ChunkedArray) -> list[str]:
+    """A column of strings, whether the server sends strings, binaries or dictionaries; broken UTF-8 is replaced."""
+    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    if pa.types.is_string(plain.type) or pa.types.is_large_string(plain.type):
+        # As bytes: nobody has checked that they are UTF-8.
+        plain = plain.cast(pa.large_binary())
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in plain.to_pylist()]
 
 
 def _keys(table: pa.Table, query: Query) -> list[str]:
@@ -25,7 +27,7 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
     if not query.dimensions:
         return [WHOLE] * table.num_rows
     size = len(query.dimensions)
-    columns = [_texts(table.column(f"tierwise_d{i}")) for i in range(size)]
+    columns = [texts(table.column(f"tierwise_d{i}")) for i in range(size)]
     # grouping() sets the bit of every key that is NOT in the row's set, the leftmost key in the highest bit
     sets: dict[int, tuple[int, ...]] = {(1 << size) - 1: ()}
     for grouping in query.groupings:
@@ -42,7 +44,14 @@ def _dense(table: pa.Table, query: Query, shape: tuple[int, ...]) -> tuple[tuple
     keys = _keys(table, query)
     cells = int(np.prod(shape))
     flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
-    rows = {key: row for row, key in enumerate(keys)}
+    rows: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if key in rows:  # values that differ only in bytes which are no UTF-8 read the same
+            flat = flat if flat.flags.writeable else flat.copy()
+            flat[rows[key]] += flat[row]
+            flat[row] = 0
+        else:
+            rows[key] = row
     order = [WHOLE, *sorted(key for key, row in rows.items() if key != WHOLE and flat[row].any())]
     counts = np.zeros((len(order), cells), dtype=np.int64)
     alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
@@ -75,7 +84,7 @@ def decode_values(table: pa.Table, query: Query) -> dict[str, list[str]]:
     """Values of each dimension, most frequent first, of a `values_query`'s answer."""
     size = len(query.dimensions)
     found: dict[str, list[str]] = {name: [] for name in query.dimensions}
-    columns = [_texts(table.column(f"tierwise_d{i}")) for i in range(size)]
+    columns = [texts(table.column(f"tierwise_d{i}")) for i in range(size)]
     by_set = {(1 << size) - 1 - (1 << (size - 1 - i)): i for i in range(size)}
     for row, g in enumerate(table.column("g").to_pylist()):
         i = by_set[g]

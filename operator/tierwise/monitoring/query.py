@@ -53,7 +53,7 @@ def config_hash(dataset: Dataset) -> int:
 
 def time_parameter(value: datetime) -> str:
     """A time for a parameter of type DateTime64(6,'UTC'), to the microsecond."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 def _micros(value: datetime) -> int:
@@ -209,7 +209,7 @@ def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query
     column = log.column("time")
     (start, end), parameters = _window(log, window.start, window.end)
     inside = f"ifNull({start} AND {end}, false)"
-    ours = log.versions()
+    ours = f"ifNull({log.versions()}, false)"
     score = log.score()
     neither = f"NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
     label = f"isNotNull({log.column('label')}) AND {neither}"

@@ -63,7 +63,7 @@ def results_table(results: Sequence[Result]) -> Table:
     for result in results:
         interval = f"{result.interval[0] * 100:+.2f} … {result.interval[1] * 100:+.2f}" if result.interval else "–"
         table.add_row(
-            slice_text(result.slice),
+            Text(slice_text(result.slice)),  # as text: a value such as [/b] is no markup
             result.metric,
             f"{rate_text(result.baseline_value)}  {result.baseline.bad}/{result.baseline.n}",
             f"{rate_text(result.candidate_value)}  {result.candidate.bad}/{result.candidate.n}",

@@ -42,8 +42,15 @@ def points_text(difference: float | None) -> str:
 
 
 def slice_text(values: Mapping[str, str]) -> str:
-    """``carrier=HA, origin=JFK``; the whole is ``all traffic``."""
-    return ", ".join(f"{dimension}={value}" for dimension, value in sorted(values.items())) or "all traffic"
+    """``carrier=HA, origin=JFK``; the whole is ``all traffic``. Clients choose values: none may act."""
+    return ", ".join(f"{dimension}={printable(value)}" for dimension, value in sorted(values.items())) or "all traffic"
+
+
+def printable(text: str) -> str:
+    """The text with what would act on a terminal shown as escapes (``\\x1b[31m``)."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def margin_text(margin: Margin) -> str:
