@@ -52,9 +52,13 @@ def model_deployment(
     dataset: str = "labelled",
     min_duration: str = "5s",
     max_duration: str = "3m",
+    warm_up: str = "1s",
     **spec: Any,
 ) -> Manifest:
-    """A ModelDeployment with half of each tier's pods exposed and one-second blocks."""
+    """A ModelDeployment with half of each tier's pods exposed and one-second blocks.
+
+    `warm_up`: traffic of the tests reaches a fresh pod up to an interval after it is ready.
+    """
     rules = {"exposure": "50%", "minDuration": min_duration, "maxDuration": max_duration}
     datasets: Manifest = {"name": dataset, "metrics": list(metrics), **({"slices": list(slices)} if slices else {})}
     return {
@@ -69,7 +73,7 @@ def model_deployment(
                 {"name": tier, "workloads": {"selector": {"matchLabels": {"app": model, "tier": tier}}}, **rules}
                 for tier in tiers
             ],
-            "analysis": {"interval": "1s", "datasets": [datasets]},
+            "analysis": {"interval": "1s", "warmUp": warm_up, "datasets": [datasets]},
             "progressDeadline": "1m",
             **spec,
         },

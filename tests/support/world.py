@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -194,9 +194,17 @@ class World:
         self.scenes.append(scene)
         return scene
 
-    def play(self, *scenes: Scene, source: TrafficSource, interval_seconds: float = 0.25, dsn: str = "") -> None:
-        """Traffic to the ready pods of scenes of one namespace; every model gets the source's rows per second."""
-        switches = {scene.model: Switch(source) for scene in scenes}
+    def play(
+        self,
+        *scenes: Scene,
+        source: TrafficSource | Mapping[str, TrafficSource],
+        interval_seconds: float = 0.25,
+        dsn: str = "",
+    ) -> None:
+        """Traffic to the ready pods of scenes of one namespace; every model gets the source, or the one of its name."""
+        switches = {
+            scene.model: Switch(source[scene.model] if isinstance(source, Mapping) else source) for scene in scenes
+        }
         logs = self.stack.enter_context(
             playing_models(
                 self.cluster.kubeconfig,
