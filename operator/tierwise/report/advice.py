@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.modelrollout import SliceVerdict, TierStatus
-from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
+from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision, Reason
 from tierwise.report.text import count_text, duration_text, rate_text, slice_text
 from tierwise.report.view import TierLine, View
 
@@ -42,7 +42,7 @@ _REMEDY = {
     "WorkloadConflict": "Let only one ModelDeployment select each workload.",
     "TierOverlap": "Let only one tier select each workload.",
     "MixedBaseline": "Bring all workloads to one version, then retry.",
-    "FieldConflict": "Stop the other writer of image or parameters (docs/how-to/gitops.md), then retry.",
+    "FieldConflict": "Stop the other writer of image or parameters (examples/03-gitops has how), then retry.",
     "NotSupported": "Remove the field: this version of Tierwise does not have the feature.",
 }
 
@@ -52,7 +52,7 @@ def advice_of(view: View) -> Advice:
     tier = tier_in_question(view)
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
-        why += _evidence(tier.record)
+        why += _evidence(tier.record, view.message)
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -60,12 +60,12 @@ def advice_of(view: View) -> Advice:
         case "Completed" | "Ready":
             return Advice(tuple(why) or (f"{view.stable or view.version} serves in every tier.",), ("Nothing.",), ())
         case "Paused":
-            patch = """'{"spec":{"paused":false}}'"""
-            commands = (f"{namespace} patch mdep {view.name} --type merge -p {patch}",)
-            return Advice(tuple(why), ("Judging goes on; resume to let it be promoted.",), commands)
+            return _paused(view, tuple(why), namespace)
         case "Superseded":
             return Advice(tuple(why), ("A newer version took its place; look at its rollout.",), ())
         case "Stalled":
+            if tier is not None and tier.record is not None and _held_by_pause(tier.record):
+                return _paused(view, tuple(why), namespace)
             return _stalled(view, tier, tuple(why), namespace)
         case _:
             return _waiting(view, tier, tuple(why), namespace)
@@ -78,25 +78,27 @@ def tier_in_question(view: View) -> TierLine | None:
     return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
 
 
-def _evidence(record: TierStatus) -> list[str]:
+def _evidence(record: TierStatus, told: str) -> list[str]:
     sentences = []
-    if record.gate is not None and record.gate.message and record.gate.decision is GateDecision.HOLD:
-        sentences.append(f"The gate holds ({record.gate.reason}): {record.gate.message}")
+    gate = record.gate
+    if gate is not None and gate.message and gate.decision is GateDecision.HOLD:
+        why = "" if gate.message in told else f": {gate.message}"
+        sentences.append(f"The gate holds ({gate.reason}){why or '.'}")
     if record.look:
         until = f", until {record.evidence_until:%H:%M:%S} UTC" if record.evidence_until else ""
         sentences.append(f"{record.name} was looked at {record.look} times{until}, {count_text(record.labels)} labels.")
     coverage = record.coverage
     if coverage is not None and coverage.slices:
         text = (
-            f"Of {coverage.slices} slices x metrics {coverage.regressed} regressed, {coverage.non_inferior} are not "
-            f"worse, {coverage.inconclusive} are open and {coverage.insufficient} have too few labels"
+            f"Of {coverage.slices} slices x metrics {coverage.regressed} regressed, {coverage.non_inferior} are shown "
+            f"not to be worse, {coverage.inconclusive} are open, {coverage.insufficient} have too few labels."
         )
         if coverage.traffic is not None:
             text += (
-                f"; in the dimension covered worst, slices with labels enough for a claim hold "
-                f"{rate_text(coverage.traffic)} of the traffic"
+                f" Slices large enough to be judged each hold {rate_text(coverage.traffic)} of the traffic in the "
+                "dimension where they hold least; smaller ones are promoted with the whole."
             )
-        sentences.append(text + ".")
+        sentences.append(text)
     return sentences
 
 
@@ -107,10 +109,23 @@ def _rolled_back(view: View, why: tuple[str, ...], namespace: str) -> Advice:
         why = (*why, f"{view.recovery[0].upper()}{view.recovery[1:]}.")
     then = [f"{view.to_version} is remembered as rejected and is not tried again by itself."]
     if untouched:
-        then.append(f"{' and '.join(untouched)} never ran it; {' and '.join(touched)} is back on {view.from_version}.")
+        back = "is" if len(touched) == 1 else "are"
+        then.append(
+            f"{' and '.join(untouched)} never ran it; {' and '.join(touched)} {back} back on {view.from_version}."
+        )
     then.append("Apply a new version (another name and digest), or, if the cause lay elsewhere, retry this one:")
     retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
     return Advice(why, tuple(then), (retry, f"tierwise status {view.name} -n {view.namespace} --watch"))
+
+
+def _held_by_pause(record: TierStatus) -> bool:
+    return record.gate is not None and record.gate.reason == Reason.PAUSED
+
+
+def _paused(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    patch = """'{"spec":{"paused":false}}'"""
+    then = "Judging goes on; resume to let it be promoted." if view.rollout else "Resume to let the rollout begin."
+    return Advice(why, (then,), (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
 
 
 def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:

@@ -171,15 +171,15 @@ def has_been_seen(deployment: DeploymentView) -> bool:
 
 
 def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView]) -> RolloutView | None:
-    """The rollout in flight, else the newest; None before the first, and when its version is wanted no more.
+    """The rollout in flight, else the newest; None before the first, and when it is over and another version wanted.
 
-    (A person may set spec.version back to stable after a rollback: then there is nothing to tell of the rollout.)
+    (After a rollback a person may set spec.version back to stable, or to another version whose rollout has not begun,
+    for instance because of spec.paused: then the old rollout is not the story.)
     """
     by_revision = sorted(rollouts, key=lambda rollout: rollout.spec.revision)
     named = [rollout for rollout in by_revision if rollout.name == deployment.status.rollout]
     chosen = (named or by_revision)[-1:]
-    stable, wanted = deployment.status.stable, deployment.spec.version.name
-    if not named and chosen and stable is not None and stable.name == wanted != chosen[0].spec.to.name:
+    if chosen and chosen[0].status.finished_at is not None and chosen[0].spec.to.name != deployment.spec.version.name:
         return None
     return chosen[0] if chosen else None
 

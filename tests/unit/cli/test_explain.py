@@ -30,7 +30,7 @@ def explained(scene) -> str:
 def test_a_rollback_is_explained_by_its_slice_and_how_to_try_again():
     text = explained(rolled_back())
     assert "false-positive-rate on asn_type=residential 0.5 % → 3.1 %" in text
-    assert "Of 46 slices x metrics 1 regressed, 12 are not worse" in text
+    assert "Of 46 slices x metrics 1 regressed, 12 are shown not to be worse" in text
     assert "asn_type=residential  false-positive-rate" in text
     assert "3.1 %  61/1968" in text
     assert "v8 is remembered as rejected" in text
@@ -104,3 +104,30 @@ def test_after_the_spec_went_back_to_stable_the_rollback_is_history():
     ready = a_deployment(condition("Ready", "True", "AtRest", "v7 is stable"))
     view = view_of(replace(ready, spec=back), rollouts, views, NOW)
     assert (view.result, view.rollout, exit_code(view)) == ("Ready", None, 0)
+
+
+def test_a_version_that_waits_for_the_end_of_a_pause_is_the_story_and_not_the_rollback_before_it():
+    deployment, rollouts, views = rolled_back()
+    wanted = deployment.spec.model_copy(update={"version": Version.model_validate(version("v9"))})
+    paused = a_deployment(
+        condition("Paused", "True", "Paused", "spec.paused: the rollout of v9 starts when it is false")
+    )
+    scene = (replace(paused, spec=wanted), rollouts, views)
+    view = view_of(*scene, NOW)
+    assert (view.result, view.rollout) == ("Paused", None)
+    text = explained(scene)
+    assert "the rollout of v9 starts when it is false" in text
+    assert """patch mdep bot-score --type merge -p '{"spec":{"paused":false}}'""" in text
+    assert "rejected" not in text
+
+
+def test_a_pause_that_outlasted_its_tier_is_ended_by_resuming():
+    _, [rollout], views = judging()
+    tier = rollout.status.tiers[0]
+    gate = tier.gate.model_copy(update={"reason": "Paused", "message": "paused by spec.paused"})
+    held = tier.model_copy(update={"gate": gate})
+    status = rollout.status.model_copy(update={"tiers": [held, *rollout.status.tiers[1:]]})
+    stalled = a_deployment(condition("Stalled", "True", "Paused", "held longer"), rollout=rollout.name)
+    text = explained((stalled, (replace(rollout, status=status),), views))
+    assert '{"spec":{"paused":false}}' in text
+    assert "tierwise.io/retry" not in text
