@@ -67,6 +67,12 @@ toLatLon geoToH3 h3ToString h3GetResolution h3ToParent geohashEncode greatCircle
 """
 
 FUNCTIONS = frozenset(f"{_TEXT} {_NUMBERS} {_LOGIC} {_TYPES} {_TIME} {_STRUCTURES} {_LOOKUPS}".split())
+# With several arguments the first of these is a function.
+_HIGHER_ORDER = """
+arrayMap arrayFilter arrayExists arrayAll arrayCount arrayFirst arrayFirstIndex arraySort arraySum arrayMin arrayMax
+arrayAvg
+"""
+HIGHER_ORDER = frozenset(_HIGHER_ORDER.split())
 # Words that may stand before a parenthesis without being called (lower case).
 _WORDS = """
 and or not in between like ilike is then else when case as select distinct from where prewhere having by on using

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
@@ -16,7 +17,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from tierwise.monitoring.refusal import Refused, query_refused
-from tierwise.monitoring.sqlfunctions import FUNCTIONS, KEYWORDS
+from tierwise.monitoring.sqlfunctions import FUNCTIONS, HIGHER_ORDER, KEYWORDS
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -82,14 +83,13 @@ def guard_select(sql: str, *, tables: Sequence[str] | None = None, what: str = "
     if not isinstance(tree, exp.Select):
         kind = type(tree).__name__.upper()
         raise query_refused(f"{what}: it is {kind}, not one SELECT", "write one SELECT")
-    names = {cte.alias for cte in tree.find_all(exp.CTE)}
     read: set[str] = set()
     for node in tree.walk():
         _refuse_unless(node, (*_VALUES, *_SELECT_PARTS), what)
         if isinstance(node, exp.Select | exp.Subquery):
             _refuse_clauses(node, what)
         if isinstance(node, exp.Table):
-            read.update(_table_name(node, names, what))
+            read.update(_table_name(node, what))
     _refuse_tables(read, tables, what)
     return sql.strip()
 
@@ -111,13 +111,22 @@ def _parse(sql: str, what: str) -> exp.Expr:
     return tree
 
 
+@dataclass(slots=True)
+class _Open:
+    """A parenthesis that is open: which function it calls, and whether a lambda stands in it."""
+
+    function: str
+    has_lambda: bool = False
+
+
 def _scan(sql: str, what: str) -> None:
     """Refuse what no tree shows reliably: comments, statements, parameters, odd characters, names that are called."""
     if not sql.strip():
         raise query_refused(f"{what}: it is empty", "write an SQL expression")
     if len(sql) > _MAX_LENGTH:
         raise query_refused(f"{what}: it has {len(sql)} characters", f"write at most {_MAX_LENGTH}")
-    at, depth, word = 0, 0, ""
+    at, word = 0, ""
+    open_: list[_Open] = []
     while at < len(sql):
         match = _TOKEN.match(sql, at)
         if match is None:
@@ -128,13 +137,21 @@ def _scan(sql: str, what: str) -> None:
         if kind == "comment":
             raise query_refused(f"{what}: it has a comment at character {at + 1}", "remove the comment")
         if kind == "sign" and text in "([":
-            depth += 1
             if text == "(" and word and word not in FUNCTIONS and word.lower() not in KEYWORDS:
                 raise _function_refused(word, what)
-            if depth > _MAX_DEPTH:
+            open_.append(_Open(word if text == "(" else ""))
+            if len(open_) > _MAX_DEPTH:
                 raise query_refused(f"{what}: it is nested more than {_MAX_DEPTH} deep", "simplify it")
         elif kind == "sign" and text in ")]":
-            depth -= 1
+            if open_:
+                open_.pop()
+        elif open_ and sql.startswith("->", at):
+            open_[-1].has_lambda = True
+        elif open_ and text == "," and open_[-1].function in HIGHER_ORDER and not open_[-1].has_lambda:
+            # arrayMap(file, ['x']) calls the function file
+            raise query_refused(
+                f"{what}: {open_[-1].function} is given a function by name", "write a lambda such as x -> upper(x)"
+            )
         if kind == "quoted":
             # `file`('x') calls the function file: a quoted name before a parenthesis is a call like any other
             word = text[1:-1]
@@ -169,7 +186,22 @@ def _refuse_clauses(node: exp.Expr, what: str) -> None:
             raise query_refused(f"{what}: it has {clause.upper()}", "remove the clause")
 
 
-def _table_name(table: exp.Table, ctes: set[str], what: str) -> tuple[str, ...]:
+def _names_in_sight(table: exp.Table) -> set[str]:
+    """Names that WITH gave to subselects, as ClickHouse sees them from here: not in the one itself, nor before it."""
+    found: set[str] = set()
+    below: exp.Expr = table
+    node = table.parent
+    while node is not None:
+        if isinstance(node, exp.With):
+            before = node.expressions[: next(i for i, cte in enumerate(node.expressions) if cte is below)]
+            found.update(cte.alias for cte in before)
+        elif isinstance(node, exp.Select) and (given := node.args.get("with_")) is not None and given is not below:
+            found.update(cte.alias for cte in given.expressions)
+        below, node = node, node.parent
+    return found
+
+
+def _table_name(table: exp.Table, what: str) -> tuple[str, ...]:
     name, database = table.args.get("this"), table.args.get("db")
     if (
         not isinstance(name, exp.Identifier)
@@ -177,7 +209,7 @@ def _table_name(table: exp.Table, ctes: set[str], what: str) -> tuple[str, ...]:
         or table.args.get("sample") is not None
     ):
         raise query_refused(f"{what}: it reads a table function", "read the prediction log's own table")
-    if database is None and name.name in ctes:
+    if database is None and name.name in _names_in_sight(table):
         return ()
     schema = database.name if database is not None else ""
     if schema.lower() in _HIDDEN_SCHEMAS:

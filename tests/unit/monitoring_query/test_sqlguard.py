@@ -65,6 +65,9 @@ NOT_SELECTS = [
     "SELECT * FROM a JOIN b ON a.x = b.x", "SELECT * FROM t, s", "SELECT * FROM t WHERE a IN (SELECT b FROM s)",
     "SELECT * FROM t WHERE a IN s", "SELECT sleep(1) FROM t", "SELECT * FROM t WHERE file('x') = 1", "SELECT * FROM t SAMPLE 0.1",
     "SELECT * FROM {t:Identifier}", "SELECT * FROM t OFFSET 3",
+    # a name that WITH gives elsewhere does not hide the table of that name
+    "WITH s AS (SELECT * FROM s) SELECT * FROM s, t", "WITH a AS (SELECT * FROM s), s AS (SELECT 1) SELECT * FROM a, t",
+    "SELECT * FROM s, t WHERE 1 IN (WITH s AS (SELECT 1) SELECT * FROM s)",
 ]  # fmt: skip
 
 
@@ -100,3 +103,35 @@ def test_a_join_passes_when_both_tables_are_listed():
     assert guard_select(sql, tables=("a", "b")) == sql
     with pytest.raises(Refused, match="it reads b"):
         guard_select(sql, tables=("a",))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH s AS (SELECT * FROM s) SELECT * FROM s",
+        "WITH a AS (SELECT * FROM s), s AS (SELECT * FROM t) SELECT * FROM a",
+        "SELECT * FROM s WHERE 1 IN (WITH s AS (SELECT a FROM t) SELECT * FROM s)",
+        "SELECT * FROM (WITH s AS (SELECT a FROM t) SELECT * FROM s), s",
+    ],
+)
+def test_with_does_not_hide_a_table_that_may_not_be_read(sql):
+    with pytest.raises(Refused, match="it reads s"):
+        guard_select(sql, tables=("t",))
+
+
+def test_with_names_are_known_after_they_are_given():
+    sql = "WITH a AS (SELECT * FROM t), b AS (SELECT * FROM a) SELECT * FROM b WHERE x IN (SELECT y FROM a)"
+    assert guard_select(sql, tables=("t",)) == sql
+
+
+@pytest.mark.parametrize(
+    "sql", ["arrayMap(file, ['x'])", "arrayMap((file), ['x'])", "arrayFilter(`getSetting`, a)", "arraySum(sleep, a)"]
+)
+def test_a_function_given_by_name_is_a_call(sql):
+    with pytest.raises(Refused, match="function by name"):
+        guard_expression(sql)
+
+
+@pytest.mark.parametrize("sql", ["arraySum(a)", "arrayMap(x -> x + 1, a)", "arrayMap((x, y) -> x + y, a, b)"])
+def test_lambdas_and_plain_arrays_pass(sql):
+    assert guard_expression(sql) == f"({sql})"
