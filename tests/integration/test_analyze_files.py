@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -55,7 +56,7 @@ def csv(folder: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
-def analysis(path: Path, **given: object) -> Analysis:
+def analysis(path: Path, *, max_values: int = 10_000, **given: object) -> Analysis:
     from tierwise.adapters.recorded import open_recorded_file
 
     plain = dict.fromkeys(AnalyzeOptions.__dataclass_fields__)
@@ -66,7 +67,12 @@ def analysis(path: Path, **given: object) -> Analysis:
         "positive": "AtOrAbove", "alpha": 0.05,
     }  # fmt: skip
     request = request_of_data(AnalyzeOptions(**{**plain, **defaults, **given}), NOW)
-    with open_recorded_file(str(path), request.datasets[FILE_DATASET], None) as log:
+    spec = request.datasets[FILE_DATASET]
+    spec = spec.model_copy(
+        update={"dimensions": [d.model_copy(update={"max_values": max_values}) for d in spec.dimensions]}
+    )
+    request = replace(request, datasets={FILE_DATASET: spec})
+    with open_recorded_file(str(path), spec, None) as log:
         return analyze(request, log, NOW)
 
 
@@ -206,3 +212,35 @@ def test_options_that_make_no_sense_are_wrong_usage(tmp_path, option, complaint)
     done = CliRunner().invoke(command, [*base, *option])
     assert done.exit_code == 2
     assert complaint in done.output
+
+
+@pytest.mark.parametrize("slices", [("carrier",), ("carrier,origin",)])
+def test_values_beyond_the_limit_are_the_same_ones_in_every_run_of_blocks(tmp_path, slices):
+    # 60 values of which 50 are counted by name; in each half hour others are the most frequent, and the last minute
+    # has few. 720 blocks are three queries or more.
+    rng = np.random.default_rng(3)
+    n = 12_000
+    half = np.arange(n) // (n // 2)
+    carrier = np.where(rng.random(n) < 0.5, rng.integers(0, 60, n), half * 30 + rng.integers(0, 30, n))
+    carrier[-200:] = carrier[-200:] // 10 * 10
+    version = rng.choice(["v1", "v2"], n)
+    table = pa.table(
+        {
+            "ts": [START + timedelta(seconds=i * 0.3) for i in range(n)],
+            "model_version": version,
+            "score": np.full(n, 0.6),
+            "label": np.ones(n, dtype=np.uint8),
+            "carrier": [f"c{value}" for value in carrier],
+            "origin": np.full(n, "JFK"),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    found = analysis(tmp_path / "log.parquet", slices=slices, max_values=50, block=5.0)
+    counted = {r.slice["carrier"]: r.candidate.n for r in found.tiers[0].judgement.results if r.slice}
+    assert len(counted) == 51
+    of_candidate = carrier[version == "v2"]
+    for value, rows in counted.items():
+        if value != "other":
+            assert rows == (of_candidate == int(value[1:])).sum(), value
+    assert sum(counted.values()) == len(of_candidate)
+    assert not found.tiers[0].judgement.notes

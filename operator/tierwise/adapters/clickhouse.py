@@ -215,13 +215,11 @@ class ClickHouseStore:
             return Kept()
         query = _build(log.dataset, lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
         values = decode_values(self._connection.query(query.sql, query.parameters), query)
-        known: dict[str, list[str]] = {}
-        for key in log.dataset.known:
-            pairs = parse_slice_key(key)
-            if len(pairs) == 1:
-                for name, value in pairs.items():
-                    known.setdefault(name, []).append(value)
-        return kept_values(log.dataset, values, known)
+        known: dict[str, dict[str, None]] = {}
+        for key in log.dataset.known:  # of combinations, too: a dimension may have no slices of its own
+            for name, value in parse_slice_key(key).items():
+                known.setdefault(name, {})[value] = None
+        return kept_values(log.dataset, values, {name: tuple(found) for name, found in known.items()})
 
 
 NO_CELLS = Cells((), (WHOLE,), np.zeros((0, 1, ARMS, LABELS, ANSWERS), dtype=np.int64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class RecordedStore:
 
     def __init__(self, store: ClickHouseStore) -> None:
         self._store = store
+        self._known: dict[tuple[int, Scope], tuple[str, ...]] = {}
 
     def check(self, dataset: Dataset) -> None:
         """Raises when the dataset cannot be read."""
@@ -90,8 +92,15 @@ class RecordedStore:
         }
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
-        """As PredictionStore."""
-        return self._store.read_cells(dataset, scope, blocks)
+        """As PredictionStore. The first read of a dataset and scope decides which values are counted by name.
+
+        Otherwise a dimension with more than its maxValues would have other values by name in every run of blocks, and
+        a slice's counts would miss the runs in which it was among the others.
+        """
+        key = (config_hash(dataset), scope)
+        cells = self._store.read_cells(replace(dataset, known=self._known.get(key, dataset.known)), scope, blocks)
+        self._known.setdefault(key, cells.slices)
+        return cells
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """As PredictionStore."""

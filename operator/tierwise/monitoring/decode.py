@@ -100,9 +100,11 @@ def kept_values(dataset: Dataset, values: Mapping[str, Sequence[str]], known: Ma
     kept: dict[str, tuple[str, ...]] = {}
     for dimension in dataset.spec.dimensions:
         present = [value for value in values.get(dimension.name, ()) if value != OTHER]
-        if len(present) <= dimension.max_values:
-            continue
         first = [value for value in known.get(dimension.name, ()) if value != OTHER]
+        # Once all places are taken they stay so, also in a look that has few values: else one of the others would
+        # have a name in some looks.
+        if len(present) <= dimension.max_values and len(first) < dimension.max_values:
+            continue
         rest = [value for value in present if value not in set(first)]
         kept[dimension.name] = tuple([*first, *rest][: max(dimension.max_values, len(first))])
     return Kept(kept)
