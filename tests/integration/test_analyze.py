@@ -264,7 +264,7 @@ def test_html_is_one_file_without_network(logs, tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"--score": "scores"}, ["column 'scores' is not in predictions", "columns: ts, tier, model"]),
+        ({"--score": "scores"}, ["column 'scores' is not there", "columns: ts, tier, model", "--score"]),
         ({"--baseline": "v9"}, ["baseline 'v9' is not in dataset 'data'", "versions there: v1, v2, v3"]),
         ({"--data": "no-such.parquet"}, ["no-such.parquet: no such file"]),
         ({"--slice": "airline"}, ["airline"]),

@@ -16,6 +16,15 @@ from tierwise.runtime.errors import SpecError
 
 _RESERVED = "tierwise_"  # names that queries give to what they compute
 
+_FLAGS = {  # of `analyze --data`
+    "time": "--time",
+    "version": "--version",
+    "score": "--score",
+    "label": "--label",
+    "tier": "--tier-column",
+    "model": "--model-column",
+}
+
 
 def load_file(connection: Connection, path: str, kind: str, spec: MonitoringDatasetSpec, row_time: str | None) -> None:
     """Make the table `spec.table` of the file at `path`, in the format `kind`.
@@ -59,6 +68,13 @@ def _settings(spec: MonitoringDatasetSpec, *, as_text: bool) -> str:
 
 
 def _check_names(path: str, columns: Mapping[str, str], spec: MonitoringDatasetSpec, row_time: str | None) -> None:
+    for role, name in spec.columns.model_dump().items():
+        if role in _FLAGS and name not in (None, row_time) and name not in columns:
+            raise SpecError(
+                f"{path}: column {name!r} is not there (columns: {', '.join(columns)})",
+                f"give the column of the {role} with {_FLAGS[role]}",
+                reason=Reason.UNKNOWN_COLUMN,
+            )
     for dimension in spec.dimensions:
         if dimension.name not in columns:
             raise SpecError(

@@ -29,7 +29,7 @@ def command() -> None:
     """
 
 
-@command.command("up")
+@command.command("up", short_help="Start the cluster, or find it running.")
 @_name
 @_output
 @click.option(
@@ -52,7 +52,7 @@ def up(name: str, output: str, provider: cluster.ProviderChoice, owner_pid: int 
     _print(facts, output, text)
 
 
-@command.command("status")
+@command.command("status", short_help="Say how the cluster is.")
 @_name
 @_output
 @click.pass_context
@@ -71,7 +71,7 @@ def status(context: click.Context, name: str, output: str) -> None:
     context.exit(0 if now.state == "Running" else 3)
 
 
-@command.command("kubeconfig")
+@command.command("kubeconfig", short_help="Print the path of the cluster's kubeconfig.")
 @_name
 @_output
 def kubeconfig(name: str, output: str) -> None:
@@ -82,7 +82,7 @@ def kubeconfig(name: str, output: str) -> None:
     _print({"name": name, "kubeconfig": now.kubeconfig}, output, lambda: click.echo(now.kubeconfig))
 
 
-@command.command("down")
+@command.command("down", short_help="End what `up` started, and delete the data.")
 @_name
 @_output
 def down(name: str, output: str) -> None:
@@ -95,7 +95,7 @@ def down(name: str, output: str) -> None:
     )
 
 
-@command.command("build")
+@command.command("build", short_help="Build the control plane's programs now.")
 @_output
 def build(output: str) -> None:
     """Build the control plane's programs now, so that `up` takes seconds."""

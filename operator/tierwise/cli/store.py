@@ -20,7 +20,7 @@ def command() -> None:
     """The prediction log: init creates its tables, serve runs a local one."""
 
 
-@command.command("init")
+@command.command("init", short_help="Create or migrate the tables of the log.")
 @click.option(
     "--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN, e.g. clickhouse://127.0.0.1:8123/default."
 )
@@ -39,7 +39,7 @@ def init(dsn: str, dimensions: tuple[str, ...]) -> None:
     click.echo(f"predictions and ml_performance are at version {version}")
 
 
-@command.command("serve")
+@command.command("serve", short_help="Serve a directory over HTTP, until Ctrl-C.")
 @click.option("--path", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the data.")
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="TCP port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -97,13 +97,14 @@ def _tier(tier: TierAnalysis, most: int) -> list[RenderableType]:
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
     unpowered = sum(not result.powered for result in judgement.results)
-    if unpowered:
+    if unpowered == len(judgement.results):
+        parts.append(Text("none of them has labels enough to be shown within its margin", "dim"))
+    elif unpowered:
         covered = rate_text(judgement.coverage_traffic)
-        parts.append(
-            Text(
-                f"too few labels to claim anything in {unpowered} of them; the rest covers {covered} of the traffic",
-                "dim",
-            )
+        line = (
+            f"{unpowered} of them have too few labels to be shown within their margin; the others hold {covered} of "
+            "the traffic in the dimension covered worst"
         )
+        parts.append(Text(line, "dim"))
     parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
     return parts
