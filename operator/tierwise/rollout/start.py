@@ -48,6 +48,8 @@ def rejection(observation: Observation, stable: Version) -> Rejection | None:
     if entry is None or commands.pending("retry", observation.deployment.annotations, status.handled) is not None:
         return None
     version = observation.deployment.spec.version.name
+    if entry.name != version:  # the same build under another name
+        version = f"{version} is {entry.name}, which"
     remedy = "set another version or digest, or tierwise.io/retry"
     rollout = next((rollout for rollout in observation.rollouts if rollout.name == entry.rollout), None)
     recovery = rollout.status.recovery if rollout is not None else None

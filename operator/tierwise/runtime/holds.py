@@ -26,26 +26,22 @@ def require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
             )
 
 
-def missing(tier: str, spec: ModelRolloutSpec, judged: Judgement) -> JudgementUnavailable | None:
+def missing(spec: ModelRolloutSpec, judged: Judgement) -> JudgementUnavailable | None:
     """Blocks were folded, but an arm or the labels are not in them."""
     if judged.blocks == 0:
         return None
     baseline, candidate = judged.rows
     if not baseline and not candidate:
-        text = f"{tier}: no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check columns"
+        text = f"no predictions of {spec.from_.name} or {spec.to.name} in {judged.blocks} blocks; check columns"
         return JudgementUnavailable(Reason.NO_ROWS, text)
     if not baseline:
-        text = (
-            f"{tier}: no predictions of {spec.from_.name} beside {candidate} of {spec.to.name}; check how pods name it"
-        )
+        text = f"no predictions of {spec.from_.name} beside {candidate} of {spec.to.name}; check how pods name it"
         return JudgementUnavailable(Reason.BASELINE_MISSING, text)
     if not candidate:
-        text = (
-            f"{tier}: no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
-        )
+        text = f"no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
         return JudgementUnavailable(Reason.CANDIDATE_MISSING, text)
     names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
     if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
-        text = f"{tier}: none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
+        text = f"none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
         return JudgementUnavailable(Reason.NO_LABELS, text)
     return None

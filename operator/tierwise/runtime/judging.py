@@ -193,7 +193,7 @@ class Judging:
         assert request.tier.judging_since is not None
         blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature))
         judged = judge(self._fold(request, sources, scopes, frozen, blocks), at=request.now)
-        return missing(request.tier.name, request.rollout.spec, judged) or judged
+        return missing(request.rollout.spec, judged) or judged
 
     def _fold(
         self,

@@ -62,7 +62,8 @@ def connect(
     except (k8s_config.ConfigException, OSError, TypeError) as error:
         where = kubeconfig or "KUBECONFIG or ~/.kube/config"
         raise ClusterError(
-            f"no cluster to talk to: {where}: {error}; give --kubeconfig (and --context), or run in a pod"
+            f"no cluster to talk to: {where}: {error}; "
+            "give --kubeconfig (and --context), or start a cluster: tierwise local up"
         ) from error
     configuration.connection_pool_maxsize = 32
     configuration.retries = urllib3.Retry(0, redirect=False)  # what is tried again is decided here, not below
