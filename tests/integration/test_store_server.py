@@ -157,6 +157,7 @@ def test_commands_tell_a_result_from_none(client, table):
         ("POST", "/?default_format=No%20Such", b"SELECT 1", {}, 500),
         ("POST", "/", b"not gzip", {"Content_Encoding": "gzip"}, 400),
         ("POST", "/", b"SELECT 1", {"Content_Encoding": "rot13"}, 400),
+        ("POST", "/?session_id=a&session_timeout=long", b"SELECT 1", {}, 400),
         ("POST", "/", b"--broken\r\n", {"Content_Type": "multipart/form-data; boundary=broken"}, 400),
         ("POST", "/", b"INSERT INTO no_such FORMAT Native\n\xff\xff\xff\xff", {}, 404),
         ("GET", "/?query=CREATE+TABLE+by_get+(a+UInt8)+ENGINE=Memory", None, {}, 403),
@@ -176,11 +177,29 @@ def test_broken_connections_do_not_harm(store_dsn):
         b"\x16\x03\x01\x02\x00",
         b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\nSELECT",
         b"GET /?" + b"x" * 100_000,
+        b"GET http://[ HTTP/1.1\r\n\r\n",
     ):
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(data)
     body = gzip.compress(b"SELECT 1")
     assert raw(store_dsn, "POST", "/", body, Content_Encoding="gzip")[::2] == (200, b"1\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 30\r\n\r\n1\tx\t1\n2\ty",
+        b"Transfer-Encoding: chunked\r\n\r\n6\r\n1\tx\t1\n\r\n20\r\n2\ty",
+        b"Transfer-Encoding: chunked\r\n\r\n6\r\n1\tx\t1\n\r\n",
+    ],
+)
+def test_half_an_insert_becomes_no_rows(store_dsn, client, table, body):
+    host, _, port = urlsplit(store_dsn).netloc.rpartition("@")[2].partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(f"POST /?query=INSERT+INTO+{table}+FORMAT+TSV HTTP/1.1\r\n".encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400")
+    assert client.command(f"SELECT count() FROM {table}") == 0
 
 
 def test_many_clients_at_once(store_dsn, table):

@@ -118,6 +118,13 @@ class StoreServer:
         self._thread.join(timeout=10)
 
 
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise EngineError(f"{text[:40]!r} is no time-out", "BAD_ARGUMENTS", 36, status=400) from None
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -138,7 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815  # the names that http.server looks for
 
     def _serve(self) -> None:
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError:
+            self._fail(EngineError("The request's target is not a URL", "BAD_ARGUMENTS", 36, status=400))
+            return
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         try:
             body = self._body()
@@ -186,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             settings=settings,
             default_format=default_format,
             session=parameters.get("session_id"),
-            session_timeout=float(parameters.get("session_timeout") or 60),
+            session_timeout=_seconds(parameters.get("session_timeout") or "60"),
             read_only=self.command != "POST",
         )
         return answer, query_id
@@ -228,9 +239,9 @@ class _Handler(BaseHTTPRequestHandler):
                     raise EngineError("The body is too large", "TOO_LARGE_SIZE_COMPRESSED", 131, status=413)
                 if size == 0:
                     while self.rfile.readline(1026).strip():
-                        pass
+                        pass  # trailers
                     return b"".join(parts)
-                parts.append(self.rfile.read(size))
+                parts.append(self._read(size))
                 self.rfile.readline(1026)
         try:
             length = int(self.headers.get("Content-Length") or 0)
@@ -241,7 +252,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise EngineError(
                 "Content-Length is not a length, or the body is too large", "INCORRECT_DATA", 117, status=400
             )
-        return self.rfile.read(length)
+        return self._read(length)
+
+    def _read(self, length: int) -> bytes:
+        """So many bytes. A client that closed before them gets an error: half an INSERT must not become rows."""
+        data = self.rfile.read(length)
+        if len(data) < length:
+            self.close_connection = True
+            raise EngineError("The body ended early", "CANNOT_READ_ALL_DATA", 33, status=400)
+        return data
 
     def _answer(self, answer: Answer, query_id: str, parameters: dict[str, str]) -> None:
         headers = {
