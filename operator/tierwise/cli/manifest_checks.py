@@ -37,9 +37,6 @@ def check_files(paths: Sequence[Path]) -> tuple[list[Problem], list[Document]]:
         except ManifestError as error:
             problems += error.problems
             continue
-        except UnicodeDecodeError:
-            problems.append(Problem(str(path), 1, "", "is not text in UTF-8; give a YAML file"))
-            continue
         documents += found
         problems += _ambiguous_numbers(path)
     problems += check_documents(documents)

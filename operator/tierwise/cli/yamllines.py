@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from tierwise.api.names import API_VERSION, Reason
 from tierwise.runtime.errors import SpecError
 
+MAX_KEYS = 100_000  # far above any manifest; aliases of aliases can hold billions in a few lines
+
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -79,13 +81,19 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
         OSError: the file cannot be read.
     """
     file = str(path)
-    text = Path(path).read_text(encoding="utf-8")
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ManifestError((Problem(file, 1, "", "is not text in UTF-8; give a YAML file"),)) from error
+    except yaml.YAMLError as error:
+        raise ManifestError((Problem(file, 1, "", f"not YAML: {error}".splitlines()[0]),)) from error
     documents = []
+    start = 1
     try:
         while loader.check_node():
             node = loader.get_node()
             assert node is not None  # check_node said so
+            start = node.start_mark.line + 1
             lines: dict[KeyPath, int] = {}
             problems = tuple(_index(node, (), lines, file))
             data = loader.construct_document(node)
@@ -94,6 +102,12 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ManifestError((Problem(file, line, "", f"not YAML: {error.problem}"),)) from error
+    except yaml.YAMLError as error:
+        raise ManifestError((Problem(file, start, "", f"not YAML: {error}".splitlines()[0]),)) from error
+    except RecursionError as error:
+        raise ManifestError((Problem(file, start, "", "is nested too deep; no manifest is"),)) from error
+    except (ValueError, TypeError, OverflowError) as error:  # a date such as 2026-13-45
+        raise ManifestError((Problem(file, start, "", f"a value cannot be read: {error}"),)) from error
     finally:
         loader.dispose()
     return tuple(documents)
@@ -149,22 +163,31 @@ def key_text(path: KeyPath) -> str:
     return text
 
 
-def _index(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: str) -> Iterator[Problem]:
-    lines.setdefault(path, node.start_mark.line + 1)
+def _index(
+    node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: str, around: tuple[yaml.Node, ...] = ()
+) -> Iterator[Problem]:
+    line = node.start_mark.line + 1
+    if any(outer is node for outer in around):
+        raise ManifestError((Problem(file, line, key_text(path), "holds itself, by an alias; write it out"),))
+    if len(lines) > MAX_KEYS:
+        fact = f"the file has more than {MAX_KEYS} keys and items, aliases written out; split it"
+        raise ManifestError((Problem(file, line, "", fact),))
+    lines.setdefault(path, line)
+    around = (*around, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for key, value in node.value:
-            below = (*path, str(key.value))
+            below = (*path, key.value if isinstance(key, yaml.ScalarNode) else str(key.tag))
             line = key.start_mark.line + 1
             if below in seen:
                 yield Problem(file, line, key_text(below), f"is given twice (first at line {lines[below]}); keep one")
             seen.add(below)
             lines[below] = line
-            yield from _index(value, below, lines, file)
+            yield from _index(value, below, lines, file, around)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*path, index)] = value.start_mark.line + 1
-            yield from _index(value, (*path, index), lines, file)
+            yield from _index(value, (*path, index), lines, file, around)
 
 
 def _existing(document: Document, path: KeyPath) -> KeyPath:

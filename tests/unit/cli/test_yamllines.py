@@ -65,3 +65,30 @@ def test_a_file_without_the_kind_says_what_it_holds(tmp_path):
     path = write(tmp_path, "kind: Pod\n---\nkind: Service\n")
     with pytest.raises(ManifestError, match=r"expected one MonitoringDataset, found 0 \(the file holds Pod, Service\)"):
         load_one(path, "MonitoringDataset")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"{k}: &{k} [{','.join([f'*{j}'] * 10)}]\n" for j, k in
+         zip("abcdefgh", "bcdefghi", strict=True)), "more than 100000 keys and items"),
+        ("a: &a\n  b: *a\n", ":1: a.b: holds itself"),
+        ("[" * 5000 + "]" * 5000, "nested too deep"),
+        ("a: 1\nb: 2026-13-45\n", "cannot be read: month must be in 1..12"),
+        ("a: " + "9" * 5000, "cannot be read"),
+        ("a: \x00b", ":1: not YAML"),
+        ("!!python/object/apply:os.system ['id']", ":1: not YAML"),
+        ("{? [a, b] : c}", ":1: not YAML"),
+    ],
+)  # fmt: skip
+def test_yaml_that_no_manifest_needs_is_told_at_once(tmp_path, text, complaint):
+    with pytest.raises(ManifestError) as caught:
+        load_documents(write(tmp_path, text))
+    assert complaint in str(caught.value)
+
+
+def test_what_is_no_text_is_told(tmp_path):
+    path = tmp_path / "mds.yaml"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(ManifestError, match="is not text in UTF-8"):
+        load_one(path, "MonitoringDataset")
