@@ -16,6 +16,8 @@ from tierwise.simulation.scenarios import http3
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 
 PLACES = ("forward", "reverse")
+# The soak gives one request in two hundred of a small tier the time for a verdict.
+SOAK = {"forward": "5s", "reverse": "1m"}
 VERSIONS = {"forward": ("v1", "v2"), "reverse": ("v2", "v1")}
 DATASET = monitoring_dataset("http_version", "browser", positive="Below")  # bots score low
 ROLLOUT: dict[str, Any] = {
@@ -34,12 +36,12 @@ def scenes(world: World) -> dict[str, Scene]:
     for place, scene in scenes.items():
         scene.serve(VERSIONS[place][0])
         scene.kubectl.apply(DATASET)
-        scene.deploy(VERSIONS[place][0], **ROLLOUT)
+        scene.deploy(VERSIONS[place][0], min_duration=SOAK[place], **ROLLOUT)
         world.play(scene, source=http3(ROWS_PER_SECOND))
     for place, scene in scenes.items():
         scene.becomes_ready()
         scene.has_logged(4 * ROWS_PER_SECOND)
-        scene.deploy(VERSIONS[place][1], **ROLLOUT)
+        scene.deploy(VERSIONS[place][1], min_duration=SOAK[place], **ROLLOUT)
     return scenes
 
 

@@ -20,7 +20,10 @@ FALSE_ALARMS = {
     "margin": {"absolute": 0.01},
     "tolerance": {"absolute": 0.001},
 }
-ROLLOUT = {"metrics": [FALSE_ALARMS], "slices": ["asn_type", "browser"], "max_duration": "5m"}
+ROLLOUT = {"metrics": [FALSE_ALARMS], "slices": ["asn_type", "browser"]}
+# Soak and deadline give two per cent of a small tier the time for a verdict; where nothing is worse none is waited for.
+DURATIONS = {"min_duration": "2m", "max_duration": "15m"}
+SHORT = {"min_duration": "5s", "max_duration": "2m"}
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +39,17 @@ def scenes(world: World) -> dict[str, Scene]:
     for place, scene in scenes.items():
         scene.serve("v1")
         scene.kubectl.apply(monitoring_dataset("asn_type", "browser"))
-        scene.deploy("v1", **ROLLOUT, **_rollback(place))
+        scene.deploy("v1", **_rules(place))
         world.play(scene, source=traffic[place])
     for place, scene in scenes.items():
         scene.becomes_ready()
         scene.has_logged(30_000)
-        scene.deploy("v2", **ROLLOUT, **_rollback(place))
+        scene.deploy("v2", **_rules(place))
     return scenes
 
 
-def _rollback(place: str) -> dict[str, object]:
-    return {"rollback": {"automatic": place != "observed"}}
+def _rules(place: str) -> dict[str, Any]:
+    return {**ROLLOUT, **(SHORT if place == "place" else DURATIONS), "rollback": {"automatic": place != "observed"}}
 
 
 def test_it_is_rolled_back_in_tier_3_the_slice_is_named_and_the_baseline_serves_again(
@@ -75,7 +78,7 @@ def test_a_rejected_version_is_tried_again_only_on_request(scenes: dict[str, Sce
     scene = scenes["regression"]
     scene.ends("RolledBack", within=240)
 
-    scene.deploy("v2", **ROLLOUT, historyLimit=5)  # the object changes, its version does not
+    scene.deploy("v2", **_rules("regression"), historyLimit=5)  # the object changes, its version does not
     message = scene.stalls("VersionRejected")
     assert "regression-1" in message
     generation = scene.get()["metadata"]["generation"]
