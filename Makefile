@@ -45,7 +45,7 @@ lint: $(STAMP) ## ruff, mypy strict, import rules, generated files, docs command
 .PHONY: test
 test: $(STAMP) ## unit, integration and e2e tests on real components (CI=true: a missing component fails)
 	$(BIN)/pytest tests/unit
-	$(BIN)/pytest tests/calibration tests/integration tests/e2e
+	$(BIN)/pytest --durations=20 tests/calibration tests/integration tests/e2e
 
 .PHONY: unit
 unit: $(STAMP) ## only the pure core: seconds

@@ -174,9 +174,7 @@ def traffic(bench: Bench) -> Iterator[None]:
             tables = [table for model, records in sorted(by_model.items()) for table in rows_of(model, records, start)]
             if tables:
                 try:
-                    bench.store.insert_predictions(
-                        pa.concat_tables(tables)
-                    )  # one insert: it is not what is timed
+                    bench.store.insert_predictions(pa.concat_tables(tables))  # one insert: it is not what is timed
                 except StoreError as error:
                     print(f"traffic: {error}")
             # what a busy machine could not play in time is not played late: rows must not come after their maturity

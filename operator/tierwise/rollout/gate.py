@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,8 @@ from tierwise.rollout.observation import JudgementUnavailable
 # "Everywhere": most of an arm's scores. A few strays are the metrics' business.
 OUT_OF_DOMAIN_SHARE = 0.5
 OUT_OF_DOMAIN_ROWS = 20
+# By chance alone two equal arms differ by more than the bound below at a look with probability ≤ 1e-6 (Hoeffding).
+OUT_OF_DOMAIN_LOG_ERROR = math.log(1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +85,22 @@ def _untrusted(now: Situation) -> Outcome | None:
         return _hold(Reason.SAMPLE_RATIO_MISMATCH, now.judgement.sample_ratio_mismatch)
     if now.judgement.labeling_differs is not None:
         return _hold(Reason.LABELING_DIFFERS, now.judgement.labeling_differs)
-    baseline, candidate = _out_of_domain(now.judgement)
-    return _hold(Reason.DOMAIN_SUSPECT, wording.domain(now.judgement) if baseline and candidate else None)
+    return _hold(Reason.DOMAIN_SUSPECT, wording.domain(now.judgement) if _domain(now.judgement) == "both" else None)
 
 
-def _out_of_domain(judgement: Judgement) -> tuple[bool, bool]:
-    baseline, candidate = (
-        share is not None and share >= OUT_OF_DOMAIN_SHARE and rows >= OUT_OF_DOMAIN_ROWS
-        for share, rows in zip(judgement.out_of_domain, judgement.rows, strict=True)
-    )
-    return baseline, candidate
+def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
+    """Whose scores are outside the domain: the candidate's only where it is clearly more than by chance."""
+    (baseline, candidate), (nb, na) = judgement.out_of_domain, judgement.rows
+    if candidate is None or candidate < OUT_OF_DOMAIN_SHARE or na < OUT_OF_DOMAIN_ROWS:
+        return "fine"
+    if baseline is None or nb == 0:
+        return "both"
+    by_chance = math.sqrt(OUT_OF_DOMAIN_LOG_ERROR / 2 * (1 / na + 1 / nb))
+    return "candidate" if candidate - baseline >= by_chance else "both"
 
 
 def _candidate_out_of_domain(now: Situation) -> Outcome | None:
-    is_out = now.judgement is not None and _out_of_domain(now.judgement) == (False, True)
+    is_out = now.judgement is not None and _domain(now.judgement) == "candidate"
     return _roll_back(Reason.OUT_OF_DOMAIN, wording.domain(now.judgement) if is_out and now.judgement else None)
 
 

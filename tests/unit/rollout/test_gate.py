@@ -108,6 +108,13 @@ def test_a_few_scores_out_of_the_domain_are_not_everywhere():
     assert gate(situation(judgement=early)).reason == Reason.INCONCLUSIVE
 
 
+def test_half_of_both_arms_out_of_domain_by_chance_holds_and_does_not_roll_back():
+    close = a_judgement(out_of_domain=(0.46, 0.53), rows=(400, 400))
+    assert gate(situation(judgement=close)).reason == Reason.DOMAIN_SUSPECT
+    apart = a_judgement(out_of_domain=(0.05, 0.53), rows=(400, 400))
+    assert gate(situation(judgement=apart)).reason == Reason.OUT_OF_DOMAIN
+
+
 @pytest.mark.parametrize(
     ("choice", "decision", "is_stalled"),
     [("Hold", "Hold", True), ("Promote", "Promote", False), ("RollBack", "RollBack", False)],
