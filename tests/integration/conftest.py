@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.fleet_world import world
 from tests.support.store import served_store
+
+__all__ = ["store_dsn", "world"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,159 @@
+"""A ModelDeployment with one workload on a real API server, and the Fleet that serves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Kubectl
+from tests.support.polling import eventually
+from tierwise.adapters.kubernetes.client import Client, connect
+from tierwise.adapters.kubernetes.fleet import KubernetesFleet
+from tierwise.adapters.kubernetes.mirror import Mirror
+from tierwise.api.common import Version
+from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.rollout.actions import (
+    ApplyTwin,
+    CreateRollout,
+    Deliver,
+)
+from tierwise.rollout.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
+
+V1 = Version(name="v1", image="registry.example/model:v1", parameters={"MODEL_VERSION": "v1"})
+V2 = Version(name="v2", image="registry.example/model:v2", parameters={"MODEL_VERSION": "v2"})
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def a_workload(
+    name: str, *, tier: str = "3", replicas: int = 2, labels: dict[str, str] | None = None
+) -> dict[str, Any]:
+    own = {"app": "model", "workload": name}
+    container = {
+        "name": "server",
+        "image": "registry.example/model:v1",
+        "env": [{"name": "MODEL_VERSION", "value": "v1"}, {"name": "LOG_LEVEL", "value": "info"}],
+        "resources": {"requests": {"cpu": "1m"}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels or {"app": "model", "tier": tier}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": own},
+            "template": {
+                "metadata": {"labels": own},
+                "spec": {"containers": [container, {"name": "proxy", "image": "registry.example/proxy:1"}]},
+            },
+        },
+    }
+
+
+def a_model_deployment(name: str = "model") -> dict[str, Any]:
+    metric = {"name": "accuracy", "margin": {"absolute": 0.01}}
+    return {
+        "apiVersion": "tierwise.io/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": {
+            "model": "model",
+            "version": V1.to_wire(),
+            "delivery": {"container": "server"},
+            "tiers": [{"name": "tier-3", "workloads": {"selector": {"matchLabels": {"app": "model", "tier": "3"}}}}],
+            "analysis": {"datasets": [{"name": "all", "metrics": [metric]}]},
+        },
+    }
+
+
+@dataclass
+class World:
+    """A ModelDeployment with one workload in a namespace of its own, and the Fleet that serves it."""
+
+    namespace: str
+    kubectl: Kubectl
+    fleet: KubernetesFleet
+    client: Client
+    woken: list[tuple[str, str]]
+
+    def deployment(self, name: str = "model") -> DeploymentView:
+        view = self.fleet.get_deployment(self.namespace, name)
+        assert view is not None
+        return view
+
+    def tier(self) -> TierView:
+        return self.fleet.list_tiers(self.deployment())[0]
+
+    def workload(self, name: str = "w") -> WorkloadView:
+        return next(workload for workload in self.tier().workloads if workload.name == name)
+
+    def twin(self) -> TwinView | None:
+        return next((twin for twin in self.tier().twins if twin.name == "w-candidate"), None)
+
+    def rollout(self) -> RolloutView:
+        self.fleet.apply(self.deployment(), self.create_rollout())
+        return self.fleet.list_rollouts(self.deployment())[0]
+
+    def create_rollout(self, to: Version = V2) -> CreateRollout:
+        spec = self.deployment().spec
+        strategy = {"delivery": spec.delivery, "tiers": spec.tiers, "analysis": spec.analysis}
+        values = {
+            "modelDeployment": "model",
+            "model": "model",
+            "revision": 1,
+            "from": V1,
+            "to": to,
+            "strategy": strategy,
+        }
+        return CreateRollout("model-1", ModelRolloutSpec.model_validate(values))
+
+    def apply_twin(self, rollout: RolloutView, **changes: Any) -> ApplyTwin:
+        action = ApplyTwin(
+            tier="tier-3",
+            workload_name="w",
+            workload_uid=self.workload().uid,
+            twin_name="w-candidate",
+            rollout_name=rollout.name,
+            rollout_uid=rollout.uid,
+            container="server",
+            version=V2,
+            replicas=1,
+        )
+        return replace(action, **changes)
+
+    def deliver(self, version: Version = V2, *, force: bool = True, uid: str | None = None) -> Deliver:
+        return Deliver("tier-3", "Deployment", "w", uid or self.workload().uid, "server", version, force)
+
+    def set_by_reference(self) -> None:
+        """The workload sets a parameter from a field of the pod."""
+        env = [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "server", "env": env}]}}}}
+        self.kubectl("patch", "deployment", "w", "--type=strategic", "-p", json.dumps(patch))
+
+    def resource_version(self, *what: str) -> str:
+        return str(self.kubectl.get(*what)["metadata"]["resourceVersion"])
+
+
+@pytest.fixture
+def world(control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl) -> Iterator[World]:
+    client = connect(str(control_plane.kubeconfig))
+    woken: list[tuple[str, str]] = []
+    kubectl.apply(a_workload("w"), a_model_deployment())
+    mirror = Mirror(client, (namespace,), lambda ns, name: woken.append((ns, name)))
+    mirror.start()
+    world = World(namespace, kubectl, KubernetesFleet(client, mirror, Clock()), client, woken)
+    eventually(lambda: is_ready(world.workload()), within=30, what="the workload's pods are ready")
+    yield world
+    mirror.stop()
+
+
+def is_ready(workload: WorkloadView | TwinView | None) -> bool:
+    return workload is not None and workload.settled and workload.pods.ready == workload.replicas
