@@ -75,6 +75,9 @@ def test_the_last_writer_is_the_manager_of_image_or_environment_with_the_newest_
         entry("scaler", "2026-01-03T00:00:00Z", {"f:resources": {}}),
     ]
     assert last_writer(item, "server") == "kubectl"
+    for managers in (("tierwise", "argocd"), ("argocd", "tierwise")):
+        item["metadata"]["managedFields"] = [entry(name, "2026-01-02T00:00:00Z", {"f:image": {}}) for name in managers]
+        assert last_writer(item, "server") == "argocd"
 
 
 def test_pods_are_counted_by_what_they_run_not_by_a_label():

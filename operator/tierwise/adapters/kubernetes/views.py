@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from tierwise.adapters.kubernetes.pods import PodRecord, controller_of, count_pods, running_of
-from tierwise.api.names import LABEL_ARM, LABEL_TWIN, TWIN_SUFFIX
+from tierwise.api.names import FIELD_MANAGER, LABEL_ARM, LABEL_TWIN, TWIN_SUFFIX
 from tierwise.rollout.observation import Running, TwinView, WorkloadView
 
 Json = Mapping[str, Any]
@@ -47,15 +47,20 @@ def is_settled(item: Json) -> bool:
 
 
 def last_writer(item: Json, container: str) -> str | None:
-    """The field manager that last wrote the container's image or environment, by managedFields' times."""
-    latest: tuple[str, str] | None = None
+    """The field manager that last wrote the container's image or environment, by managedFields' times.
+
+    Those are whole seconds. Within one the other manager is named: had Tierwise written last, it would own the field.
+    """
+    latest: tuple[str, bool, str] | None = None
     for entry in item["metadata"].get("managedFields") or []:
         fields = entry.get("fieldsV1") or {}
         for key in ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":"{container}"}}'):
             fields = fields.get(key) or {}
         if "f:image" in fields or "f:env" in fields:
-            latest = max(latest or ("", ""), (str(entry.get("time", "")), str(entry.get("manager", ""))))
-    return latest[1] if latest else None
+            manager = str(entry.get("manager", ""))
+            written = (str(entry.get("time", "")), manager != FIELD_MANAGER, manager)
+            latest = max(latest or written, written)
+    return latest[2] if latest else None
 
 
 def blocked_message(item: Json, pods: Sequence[PodRecord]) -> str | None:
