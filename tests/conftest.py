@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,12 @@ def require(component: str, reason: str | None) -> None:
     if IN_CI:
         pytest.fail(f"{component} is missing, and CI=true: {reason}", pytrace=False)
     pytest.skip(f"{component} is missing: {reason}")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested on processes that inherit from this one: a shell's background job starts with it ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -62,22 +62,22 @@ def test_the_fingerprint_sees_edits_but_not_image_parameters_or_the_arm():
         assert template_fingerprint(edited, "server") != before
 
 
-def test_the_last_writer_is_the_manager_of_image_or_environment_with_the_newest_time():
+def test_the_last_writer_is_the_manager_of_image_or_parameters_with_the_newest_time():
     def entry(manager: str, time: str, fields: dict[str, object]) -> dict[str, object]:
         container = {"f:spec": {"f:containers": {'k:{"name":"server"}': fields}}}
         return {"manager": manager, "time": time, "fieldsV1": {"f:spec": {"f:template": container}}}
 
     item = a_deployment()
-    assert last_writer(item, "server") is None
+    assert last_writer(item, "server", ["MODEL_VERSION"]) is None
     item["metadata"]["managedFields"] = [
         entry("kubectl", "2026-01-02T00:00:00Z", {"f:image": {}}),
-        entry("tierwise", "2026-01-01T00:00:00Z", {"f:env": {}}),
-        entry("scaler", "2026-01-03T00:00:00Z", {"f:resources": {}}),
+        entry("tierwise", "2026-01-01T00:00:00Z", {"f:env": {'k:{"name":"MODEL_VERSION"}': {"f:value": {}}}}),
+        entry("scaler", "2026-01-03T00:00:00Z", {"f:resources": {}, "f:env": {'k:{"name":"LOG_LEVEL"}': {}}}),
     ]
-    assert last_writer(item, "server") == "kubectl"
+    assert last_writer(item, "server", ["MODEL_VERSION"]) == "kubectl"
     for managers in (("tierwise", "argocd"), ("argocd", "tierwise")):
         item["metadata"]["managedFields"] = [entry(name, "2026-01-02T00:00:00Z", {"f:image": {}}) for name in managers]
-        assert last_writer(item, "server") == "argocd"
+        assert last_writer(item, "server", ["MODEL_VERSION"]) == "argocd"
 
 
 def test_pods_are_counted_by_what_they_run_not_by_a_label():

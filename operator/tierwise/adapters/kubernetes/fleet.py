@@ -69,6 +69,8 @@ class KubernetesFleet:
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
         """Deployments by fresh reads, pods from the caches; twins of tiers that the spec no longer has come last."""
         namespace, container = deployment.namespace, deployment.spec.delivery.container
+        versions = (deployment.spec.version, deployment.status.stable)
+        parameters = {name for version in versions if version is not None for name in version.parameters}
         self._mirror.require_current(namespace)
         pods = self._mirror.pods_by_owner(namespace)
         path = path_of("deployments", namespace)
@@ -100,6 +102,7 @@ class KubernetesFleet:
                             item,
                             container,
                             pods.get(item["metadata"]["uid"], []),
+                            parameters=parameters,
                             autoscaled=is_autoscaled(item["metadata"]["name"]),
                         )
                         for item in _by_name(items)

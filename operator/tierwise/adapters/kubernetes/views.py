@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -46,8 +46,8 @@ def is_settled(item: Json) -> bool:
     return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == (wanted, wanted, wanted)
 
 
-def last_writer(item: Json, container: str) -> str | None:
-    """The field manager that last wrote the container's image or environment, by managedFields' times.
+def last_writer(item: Json, container: str, parameters: Collection[str]) -> str | None:
+    """The field manager that last wrote the container's image or one of the parameters, by managedFields' times.
 
     Those are whole seconds. Within one the other manager is named: had Tierwise written last, it would own the field.
     """
@@ -56,7 +56,9 @@ def last_writer(item: Json, container: str) -> str | None:
         fields = entry.get("fieldsV1") or {}
         for key in ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":"{container}"}}'):
             fields = fields.get(key) or {}
-        if "f:image" in fields or "f:env" in fields:
+        env = fields.get("f:env") or {}
+        # The variable's name stays with who made it; its value is with who wrote it.
+        if "f:image" in fields or any("f:value" in env.get(f'k:{{"name":"{name}"}}', ()) for name in parameters):
             manager = str(entry.get("manager", ""))
             written = (str(entry.get("time", "")), manager != FIELD_MANAGER, manager)
             latest = max(latest or written, written)
@@ -82,8 +84,15 @@ def _running(item: Json, container: str) -> Running | None:
     return running_of(found) if found is not None else None
 
 
-def workload_view(item: Json, container: str, pods: Sequence[PodRecord], *, autoscaled: bool = False) -> WorkloadView:
-    """A Deployment of a tier with its own pods."""
+def workload_view(
+    item: Json,
+    container: str,
+    pods: Sequence[PodRecord],
+    *,
+    parameters: Collection[str] = (),
+    autoscaled: bool = False,
+) -> WorkloadView:
+    """A Deployment of a tier with its own pods. `parameters` are the variables by which versions are told apart."""
     template, running = item["spec"]["template"], _running(item, container)
     return WorkloadView(
         kind="Deployment",
@@ -95,7 +104,7 @@ def workload_view(item: Json, container: str, pods: Sequence[PodRecord], *, auto
         template_fingerprint=template_fingerprint(template, container),
         settled=is_settled(item),
         pods=count_pods(pods, container, running),
-        last_writer=last_writer(item, container),
+        last_writer=last_writer(item, container, parameters),
         autoscaled=autoscaled,
     )
 
