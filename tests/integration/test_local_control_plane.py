@@ -81,8 +81,7 @@ def test_a_pod_crash_loops_when_its_annotation_names_its_image_or_parameter(kube
     kubectl.apply(a_deployment(crash_loop=when, replicas=1))
 
     def reason() -> str:
-        [pod] = pods(kubectl)
-        statuses = pod["status"].get("containerStatuses", [])
+        statuses = [status for pod in pods(kubectl) for status in pod["status"].get("containerStatuses", [])]
         return statuses[0]["state"].get("waiting", {}).get("reason", "") if statuses else ""
 
     eventually(lambda: reason() == "CrashLoopBackOff", within=30)
