@@ -13,6 +13,7 @@ import pytest
 from tests.support.predictions import T0, Row, brute_bins, brute_cells, columns, in_scope, label_of, single, slices_of
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
+from tierwise.monitoring.answers import cells_of
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 
 MINUTE = timedelta(minutes=1)
@@ -227,18 +228,18 @@ def test_distributions_equal_a_count_of_the_raw_rows(store, log, scale, threshol
     assert np.float32(threshold) in found.edges.astype(np.float32)
 
 
-def test_answers_follow_exactly_from_the_distribution(store, log):
-    """The threshold is an edge, so backfilled answers equal those that were counted."""
+@pytest.mark.parametrize("positive", ["AtOrAbove", "Below"])
+@pytest.mark.parametrize("threshold", [0.5, 0.57, 0.123456])
+def test_answers_follow_exactly_from_the_distribution(store, log, threshold, positive):
+    """The threshold is an edge: a look counts answers from the stored bins, as a query of its own would."""
     _, scope = log
-    dataset = a_dataset(("origin",), threshold=0.123456)
+    dataset = a_dataset(("origin",), threshold=threshold, positive=positive)
     block = BLOCKINGS["one"][0]
-    found = store.read_distributions(dataset, scope, block)
-    cells = store.read_cells(dataset, scope, [block])
-    at = int(np.searchsorted(found.edges, 0.123456))
-    assert found.slices == cells.slices
-    np.testing.assert_array_equal(found.counts[..., at:-1].sum(-1), cells.counts[0, ..., 1])
-    np.testing.assert_array_equal(found.counts[..., :at].sum(-1), cells.counts[0, ..., 0])
-    np.testing.assert_array_equal(found.counts[..., -1], cells.counts[0, ..., 2])
+    derived = cells_of(store.read_distributions(dataset, scope, block), dataset.spec)
+    counted = store.read_cells(dataset, scope, [block])
+    assert derived is not None
+    assert derived.slices == counted.slices
+    np.testing.assert_array_equal(derived.counts, counted.counts)
 
 
 def test_invalid_rows_are_counted_by_cause(store, log):
