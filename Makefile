@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -24,8 +25,10 @@ setup: $(STAMP) ## the virtual environment, from the hash-locked requirements
 
 .PHONY: lock
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
-lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; operator.txt and build.txt for the image
-	$(LOCK) --all-extras pyproject.toml -o requirements/all.txt
+EXTRAS := embedded local demo dev
+lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; operator.txt and build.txt (image), bench.txt
+	$(LOCK) $(EXTRAS:%=--extra %) pyproject.toml -o requirements/all.txt
+	$(LOCK) -c requirements/all.txt --extra bench pyproject.toml -o requirements/bench.txt
 	$(LOCK) -c requirements/all.txt pyproject.toml -o requirements/operator.txt
 	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
@@ -56,8 +59,13 @@ demo: $(STAMP) ## the main job on 336,776 real flights (CLUSTER=simulated: in me
 	@$(BIN)/tierwise demo $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .PHONY: bench
-bench: $(STAMP) ## benchmarks with their peers or floors in the same run; prints ratios
-	$(BIN)/python -m tests.bench
+bench: $(BENCH_STAMP) ## benchmarks with their peers in the same run; prints ratios (ARGS="--quick", "--write", "--rows N", …)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	@echo "==> the benchmarks' peers (hash-locked): polars, DuckDB, fairlearn, …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
 
 .PHONY: calibration
 calibration: $(STAMP) ## the guarantees of docs/statistics.md, simulated at full length
