@@ -1,4 +1,4 @@
-"""The one interface of a metric that is a proportion of rows."""
+"""The one interface of a metric: what it needs, how it is computed, how it is tested, how people read it."""
 
 from __future__ import annotations
 
@@ -10,37 +10,125 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
+from tierwise.metrics.tally import Estimate, FloatArray, IntArray, Sum, Tally
 
-IntArray = npt.NDArray[np.int64]
-# Shape (..., 3 labels: negative, positive, unknown; 3 answers: negative, positive, invalid) → (n, bad), each (...).
-Count = Callable[[IntArray], tuple[IntArray, IntArray]]
+Kind = Literal["Binary", "Classes", "Number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a metric needs beyond the counts by label and answer. `labels`: it says nothing without them.
+
+    `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values.
+    """
+
+    labels: bool = True
+    bins: bool = False
+    sums: tuple[Sum, ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """Out of n rows, `bad` are errors: judged by exact block-betting.
+
+    `count` gives (n, bad) of shape (...), sums over cells: with Σw or Σw² in place of counts it gives their sums.
+    `shown` turns the share of bad into the value people know, where that is neither it nor 1 minus it.
+    """
+
+    count: Callable[[Tally], tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]]
+    shown: Callable[[float], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A value with a variance: judged by the Gaussian mixture in information time.
+
+    `taus` are the sizes of differences at which the mixture is most sensitive, in the metric's own unit; None: shares
+    .03, .1 and .3 of one observation's standard deviation.
+    """
+
+    estimate: Callable[[Tally], Estimate]
+    taus: tuple[float, ...] | None = (0.01, 0.03, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Whether the distribution of the score moved: at each of `points` quantiles of the past, block bets on both sides.
+
+    The e-values of all points and sides are averaged. There is no non-inferiority: promotion does not wait for it.
+    `count(tally, at)` gives n (...) and the numbers below each edge (..., points), `at` being edge indices (points,).
+    """
+
+    count: Callable[[Tally, IntArray], tuple[IntArray, IntArray]]
+    points: int = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A proportion: out of `n` rows, `bad` are errors. More bad is worse, for every metric.
+    """One metric. More bad is worse, for every proportion; margins are of the rate of `bad`, or of the value.
 
-    `direction` tells how people read the value: with ``HigherIsBetter`` it is 1 − bad/n (accuracy, recall),
-    with ``LowerIsBetter`` it is bad/n (error rate, false positives). Margins are of the rate of `bad`.
+    `direction` tells how people read the value: with ``HigherIsBetter`` it is 1 − bad/n (accuracy, recall), with
+    ``LowerIsBetter`` it is bad/n (error rate, false positives); ``Either``: any move beyond the margin is worse.
+    `description` is the definition in one line, `unit` the unit of value and margin, `not_for` when not to use it.
     """
 
     name: str
-    direction: Literal["HigherIsBetter", "LowerIsBetter"]
-    count: Count
+    direction: Literal["HigherIsBetter", "LowerIsBetter", "Either"]
+    measure: Proportion | Estimated | Shift
     default_margin: Margin
-    needs_labels: bool
+    needs: Needs
     description: str
+    unit: str = "share of rows"
+    not_for: str = ""
+    kinds: tuple[Kind, ...] = ("Binary",)
+    scale: Literal["Linear", "Logit", "Log", "Classes", "None"] = "Linear"
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it says nothing without labels."""
+        return self.needs.labels
+
+    @property
+    def test(self) -> Literal["block-betting", "mixture"]:
+        """How it is tested."""
+        return "mixture" if isinstance(self.measure, Estimated) else "block-betting"
 
     def n_bad(self, counts: IntArray) -> tuple[IntArray, IntArray]:
-        """(n, bad), int64 of shape (...), from exact counts of shape (..., 3 labels, 3 answers)."""
-        return self.count(counts)
+        """(n, bad), int64 of shape (...), from exact counts of shape (..., 3 labels, 3 answers); proportions only."""
+        return self.n_bad_of(Tally(counts))
+
+    def n_bad_of(self, tally: Tally) -> tuple[IntArray, IntArray]:
+        """(n, bad), int64 of shape (...); proportions only."""
+        if not isinstance(self.measure, Proportion):
+            raise TypeError(f"metric {self.name!r} is not a proportion")
+        n, bad = self.measure.count(tally)
+        return np.asarray(n).astype(np.int64), np.asarray(bad).astype(np.int64)
 
     def value(self, n: int, bad: int) -> float | None:
-        """The metric in its own direction; None without observations, never NaN."""
+        """A proportion's value in its own direction; None without observations, never NaN."""
         if n == 0:
             return None
-        return bad / n if self.direction == "LowerIsBetter" else 1.0 - bad / n
+        if isinstance(self.measure, Proportion) and self.measure.shown is not None:
+            return self.measure.shown(bad / n)
+        return 1.0 - bad / n if self.direction == "HigherIsBetter" else bad / n
 
     def own_direction(self, low: float, high: float) -> tuple[float, float]:
         """An interval of a difference of rates of `bad` as an interval of the metric's own difference."""
-        return (low, high) if self.direction == "LowerIsBetter" else (-high, -low)
+        return (-high, -low) if self.direction == "HigherIsBetter" else (low, high)
+
+
+__all__ = [
+    "Estimate",
+    "Estimated",
+    "FloatArray",
+    "IntArray",
+    "Kind",
+    "Metric",
+    "Needs",
+    "Proportion",
+    "Shift",
+    "Sum",
+    "Tally",
+]

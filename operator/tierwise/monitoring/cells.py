@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.metrics.tally import Sum
 
 BASELINE, CANDIDATE = 0, 1  # index of an arm
 NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
@@ -30,6 +32,15 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What a look reads of every slice beyond the counts by label and answer, as the dataset's metrics need it."""
+
+    bins: bool = False
+    sums: tuple[Sum, ...] = ()
+    weights: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A MonitoringDataset as a look uses it.
 
@@ -42,6 +53,7 @@ class Dataset:
     spec: MonitoringDatasetSpec
     groupings: tuple[tuple[str, ...], ...] = ()
     known: tuple[str, ...] = ()
+    reads: Reads = Reads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +69,18 @@ class Cells:
     """Counts of rows, exact: they equal a count of the raw rows.
 
     `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels,
-    3 answers).
+    3 answers). What the dataset's `reads` ask for, else None or empty: `bins` (blocks, slices, 2 arms, labels,
+    bins + 1) with `edges` (bins + 1,); `sums` float64 (blocks, slices, 2 arms) by name; `weights` float64
+    (2: Σw and Σw², blocks, slices, 2 arms, 3 labels, 3 answers).
     """
 
     blocks: tuple[Block, ...]
     slices: tuple[str, ...]
     counts: IntArray
+    bins: IntArray | None = None
+    edges: FloatArray | None = None
+    sums: Mapping[str, FloatArray] = field(default_factory=dict)
+    weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +88,17 @@ class Distributions:
     """Counts of scores by bin, the rows of `ml_performance`.
 
     `counts` is int64 of shape (slices, 2 arms, 3 labels, bins + 1); the last bin counts invalid scores.
-    `edges` are the bins + 1 edges of the score, ascending.
+    `edges` are the bins + 1 edges of the score, ascending. For a dataset of classes `counts` is by class of the label
+    and of the answer, each with one more for unknown or invalid, and `edges` is empty. `sums` float64 (slices, 2 arms)
+    by name and `weights` float64 (2, slices, 2 arms, 3 labels, 3 answers) as in `Cells`.
     """
 
     block: Block
     slices: tuple[str, ...]
     counts: IntArray
     edges: FloatArray
+    sums: Mapping[str, FloatArray] = field(default_factory=dict)
+    weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

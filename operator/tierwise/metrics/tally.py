@@ -1,0 +1,70 @@
+"""What is known of a set of rows, and what a metric makes of it: plain arrays whose leading axes are free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum over rows that the store computes, by slice and arm.
+
+    `expression` is SQL of one row's number with roles in braces, which the query fills in: ``{score}`` (a float),
+    ``{valid}`` (1 when the score is in the domain), ``{label}`` (0 negative, 1 positive, 2 unknown), ``{answer}``
+    (0 negative, 1 positive, 2 invalid), ``{answer_class}``, ``{label_class}``, ``{latency}`` (ms), ``{status}``,
+    ``{top}`` (array of classes), ``{weight}`` (1 where the dataset has none) and ``{value:clicks}`` for a named value
+    of the dataset. It must be finite for every row: `null` and `nan` are the metric's to guard.
+    `name` tells sums apart within a dataset: equal names must have equal expressions.
+    """
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Rows as counts, distributions and sums. Arrays have the same leading axes `...` (slices, arms, …).
+
+    `counts`: int64 (..., 3 labels: negative, positive, unknown; 3 answers: negative, positive, invalid).
+    `bins`: int64 (..., labels, bins + 1) by label (the last is unknown) and bin of the score (the last is invalid);
+    for a dataset of classes: (..., classes + 1, classes + 1) by the class of the label and of the answer.
+    `edges`: float64 (bins + 1,), None for classes. `classes`: names in order, else empty.
+    `sums`: float64 (...) by name. `weights`: float64 (2, ..., 3, 3), Σw and Σw² by label and answer, for datasets with
+    a sample weight. What a metric did not ask for (`Needs`) is None or absent.
+    """
+
+    counts: IntArray
+    bins: IntArray | None = None
+    edges: FloatArray | None = None
+    classes: tuple[str, ...] = ()
+    sums: Mapping[str, FloatArray] = field(default_factory=dict)
+    weights: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A metric's value with what its variance is made of; all of shape (...) or (..., k).
+
+    Var(value) = Σ_k spread[..., k] / units[..., k]: `spread` is the variance per observation and `units` how many
+    observations of that kind there are (AUC: positives and negatives, k = 2; a mean: rows, k = 1). A difference of two
+    arms uses the larger of each arm's own spread and the spread of both arms pooled. `value` is NaN where it cannot be
+    computed, `enough` tells where the normal approximation may be used.
+    """
+
+    value: FloatArray
+    spread: FloatArray
+    units: FloatArray
+    enough: npt.NDArray[np.bool_]
+
+    @property
+    def variance(self) -> FloatArray:
+        """Var(value), shape (...); NaN without observations."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.spread / self.units).sum(axis=-1))
