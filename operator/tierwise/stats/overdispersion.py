@@ -1,0 +1,100 @@
+"""How much more counts scatter than rows drawn one by one, learned from a time when both arms ran the same version.
+
+Two kinds of excess are told apart. Scatter *in time* (bursts, shared minutes, kept-alive connections) is φ, the factor
+on the variance of a block's difference; e-values' logs are divided by it. A *persistent* difference between pods is
+bias that no amount of data averages out; it is σ_pod, the standard deviation of the pods' log-odds, and widens the
+null. Both are approximations: the tests stay exact where φ = 1 and σ_pod = 0 are true.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+BLOCK_SECONDS = 1800.0  # of history: long enough to hold the correlation that a one-minute block does not show
+MIN_BLOCKS = 8  # of history with rows in both halves; with fewer nothing is learned
+MIN_PODS = 3
+_BIAS_SDS = 3.0  # standard deviations of the arms' pod bias that the null is widened by
+
+
+def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> FloatArray:
+    """φ per slice, shape (S,), at least 1, from A/A differences of 30-minute blocks.
+
+    `difference`, its binomial (or estimated) `variance` and `size` are (blocks, S), NaN where an arm is empty. `size`
+    is n·p(1 − p) with n = na·nb/(na + nb): noise of fixed variance on the log-odds inflates the variance of a
+    difference by 1 + c·size, so a c is fitted over all slices and lends its strength to the small ones. A slice's φ is
+    the largest of 1, the fit at its own size, and its own mean of d²/V. The mean difference of the whole history is
+    taken out first (with its degree of freedom): what persists is the pods' own, see `sigma_pod`.
+    """
+    known = np.isfinite(difference) & (variance > 0)
+    blocks = known.sum(axis=0)
+    enough = blocks >= MIN_BLOCKS
+    weight = np.where(known, 1 / np.where(known, variance, 1.0), 0.0)
+    values = np.where(known, difference, 0.0)
+    mean = (weight * values).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+    residual = np.where(known, (values - mean) ** 2, 0.0)
+    own = np.where(enough, (weight * residual).sum(axis=0) / np.maximum(blocks - 1, 1), 1.0)
+    typical = np.where(known, size, 0.0).sum(axis=0) / np.maximum(blocks, 1)
+    lever = np.where(enough, blocks * typical, 0.0)
+    total = float((lever * typical).sum())
+    slope = max(float((lever * (own - 1)).sum()) / total, 0.0) if total > 0 else 0.0
+    return np.asarray(np.maximum(np.maximum(1.0, 1 + slope * typical), own))
+
+
+def sigma_pod(n: FloatArray, bad: FloatArray) -> float:
+    """Standard deviation of the pods' log-odds beyond chance; NaN with fewer than three pods that have rows.
+
+    `n` and `bad` are (pods,) over the same time and version. Moment estimator of a between-group variance
+    (DerSimonian and Laird, "Meta-analysis in clinical trials", 1986) on log-odds with half a count added.
+    """
+    seen = n > 0
+    if int(seen.sum()) < MIN_PODS:
+        return math.nan
+    good, wrong = n[seen] - bad[seen] + 0.5, bad[seen] + 0.5
+    logit = np.log(wrong / good)
+    weight = 1 / (1 / wrong + 1 / good)
+    centre = (weight * logit).sum() / weight.sum()
+    excess = (weight * (logit - centre) ** 2).sum() - (len(logit) - 1)
+    scale = weight.sum() - (weight**2).sum() / weight.sum()
+    return float(math.sqrt(max(excess / scale, 0.0)))
+
+
+def phi_split(candidate: FloatArray, total: FloatArray) -> float:
+    """φ of the traffic split from A/A halves: `candidate` of `total` requests per block, both (blocks,).
+
+    1 where too few blocks have rows. Requests that share a connection arrive together at one pod, so that counts
+    scatter as many times more as a connection has requests.
+    """
+    seen = total > 0
+    if int(seen.sum()) < MIN_BLOCKS:
+        return 1.0
+    k, n = candidate[seen], total[seen]
+    share = float(k.sum() / n.sum())
+    if not 0 < share < 1:
+        return 1.0
+    scatter = float(((k - n * share) ** 2 / (n * share * (1 - share))).sum() / (len(n) - 1))
+    return max(1.0, scatter)
+
+
+def pod_bias(sigma: float, candidate_pods: int, baseline_pods: int) -> float:
+    """Log-odds by which the arms' pods alone may differ, 3σ√(1/Pa + 1/Pb); 0 where σ is not known."""
+    if not math.isfinite(sigma) or candidate_pods < 1 or baseline_pods < 1:
+        return 0.0
+    return _BIAS_SDS * sigma * math.sqrt(1 / candidate_pods + 1 / baseline_pods)
+
+
+def widened(ratio: FloatArray, delta: FloatArray, rate: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(R, Δ) of a null widened by the pods' bias (log-odds, see `pod_bias`): all of shape (H,).
+
+    A relative null grows by the factor e^bias, an absolute one by bias·p(1 − p), the bias as a difference of rates at
+    the baseline's `rate`. For a null of both kinds, or of neither (Δ = 0, R = 1), the ratio is widened.
+    """
+    is_absolute = (delta > 0) & (ratio == 1.0)
+    return (
+        np.where(is_absolute, ratio, ratio * np.exp(bias)),
+        np.where(is_absolute, delta + bias * rate * (1 - rate), delta),
+    )
