@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.stats import mixture
+
 FloatArray = npt.NDArray[np.float64]
 
 MIN_EVENTS = 10
@@ -34,8 +36,5 @@ def rate_difference_interval(counts: FloatArray, *, alpha: float, tau: float = _
     enough = (ka + kb >= MIN_EVENTS) & (na + nb - ka - kb >= MIN_EVENTS) & (na > 0) & (nb > 0)
     safe = np.where(enough, counts, np.array([2.0, 1.0, 2.0, 1.0])[:, None])
     variance = rate_difference_variance(safe)
-    difference = safe[1] / safe[0] - safe[3] / safe[2]
-    half = np.sqrt(variance * (1 + variance / tau**2) * (np.log1p(tau**2 / variance) - 2 * np.log(alpha)))
-    low = np.where(enough, np.maximum(difference - half, -1.0), np.nan)
-    high = np.where(enough, np.minimum(difference + half, 1.0), np.nan)
-    return low, high
+    low, high = mixture.interval(safe[1] / safe[0] - safe[3] / safe[2], variance, alpha, tau)
+    return np.where(enough, np.maximum(low, -1.0), np.nan), np.where(enough, np.minimum(high, 1.0), np.nan)
