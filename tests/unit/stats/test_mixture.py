@@ -52,9 +52,9 @@ def test_the_expectation_is_one_on_the_boundary_and_less_within_the_null():
     variance = 2e-4
     for truth in (0.01, 0.0, -0.05):
         grid = np.linspace(truth - 0.2, truth + 0.6, 20001)  # the evidence's share of e is far out: τ is .1
-        density = stats.norm.pdf(grid, truth, np.sqrt(variance))
-        e = np.exp(log_mixture(grid, np.full_like(grid, variance), 0.01))
-        expected = integrate.trapezoid(e * density, grid)
+        log_density = stats.norm.logpdf(grid, truth, np.sqrt(variance))
+        log_e = log_mixture(grid, np.full_like(grid, variance), 0.01)
+        expected = integrate.trapezoid(np.exp(log_e + log_density), grid)
         assert expected <= 1 + 1e-6
         if truth == 0.01:
             assert expected == pytest.approx(1.0, abs=1e-4)
