@@ -101,6 +101,14 @@ class Distributions:
     weights: FloatArray | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PodCounts:
+    """Rows of one version by the pod that served them: `counts` is int64 (pods, 3 labels, 3 answers)."""
+
+    pods: tuple[str, ...]
+    counts: IntArray
+
+
 @dataclass(frozen=True, slots=True)
 class Invalid:
     """Rows left out of every count, by cause."""
