@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tierwise.stats import betting
 
+ALPHA = 0.05
 SLICES = 200
 LOOKS = 500
+THRESHOLD = math.log(SLICES / ALPHA)
 LABELS_PER_LOOK = 2000.0
 WEIGHTS = {
     "regression": betting.REGRESSION_LOG_WEIGHTS,
@@ -87,6 +91,23 @@ def draw(
     """One look's counts (4, streams): Poisson numbers of labels, binomial errors."""
     na, nb = rng.poisson(candidate_size), rng.poisson(baseline_size)
     return np.stack([na, rng.binomial(na, candidate_rate), nb, rng.binomial(nb, baseline_rate)]).astype(np.float64)
+
+
+def ever_rolled_back(
+    test: BettingTest,
+    look_counts: Callable[[int], np.ndarray],
+    replicates: int,
+    *,
+    slices: int = SLICES,
+    looks: int = LOOKS,
+    alpha: float = ALPHA,
+) -> int:
+    """In how many replicates a slice's e-value ever reaches K/α. Streams are replicate by replicate, slice by slice."""
+    fallen = np.zeros(replicates, dtype=bool)
+    for look in range(looks):
+        log_e = test.add(look_counts(look))
+        fallen |= (log_e.reshape(replicates, slices) >= math.log(slices / alpha)).any(axis=1)
+    return int(fallen.sum())
 
 
 def first_crossing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scipy import stats
@@ -9,9 +10,13 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Row:
-    """One guarantee. `holds` is decided with the sampling error counted against it."""
+    """One guarantee. `holds` is decided with the sampling error counted against it.
+
+    `about` says in a sentence what was simulated; `reference` is the figure of an earlier, independent simulation.
+    """
 
     scenario: str
+    about: str
     promise: str
     seen: str
     holds: bool
@@ -28,29 +33,51 @@ def lower_bound(hits: int, trials: int) -> float:
     return 0.0 if hits == 0 else float(stats.beta.ppf(0.05, hits, trials - hits + 1))
 
 
-def at_most(scenario: str, hits: int, trials: int, bound: float, reference: str = "") -> Row:
+def at_most(scenario: str, hits: int, trials: int, bound: float, reference: str = "", *, about: str) -> Row:
     """Holds when even the upper bound of the share is at most `bound`."""
     upper = upper_bound(hits, trials)
-    seen = f"{hits / trials:.2%} of {trials:,} (≤ {upper:.2%})"
-    return Row(scenario, f"≤ {bound:.0%}", seen, upper <= bound, reference)
+    return Row(
+        scenario, about, f"≤ {bound * 100:g} %", f"{_share(hits, trials)} (≤ {upper:.2%})", upper <= bound, reference
+    )
 
 
-def at_least(scenario: str, hits: int, trials: int, bound: float, reference: str = "") -> Row:
+def at_least(scenario: str, hits: int, trials: int, bound: float, reference: str = "", *, about: str) -> Row:
     """Holds when even the lower bound of the share is at least `bound`."""
     lower = lower_bound(hits, trials)
-    seen = f"{hits / trials:.2%} of {trials:,} (≥ {lower:.2%})"
-    return Row(scenario, f"≥ {bound:.0%}", seen, lower >= bound, reference)
+    return Row(
+        scenario, about, f"≥ {bound * 100:g} %", f"{_share(hits, trials)} (≥ {lower:.2%})", lower >= bound, reference
+    )
 
 
-def median_at_most(scenario: str, median: float, bound: float, unit: str, reference: str = "") -> Row:
-    """Holds when the median is at most `bound`."""
-    return Row(scenario, f"median ≤ {bound:.1f} {unit}", f"{median:.0f} {unit}", median <= bound, reference)
+def unpromised(scenario: str, hits: int, trials: int, reference: str = "", *, about: str) -> Row:
+    """A share that is shown so that nobody is surprised: nothing is promised, so nothing can break."""
+    both = f"{lower_bound(hits, trials):.2%} – {upper_bound(hits, trials):.2%}"
+    return Row(scenario, about, "none", f"{_share(hits, trials)} ({both})", True, reference)
+
+
+def contrast(scenario: str, hits: int, trials: int, bound: float, reference: str = "", *, about: str) -> Row:
+    """What happens without the rule of the row before: at least `bound`, or the simulation could not have failed."""
+    lower = lower_bound(hits, trials)
+    promise = f"fails: ≥ {bound * 100:g} %"
+    return Row(scenario, about, promise, f"{_share(hits, trials)} (≥ {lower:.2%})", lower >= bound, reference)
+
+
+def median_at_most(scenario: str, median: float, bound: float, unit: str, reference: str = "", *, about: str) -> Row:
+    """Holds when the median is at most `bound`; infinity promises nothing."""
+    promise = "none" if math.isinf(bound) else f"median ≤ {bound:.1f} {unit}"
+    seen = "never" if math.isinf(median) else f"{median:.0f} {unit}"
+    return Row(scenario, about, promise, seen, median <= bound, reference)
+
+
+def _share(hits: int, trials: int) -> str:
+    return f"{hits / trials:.2%} of {trials:,}"
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table for the docs."""
-    lines = ["| scenario | promise | seen | design's reference |", "|---|---|---|---|"]
+    """The rows as a table of the docs."""
+    lines = ["| scenario | promise | seen | reference |", "|---|---|---|---|"]
     lines += [
-        f"| {r.scenario} | {r.promise} | {r.seen}{'' if r.holds else ' **BROKEN**'} | {r.reference} |" for r in rows
+        f"| **{r.scenario}.** {r.about} | {r.promise} | {r.seen}{'' if r.holds else ' **BROKEN**'} | {r.reference} |"
+        for r in rows
     ]
     return "\n".join(lines) + "\n"

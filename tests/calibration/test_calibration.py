@@ -2,25 +2,15 @@
 
 import pytest
 
-from tests.calibration import naming, scenarios
-from tests.calibration.table import at_least, at_most, lower_bound, upper_bound
+from tests.calibration.subjects import SUBJECTS
+from tests.calibration.table import at_least, at_most, contrast, lower_bound, upper_bound
 
-REDUCED = [
-    (scenarios.false_rollbacks, 400),
-    (scenarios.at_tolerance, 200),
-    (scenarios.delays, 1000),
-    (scenarios.delays_with_tolerance, 500),
-    (scenarios.few_labels, 1000),
-    (scenarios.non_inferiority, 4000),
-    (scenarios.just_powered, 200),
-    (scenarios.interval_coverage, 2000),
-    (naming.culprit_named, 40),
-]
+REDUCED = [s for scenarios in SUBJECTS.values() for s in scenarios if s.reduced]
 
 
-@pytest.mark.parametrize(("scenario", "replicates"), REDUCED, ids=[s.__name__ for s, _ in REDUCED])
-def test_promise_is_kept(scenario, replicates):
-    rows = scenario(replicates)
+@pytest.mark.parametrize("scenario", REDUCED, ids=[s.name for s in REDUCED])
+def test_promise_is_kept(scenario):
+    rows = scenario.run(scenario.reduced)
     assert rows
     assert [f"{r.scenario}: {r.promise}, seen {r.seen}" for r in rows if not r.holds] == []
 
@@ -32,5 +22,6 @@ def test_bounds_are_clopper_pearson():
 
 
 def test_a_promise_that_is_only_just_kept_in_the_sample_does_not_count():
-    assert not at_most("x", 5, 100, 0.05).holds
-    assert not at_least("x", 95, 100, 0.95).holds
+    assert not at_most("x", 5, 100, 0.05, about="").holds
+    assert not at_least("x", 95, 100, 0.95, about="").holds
+    assert not contrast("x", 50, 100, 0.5, about="").holds

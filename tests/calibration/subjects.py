@@ -1,0 +1,34 @@
+"""What is simulated, by subject, in the order of the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.calibration import confounding, delay, error, intervals, naming, onset, promotion, traffic
+from tests.calibration.table import Row
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A simulation with its number of replicates: at full length, and in the test suite (0: not run there)."""
+
+    run: Callable[[int], list[Row]]
+    full: int
+    reduced: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.run.__module__.rsplit('.', 1)[-1]}.{self.run.__name__}"
+
+
+SUBJECTS: dict[str, list[Scenario]] = {
+    "False rollbacks": [Scenario(*entry) for entry in error.SCENARIOS],
+    "Time to rollback": [Scenario(*entry) for entry in delay.SCENARIOS],
+    "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
+    "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
+    "Promotion": [Scenario(*entry) for entry in promotion.SCENARIOS],
+    "Naming": [Scenario(*entry) for entry in naming.SCENARIOS],
+    "Intervals": [Scenario(*entry) for entry in intervals.SCENARIOS],
+    "Traffic split and labels": [Scenario(*entry) for entry in traffic.SCENARIOS],
+}

@@ -1,0 +1,80 @@
+"""The guards: is the traffic split as the pods are, and are labels present alike in both arms?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tests.calibration.streams import LOOKS
+from tests.calibration.table import Row, at_least, at_most
+from tierwise.monitoring import guards
+from tierwise.stats import betting, split
+
+_SUSPECT = math.log(split.SUSPECT_AT)
+_BOUND = 0.005  # the promise is 1/1000; more cannot be resolved with so few replicates
+_REQUESTS = 1000.0  # per look, both arms
+
+
+def even_split(replicates: int) -> list[Row]:
+    """Independent requests, the odds off by all that is tolerated."""
+    held = _ever_held(42, replicates, share=0.2, odds_factor=1.1)
+    about = "A fifth of the pods are candidates and the odds are off by the tolerated 10 %: held in 500 looks."
+    return [at_most("Split as the pods", int(held.sum()), replicates, _BOUND, about=about)]
+
+
+def lost_rows(replicates: int) -> list[Row]:
+    """30 % of the candidate's rows never arrive."""
+    held = _ever_held(43, replicates, share=0.2, odds_factor=0.7)
+    about = "30 % of the candidate's rows are lost: held within 500 looks."
+    return [at_least("Rows lost", int(held.sum()), replicates, 0.995, "100 %", about=about)]
+
+
+def _ever_held(seed: int, replicates: int, *, share: float, odds_factor: float, phi: float = 1.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    odds = share / (1 - share) * odds_factor
+    logs, held = np.zeros((6, replicates)), np.zeros(replicates, dtype=bool)
+    for _ in range(LOOKS):
+        total = rng.poisson(_REQUESTS, replicates)
+        candidate = rng.binomial(total, odds / (1 + odds))
+        logs = split.add_capped(
+            logs, split.split_increments(candidate.astype(float), total.astype(float), share, phi=phi)
+        )
+        held |= betting.log_mean(logs, np.full(6, -math.log(6))) >= _SUSPECT
+    return held
+
+
+def labels_present(replicates: int) -> list[Row]:
+    """Presence of labels differs by the tolerated half point, and by five points."""
+    at_the_edge = _ever_differs(44, replicates, (0.6, 0.605), LOOKS)
+    about = "60 % of the baseline's and 60.5 % of the candidate's rows get a label, the tolerated difference: held."
+    rows = [at_most("Labels present alike", at_the_edge, replicates, 0.02, about=about)]
+    apart = _ever_differs(45, replicates, (0.6, 0.55), LOOKS)
+    about = "60 % of the baseline's and 55 % of the candidate's rows get a label: held within 500 looks."
+    return [*rows, at_least("Labels missing in an arm", apart, replicates, 0.98, about=about)]
+
+
+def _ever_differs(seed: int, replicates: int, labelled: tuple[float, float], looks: int) -> int:
+    """In how many replicates the guard over whole looks (baseline, candidate) ever speaks."""
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(replicates):
+        state = guards.no_rows()
+        for _ in range(looks):
+            whole = np.zeros((2, 3, 3), dtype=np.int64)
+            for arm, share in enumerate(labelled):
+                n = rng.poisson(_REQUESTS / 2)
+                known = rng.binomial(n, share)
+                whole[arm, 0, 0], whole[arm, 2, 0] = known, n - known
+            state = guards.watch(state, whole, math.nan)
+            if state.log_presence >= _SUSPECT:
+                hits += 1
+                break
+    return hits
+
+
+SCENARIOS = [
+    (even_split, 4000, 1000),
+    (lost_rows, 4000, 1000),
+    (labels_present, 400, 0),
+]
