@@ -164,7 +164,7 @@ def _rolled_back(
     copies: int = 1,
     prior: float | None = None,
     share: ShareOfTraffic = half,
-    moved: Callable[[np.ndarray, int], np.ndarray] = lambda rates, look: rates,
+    moved: Callable[[np.ndarray, int], np.ndarray] = lambda rates, _: rates,
 ) -> int:
     """How many of the replicates are ever rolled back; `moved` gives a look's rates."""
     rng = np.random.default_rng(seed)
