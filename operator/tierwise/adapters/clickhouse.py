@@ -26,6 +26,7 @@ from tierwise.monitoring.decode import (
     texts,
     wide_dimensions,
 )
+from tierwise.monitoring.lookups import invalid_query, values_query, watermark_query
 from tierwise.monitoring.performance import performance_rows
 from tierwise.monitoring.query import (
     ANSWERS,
@@ -38,10 +39,7 @@ from tierwise.monitoring.query import (
     cells_query,
     config_hash,
     distributions_query,
-    invalid_query,
     source_sql,
-    values_query,
-    watermark_query,
 )
 from tierwise.monitoring.refusal import Refused
 from tierwise.runtime.errors import SpecError, StoreError

@@ -12,19 +12,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 from tierwise.monitoring.binning import bin_sql, binning_of, number_sql
 from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.monitoring.log import Log as Log
 from tierwise.monitoring.log import Source as Source
 from tierwise.monitoring.log import source_sql as source_sql
+from tierwise.monitoring.window import block_number, window_conditions
 
 OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
 LABELS, ANSWERS, ARMS = 3, 3, 2
 CELLS = ARMS * LABELS * ANSWERS  # cells of one block
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +47,6 @@ def config_hash(dataset: Dataset) -> int:
     spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store"})
     text = json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def time_parameter(value: datetime) -> str:
-    """A time for a parameter of type DateTime64(6,'UTC'), to the microsecond."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
-
-
-def _micros(value: datetime) -> int:
-    return (value - _EPOCH) // timedelta(microseconds=1)
-
-
-def _window(log: Log, start: datetime, end: datetime) -> tuple[list[str], dict[str, object]]:
-    column = log.column("time")
-    return (
-        [f"{column} >= {{t0:DateTime64(6,'UTC')}}", f"{column} < {{t1:DateTime64(6,'UTC')}}"],
-        {"t0": time_parameter(start), "t1": time_parameter(end)},
-    )
-
-
-def _block_number(log: Log, blocks: Sequence[Block]) -> str | None:
-    """SQL of the index of the block a row is in, −1 for a row between blocks; None for one block."""
-    if len(blocks) == 1:
-        return None
-    for before, after in pairwise(blocks):
-        if after.start < before.end:
-            raise ValueError(f"blocks must ascend and not overlap: {after.start} is before {before.end}")
-    micros = f"toUnixTimestamp64Micro(toDateTime64({log.column('time')}, 6, 'UTC'))"
-    first, width = _micros(blocks[0].start), _micros(blocks[0].end) - _micros(blocks[0].start)
-    if all(
-        _micros(b.start) == first + i * width and _micros(b.end) == first + (i + 1) * width
-        for i, b in enumerate(blocks)
-    ):
-        return f"toInt32(intDiv({micros} - {first}, {width}))"
-    edges: list[int] = []
-    index: list[int] = []
-    for i, block in enumerate(blocks):
-        start, end = _micros(block.start), _micros(block.end)
-        if edges and edges[-1] == start:
-            index[-1] = i
-        else:
-            edges.append(start)
-            index.append(i)
-        edges.append(end)
-        index.append(-1)
-    array = ", ".join(f"toInt64({edge})" for edge in edges)
-    numbers = ", ".join(f"toInt32({i})" for i in index)
-    return f"transform(roundDown({micros}, [{array}]), [{array}], [{numbers}], toInt32(-1))"
 
 
 def _grouped(
@@ -139,12 +90,12 @@ def _cell(log: Log, inner: str, per_arm: int, block: str | None) -> str:
 
 def cells_query(log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept | None = None) -> Query:
     """Counts by block, slice, arm, label and answer in one scan; decode with `decode.decode_cells`."""
-    conditions, parameters = _window(log, blocks[0].start, blocks[-1].end)
+    conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
     inner = f"{log.label()} * {ANSWERS} + {log.answer(log.score())}"
     return _grouped(
         log,
         scope,
-        cell=_cell(log, inner, LABELS * ANSWERS, _block_number(log, blocks)),
+        cell=_cell(log, inner, LABELS * ANSWERS, block_number(log, blocks)),
         cells=CELLS * len(blocks),
         conditions=conditions,
         parameters={**log.scope_parameters(scope), **parameters},
@@ -156,7 +107,7 @@ def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None 
     """Counts by slice, arm, label and bin in one scan; the last bin counts invalid scores."""
     single = log.single_precision
     binning = binning_of(log.spec, single_precision=single)
-    conditions, parameters = _window(log, block.start, block.end)
+    conditions, parameters = window_conditions(log, block.start, block.end)
     score = log.score()
     per_label = binning.bins + 1
     found = bin_sql(log.spec, binning, score, single_precision=single)
@@ -173,55 +124,3 @@ def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None 
         parameters={**log.scope_parameters(scope), **parameters},
         kept=kept or Kept(),
     )
-
-
-def values_query(log: Log, scope: Scope, start: datetime, end: datetime, dimensions: Sequence[str]) -> Query:
-    """Per dimension its most frequent values, by rows of both arms, then by name; enough to see more than maxValues."""
-    conditions, parameters = _window(log, start, end)
-    where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
-    columns = ", ".join(f"{log.dimension(name)} AS tierwise_d{i}" for i, name in enumerate(dimensions))
-    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 2  # one may be `other` itself
-    sql = (
-        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, count() AS n "
-        f"FROM (SELECT {columns} FROM {log.source.sql} WHERE {where}) "
-        f"GROUP BY GROUPING SETS ({', '.join(f'({key})' for key in keys)}) "
-        f"ORDER BY g, n DESC, {', '.join(keys)} LIMIT {most} BY g"
-    )
-    parameters = {**log.scope_parameters(scope), **parameters}
-    return Query(sql, parameters, tuple(dimensions), tuple((name,) for name in dimensions))
-
-
-def watermark_query(log: Log, scope: Scope, since: datetime | None, now: datetime) -> Query:
-    """The newest prediction time at or before `now` (and at or after `since`)."""
-    column = log.column("time")
-    conditions = [f"{column} <= {{now:DateTime64(6,'UTC')}}", *log.scope_conditions(scope)]
-    parameters: dict[str, object] = {**log.scope_parameters(scope), "now": time_parameter(now)}
-    if since is not None:
-        conditions.append(f"{column} >= {{since:DateTime64(6,'UTC')}}")
-        parameters["since"] = time_parameter(since)
-    newest = f"maxOrNull(toUnixTimestamp64Micro(toDateTime64({column}, 6, 'UTC')))"
-    return Query(f"SELECT {newest} AS t FROM {log.source.sql} WHERE {' AND '.join(conditions)}", parameters)
-
-
-def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query:
-    """Rows that no count holds, by cause: score, label, time, version."""
-    column = log.column("time")
-    (start, end), parameters = _window(log, window.start, window.end)
-    inside = f"ifNull({start} AND {end}, false)"
-    ours = f"ifNull({log.versions()}, false)"
-    score = log.score()
-    neither = f"NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
-    label = f"isNotNull({log.column('label')}) AND {neither}"
-    if (counts := log.counts()) is not None:
-        label = f"{counts} AND {label}"
-    no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"
-    conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
-    sql = (
-        f"SELECT countIf({inside} AND {ours} AND NOT {log.valid_score(score)}) AS score, "
-        f"countIf({inside} AND {ours} AND {label}) AS label, "
-        f"countIf({ours} AND {no_time}) AS time, "
-        f"countIf({inside} AND NOT {ours}) AS version "
-        f"FROM {log.source.sql} WHERE {' AND '.join(conditions)}"
-    )
-    return Query(sql, {**log.scope_parameters(scope), **parameters, "now": time_parameter(now)})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from tierwise.monitoring.cells import Scope
-from tierwise.monitoring.query import Log, Query, time_parameter
+from tierwise.monitoring.query import Log, Query
+from tierwise.monitoring.window import time_parameter
 
 MOST_VERSIONS = 1000
 

@@ -1,0 +1,65 @@
+"""What a look asks beside its counts: a dimension's values, the newest row, rows that no count holds. Pure."""
+
+# ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tierwise.monitoring.cells import Block, Scope
+from tierwise.monitoring.log import Log
+from tierwise.monitoring.query import Query
+from tierwise.monitoring.window import time_parameter, window_conditions
+
+
+def values_query(log: Log, scope: Scope, start: datetime, end: datetime, dimensions: Sequence[str]) -> Query:
+    """Per dimension its most frequent values, by rows of both arms, then by name; enough to see more than maxValues."""
+    conditions, parameters = window_conditions(log, start, end)
+    where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
+    columns = ", ".join(f"{log.dimension(name)} AS tierwise_d{i}" for i, name in enumerate(dimensions))
+    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
+    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 2  # one may be `other` itself
+    sql = (
+        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, count() AS n "
+        f"FROM (SELECT {columns} FROM {log.source.sql} WHERE {where}) "
+        f"GROUP BY GROUPING SETS ({', '.join(f'({key})' for key in keys)}) "
+        f"ORDER BY g, n DESC, {', '.join(keys)} LIMIT {most} BY g"
+    )
+    parameters = {**log.scope_parameters(scope), **parameters}
+    return Query(sql, parameters, tuple(dimensions), tuple((name,) for name in dimensions))
+
+
+def watermark_query(log: Log, scope: Scope, since: datetime | None, now: datetime) -> Query:
+    """The newest prediction time at or before `now` (and at or after `since`)."""
+    column = log.column("time")
+    conditions = [f"{column} <= {{now:DateTime64(6,'UTC')}}", *log.scope_conditions(scope)]
+    parameters: dict[str, object] = {**log.scope_parameters(scope), "now": time_parameter(now)}
+    if since is not None:
+        conditions.append(f"{column} >= {{since:DateTime64(6,'UTC')}}")
+        parameters["since"] = time_parameter(since)
+    newest = f"maxOrNull(toUnixTimestamp64Micro(toDateTime64({column}, 6, 'UTC')))"
+    return Query(f"SELECT {newest} AS t FROM {log.source.sql} WHERE {' AND '.join(conditions)}", parameters)
+
+
+def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query:
+    """Rows that no count holds, by cause: score, label, time, version."""
+    column = log.column("time")
+    (start, end), parameters = window_conditions(log, window.start, window.end)
+    inside = f"ifNull({start} AND {end}, false)"
+    ours = f"ifNull({log.versions()}, false)"
+    score = log.score()
+    neither = f"NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
+    label = f"isNotNull({log.column('label')}) AND {neither}"
+    if (counts := log.counts()) is not None:
+        label = f"{counts} AND {label}"
+    no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"
+    conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
+    sql = (
+        f"SELECT countIf({inside} AND {ours} AND NOT {log.valid_score(score)}) AS score, "
+        f"countIf({inside} AND {ours} AND {label}) AS label, "
+        f"countIf({ours} AND {no_time}) AS time, "
+        f"countIf({inside} AND NOT {ours}) AS version "
+        f"FROM {log.source.sql} WHERE {' AND '.join(conditions)}"
+    )
+    return Query(sql, {**log.scope_parameters(scope), **parameters, "now": time_parameter(now)})
