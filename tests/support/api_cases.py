@@ -38,7 +38,10 @@ PATTERN_CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     r"^([0-9]+[hms])+$": (("90s", "10m", "1h30m"), ("1d", "4 hours", "-5m", "1.5h", "10", "1ms")),
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": (("3", "tier-3"), ("Tier-3", "tier_3", "-3", "tier-")),
     r"^[a-z][a-z0-9_]*$": (("asn_type", "a1"), ("ASN", "1a", "asn-type", "a,b")),
-    r"^[a-z][-a-z0-9._@]*$": (("recall", "recall@0.9"), ("Recall", "false positive rate", "9lives")),
+    r"^[a-z][-a-z0-9._@/]*$": (
+        ("recall", "recall@0.9", "ratio@clicks/impressions"),
+        ("Recall", "false positive rate", "9lives"),
+    ),
     r"^[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*){0,2}$": (("a", "a,b", "a,b,c"), ("a, b", "a,b,c,d", "A", ",a", "a,")),
     r"^[A-Za-z_][A-Za-z0-9_.]*$": (("ts", "event.time", "_x"), ("a b", "`ts`", "ts;drop", "1a")),
     r"^([A-Za-z_][A-Za-z0-9_.]*)?$": (("", "tier"), ("a b", "'x'")),
@@ -85,6 +88,31 @@ RULE_CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         ({"table": None, "query": "SELECT 1"}, {"table": "t"}),
         ({"table": None}, {"query": "SELECT 1"}),
     ),
+    "CLASSES": (
+        ({"scale": {"kind": "Classes"}, "classes": ["a", "b"]}, {"scale": {"kind": "None"}, "classes": None}),
+        (
+            {"scale": {"kind": "Classes"}, "classes": None},
+            {"scale": {"kind": "Classes"}, "classes": []},
+            {"scale": {"kind": "Linear"}, "classes": ["a"]},
+        ),
+    ),
+    "LABEL_TABLES": (
+        ({"labels": None, "columns": None, "deduplicate": None},),
+        ({"columns": None, "deduplicate": None}, {"columns": {"requestId": ""}, "deduplicate": None}),
+    ),
+    "DEDUPLICATE": (
+        ({"labels": None, "columns": {"requestId": "id"}}, {"labels": None, "columns": None, "deduplicate": False}),
+        ({"labels": None, "columns": None, "deduplicate": True},),
+    ),
+    "LABEL_SOURCE": (
+        (
+            {"kind": "Table", "collection": None},
+            {"kind": None, "collection": None, "table": None, "key": None},
+            {"kind": "Column", "collection": None, "table": None, "key": None},
+        ),
+        ({"kind": "Table"}, {"collection": None}, {"table": None}, {"key": None}, {"kind": "Column"}),
+    ),
+    "VOLUME": (({"minRows": None}, {"minLabels": None}), ({"minRows": None, "minLabels": None},)),
     "DOMAIN": (({"min": -1, "max": 0},), ({"min": 1, "max": 1}, {"min": None, "max": -1})),
 }
 
@@ -190,8 +218,22 @@ def _cases(constraint: str, kind: str, path: Path, schema: dict[str, Any]) -> It
         data = with_value(data, (*path[:-1], "maxDuration"), "99h")
     if path[-1] == "min" and path[-2] == "domain":
         accepted = [-1.0]
-    yield from (Case(constraint, with_value(data, path, value), is_accepted=True) for value in accepted)
+    for value in accepted:
+        yield Case(constraint, with_value(_fitting(data, path, value), path, value), is_accepted=True)
     yield from (Case(constraint, with_value(data, path, value), is_accepted=False, path=path) for value in refused)
+
+
+def _fitting(data: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """`data` without what goes with another value at `path`."""
+    if path[-2:] == ("scale", "kind") and value != "Classes":
+        return without(data, ("spec", "classes"))
+    if path[-1] == "requestId" and not value:
+        return without(without(data, ("spec", "labels")), ("spec", "deduplicate"))
+    if path[-1] == "kind" and "sources" in path:
+        needless = {"Column": ("table", "key", "collection"), "Table": ("collection",)}.get(value, ())
+        for name in needless:
+            data = without(data, (*path[:-1], name))
+    return data
 
 
 def _rule_cases(constraint: str, data: dict[str, Any], path: Path, name: str) -> Iterator[Case]:
@@ -261,7 +303,7 @@ def _bounds(schema: dict[str, Any], keyword: str, outwards: int) -> tuple[list[f
 def _items(schema: dict[str, Any], present: list[Any], count: int) -> list[Any]:
     first = present[0]
     if isinstance(first, dict):
-        key = "name" if "name" in first else None
+        key = next((key for key in ("name", "metric") if key in first), None)
         return [{**first, key: f"n{i}"} if key else copy.deepcopy(first) for i in range(count)]
     return [f"n{i}" if isinstance(first, str) else float(i) for i in range(count)]
 

@@ -29,6 +29,15 @@ datasets:
   expect:
   - {slice: {asn_type: residential}, metric: false-positive-rate, change: Improve}
 onInconclusive: Hold
+preRelease:
+  dataset: validation
+  metrics:
+  - {name: recall, margin: {relative: 0.25}, tolerance: {relative: 0.1}}
+  slices: [asn_type]
+  expect:
+  - {slice: {asn_type: residential}, metric: recall, change: Improve}
+  falseRejectionRate: 0.01
+  onInconclusive: Hold
 """
 
 _VERSION = """
@@ -43,15 +52,28 @@ _DATASET = """
 store: {dsnSecret: {name: clickhouse, key: dsn}}
 table: logs.requests
 columns: {time: ts, model: model, version: model_version, commit: commit, tier: tier, pod: pod, score: bot_score,
-          label: is_bot, labelledAt: labelled_at}
+          label: is_bot, labelledAt: labelled_at, requestId: id, weight: w, latency: ms, status: http_status, top: best}
 where: "label_source = 'captcha_solved'"
 maturity: 5m
 threshold: 0.5
 positive: AtOrAbove
 domain: {min: 0, max: 1, exclude: [0.5]}
-scale: {kind: Logit, bins: 100}
+scale: {kind: Classes, bins: 100}
+classes: [bot, human]
 dimensions:
 - {name: asn_type, expression: asn, maxValues: 50}
+values:
+- {name: clicks, expression: clicks}
+thresholds:
+- {metric: recall, threshold: 0.9}
+labels:
+  sources:
+  - {name: research, kind: PostgreSQL, column: is_bot, table: public.labels, key: id, collection: research,
+     labelledAt: at, where: "source = 'manual'", confidence: 0.9}
+  minConfidence: 0.5
+deduplicate: true
+freshness: {maxAge: 5m}
+volume: {per: 1h, minRows: 1000, minLabels: 10}
 """
 
 

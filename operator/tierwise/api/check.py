@@ -14,7 +14,7 @@ from typing import Any
 
 from tierwise.api.common import DIMENSION_PATTERN, METRIC_PATTERN, NAME_PATTERN
 from tierwise.api.crd import KINDS, definition
-from tierwise.api.monitoringdataset import COLUMN_PATTERN, OPTIONAL_COLUMN_PATTERN, TABLE_PATTERN
+from tierwise.api.labelsources import COLUMN_PATTERN, OPTIONAL_COLUMN_PATTERN, TABLE_PATTERN
 from tierwise.api.names import API_VERSION
 from tierwise.api.rules import DURATION_PATTERN, RULES, duration_seconds
 from tierwise.api.strategy import SLICE_PATTERN
@@ -43,7 +43,7 @@ _ARTICLES = {
 _PATTERNS = {
     NAME_PATTERN: "lower-case letters, digits and -, such as tier-3",
     DIMENSION_PATTERN: "lower-case letters, digits and _, such as asn_type",
-    METRIC_PATTERN: "lower-case letters, digits and - . _ @, such as false-positive-rate",
+    METRIC_PATTERN: "lower-case letters, digits and - . _ @ /, such as false-positive-rate",
     SLICE_PATTERN: "a dimension, or up to three joined by a comma, such as asn_type,browser",
     COLUMN_PATTERN: "a column's name",
     OPTIONAL_COLUMN_PATTERN: 'a column\'s name, or "" for none',

@@ -35,7 +35,7 @@ __all__ = [
 MESSAGE_LENGTH = 2048
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DIMENSION_PATTERN = r"^[a-z][a-z0-9_]*$"
-METRIC_PATTERN = r"^[a-z][-a-z0-9._@]*$"
+METRIC_PATTERN = r"^[a-z][-a-z0-9._@/]*$"
 
 
 class ApiModel(BaseModel):

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from tierwise.api.common import EMPTY_OBJECT, ApiModel, Condition, DimensionName, Duration, list_map
+from tierwise.api.common import (
+    EMPTY_OBJECT,
+    LIST_SET,
+    ApiModel,
+    Condition,
+    DimensionName,
+    Duration,
+    MetricName,
+    list_map,
+)
+from tierwise.api.labelsources import TABLE_PATTERN, Column, Freshness, Labels, OptionalColumn, Volume
 from tierwise.api.modeldeployment import SecretKey
-from tierwise.api.rules import DOMAIN, TABLE_OR_QUERY, validations
-
-COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*$"
-OPTIONAL_COLUMN_PATTERN = r"^([A-Za-z_][A-Za-z0-9_.]*)?$"
-TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
+from tierwise.api.rules import CLASSES, DEDUPLICATE, DOMAIN, LABEL_TABLES, TABLE_OR_QUERY, validations
 
 
-def _none_when_empty(value: object) -> object:
-    return None if value == "" else value
+def without_unset(data: dict[str, Any], unset: dict[str, object]) -> dict[str, Any]:
+    """`data` without the keys that have the value in `unset`.
 
-
-# A column with a default is switched off by "": the API server would turn null into the default.
-Column = Annotated[str, Field(min_length=1, max_length=128, pattern=COLUMN_PATTERN)]
-OptionalColumn = Annotated[
-    Annotated[str, Field(max_length=128, pattern=OPTIONAL_COLUMN_PATTERN)] | None,
-    BeforeValidator(_none_when_empty),
-]
+    Fields that came later are written only when they are set: what was written and hashed before stays as it was.
+    """
+    return {key: value for key, value in data.items() if key not in unset or value != unset[key]}
 
 
 class Store(ApiModel):
@@ -53,6 +55,22 @@ class Columns(ApiModel):
     labelled_at: OptionalColumn = Field(
         None, description="When the label came. Without it a label counts whenever it is read."
     )
+    request_id: OptionalColumn = Field(
+        None, description="The request's id: joins label tables, and finds rows that were logged twice. Default: none."
+    )
+    weight: OptionalColumn = Field(
+        None, description="Sample weight, above 0: the inverse of the rate at which the row was sampled. Default: none."
+    )
+    latency: OptionalColumn = Field(None, description="Milliseconds that serving took. Default: none.")
+    status: OptionalColumn = Field(None, description="The response's HTTP status or error code. Default: none.")
+    top: OptionalColumn = Field(
+        None, description="Array of the best classes, the best first, for top-k metrics. Default: none."
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        later = ("request_id", "requestId", "weight", "latency", "status", "top")
+        return without_unset(serialize(self), dict.fromkeys(later))
 
 
 class Domain(ApiModel):
@@ -73,7 +91,8 @@ class Scale(ApiModel):
     kind: Literal["Linear", "Logit", "Log", "Classes", "None"] = Field(
         "Linear",
         description="Linear: equal steps over the domain. Logit: equal steps of the logit from -8 to 8. "
-        "Log: equal ratios. Classes and None are not supported yet.",
+        "Log: equal ratios. Classes: score and label hold the predicted and the true class of spec.classes. "
+        "None: no distribution is stored, only answers and sums.",
     )
     bins: int = Field(100, ge=2, le=1000, description="Number of bins.")
 
@@ -90,10 +109,26 @@ class Dimension(ApiModel):
     )
 
 
+class Value(ApiModel):
+    """A number of every row that metrics such as ratio@clicks/impressions and mean@revenue name."""
+
+    name: DimensionName = Field(description="Name of the value, unique in this list; metrics refer to it.")
+    expression: str = Field(
+        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+    )
+
+
+class MetricThreshold(ApiModel):
+    """The threshold of one metric."""
+
+    metric: MetricName = Field(description="The metric, as in a ModelDeployment's analysis.")
+    threshold: float = Field(description="Instead of spec.threshold.")
+
+
 class MonitoringDatasetSpec(ApiModel):
     """A labelled part of the prediction log."""
 
-    model_config = ConfigDict(json_schema_extra=validations(TABLE_OR_QUERY))
+    model_config = ConfigDict(json_schema_extra=validations(TABLE_OR_QUERY, CLASSES, LABEL_TABLES, DEDUPLICATE))
 
     store: Store | None = Field(None, description="Which ClickHouse. Default: the operator's own store.")
     table: str | None = Field(
@@ -136,6 +171,43 @@ class MonitoringDatasetSpec(ApiModel):
         description="How the log can be sliced.",
         json_schema_extra=list_map("name"),
     )
+    classes: list[Annotated[str, Field(min_length=1, max_length=128)]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Names of the classes, for scale Classes; a score or label that is none of them is invalid.",
+        json_schema_extra=LIST_SET,
+    )
+    values: list[Value] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Numbers of every row that metrics name, such as clicks and impressions.",
+        json_schema_extra=list_map("name"),
+    )
+    thresholds: list[MetricThreshold] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Thresholds of single metrics, instead of spec.threshold.",
+        json_schema_extra=list_map("metric"),
+    )
+    labels: Labels | None = Field(
+        None, description="Several sources of labels, instead of columns.label and columns.labelledAt."
+    )
+    deduplicate: bool = Field(
+        False, description="Count a request id once in each look: its first row. Needs columns.requestId."
+    )
+    freshness: Freshness | None = Field(
+        None, description="How old the newest prediction may be. Default: five intervals, at least a minute."
+    )
+    volume: Volume | None = Field(None, description="How many rows are expected. Default: any.")
+
+    def threshold_of(self, metric: str) -> float:
+        """The threshold that a metric's answers are read at."""
+        return next((item.threshold for item in self.thresholds if item.metric == metric), self.threshold)
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        later = {"classes": [], "values": [], "thresholds": [], "deduplicate": False}
+        return without_unset(serialize(self), later | dict.fromkeys(("labels", "freshness", "volume")))
 
 
 class MonitoringDatasetStatus(ApiModel):

@@ -76,6 +76,10 @@ class Reason(StrEnum):
     NO_ROWS = "NoRows"
     NO_LABELS = "NoLabels"
     STALE_LOG = "StaleLog"
+    TOO_FEW_ROWS = "TooFewRows"  # spec.volume of a dataset
+    DUPLICATE_ROWS = "DuplicateRows"  # of one request, with columns.requestId
+    PRE_RELEASE = "PreRelease"  # the validation table, before any pod is touched
+    PRE_RELEASE_FAILED = "PreReleaseFailed"
     BASELINE_MISSING = "BaselineMissing"
     CANDIDATE_MISSING = "CandidateMissing"
     SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"

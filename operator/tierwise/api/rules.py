@@ -132,6 +132,47 @@ DOMAIN = Rule(
     lambda domain: domain["min"] < domain["max"],
     ".min",
 )
+CLASSES = Rule(
+    "(self.scale.kind == 'Classes') == (has(self.classes) && self.classes.size() > 0)",
+    "classes are the classes of scale Classes; give both spec.classes and scale.kind: Classes, or neither",
+    lambda dataset: (dataset.get("scale", {}).get("kind") == "Classes") == bool(dataset.get("classes")),
+    ".classes",
+)
+LABEL_TABLES = Rule(
+    "!has(self.labels) || !self.labels.sources.exists(s, s.kind != 'Column') || "
+    "(has(self.columns.requestId) && self.columns.requestId != '')",
+    "a label table is joined by request id; set columns.requestId to the log's column of it",
+    lambda dataset: (
+        bool(dataset.get("columns", {}).get("requestId"))
+        or all(source.get("kind", "Column") == "Column" for source in dataset.get("labels", {}).get("sources", ()))
+    ),
+    ".labels",
+)
+DEDUPLICATE = Rule(
+    "!self.deduplicate || (has(self.columns.requestId) && self.columns.requestId != '')",
+    "deduplicate needs to know what a request is; set columns.requestId to the log's column of it",
+    lambda dataset: not dataset.get("deduplicate") or bool(dataset.get("columns", {}).get("requestId")),
+    ".deduplicate",
+)
+LABEL_SOURCE = Rule(
+    "(self.kind != 'Column') == has(self.table) && "
+    "(self.kind != 'Column') == has(self.key) && "
+    "(self.kind == 'PostgreSQL') == has(self.collection)",
+    "a source of kind Column has only a column; Table has table and key too; PostgreSQL has table, key and "
+    "collection; add or remove what differs",
+    lambda source: (
+        (source.get("kind", "Column") != "Column") == ("table" in source)
+        and (source.get("kind", "Column") != "Column") == ("key" in source)
+        and (source.get("kind", "Column") == "PostgreSQL") == ("collection" in source)
+    ),
+    ".kind",
+)
+VOLUME = Rule(
+    "has(self.minRows) || has(self.minLabels)",
+    "give minRows, minLabels or both, or remove volume",
+    lambda volume: "minRows" in volume or "minLabels" in volume,
+    ".minRows",
+)
 
 RULES: dict[str, Rule] = {
     rule.cel: rule
@@ -149,5 +190,10 @@ RULES: dict[str, Rule] = {
         IMMUTABLE,
         TABLE_OR_QUERY,
         DOMAIN,
+        CLASSES,
+        LABEL_TABLES,
+        DEDUPLICATE,
+        LABEL_SOURCE,
+        VOLUME,
     )
 }

@@ -155,6 +155,43 @@ class DatasetAnalysis(ApiModel):
     )
 
 
+class PreRelease(ApiModel):
+    """The same slices judged on a validation table, before any pod is touched."""
+
+    dataset: str = Field(
+        min_length=1,
+        max_length=253,
+        description="A MonitoringDataset of this namespace whose table holds predictions of both versions on the "
+        "validation set.",
+    )
+    metrics: list[MetricSpec] = Field(
+        min_length=1,
+        max_length=8,
+        description="What to judge; each is judged on the whole and on every slice.",
+        json_schema_extra=list_map("name"),
+    )
+    slices: list[Annotated[str, Field(min_length=1, max_length=128, pattern=SLICE_PATTERN)]] | None = Field(
+        None,
+        max_length=8,
+        description="As in datasets. Default: each dimension alone.",
+        json_schema_extra=LIST_SET,
+    )
+    expect: list[Expectation] = Field(
+        default_factory=list, max_length=2, description="Where a change is wanted or known."
+    )
+    false_rejection_rate: float = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="Probability of rejecting a candidate that is within tolerance everywhere; it adds to "
+        "falseRollbackRate.",
+    )
+    on_inconclusive: Literal["Hold", "Promote", "Reject"] = Field(
+        "Hold",
+        description="What to do when the validation set is too small to tell; Hold waits for more rows or a person.",
+    )
+
+
 class Analysis(ApiModel):
     """How the candidate is judged."""
 
@@ -181,6 +218,9 @@ class Analysis(ApiModel):
     )
     on_inconclusive: Literal["Hold", "Promote", "RollBack"] = Field(
         "Hold", description="What to do at a tier's maxDuration without a verdict; Hold waits for a person."
+    )
+    pre_release: PreRelease | None = Field(
+        None, description="Judged on a validation table before any pod is touched. Default: nothing."
     )
 
 
