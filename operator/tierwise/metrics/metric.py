@@ -19,7 +19,8 @@ Kind = Literal["Binary", "Classes", "Number"]
 class Needs:
     """What a metric needs beyond the counts by label and answer. `labels`: it says nothing without them.
 
-    `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values.
+    `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values,
+    `classes` names of spec.classes. `probability`: scores must be probabilities; `excluded`: spec.domain.exclude is set.
     """
 
     labels: bool = True
@@ -27,6 +28,9 @@ class Needs:
     sums: tuple[Sum, ...] = ()
     columns: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    probability: bool = False
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,19 @@ FloatArray = npt.NDArray[np.float64]
 class Sum:
     """A sum over rows that the store computes, by slice and arm.
 
-    `expression` is SQL of one row's number with roles in braces, which the query fills in: ``{score}`` (a float),
-    ``{valid}`` (1 when the score is in the domain), ``{label}`` (0 negative, 1 positive, 2 unknown), ``{answer}``
-    (0 negative, 1 positive, 2 invalid), ``{answer_class}``, ``{label_class}``, ``{latency}`` (ms), ``{status}``,
-    ``{top}`` (array of classes), ``{weight}`` (1 where the dataset has none) and ``{value:clicks}`` for a named value
-    of the dataset. It must be finite for every row: `null` and `nan` are the metric's to guard.
+    `expression` is SQL of one row's number with roles in braces, which the query fills in:
+
+    - ``{score}``: the score, a float, NaN for null; ``{valid}``: 1 when it is in the domain; ``{excluded}``: 1 when it
+      is one of domain.exclude; ``{p}``: the score as a probability of the positive label, so 1 − {score} with
+      ``positive: Below``
+    - ``{label}``: 0 negative, 1 positive, 2 unknown; ``{answer}``: 0 negative, 1 positive, 2 invalid
+    - ``{target}``: the label as a float where it is a number, NaN where it is null, late or does not count
+    - ``{answer_class}``, ``{label_class}``: names of classes, empty where invalid or unknown; ``{top}``: array of names
+    - ``{latency}`` (ms), ``{status}``: the columns as they are, so that they may be null
+    - ``{weight}``: the sample weight, 1 where the dataset has none; ``{value:clicks}``: a named value of the dataset
+
+    The number must be finite for every row: `null` and `nan` are the metric's to guard. (In a dataset with a sample
+    weight `weighted.sums_of` asks for every sum with {weight} and with its square, too.)
     `name` tells sums apart within a dataset: equal names must have equal expressions.
     """
 
@@ -37,7 +45,8 @@ class Tally:
     for a dataset of classes: (..., classes + 1, classes + 1) by the class of the label and of the answer.
     `edges`: float64 (bins + 1,), None for classes. `classes`: names in order, else empty.
     `sums`: float64 (...) by name. `weights`: float64 (2, ..., 3, 3), Σw and Σw² by label and answer, for datasets with
-    a sample weight. What a metric did not ask for (`Needs`) is None or absent.
+    a sample weight. What a metric did not ask for (`Needs`) is None or absent. `positive_below`: low scores are those
+    of positives (``positive: Below``), so that a ranking is turned.
     """
 
     counts: IntArray
@@ -46,6 +55,7 @@ class Tally:
     classes: tuple[str, ...] = ()
     sums: Mapping[str, FloatArray] = field(default_factory=dict)
     weights: FloatArray | None = None
+    positive_below: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
