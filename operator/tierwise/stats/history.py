@@ -1,0 +1,84 @@
+"""A version against what ran in the same place before, with the change elsewhere taken off. Asymptotic.
+
+With no pods of the baseline left in a tier, the candidate's rate now is compared with the baseline's in a window of the
+past that is matched by the time of day. What changed meanwhile where the baseline still serves (other tiers) is taken
+off, on the log-odds, where a common change of traffic is additive:
+
+    logit(expected) = logit(before) + [logit(elsewhere now) − logit(elsewhere before)].
+
+The null is now ≤ R·expected + Δ; its distance on the log-odds is tested by the Gaussian mixture (stats/mixture). The
+window before grows as the one now does, so that the estimate's increments are independent in information time.
+Without an elsewhere any change with time counts as the candidate's: least trusted of all controls.
+
+Arrays are over hypotheses, (H,); counts are (2, H): n and bad.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.stats.mixture import log_mixture
+
+FloatArray = npt.NDArray[np.float64]
+
+ENOUGH = 30.0  # bad and good observations in every window: below, the normal approximation is not used
+_SHARES = np.array([0.03, 0.1, 0.3])  # scales of the mixture, in standard deviations of one observation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """`beyond`: log-odds of now beyond the null's boundary, `variance` of it; `expected` rate. NaN: not enough rows."""
+
+    beyond: FloatArray
+    variance: FloatArray
+    expected: FloatArray
+
+    @property
+    def log_e(self) -> FloatArray:
+        """Log e-values (H,) of "worse than expected by more than the tolerance"; 0 where there are not enough rows."""
+        known = np.where(np.isfinite(self.expected), self.expected, 0.5)
+        scale = 1 / np.sqrt(known * (1 - known))
+        return log_mixture(self.beyond, self.variance, 0.0, _SHARES[:, None] * scale)
+
+
+def change(
+    now: FloatArray,
+    before: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    *,
+    elsewhere_now: FloatArray | None = None,
+    elsewhere_before: FloatArray | None = None,
+) -> Change:
+    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere_*` give the change to take off."""
+    odds, variance = _log_odds(before)
+    enough = _is_enough(now) & _is_enough(before)
+    if elsewhere_now is not None and elsewhere_before is not None:
+        after, after_variance = _log_odds(elsewhere_now)
+        ahead, ahead_variance = _log_odds(elsewhere_before)
+        odds, variance = odds + after - ahead, variance + after_variance + ahead_variance
+        enough = enough & _is_enough(elsewhere_now) & _is_enough(elsewhere_before)
+    expected = 1 / (1 + np.exp(-odds))
+    boundary = np.clip(ratio * expected + delta, 1e-9, 1 - 1e-9)
+    # The boundary moves with the expected rate: its variance by the derivative of logit(R·expected + Δ).
+    slope = ratio * expected * (1 - expected) / (boundary * (1 - boundary))
+    now_odds, now_variance = _log_odds(now)
+    beyond = now_odds - np.log(boundary / (1 - boundary))
+    return Change(
+        beyond=np.where(enough, beyond, np.nan),
+        variance=np.where(enough, now_variance + np.square(slope) * variance, np.nan),
+        expected=np.where(enough, expected, np.nan),
+    )
+
+
+def _log_odds(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log-odds with half an observation added to each side (Haldane), and their variance."""
+    bad, good = counts[1] + 0.5, counts[0] - counts[1] + 0.5
+    return np.log(bad / good), 1 / bad + 1 / good
+
+
+def _is_enough(counts: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray((counts[1] >= ENOUGH) & (counts[0] - counts[1] >= ENOUGH))

@@ -1,0 +1,128 @@
+"""Two versions in different places, compared within strata of declared confounders.
+
+The null of a hypothesis is "within tolerance in **every** stratum": μa(s) ≤ R·μb(s) + Δ for all s. Given the blocks
+before it, each stratum's bet of a block (stats/betting) has expectation at most one under that null. Two ways to make
+one e-process of them are valid:
+
+- the *mean* over strata of each one's own e-process, whatever the dependence between strata;
+- the *product*: within one block the strata are different rows, so given the past their bets are independent as rows
+  of a block are, and the expectation of a product of independent bets, each at most one, is at most one. With bets of
+  the next block fixed by the past alone, the product over strata and blocks is an e-process.
+
+The product is used. Where the candidate is worse by a common step it adds up what the strata know (its logarithm grows
+by the sum of their growth rates), while the mean has to win in one stratum alone and pays ln(strata) for the choice.
+What is lost: a regression in one stratum of many is paid for by the bets lost in the others. Such a stratum is a slice
+to judge by, not a confounder to adjust for. The mean over the alternatives is taken *outside* the product: each
+alternative, one step of the log-odds for all strata, is an e-process of its own.
+
+A stratum in which an arm has no rows says nothing and is never filled in.
+
+All arrays are over hypotheses and strata, shape (H, S); counts are (4, H, S): candidate n, bad, baseline n, bad.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.stats import betting
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stratified:
+    """The e-processes so far. `logs` is (6, H): per alternative, the log of the product over strata and blocks."""
+
+    past: FloatArray  # (4, H, S), consumed by bets
+    pending: FloatArray  # (4, H, S), waiting for five observations in both arms of the stratum
+    logs: FloatArray
+
+    @property
+    def counts(self) -> FloatArray:
+        """All rows folded, (4, H, S)."""
+        return self.past + self.pending
+
+    @property
+    def log_e(self) -> FloatArray:
+        """Log e-values (H,) of "worse than the tolerance in some stratum"."""
+        return betting.log_mean(self.logs, betting.REGRESSION_LOG_WEIGHTS)
+
+
+def begin(hypotheses: int, strata: int) -> Stratified:
+    """Evidence before the first block."""
+    empty = np.zeros((4, hypotheses, strata))
+    return Stratified(empty, empty, np.zeros((6, hypotheses)))
+
+
+def fold(
+    evidence: Stratified,
+    block: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    prior: FloatArray,
+    *,
+    phi: float = 1.0,
+) -> Stratified:
+    """The evidence after a block (4, H, S); `ratio`, `delta` and `prior` (the usual rate of bad) are (H,).
+
+    Strata may be added at the end: a block with more strata than before is welcome. Exact for φ = 1.
+    """
+    strata = block.shape[2]
+    past, pending = _widened(evidence.past, strata), _widened(evidence.pending, strata) + block
+    ready = (pending[0] >= betting.MIN_BLOCK) & (pending[2] >= betting.MIN_BLOCK)  # (H, S), decided on n alone
+    if not ready.any():
+        return Stratified(past, pending, evidence.logs)
+    rows, _ = np.nonzero(ready)
+    chosen, before = pending[:, ready], past[:, ready]
+    r, d, p = ratio[rows], delta[rows], prior[rows]
+    eta = betting.regression_alternatives(before, r, d, p)
+    increments = betting.log_increment(chosen, before, r, d, eta, p, phi=phi)
+    logs = evidence.logs.copy()
+    for alternative in range(len(logs)):
+        # bincount adds in the order of the strata: the same blocks give the same bits.
+        logs[alternative] += np.bincount(rows, weights=increments[alternative], minlength=logs.shape[1])
+    past, pending = past.copy(), pending.copy()
+    past[:, ready] += chosen
+    pending[:, ready] = 0.0
+    return Stratified(past, pending, logs)
+
+
+def _widened(counts: FloatArray, strata: int) -> FloatArray:
+    missing = strata - counts.shape[2]
+    return counts if missing <= 0 else np.concatenate([counts, np.zeros((*counts.shape[:2], missing))], axis=2)
+
+
+def mantel_haenszel(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The common difference of rates (candidate − baseline) and its variance, (H,), from counts (4, H, S).
+
+    Each stratum weighs na·nb/(na + nb). NaN where no stratum has both arms.
+
+    Source: Greenland and Robins, "Estimation of a common effect parameter from sparse follow-up data", Biometrics 1985
+    (risk difference); variance: the strata's own, Σ w²·(pa·qa/na + pb·qb/nb)/(Σ w)².
+    """
+    na, ka, nb, kb = counts
+    both = (na > 0) & (nb > 0)
+    n1, n0 = np.where(both, na, 1.0), np.where(both, nb, 1.0)
+    weight = np.where(both, n1 * n0 / (n1 + n0), 0.0)
+    pa, pb = ka / n1, kb / n0
+    total = weight.sum(axis=-1)
+    safe = np.where(total > 0, total, 1.0)
+    spread = pa * (1 - pa) / n1 + pb * (1 - pb) / n0
+    difference = (weight * (pa - pb)).sum(axis=-1) / safe
+    variance = (np.square(weight) * spread).sum(axis=-1) / np.square(safe)
+    return np.where(total > 0, difference, np.nan), np.where(total > 0, variance, np.nan)
+
+
+def mantel_haenszel_odds_ratio(counts: FloatArray) -> FloatArray:
+    """The common odds ratio (H,) from counts (4, H, S); NaN where it cannot be said.
+
+    Source: Mantel and Haenszel, "Statistical aspects of the analysis of data from retrospective studies of disease",
+    JNCI 1959.
+    """
+    na, ka, nb, kb = counts
+    total = np.where(na + nb > 0, na + nb, 1.0)
+    more, less = (ka * (nb - kb) / total).sum(axis=-1), (kb * (na - ka) / total).sum(axis=-1)
+    return np.where((more > 0) & (less > 0), more / np.where(less > 0, less, 1.0), np.nan)
