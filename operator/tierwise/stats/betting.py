@@ -51,10 +51,18 @@ def regression_alternatives(past: FloatArray, ratio: FloatArray, delta: FloatArr
     return np.stack([_odds_step(boundary, step) for step in _REGRESSION_LOG_ODDS])
 
 
-def non_inferior_alternatives(past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray) -> FloatArray:
-    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate."""
+def non_inferior_alternatives(
+    past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray, gap: FloatArray | None = None
+) -> FloatArray:
+    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate.
+
+    By default as far as an equal candidate is; where `gap` (H,) is a number, so far.
+    """
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    return np.asarray(-_NON_INFERIOR_SHARES[:, None] * ((ratio - 1) * base + delta))
+    distance = (ratio - 1) * base + delta
+    if gap is not None:
+        distance = np.where(np.isnan(gap), distance, gap)
+    return np.asarray(-_NON_INFERIOR_SHARES[:, None] * distance)
 
 
 def improved_alternatives(past: FloatArray, prior: FloatArray) -> FloatArray:
@@ -71,11 +79,12 @@ def log_increment(
     eta: FloatArray,
     prior: FloatArray,
     *,
-    phi: float = 1.0,
+    phi: FloatArray | float = 1.0,
 ) -> FloatArray:
     """Log of one block's bets, shape of `eta`: (H,) or (alternatives, H). Its sign is the side of the null bet on.
 
-    Both arms of `block` must have observations. Exact for φ = 1; a larger φ divides the log and is an approximation.
+    Both arms of `block` must have observations. Exact for φ = 1; a larger φ, of one or (H,), divides the log: still an
+    e-process where φ = 1 is true, an approximation where it is not.
     """
     na, ka, nb, kb = block
     past_na, past_ka, past_nb, past_kb = past
@@ -107,35 +116,57 @@ def log_increment(
         + kb * np.log1p(sb * (1 - cb))
         + (nb - kb) * np.log1p(-sb * cb)
     )
-    return np.asarray(total / phi if phi != 1.0 else total)
+    return np.asarray(total / phi)
 
 
 def add_regression(
-    logs: FloatArray, block: FloatArray, past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray
+    logs: FloatArray,
+    block: FloatArray,
+    past: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    prior: FloatArray,
+    *,
+    phi: FloatArray | None = None,
 ) -> None:
     """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], ratio[part], delta[part])
         eta = regression_alternatives(*args, prior[part])
-        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
 
 def add_non_inferior(
-    logs: FloatArray, block: FloatArray, past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray
+    logs: FloatArray,
+    block: FloatArray,
+    past: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    prior: FloatArray,
+    *,
+    gap: FloatArray | None = None,
+    phi: FloatArray | None = None,
 ) -> None:
     """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], ratio[part], delta[part])
-        eta = non_inferior_alternatives(*args, prior[part])
-        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part])
+        eta = non_inferior_alternatives(*args, prior[part], None if gap is None else gap[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
 
-def add_improved(logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray) -> None:
+def add_improved(
+    logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray, *, phi: FloatArray | None = None
+) -> None:
     """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
     for part in _chunks(logs.shape[1]):
         one, zero = np.ones_like(prior[part]), np.zeros_like(prior[part])
         eta = improved_alternatives(past[:, part], prior[part])
-        logs[:, part] += log_increment(block[:, part], past[:, part], one, zero, eta, prior[part])
+        increment = log_increment(block[:, part], past[:, part], one, zero, eta, prior[part], phi=_part(phi, part))
+        logs[:, part] += increment
+
+
+def _part(phi: FloatArray | None, part: slice) -> FloatArray | float:
+    return 1.0 if phi is None else phi[part]
 
 
 def _chunks(size: int) -> list[slice]:
