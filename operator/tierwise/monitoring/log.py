@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tierwise.api.common import duration_seconds
@@ -10,6 +10,10 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.binning import number_sql
 from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.duplicates import first_rows
+from tierwise.monitoring.labels import first_known, given, joined_rows
+from tierwise.monitoring.quoting import quote as quote
+from tierwise.monitoring.quoting import table_sql
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
 
@@ -20,11 +24,6 @@ class Source:
 
     sql: str
     columns: Mapping[str, str]
-
-
-def quote(identifier: str) -> str:
-    """An identifier as SQL."""
-    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def source_sql(spec: MonitoringDatasetSpec) -> str:
@@ -38,14 +37,7 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
         return f"({guard_select(spec.query, tables=None if spec.table is None else (spec.table,))})"
     if not spec.table:
         raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
-    parts = spec.table.split(".")
-    if len(parts) > 2 or not all(parts):
-        raise Refused(f"table {spec.table!r} is not a name", "give TABLE or DATABASE.TABLE")
-    if parts[0].lower() in ("system", "information_schema"):
-        raise Refused(
-            f"table {spec.table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED
-        )
-    return ".".join(quote(part) for part in parts)
+    return table_sql(spec.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +61,20 @@ class Log:
         name = getattr(self.spec.columns, role)
         if name is None:
             raise Refused(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
+        return self.named(name, f"columns.{_camel(role)}")
+
+    def named(self, name: str, field: str) -> str:
+        """A column by its own name, quoted, as a field of the spec gives it.
+
+        Raises:
+            Refused: UnknownColumn, naming the columns there are.
+        """
         if name not in self.source.columns:
             known = ", ".join(self.source.columns)
             where = self.spec.table or "the query"
             raise Refused(
                 f"dataset {self.dataset.name!r}: column {name!r} is not in {where} (columns: {known})",
-                f"set spec.columns.{_camel(role)}",
+                f"set spec.{field}",
                 reason=Reason.UNKNOWN_COLUMN,
             )
         return quote(name)
@@ -136,19 +136,38 @@ class Log:
         return f"ifNull(toBool({guard_expression(self.spec.where, what='spec.where')}), false)"
 
     def label(self) -> str:
-        """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1."""
-        cases: list[str] = []
-        label = self.column("label")
-        if (counts := self.counts()) is not None:
-            cases.append(f"NOT {counts}, 2")
-        if self.spec.columns.labelled_at is not None:
-            late = f"{self.column('labelled_at')} > {self.column('time')} + toIntervalSecond({{maturity:UInt32}})"
-            cases.append(f"ifNull({late}, false), 2")
-        if "UInt8" in self.type_of("label") or "Bool" in self.type_of("label"):
-            known = f"least(ifNull(toUInt8({label}), 2), 2)"  # 0, 1, and all else 2: a third cheaper than comparing
-            return f"multiIf({', '.join(cases)}, {known})" if cases else known
-        cases += [f"ifNull({self.label_is(1)}, false), 1", f"ifNull({self.label_is(0)}, false), 0"]
-        return f"multiIf({', '.join(cases)}, 2)"
+        """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1.
+
+        Of several sources the first that knows the row's label.
+        """
+        return first_known([one.binary() for one in given(self)], "2")
+
+    def label_class(self) -> str:
+        """0-based index of the true class in the parameter `classes`; the number of classes when it is unknown."""
+        size = len(self.spec.classes)
+        return first_known([one.class_index(size) for one in given(self)], str(size))
+
+    def label_number(self) -> str:
+        """The label as Float64, NaN when unknown."""
+        numbers = [one.number() for one in given(self)]
+        return numbers[0] if len(numbers) == 1 else f"arrayFirst(x -> NOT isNaN(x), [{', '.join([*numbers, 'nan'])}])"
+
+    def invalid_label(self) -> str:
+        """Whether the row has a label that is neither 0 nor 1, of a source that judges."""
+        counts = self.counts()
+        wrong = " OR ".join(f"({one.invalid()})" for one in given(self))
+        return wrong if counts is None else f"{counts} AND ({wrong})"
+
+    def rows(self, conditions: Sequence[str]) -> str:
+        """What follows FROM: the rows that meet the conditions, each with its labels, and once if `deduplicate` says.
+
+        With label tables the parameters t0 and t1 bound which labels are read.
+        """
+        where = " AND ".join(conditions)
+        source = self.source.sql
+        if self.spec.deduplicate:
+            source, where = f"({first_rows(self, where)})", ""
+        return joined_rows(self, source, where)
 
     def dimension(self, name: str) -> str:
         """A dimension's value as a string; null is the value `null`."""
