@@ -83,6 +83,8 @@ RULE_CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         ({"tolerance": {"relative": 0.26}},),
     ),
     "INTERVAL": (("1s",), ("0s", "0h0m")),
+    "CONFOUNDERS": ((["country", "asn_type"], []), (["tier"], ["country", "tier"])),
+    "VERIFICATION": (("0s", "24h", "168h"), ("168h1s", "169h")),
     "IMMUTABLE": ((), ()),  # needs two writes: a test of its own
     "TABLE_OR_QUERY": (
         ({"table": None, "query": "SELECT 1"}, {"table": "t"}),

@@ -29,6 +29,9 @@ datasets:
   expect:
   - {slice: {asn_type: residential}, metric: false-positive-rate, change: Improve}
 onInconclusive: Hold
+confounders: [country]
+verification: 24h
+externalCause: Hold
 preRelease:
   dataset: validation
   metrics:

@@ -77,6 +77,16 @@ class FrozenDataset(ApiModel):
     reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
 
 
+class ControlHistory(ApiModel):
+    """Which past of the tier its untouched pods are compared with, to tell an external cause."""
+
+    kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
+        description="The same hours of the week or the day before, or the time just before the tier."
+    )
+    starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
+    ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
+
+
 class Frozen(ApiModel):
     """What the judgement of a tier must not change while it runs."""
 
@@ -88,6 +98,7 @@ class Frozen(ApiModel):
     copies: int = Field(1, description="Number of late-onset copies of every e-process.")
     copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
     first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
+    history: ControlHistory | None = Field(None, description="The past of the control; absent where there is none.")
     datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
     powered: str = Field(
         "",
@@ -176,6 +187,27 @@ class Recovery(ApiModel):
     message: Message = Field("", description="What is found so far, or what is waited for.")
 
 
+VerificationVerdict = Literal["Verifying", "NotWorse", "Regressed", "NotVerified", "Superseded"]
+
+
+class Verification(ApiModel):
+    """Whether delivered tiers got worse on the log: beside the tiers still to come, then after the rollout."""
+
+    stage: Literal["BesideOtherTiers", "AfterRollout"] = Field(description="Which of the two; each has its own alpha.")
+    since: Timestamp = Field(description="When it began: prediction time from then on counts.")
+    until: Timestamp | None = Field(None, description="When it ends; BesideOtherTiers ends with the last tier.")
+    alpha: float = Field(description="The stage's share of falseRollbackRate.")
+    verdict: VerificationVerdict = Field("Verifying", description="What was found.")
+    control: Literal["stratified", "history"] | None = Field(None, description="What the version is compared with.")
+    looks: int = Field(0, description="Number of blocks folded.")
+    evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
+    worst: list[SliceVerdict] = Field(
+        default_factory=list, max_length=5, description="The slices with most evidence against the version."
+    )
+    finished_at: Timestamp | None = Field(None, description="When it ended.")
+    message: Message = Field("", description="What was found so far, with numbers, or why nothing can be said.")
+
+
 RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", "RolledBack", "Superseded", "Stalled"]
 
 
@@ -195,12 +227,13 @@ class ModelRolloutStatus(ApiModel):
     rolling_back_since: Timestamp | None = Field(None, description="When the rollback began.")
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
+    verification: Verification | None = Field(None, description="Whether delivered tiers got worse on the log.")
     handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered.",
+        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified.",
         json_schema_extra=list_map("type"),
     )

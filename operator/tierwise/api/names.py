@@ -37,6 +37,7 @@ class ConditionType(StrEnum):
     ANALYSIS_HEALTHY = "AnalysisHealthy"
     ROLLED_BACK = "RolledBack"
     RECOVERED = "Recovered"
+    VERIFIED = "Verified"
     PAUSED = "Paused"
 
 
@@ -100,12 +101,18 @@ class Reason(StrEnum):
     PROBING = "Probing"
     DELIVERING = "Delivering"
     DELIVERY_UNREADY = "DeliveryUnready"
+    DELIVERY_REFUSED = "DeliveryRefused"  # by admission or quota: the write itself
+    COMMIT_MISMATCH = "CommitMismatch"  # what pods log is not the commit that was delivered
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
     VERIFYING_RECOVERY = "VerifyingRecovery"
     RECOVERY_VERIFIED = "RecoveryVerified"
     RECOVERY_FAILED = "RecoveryFailed"
     COMPLETED = "Completed"
+    VERIFYING = "Verifying"  # a delivered version is watched on the log
+    VERIFIED = "Verified"
+    NOT_VERIFIED = "NotVerified"  # the log could not tell
+    REGRESSED_AFTER_PROMOTION = "RegressedAfterPromotion"
     SUPERSEDED = "Superseded"
     DELETED = "Deleted"
     # the ModelDeployment
@@ -131,6 +138,7 @@ class Reason(StrEnum):
     QUERY_REFUSED = "QueryRefused"  # the SQL guard
     NOT_SUPPORTED = "NotSupported"
     INVALID_SPEC = "InvalidSpec"
+    MODEL_NAME_SHARED = "ModelNameShared"  # a warning: two ModelDeployments whose predictions the log cannot tell apart
     # a program that cannot do its work at all
     CLUSTER_UNREACHABLE = "ClusterUnreachable"
     CRDS_MISSING = "CrdsMissing"

@@ -115,6 +115,17 @@ INTERVAL = Rule(
     "interval must be at least 1s; give a longer one such as 1m",
     lambda interval: duration_seconds(interval) >= 1,
 )
+CONFOUNDERS = Rule(
+    "!self.exists(name, name == 'tier')",
+    "the tier cannot be a confounder: one version lives in the tiers delivered to, the other in the rest, so no "
+    "stratum would have both; name dimensions of the requests, such as country",
+    lambda names: "tier" not in names,
+)
+VERIFICATION = Rule(
+    "self <= duration('168h')",
+    "verification must be at most 168h (a week); shorten it, or 0s to switch it off",
+    lambda length: duration_seconds(length) <= 7 * 24 * 3600,
+)
 IMMUTABLE = Rule(
     "self == oldSelf",
     "spec of a ModelRollout is immutable; change the ModelDeployment instead, which starts a new rollout",
@@ -187,6 +198,8 @@ RULES: dict[str, Rule] = {
         ABSOLUTE_TOLERANCE,
         RELATIVE_TOLERANCE,
         INTERVAL,
+        CONFOUNDERS,
+        VERIFICATION,
         IMMUTABLE,
         TABLE_OR_QUERY,
         DOMAIN,

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map
 from tierwise.api.rules import (
     ABSOLUTE_TOLERANCE,
+    CONFOUNDERS,
     DIMENSION_NAMES,
     DURATIONS_IN_ORDER,
     EXPOSURE,
@@ -16,6 +17,7 @@ from tierwise.api.rules import (
     INTERVAL,
     LABEL_KEYS,
     RELATIVE_TOLERANCE,
+    VERIFICATION,
     validations,
 )
 
@@ -218,6 +220,24 @@ class Analysis(ApiModel):
     )
     on_inconclusive: Literal["Hold", "Promote", "RollBack"] = Field(
         "Hold", description="What to do at a tier's maxDuration without a verdict; Hold waits for a person."
+    )
+    confounders: list[Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]] = Field(
+        default_factory=list,
+        max_length=2,
+        description="At most two dimensions by which tiers differ in their traffic, such as country: versions in "
+        "different tiers are compared within each of their values. Every dataset must have them; never the tier.",
+        json_schema_extra={**LIST_SET, **validations(CONFOUNDERS)},
+    )
+    verification: Duration = Field(
+        "24h",
+        description="So long after the last tier the version is watched on the log, and rolled back everywhere on a "
+        "regression; at most 168h, 0s: not at all. It has a tenth of falseRollbackRate, and delays nothing.",
+        json_schema_extra=validations(VERIFICATION),
+    )
+    external_cause: Literal["Hold", "Ignore"] = Field(
+        "Hold",
+        description="What to do when the untouched pods themselves get worse than their own past: Hold until they are "
+        "back; Ignore where the past is no measure, because what is predicted changes by itself.",
     )
     pre_release: PreRelease | None = Field(
         None, description="Judged on a validation table before any pod is touched. Default: nothing."
