@@ -9,7 +9,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def mann_whitney_z(x: FloatArray, y: FloatArray) -> FloatArray:
-    """The z of "x is larger than y" per row, with tie correction and continuity correction; 0 where nothing can be said.
+    """The z of "x is larger than y" per row, corrected for ties and continuity; 0 where nothing can be said.
 
     `x` and `y` are (streams, points); NaN is no point. The same as R's asymptotic ``wilcox.test`` and scipy's
     ``mannwhitneyu(method="asymptotic")``.

@@ -1,0 +1,246 @@
+"""Many simulated rollouts, with and without the drop, judged by Tierwise and by the peers' rules on the same counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.metrics import registry
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells
+from tierwise.monitoring.plan import DatasetPlan, TierPlan, absolute_gap
+from tierwise.simulation.peers import Peer, Rule, peers
+from tierwise.simulation.policy import Policy
+from tierwise.simulation.streams import Stream
+from tierwise.simulation.trial import TierTrial, run_tier
+
+FloatArray = npt.NDArray[np.float64]
+
+RUNS_AT_ONCE = 10  # one task of a process: fixed, so that results do not depend on the number of processes
+_CELLS_AT_ONCE = 1_000_000  # numbers of one chunk of blocks
+SAME, WORSE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What to simulate. `runs` rollouts of two equal versions, and as many with the stream's drop if it has one.
+
+    `to_the_end`: every tier is judged until its last look also after a promotion, and by the peers' rules too; else
+    rollouts end as they would.
+    """
+
+    policy: Policy
+    stream: Stream
+    runs: int
+    seed: int
+    has_drop: bool
+    to_the_end: bool = True
+    judge_every: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a rule stopped a rollout: the tier's number and the look in it, from 1."""
+
+    tier: int
+    look: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One rollout: Tierwise's tiers as far as it went, and where each peer would have stopped (absent: never)."""
+
+    tiers: tuple[TierTrial, ...]
+    peers: Mapping[str, Stop]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """All runs: of equal versions, and with the drop (empty without one). `peers` are names with descriptions."""
+
+    simulation: Simulation
+    plans: tuple[TierPlan, ...]
+    same: tuple[Run, ...]
+    worse: tuple[Run, ...]
+    peers: Mapping[str, str]
+
+
+def simulate(
+    simulation: Simulation, *, processes: int = 1, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Simulated:
+    """Run it all; the same simulation gives the same result, whatever the number of processes.
+
+    `on_progress(done, all)` is called with numbers of runs.
+    """
+    kinds = (SAME, WORSE) if simulation.has_drop else (SAME,)
+    tasks = [
+        (kind, tuple(range(first, min(first + RUNS_AT_ONCE, simulation.runs))))
+        for kind in kinds
+        for first in range(0, simulation.runs, RUNS_AT_ONCE)
+    ]
+    plans = plans_of(simulation)
+    found: dict[int, list[Run]] = {SAME: [], WORSE: []}
+    total = simulation.runs * len(kinds)
+    for (kind, _), runs in zip(tasks, _results(simulation, plans, tasks, processes), strict=True):
+        found[kind] += runs
+        on_progress(sum(map(len, found.values())), total)
+    names = {peer.name: peer.description for peer in _peers(simulation, plans, 0)} if simulation.to_the_end else {}
+    return Simulated(simulation, plans, tuple(found[SAME]), tuple(found[WORSE]), names)
+
+
+def plans_of(simulation: Simulation) -> tuple[TierPlan, ...]:
+    """The plan of every tier, from the stream's own history."""
+    policy = simulation.policy
+    return tuple(policy.plan(tier, *simulation.stream.history(tier)) for tier in range(len(policy.tiers)))
+
+
+_Task = tuple[int, tuple[int, ...]]
+
+
+def _results(
+    simulation: Simulation, plans: tuple[TierPlan, ...], tasks: Sequence[_Task], processes: int
+) -> Iterator[list[Run]]:
+    if processes <= 1 or len(tasks) == 1:
+        yield from (_runs(simulation, plans, task) for task in tasks)
+        return
+    # Fresh processes: a fork of one that has threads of an embedded engine may hang.
+    with ProcessPoolExecutor(
+        min(processes, len(tasks)), mp_context=get_context("spawn"), initializer=_begin, initargs=(simulation, plans)
+    ) as pool:
+        try:
+            yield from pool.map(_task, tasks)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_SHARED: list[tuple[Simulation, tuple[TierPlan, ...]]] = []  # of a worker process, sent once and not with every task
+
+
+def _begin(simulation: Simulation, plans: tuple[TierPlan, ...]) -> None:
+    _SHARED.append((simulation, plans))
+
+
+def _task(task: _Task) -> list[Run]:
+    return _runs(*_SHARED[-1], task)
+
+
+def _runs(simulation: Simulation, plans: tuple[TierPlan, ...], task: _Task) -> list[Run]:
+    kind, numbers = task
+    trials: list[list[TierTrial]] = [[] for _ in numbers]
+    stops: list[dict[str, Stop]] = [{} for _ in numbers]
+    for tier, plan in enumerate(plans):
+        rules = [(peer.name, peer.begin()) for peer in _peers(simulation, plans, tier)] if simulation.to_the_end else []
+        recorded: list[list[FloatArray]] = []
+        for i, number in enumerate(numbers):
+            if not simulation.to_the_end and trials[i] and not _went_on(trials[i][-1]):
+                continue
+            blocks = _Blocks(simulation, plan, tier, (simulation.seed, kind, number), worse=kind == WORSE)
+            if not any(trial.stopped_at for trial in trials[i]):
+                trials[i].append(
+                    run_tier(simulation.policy, tier, plan, iter(blocks), to_the_end=simulation.to_the_end)
+                )
+            if rules:
+                recorded.append(list(blocks.counts()))
+        for name, rule in rules:
+            for i, look in _first_stops(rule, recorded).items():
+                stops[i].setdefault(name, Stop(tier, look))
+    return [Run(tuple(trial), stop) for trial, stop in zip(trials, stops, strict=True)]
+
+
+def _went_on(trial: TierTrial) -> bool:
+    return trial.promoted_at is not None and trial.stopped_at is None
+
+
+def _first_stops(rule: Rule, recorded: Sequence[Sequence[FloatArray]]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for look, counts in enumerate(zip(*recorded, strict=True), start=1):
+        for run in np.flatnonzero(rule.look(np.stack(counts, axis=1))).tolist():
+            found.setdefault(run, look)
+    return found
+
+
+class _Blocks:
+    """The counts of one simulated tier, drawn chunk by chunk; kept as the peers read them."""
+
+    def __init__(
+        self, simulation: Simulation, plan: TierPlan, tier: int, seed: tuple[int, ...], *, worse: bool
+    ) -> None:
+        self._simulation = simulation
+        self._plan = plan
+        self._tier = tier
+        self._seed = seed
+        self._worse = worse
+        slices = sum(simulation.stream.slices().values())
+        step = max(1, _CELLS_AT_ONCE // (18 * max(slices, 1)))
+        looks = simulation.stream.looks(tier)
+        self._chunks = [range(first, min(first + step, looks)) for first in range(0, looks, step)]
+
+    def __iter__(self) -> Iterator[Mapping[str, Cells]]:
+        for chunk in self._chunks:
+            cells = self._draw(chunk)
+            for i in range(len(chunk)):
+                yield {
+                    name: Cells(found.blocks[i : i + 1], found.slices, found.counts[i : i + 1])
+                    for name, found in cells.items()
+                }
+
+    def counts(self) -> Iterator[FloatArray]:
+        """Per look (4, H) of all slices x metrics known at the start."""
+        for chunk in self._chunks:
+            yield from hypothesis_blocks(self._plan, self._draw(chunk))
+
+    def _draw(self, chunk: range) -> Mapping[str, Cells]:
+        return self._simulation.stream.counts(self._seed, self._tier, chunk, worse=self._worse)
+
+
+def hypothesis_blocks(plan: TierPlan, cells: Mapping[str, Cells]) -> FloatArray:
+    """Counts (looks, 4, H) of the plan's known slices x metrics, as `peers` reads them."""
+    parts = []
+    for dataset in plan.datasets:
+        found = cells[dataset.dataset.name]
+        position = {key: i for i, key in enumerate(found.slices)}
+        counts = np.zeros((len(found.blocks), len(dataset.slices), 2, 3, 3), dtype=np.int64)
+        for slot, key in enumerate(dataset.slices):
+            if key in position:
+                counts[:, slot] = found.counts[:, position[key]]
+        for metric in dataset.metrics:
+            n, bad = registry.get(metric.name).n_bad(counts)
+            of_arms = (n[..., CANDIDATE], bad[..., CANDIDATE], n[..., BASELINE], bad[..., BASELINE])
+            parts.append(np.stack(of_arms, axis=1).astype(np.float64))
+    return np.concatenate(parts, axis=2)
+
+
+def _peers(simulation: Simulation, plans: Sequence[TierPlan], tier: int) -> Sequence[Peer]:
+    plan = plans[tier]
+    usual = np.concatenate([d.prior_rates.ravel() for d in plan.datasets])
+    return peers(
+        usual,
+        _gaps(plan.datasets, "margin"),
+        _gaps(plan.datasets, "tolerance"),
+        alpha=simulation.policy.alpha,
+        looks=simulation.stream.looks(tier),
+        judge_every=simulation.judge_every,
+    )
+
+
+def _gaps(datasets: Sequence[DatasetPlan], which: str) -> FloatArray:
+    return np.concatenate(
+        [
+            absolute_gap(metric.margin if which == "margin" else metric.tolerance, dataset.prior_rates[row])
+            for dataset in datasets
+            for row, metric in enumerate(dataset.metrics)
+        ]
+    )
+
+
+def tierwise_stop(run: Run) -> Stop | None:
+    """Where Tierwise stopped a run, also after it had promoted the tier."""
+    for tier, trial in enumerate(run.tiers):
+        if trial.stopped_at is not None:
+            return Stop(tier, trial.stopped_at)
+    return None

@@ -1,0 +1,60 @@
+"""What is simulated: how a candidate is judged tier by tier, as a ModelDeployment or the command line says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.monitoring.cells import Block, Cells, Dataset
+from tierwise.monitoring.plan import TierPlan, plan_tier
+
+START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
+
+
+@dataclass(frozen=True, slots=True)
+class TierPolicy:
+    """How one tier is judged. `exposure` is the candidate's share of the tier's rows; times are seconds."""
+
+    name: str | None
+    alpha: float
+    exposure: float
+    min_duration: float
+    max_duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The tiers in their order, and what is judged in each. Blocks are `block_seconds` long."""
+
+    analysis: tuple[DatasetAnalysis, ...]
+    datasets: Mapping[str, Dataset]
+    tiers: tuple[TierPolicy, ...]
+    block_seconds: float
+    alpha: float
+    on_inconclusive: Literal["Hold", "Promote", "RollBack"] = "Hold"
+
+    def looks(self, tier: int) -> int:
+        """Blocks of a tier until its maxDuration."""
+        return max(1, int(self.tiers[tier].max_duration // self.block_seconds))
+
+    def plan(self, tier: int, history: Mapping[str, Cells], covered_seconds: float) -> TierPlan:
+        """The tier's plan, by the same function as the operator's; `history` covers so many seconds."""
+        policy = self.tiers[tier]
+        return plan_tier(
+            self.analysis,
+            self.datasets,
+            history,
+            alpha_tier=policy.alpha,
+            expected_share=policy.max_duration / covered_seconds,
+            candidate_share=policy.exposure,
+            max_duration_seconds=policy.max_duration,
+        )
+
+
+def blocks_of(seconds: float, looks: Sequence[int]) -> tuple[Block, ...]:
+    """Blocks by number, from `START` on."""
+    width = timedelta(seconds=seconds)
+    return tuple(Block(START + look * width, START + (look + 1) * width) for look in looks)

@@ -1,0 +1,58 @@
+"""From counts of atoms, the finest combinations of dimension values, to counts of slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.slices import WHOLE, slice_key
+from tierwise.monitoring.cells import IntArray
+
+CELL = 18  # 2 arms x 3 labels x 3 answers of a block and slice
+
+
+class Slicing:
+    """The slices of some groupings, and which of them each atom is in.
+
+    `atoms` are rows of values, one per name in `dimensions`. `keys` holds the whole first, then every combination that
+    occurs, by number of dimensions and key, as a plan has them.
+    """
+
+    def __init__(
+        self,
+        dimensions: Sequence[str],
+        atoms: Sequence[Sequence[str]],
+        groupings: Sequence[tuple[str, ...]],
+    ) -> None:
+        by_grouping = []
+        for grouping in groupings:
+            columns = [dimensions.index(name) for name in grouping]
+            by_grouping.append(
+                [slice_key({name: atom[c] for name, c in zip(grouping, columns, strict=True)}) for atom in atoms]
+            )
+        found = sorted({key for keys in by_grouping for key in keys}, key=lambda key: (key.count("="), key))
+        self.keys: tuple[str, ...] = (WHOLE, *found)
+        position = {key: i for i, key in enumerate(self.keys)}
+        self._of: list[npt.NDArray[np.int64]] = [np.zeros(len(atoms), dtype=np.int64)]
+        self._of += [np.array([position[key] for key in keys], dtype=np.int64) for keys in by_grouping]
+
+    def sum(self, blocks: int, block: IntArray, atom: IntArray, cell: IntArray, rows: IntArray) -> IntArray:
+        """Counts (blocks, slices, 2 arms, 3 labels, 3 answers) of entries: `rows` of an atom in a block and cell.
+
+        `cell` is arm·9 + label·3 + answer. Sums are exact below 2^53.
+        """
+        size = blocks * len(self.keys) * CELL
+        total = np.zeros(size)
+        start = block * (len(self.keys) * CELL) + cell
+        for of in self._of:
+            total += np.bincount(start + of[atom] * CELL, weights=rows, minlength=size)
+        return total.astype(np.int64).reshape(blocks, len(self.keys), 2, 3, 3)
+
+    def matches(self, key: str) -> npt.NDArray[np.bool_]:
+        """Which atoms are in the slice; none when no grouping has it."""
+        if key not in self.keys:
+            return np.zeros(len(self._of[0]), dtype=np.bool_)
+        wanted = self.keys.index(key)
+        return np.asarray(np.any([of == wanted for of in self._of], axis=0))
