@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -16,10 +17,11 @@ from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.api.names import Reason
 from tierwise.api.slices import WHOLE, parse_slice_key
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.decode import (
     decode_cells,
     decode_distributions,
+    decode_pods,
     decode_values,
     kept_values,
     merge_cells,
@@ -33,19 +35,25 @@ from tierwise.monitoring.query import (
     ARMS,
     CELLS,
     LABELS,
+    Arms,
     Kept,
     Log,
+    Query,
     Source,
     cells_query,
     config_hash,
     distributions_query,
+    halves_of,
+    pods_query,
     source_sql,
+    versions_of,
 )
 from tierwise.monitoring.refusal import Refused
 from tierwise.runtime.errors import SpecError, StoreError
 
 # A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
 STATE_BYTES = 32 << 20
+MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -93,16 +101,33 @@ class ClickHouseStore:
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
         """Counts by block, slice, arm, label, answer."""
+        return self._cells(dataset, scope, blocks, versions_of)
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """The baseline's rows, by halves of its pods in place of arms; None where the dataset names no pods."""
+        if dataset.spec.columns.pod is None:
+            return None
+        return self._cells(dataset, replace(scope, candidate=scope.baseline), blocks, halves_of)
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
+        """The baseline's rows by pod; None where the dataset names no pods."""
+        if dataset.spec.columns.pod is None:
+            return None
+        log = self._log(dataset)
+        query = _build(dataset, lambda: pods_query(log, scope, window, MOST_PODS))
+        return decode_pods(self._connection.query(query.sql, query.parameters))
+
+    def _cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], arms: Callable[[Log], Arms]) -> Cells:
         if not blocks:
             return NO_CELLS
         log = self._log(dataset)
 
         def read(kept: Kept) -> Cells:
-            size = max(1, STATE_BYTES // (8 * CELLS * _expected_slices(dataset)))
+            size = max(1, STATE_BYTES // (_block_bytes(dataset) * _expected_slices(dataset)))
             parts = []
             for start in range(0, len(blocks), size):
                 run = blocks[start : start + size]
-                query = _build(dataset, partial(cells_query, log, scope, run, kept))
+                query = _build(dataset, partial(_cells_query, log, scope, run, kept, arms))
                 parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
             return merge_cells(parts)
 
@@ -115,7 +140,7 @@ class ClickHouseStore:
         def read(kept: Kept) -> Distributions:
             query = _build(dataset, lambda: distributions_query(log, scope, block, kept))
             table = self._connection.query(query.sql, query.parameters)
-            return decode_distributions(table, query, block, dataset, single_precision=log.single_precision)
+            return decode_distributions(table, query, block)
 
         return self._capped(log, scope, block, read)
 
@@ -124,7 +149,7 @@ class ClickHouseStore:
         log = self._log(dataset)
         query = _build(dataset, lambda: invalid_query(log, scope, window, now))
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
-        return Invalid(score=row["score"], label=row["label"], time=row["time"], version=row["version"])
+        return Invalid(**row)
 
     def write_performance(
         self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
@@ -233,6 +258,17 @@ def _build(dataset: Dataset, make: Callable[[], T]) -> T:
         raise SpecError(message, refusal.remedy, reason=refusal.reason) from None
 
 
+def _block_bytes(dataset: Dataset) -> int:
+    """Bytes of one slice's state in one block."""
+    cells, spec = CELLS, dataset.spec
+    if dataset.reads.bins:
+        size = len(spec.classes) + 1
+        cells += ARMS * (size * size if spec.scale.kind == "Classes" else LABELS * (spec.scale.bins + 18))
+    if dataset.reads.weights:
+        cells += 2 * CELLS
+    return 8 * (cells + ARMS * len(dataset.reads.sums))
+
+
 def _expected_slices(dataset: Dataset) -> int:
     """An upper estimate of the slices that one block can have; of a combination most never occur."""
     limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
@@ -245,3 +281,7 @@ def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
     It connects when it is first used. `read_only` makes an embedded engine refuse every write.
     """
     return ClickHouseStore(Connection(dsn, read_only=read_only))
+
+
+def _cells_query(log: Log, scope: Scope, run: Sequence[Block], kept: Kept, arms: Callable[[Log], Arms]) -> Query:
+    return cells_query(log, scope, run, kept, arms(log))

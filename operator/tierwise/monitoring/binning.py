@@ -19,13 +19,13 @@ LOGIT_BOUND = 8.0  # a Logit scale has its edges at logit −8 … 8 in equal st
 class Binning:
     """Edges of the bins, ascending, float64 of shape (bins + 1,), and the number of the bin of a valid score.
 
-    `bins` is one more than the spec's when the threshold is not on an edge of the scale: it is then an edge of its own,
-    so that every answer at the threshold can be counted exactly from the distribution.
+    Every threshold that is not on an edge of the scale is an edge of its own, so that all answers can be counted
+    exactly from the distribution. Where a metric's own threshold is the domain's maximum, the last bin holds that only.
     """
 
     edges: FloatArray
-    regular: int  # bins of the scale without the threshold's own edge
-    own_threshold: float | None
+    regular: int  # bins of the scale without the thresholds' own edges
+    own_thresholds: tuple[float, ...]
 
     @property
     def bins(self) -> int:
@@ -70,8 +70,10 @@ def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
                     "set spec.domain.min above 0 or spec.scale.kind: Linear",
                 )
             edges = low * (high / low) ** (steps / bins)
+        case "None":
+            edges = np.array([low, high])  # only the thresholds tell scores apart
         case kind:
-            raise not_supported(f"scale {kind!r}", "use Linear, Logit or Log")
+            raise not_supported(f"bins of scale {kind!r}", "use Linear, Logit or Log")
     edges[0], edges[-1] = low, high
     return edges
 
@@ -82,13 +84,19 @@ def binning_of(spec: MonitoringDatasetSpec, *, single_precision: bool) -> Binnin
     A Float32 score that prints as 0.57 *is* 0.57, so edges are compared in the score's own precision.
     """
     edges = scale_edges(spec)
-    threshold = spec.threshold
-    stored = edges.astype(np.float32) if single_precision else edges
-    at = np.float32(threshold) if single_precision else np.float64(threshold)
-    own = threshold if edges[0] < threshold < edges[-1] and not bool((stored == at).any()) else None
-    if own is not None:
+    precision = np.float32 if single_precision else np.float64
+    stored: set[float] = set(edges.astype(precision).tolist())
+    own: list[float] = []
+    for threshold in sorted({spec.threshold, *(item.threshold for item in spec.thresholds)}):
+        at = float(precision(threshold))
+        if edges[0] < threshold < edges[-1] and at not in stored:
+            own.append(threshold)
+            stored.add(at)  # two thresholds may be one score in Float32
+    if any(item.threshold == edges[-1] for item in spec.thresholds):
+        own.append(float(edges[-1]))
+    if own:
         edges = np.sort(np.append(edges, own))
-    return Binning(edges=edges, regular=spec.scale.bins, own_threshold=own)
+    return Binning(edges=edges, regular=1 if spec.scale.kind == "None" else spec.scale.bins, own_thresholds=tuple(own))
 
 
 def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single_precision: bool) -> str:
@@ -98,6 +106,8 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
     of the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
     """
     low, high, bins = spec.domain.min, spec.domain.max, binning.regular
+    if spec.scale.kind == "None":
+        return _above_own("0", binning, score, single_precision=single_precision)
     match spec.scale.kind:
         case "Linear":
             guess = f"({score} - {low!r}) * {bins / (high - low)!r} + 1e-4"
@@ -116,8 +126,13 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
         lower = f"arrayElement([{array}], {guess} + 1)"
         upper = f"arrayElement([{array}], {guess} + 2)"
         found = f"({guess} - ({score} < {lower}) + ({score} >= {upper} AND {guess} < {bins - 1}))"
-    if binning.own_threshold is not None:
-        found = f"({found} + ({score} >= {number_sql(binning.own_threshold, single_precision=single_precision)}))"
+    return _above_own(found, binning, score, single_precision=single_precision)
+
+
+def _above_own(found: str, binning: Binning, score: str, *, single_precision: bool) -> str:
+    """The bin among the scale's, moved up by every threshold of its own that the score reaches."""
+    for threshold in binning.own_thresholds:
+        found = f"({found} + ({score} >= {number_sql(threshold, single_precision=single_precision)}))"
     return found
 
 

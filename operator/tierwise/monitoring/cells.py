@@ -111,9 +111,10 @@ class PodCounts:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """Rows left out of every count, by cause."""
+    """Rows left out of every count, by cause; `value`: of a sum only, its number being null, NaN or infinite."""
 
     score: int = 0
     label: int = 0
     time: int = 0
     version: int = 0
+    value: int = 0

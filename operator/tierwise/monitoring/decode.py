@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
-from tierwise.monitoring.binning import binning_of
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, IntArray
-from tierwise.monitoring.query import ANSWERS, ARMS, LABELS, OTHER, Kept, Query
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, PodCounts
+from tierwise.monitoring.query import ANSWERS, ARMS, CELLS, LABELS, OTHER, Kept, Query
 
 
 def texts(column: pa.ChunkedArray) -> list[str]:
@@ -39,45 +41,94 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
     ]
 
 
-def _dense(table: pa.Table, query: Query, shape: tuple[int, ...]) -> tuple[tuple[str, ...], IntArray]:
-    """Slices, the whole first, then by key, and their counts of shape (slices, *shape)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Which rows of an answer make up which slice: `slices`, the whole first, then by key.
+
+    `place` is the index of a row's slice, −1 for a row that belongs to none; rows of `whole` add up to the whole.
+    """
+
+    slices: tuple[str, ...]
+    place: npt.NDArray[np.int64]
+    whole: npt.NDArray[np.bool_]
+
+    def sum_by_slice(self, table: pa.Table, column: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+        """A column of arrays as an array of shape (slices, *shape)."""
+        cells = int(np.prod(shape))
+        flat = table.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
+        out: npt.NDArray[Any] = np.zeros((len(self.slices), cells), dtype=dtype)
+        used = np.flatnonzero(self.place >= 0)
+        found = self.place[used]
+        if len(np.unique(found)) == len(found):
+            out[found] = flat[used]
+        else:  # values that differ only in bytes which are no UTF-8 read the same
+            np.add.at(out, found, flat[used].astype(dtype))
+        if self.whole.any():
+            out[0] = flat[self.whole].sum(axis=0, dtype=dtype)
+        return out.reshape(len(self.slices), *shape)
+
+
+def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
+    """The slices of an answer; one whose rows are all outside the blocks is none."""
     keys = _keys(table, query)
-    cells = int(np.prod(shape))
     flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
-    rows: dict[str, int] = {}
-    for row, key in enumerate(keys):
-        if key in rows:  # values that differ only in bytes which are no UTF-8 read the same
-            flat = flat if flat.flags.writeable else flat.copy()
-            flat[rows[key]] += flat[row]
-            flat[row] = 0
-        else:
-            rows[key] = row
-    order = [WHOLE, *sorted(key for key, row in rows.items() if key != WHOLE and flat[row].any())]
-    counts = np.zeros((len(order), cells), dtype=np.int64)
+    present = flat.any(axis=1)
+    slices = (WHOLE, *sorted({key for key, any_row in zip(keys, present, strict=True) if any_row} - {WHOLE}))
+    index = {key: i for i, key in enumerate(slices)}
+    place = np.array([index.get(key, -1) for key in keys], dtype=np.int64)
     alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
-    if alone is not None:  # every row has exactly one value of it
-        for key, row in rows.items():
-            if key.startswith(f"{alone}=") and "," not in key:
-                counts[0] += flat[row]
-    for i, key in enumerate(order):
-        if key in rows:
-            counts[i] = flat[rows[key]]
-    return tuple(order), counts.reshape(len(order), *shape)
+    # every row has exactly one value of a dimension that stands alone
+    whole = np.array(
+        [alone is not None and key.startswith(f"{alone}=") and "," not in key for key in keys], dtype=np.bool_
+    )
+    return _Rows(slices, place, whole)
 
 
 def decode_cells(table: pa.Table, query: Query, blocks: Sequence[Block]) -> Cells:
     """Cells of a `cells_query`'s answer."""
-    slices, counts = _dense(table, query, (len(blocks), ARMS, LABELS, ANSWERS))
-    return Cells(tuple(blocks), slices, np.ascontiguousarray(counts.transpose(1, 0, 2, 3, 4)))
+    count = len(blocks)
+    rows = _rows(table, query, count * CELLS)
+    counts = rows.sum_by_slice(table, "h", (count, ARMS, LABELS, ANSWERS), np.int64)
+    bins = None
+    if query.bins is not None:
+        bins = _blocks_first(rows.sum_by_slice(table, "b", (count, ARMS, *query.bins), np.int64))
+    sums = {
+        name: _blocks_first(rows.sum_by_slice(table, f"s{i}", (count, ARMS), np.float64))
+        for i, name in enumerate(query.sums)
+    }
+    weights = None
+    if query.weights:
+        shape = (count, ARMS, LABELS, ANSWERS)
+        weights = np.stack([_blocks_first(rows.sum_by_slice(table, c, shape, np.float64)) for c in ("w", "ww")])
+    return Cells(tuple(blocks), rows.slices, _blocks_first(counts), bins, query.edges, sums, weights)
 
 
-def decode_distributions(
-    table: pa.Table, query: Query, block: Block, dataset: Dataset, *, single_precision: bool
-) -> Distributions:
+def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distributions:
     """Distributions of a `distributions_query`'s answer."""
-    binning = binning_of(dataset.spec, single_precision=single_precision)
-    slices, counts = _dense(table, query, (ARMS, LABELS, binning.bins + 1))
-    return Distributions(block, slices, counts, binning.edges)
+    assert query.bins is not None  # every distribution has a layout
+    rows = _rows(table, query, ARMS * query.bins[0] * query.bins[1])
+    counts = rows.sum_by_slice(table, "h", (ARMS, *query.bins), np.int64)
+    sums = {name: rows.sum_by_slice(table, f"s{i}", (ARMS,), np.float64) for i, name in enumerate(query.sums)}
+    weights = None
+    if query.weights:
+        shape = (ARMS, LABELS, ANSWERS)
+        weights = np.stack([rows.sum_by_slice(table, column, shape, np.float64) for column in ("w", "ww")])
+    edges = query.edges if query.edges is not None else np.zeros(0)
+    return Distributions(block, rows.slices, counts, edges, sums, weights)
+
+
+def decode_pods(table: pa.Table) -> PodCounts:
+    """Counts of a `pods_query`'s answer, by pod name."""
+    names = texts(table.column("tierwise_pod"))
+    flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    counts = flat.astype(np.int64).reshape(len(names), LABELS, ANSWERS)
+    order = sorted(range(len(names)), key=lambda i: names[i])
+    return PodCounts(tuple(names[i] for i in order), counts[order])
+
+
+def _blocks_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """From (slices, blocks, …) to (blocks, slices, …)."""
+    return np.ascontiguousarray(np.moveaxis(values, 1, 0))
 
 
 def decode_values(table: pa.Table, query: Query) -> dict[str, list[str]]:
@@ -123,15 +174,33 @@ def wide_dimensions(dataset: Dataset, slices: Sequence[str], kept: Kept) -> froz
 
 
 def merge_cells(parts: Sequence[Cells]) -> Cells:
-    """Cells of consecutive runs of blocks as one."""
+    """Cells of consecutive runs of blocks, read with the same dataset, as one."""
     if len(parts) == 1:
         return parts[0]
     slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
-    place = {key: i for i, key in enumerate(slices)}
-    blocks = tuple(block for part in parts for block in part.blocks)
-    counts = np.zeros((len(blocks), len(slices), ARMS, LABELS, ANSWERS), dtype=np.int64)
-    at = 0
-    for part in parts:
-        counts[at : at + len(part.blocks), [place[key] for key in part.slices]] = part.counts
-        at += len(part.blocks)
-    return Cells(blocks, slices, counts)
+    index = {key: i for i, key in enumerate(slices)}
+    places = [[index[key] for key in part.slices] for part in parts]
+
+    def joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Arrays of shape (blocks, slices, …) one after the other."""
+        blocks = sum(array.shape[0] for array in arrays)
+        out = np.zeros((blocks, len(slices), *arrays[0].shape[2:]), dtype=arrays[0].dtype)
+        at = 0
+        for array, place in zip(arrays, places, strict=True):
+            out[at : at + len(array), place] = array
+            at += len(array)
+        return out
+
+    weights = None
+    if all(part.weights is not None for part in parts):
+        weights = np.stack([joined([part.weights[k] for part in parts if part.weights is not None]) for k in (0, 1)])
+    bins = [part.bins for part in parts if part.bins is not None]
+    return Cells(
+        tuple(block for part in parts for block in part.blocks),
+        slices,
+        joined([part.counts for part in parts]),
+        joined(bins) if len(bins) == len(parts) else None,
+        parts[0].edges,
+        {name: joined([part.sums[name] for part in parts]) for name in parts[0].sums},
+        weights,
+    )

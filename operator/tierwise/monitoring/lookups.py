@@ -10,6 +10,7 @@ from datetime import datetime
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.log import Log
 from tierwise.monitoring.query import Query
+from tierwise.monitoring.roles import answer_class, class_parameters, sum_sql, weight
 from tierwise.monitoring.window import time_parameter, window_conditions
 
 
@@ -43,23 +44,43 @@ def watermark_query(log: Log, scope: Scope, since: datetime | None, now: datetim
 
 
 def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query:
-    """Rows that no count holds, by cause: score, label, time, version."""
+    """Rows that no count holds, by cause: score, label, time, version; with sums or weights also value.
+
+    `value` counts rows whose number for a sum, or whose weight, is null, NaN, infinite or (a weight) not above 0: they
+    are in the counts, and missing in the sum.
+    """
     column = log.column("time")
     (start, end), parameters = window_conditions(log, window.start, window.end)
     inside = f"ifNull({start} AND {end}, false)"
     ours = f"ifNull({log.versions()}, false)"
-    score = log.score()
-    neither = f"NOT ifNull({log.label_is(1)}, false) AND NOT ifNull({log.label_is(0)}, false)"
-    label = f"isNotNull({log.column('label')}) AND {neither}"
-    if (counts := log.counts()) is not None:
-        label = f"{counts} AND {label}"
     no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"
+    numbers = [sum_sql(log, one) for one in log.dataset.reads.sums]
+    if log.dataset.reads.weights:
+        numbers.append(weight(log))
+    finite = " AND ".join(f"isFinite({number})" for number in numbers)
+    value = f", countIf({inside} AND {ours} AND NOT ({finite})) AS value" if numbers else ""
     conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
     sql = (
-        f"SELECT countIf({inside} AND {ours} AND NOT {log.valid_score(score)}) AS score, "
-        f"countIf({inside} AND {ours} AND {label}) AS label, "
+        f"SELECT countIf({inside} AND {ours} AND NOT {_valid_answer(log)}) AS score, "
+        f"countIf({inside} AND {ours} AND {_odd_label(log)}) AS label, "
         f"countIf({ours} AND {no_time}) AS time, "
-        f"countIf({inside} AND NOT {ours}) AS version "
-        f"FROM {log.source.sql} WHERE {' AND '.join(conditions)}"
+        f"countIf({inside} AND NOT {ours}) AS version{value} "
+        f"FROM {log.rows(conditions)}"
     )
-    return Query(sql, {**log.scope_parameters(scope), **parameters, "now": time_parameter(now)})
+    parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
+    return Query(sql, {**parameters, "now": time_parameter(now)})
+
+
+def _valid_answer(log: Log) -> str:
+    if log.spec.scale.kind == "Classes":
+        return f"({answer_class(log)} < {len(log.spec.classes)})"
+    return log.valid_score(log.score())
+
+
+def _odd_label(log: Log) -> str:
+    """Whether a label that counts is there, and none that a label can be."""
+    if log.spec.scale.kind != "Classes":
+        return log.invalid_label()
+    given = f"ifNull(toString({log.column('label')}), '')"
+    odd = f"{given} NOT IN ({{classes:Array(String)}}) AND {given} != ''"
+    return odd if (counts := log.counts()) is None else f"{counts} AND {odd}"

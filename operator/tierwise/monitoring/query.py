@@ -1,7 +1,8 @@
-"""One look's SQL: dataset + scope + blocks → a parameterised query, and the decoding of its answer. Pure.
+"""One look's SQL: dataset + scope + blocks → a parameterised query. Pure.
 
 One scan: every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once per
-grouping set. Values are bound as parameters; identifiers are matched against the table's columns and quoted.
+grouping set. What metrics need beyond counts — bins, sums, weights — is aggregated by the same scan. Values are bound
+as parameters; identifiers are matched against the table's columns and quoted.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -11,13 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tierwise.monitoring.binning import bin_sql, binning_of, number_sql
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.binning import Binning, bin_sql, binning_of, number_sql
+from tierwise.monitoring.cells import Block, Dataset, FloatArray, Scope
 from tierwise.monitoring.log import Log as Log
 from tierwise.monitoring.log import Source as Source
 from tierwise.monitoring.log import source_sql as source_sql
+from tierwise.monitoring.refusal import not_supported
+from tierwise.monitoring.roles import answer, answer_class, class_parameters, label, sum_sql, weight
 from tierwise.monitoring.window import block_number, window_conditions
 
 OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
@@ -27,12 +30,19 @@ CELLS = ARMS * LABELS * ANSWERS  # cells of one block
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers."""
+    """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers and of what is counted.
+
+    `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
+    """
 
     sql: str
     parameters: Mapping[str, object]
     dimensions: tuple[str, ...] = ()
     groupings: tuple[tuple[str, ...], ...] = ()
+    bins: tuple[int, int] | None = None
+    edges: FloatArray | None = field(default=None, compare=False)
+    sums: tuple[str, ...] = ()
+    weights: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,85 +52,182 @@ class Kept:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """Which rows are compared (a condition), and in which arm a row is (0 or 1)."""
+
+    condition: str
+    index: str
+
+
+def versions_of(log: Log) -> Arms:
+    """Baseline and candidate."""
+    return Arms(log.versions(), f"({log.text('version')} = {{candidate:String}})")
+
+
+def halves_of(log: Log) -> Arms:
+    """The baseline's pods in two halves, by a hash of the name that is the same everywhere and for ever."""
+    return Arms(
+        f"{log.text('version')} = {{baseline:String}}", f"(cityHash64(ifNull(toString({log.column('pod')}), '')) % 2)"
+    )
+
+
+def config_of(dataset: Dataset) -> str:
+    """Everything that decides what is counted, as JSON with sorted keys."""
+    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store"})
+    return json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
+
+
 def config_hash(dataset: Dataset) -> int:
     """64 bits over everything that decides what is counted; distributions of different hashes are never compared."""
-    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store"})
-    text = json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(config_of(dataset).encode(), digest_size=8).digest(), "big")
 
 
-def _grouped(
-    log: Log, scope: Scope, *, cell: str, cells: int, conditions: list[str], parameters: dict[str, object], kept: Kept
+def cells_query(
+    log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept | None = None, arms: Arms | None = None
 ) -> Query:
-    """The one query of a look: a cell number per row, counted once per grouping set.
+    """Counts by block, slice, arm, label and answer, and what `reads` ask for; decode with `decode.decode_cells`."""
+    arms = arms or versions_of(log)
+    conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
+    block = block_number(log, blocks)
+    inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
+    columns = [f"{_cell(arms, inner, LABELS * ANSWERS, block)} AS tierwise_cell"]
+    aggregates = [_counts("tierwise_cell", CELLS * len(blocks), "h")]
+    query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    if log.dataset.reads.bins:
+        query, per_arm, found = _bins(log, query)
+        columns.append(f"{_cell(arms, found, per_arm, block)} AS tierwise_bin")
+        aggregates.append(_counts("tierwise_bin", ARMS * per_arm * len(blocks), "b"))
+    query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
+    if log.dataset.reads.weights:
+        query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept())
 
-    The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
-    """
-    groupings = log.dataset.groupings
-    dimensions = tuple(sorted({name for grouping in groupings for name in grouping}))
-    columns = []
-    for i, name in enumerate(dimensions):
-        value = log.dimension(name)
-        if name in kept.values:
-            parameters[f"keep{i}"] = list(kept.values[name])
-            value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
-        columns.append(f"{value} AS tierwise_d{i}")
-    where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
-    inner = f"SELECT {', '.join([*columns, f'{cell} AS tierwise_cell'])} FROM {log.source.sql} WHERE {where}"
-    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    counts = f"CAST(countResample(0, {cells}, 1)(tierwise_cell), 'Array(UInt32)') AS h"
-    if not groupings:
-        return Query(f"SELECT toUInt64(0) AS g, {counts} FROM ({inner})", parameters)
-    sets = ", ".join("(" + ", ".join(keys[dimensions.index(name)] for name in grouping) + ")" for grouping in groupings)
-    sql = (
-        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {counts} "
-        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}{'' if any(len(g) == 1 for g in groupings) else ', ()'})"
+
+def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None = None) -> Query:
+    """Counts by slice, arm, label and bin in one scan; the last bin counts invalid scores."""
+    arms = versions_of(log)
+    conditions, parameters = window_conditions(log, block.start, block.end)
+    query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    query, per_arm, found = _bins(log, query)
+    columns = [f"{_cell(arms, found, per_arm, None)} AS tierwise_cell"]
+    aggregates = [_counts("tierwise_cell", ARMS * per_arm, "h")]
+    query = _sums(log, query, columns, aggregates, arms, None, 1)
+    if log.dataset.reads.weights:
+        inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
+        columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
+        query = _weights(log, query, columns, aggregates, CELLS, by="tierwise_answer")
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept())
+
+
+def pods_query(log: Log, scope: Scope, window: Block, most: int) -> Query:
+    """Rows of the baseline by pod, label and answer: the `most` pods with most rows, in columns pod and h."""
+    conditions, parameters = window_conditions(log, window.start, window.end)
+    rows = log.rows([*conditions, *log.scope_conditions(scope), halves_of(log).condition])
+    cell = f"toUInt16({label(log)} * {ANSWERS} + {answer(log)}) AS tierwise_cell"
+    pod = f"ifNull(toString({log.column('pod')}), '') AS tierwise_pod"
+    return Query(
+        f"SELECT tierwise_pod, {_counts('tierwise_cell', LABELS * ANSWERS, 'h')} "
+        f"FROM (SELECT {pod}, {cell} FROM {rows}) "
+        f"GROUP BY tierwise_pod ORDER BY count() DESC, tierwise_pod LIMIT {most}",
+        {**log.scope_parameters(scope), **parameters, **class_parameters(log)},
     )
-    return Query(sql, parameters, dimensions, groupings)
 
 
-def _cell(log: Log, inner: str, per_arm: int, block: str | None) -> str:
+def _counts(cell: str, cells: int, name: str) -> str:
+    return f"CAST(countResample(0, {cells}, 1)({cell}), 'Array(UInt32)') AS {name}"
+
+
+def _cell(arms: Arms, inner: str, per_arm: int, block: str | None) -> str:
     """The cell number: block, arm, then what `inner` counts (per_arm values)."""
-    cell = f"({log.text('version')} = {{candidate:String}}) * {per_arm} + {inner}"
+    cell = f"{arms.index} * {per_arm} + {inner}"
     if block is None:
         return f"toUInt16({cell})"
     # A row between blocks gets a number that countResample drops: it is negative.
     return f"toInt32({block} * {ARMS * per_arm} + {cell})"
 
 
-def cells_query(log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept | None = None) -> Query:
-    """Counts by block, slice, arm, label and answer in one scan; decode with `decode.decode_cells`."""
-    conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
-    inner = f"{log.label()} * {ANSWERS} + {log.answer(log.score())}"
-    return _grouped(
-        log,
-        scope,
-        cell=_cell(log, inner, LABELS * ANSWERS, block_number(log, blocks)),
-        cells=CELLS * len(blocks),
-        conditions=conditions,
-        parameters={**log.scope_parameters(scope), **parameters},
-        kept=kept or Kept(),
-    )
-
-
-def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None = None) -> Query:
-    """Counts by slice, arm, label and bin in one scan; the last bin counts invalid scores."""
+def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
+    """The query with its layout of bins, how many bins an arm has, and SQL of a row's label and bin in one number."""
+    if log.spec.scale.kind == "Classes":
+        size = len(log.spec.classes) + 1
+        found = f"{log.label_class()} * {size} + {answer_class(log)}"
+        return replace(query, bins=(size, size)), size * size, found
+    if log.spec.scale.kind == "None" and log.dataset.reads.bins:
+        raise not_supported(
+            f"dataset {log.dataset.name!r}: a metric of the score's distribution with scale None",
+            "set spec.scale.kind to Linear, or leave the metric out",
+        )
     single = log.single_precision
-    binning = binning_of(log.spec, single_precision=single)
-    conditions, parameters = window_conditions(log, block.start, block.end)
+    binning: Binning = binning_of(log.spec, single_precision=single)
     score = log.score()
-    per_label = binning.bins + 1
-    found = bin_sql(log.spec, binning, score, single_precision=single)
     # A score outside the domain has no bin: compute with a valid one in its place, then drop it.
     inside = f"if({log.valid_score(score)}, {score}, {number_sql(log.spec.domain.min, single_precision=single)})"
     found = bin_sql(log.spec, binning, inside, single_precision=single)
+    per_label = binning.bins + 1
     inner = f"{log.label()} * {per_label} + if({log.valid_score(score)}, {found}, {binning.bins})"
-    return _grouped(
-        log,
-        scope,
-        cell=_cell(log, inner, LABELS * per_label, None),
-        cells=ARMS * LABELS * per_label,
-        conditions=conditions,
-        parameters={**log.scope_parameters(scope), **parameters},
-        kept=kept or Kept(),
+    return replace(query, bins=(LABELS, per_label), edges=binning.edges), LABELS * per_label, inner
+
+
+def _sums(
+    log: Log, query: Query, columns: list[str], aggregates: list[str], arms: Arms, block: str | None, blocks: int
+) -> Query:
+    """Add the sums that the metrics ask for, by block and arm; a row whose number is not finite adds nothing."""
+    wanted = log.dataset.reads.sums
+    if not wanted:
+        return query
+    columns.append(f"{_cell(arms, '0', 1, block)} AS tierwise_arm")
+    for i, one in enumerate(wanted):
+        number = sum_sql(log, one)
+        columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_x{i}")
+        aggregates.append(f"sumResample(0, {ARMS * blocks}, 1)(tierwise_x{i}, tierwise_arm) AS s{i}")
+    return replace(query, sums=tuple(one.name for one in wanted))
+
+
+def _weights(
+    log: Log, query: Query, columns: list[str], aggregates: list[str], cells: int, by: str = "tierwise_cell"
+) -> Query:
+    """Add Σw and Σw² by block, arm, label and answer; a row whose weight is not finite adds nothing."""
+    number = weight(log)
+    columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_w")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS w")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w * tierwise_w, {by}) AS ww")
+    return replace(query, weights=True)
+
+
+def _grouped(
+    log: Log,
+    scope: Scope,
+    query: Query,
+    arms: Arms,
+    columns: Sequence[str],
+    aggregates: Sequence[str],
+    conditions: Sequence[str],
+    kept: Kept,
+) -> Query:
+    """The one query of a look: numbers per row, aggregated once per grouping set.
+
+    The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
+    """
+    groupings = log.dataset.groupings
+    parameters = dict(query.parameters)
+    dimensions = tuple(sorted({name for grouping in groupings for name in grouping}))
+    values = []
+    for i, name in enumerate(dimensions):
+        value = log.dimension(name)
+        if name in kept.values:
+            parameters[f"keep{i}"] = list(kept.values[name])
+            value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
+        values.append(f"{value} AS tierwise_d{i}")
+    rows = log.rows([*conditions, *log.scope_conditions(scope), arms.condition])
+    inner = f"SELECT {', '.join([*values, *columns])} FROM {rows}"
+    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
+    wanted = ", ".join(aggregates)
+    if not groupings:
+        return replace(query, sql=f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner})", parameters=parameters)
+    sets = ", ".join("(" + ", ".join(keys[dimensions.index(name)] for name in grouping) + ")" for grouping in groupings)
+    sql = (
+        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {wanted} "
+        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}{'' if any(len(g) == 1 for g in groupings) else ', ()'})"
     )
+    return replace(query, sql=sql, parameters=parameters, dimensions=dimensions, groupings=groupings)

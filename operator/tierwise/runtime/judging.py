@@ -236,7 +236,7 @@ class Judging:
                 continue
             for name, source in sources.items():
                 found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
-                counted = cells_of(found, source.dataset.spec)
+                counted = cells_of(found, source.dataset.spec, source.dataset.reads)
                 if counted is not None:
                     cells[name] = counted
                 try:

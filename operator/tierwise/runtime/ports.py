@@ -9,7 +9,7 @@ from typing import Protocol
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.rollout.actions import Action, Event
 from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, TierView
 
@@ -83,6 +83,17 @@ class PredictionStore(Protocol):
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
         """Counts by bin; one query."""
+        ...
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """As `read_cells`, of the baseline alone: its pods in two halves, by a stable hash, in place of the arms.
+
+        None where the dataset names no pods.
+        """
+        ...
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
+        """Counts of the baseline's rows by pod, by name; None where the dataset names no pods."""
         ...
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:

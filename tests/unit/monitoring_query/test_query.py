@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
 from tierwise.api.names import Reason
 from tierwise.monitoring.binning import binning_of, scale_edges
-from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.decode import decode_cells, kept_values, merge_cells
 from tierwise.monitoring.log import Log, Source, quote, source_sql
-from tierwise.monitoring.query import cells_query, config_hash, distributions_query
+from tierwise.monitoring.query import cells_query, config_hash
 from tierwise.monitoring.refusal import Refused
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
@@ -67,10 +68,10 @@ def test_an_unknown_dimension_names_those_there_are():
     assert refusal.value.reason is Reason.UNKNOWN_DIMENSION
 
 
-@pytest.mark.parametrize("kind", ["Classes", "None"])
-def test_scales_of_later_versions_are_not_supported(kind):
-    with pytest.raises(Refused) as refusal:
-        distributions_query(a_log(a_spec(scale=Scale(kind=kind))), SCOPE, blocks(1)[0])
+def test_a_distribution_that_the_scale_does_not_store_is_refused():
+    log = a_log(a_spec(scale=Scale(kind="None")))
+    with pytest.raises(Refused, match="scale None") as refusal:
+        cells_query(replace(log, dataset=replace(log.dataset, reads=Reads(bins=True))), SCOPE, blocks(1))
     assert refusal.value.reason is Reason.NOT_SUPPORTED
 
 

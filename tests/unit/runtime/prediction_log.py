@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tests.unit.rollout.world import T0
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 
 CARRIERS = ("AA", "HA")
 
@@ -68,6 +68,12 @@ class PredictionLog:
         """Two bins, below and from the threshold on, and the invalid ones: as the answers."""
         cells = self.read_cells(dataset, scope, [block])
         return Distributions(block, cells.slices, cells.counts[0], np.linspace(0, 1, 3))
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        return None
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
+        return None
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         return Invalid()
