@@ -39,11 +39,11 @@ class BettingTest:
 
     kind: str  # regression, non-inferior or improved
     prior: np.ndarray
-    ratio: float = 1.0
-    delta: float = 0.0
+    ratio: float | np.ndarray = 1.0
+    delta: float | np.ndarray = 0.0
     copies: int = 1
     looks_per_copy: int = 60
-    phi: float = 1.0
+    phi: float | np.ndarray = 1.0
     look: int = 0
     logs: np.ndarray = field(init=False)
     past: np.ndarray = field(init=False)
@@ -56,7 +56,7 @@ class BettingTest:
         self.logs = np.zeros((6 if self.kind == "regression" else 3, size))
         self.log_e = np.zeros(size)
         self.past, self.pending = np.zeros((4, size)), np.zeros((4, size))
-        self.ratios, self.deltas = np.full(size, self.ratio), np.full(size, self.delta)
+        self.ratios, self.deltas, self.phis = (np.full(size, x) for x in (self.ratio, self.delta, self.phi))
 
     def add(self, counts: np.ndarray) -> np.ndarray:
         """Log e-values after one more look; `counts` (4, streams)."""
@@ -66,12 +66,12 @@ class BettingTest:
         self.pending += counts
         chosen = np.flatnonzero(betting.ready(self.pending))
         block, past, prior = self.pending[:, chosen], self.past[:, chosen], self.prior[chosen]
-        logs = self.logs[:, chosen]
+        logs, phi = self.logs[:, chosen], self.phis[chosen]
         if self.kind == "improved":
-            betting.add_improved(logs, block, past, prior)
+            betting.add_improved(logs, block, past, prior, phi=phi)
         else:
             step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
-            step(logs, block, past, self.ratios[chosen], self.deltas[chosen], prior)
+            step(logs, block, past, self.ratios[chosen], self.deltas[chosen], prior, phi=phi)
         self.logs[:, chosen] = logs
         self.past[:, chosen] += block
         self.pending[:, chosen] = 0

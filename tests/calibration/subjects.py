@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.calibration import confounding, delay, error, intervals, naming, onset, promotion, traffic
+from tests.calibration import confounding, delay, error, intervals, naming, onset, peers, pods, promotion, traffic
 from tests.calibration.table import Row
 
 
@@ -24,9 +24,11 @@ class Scenario:
 
 SUBJECTS: dict[str, list[Scenario]] = {
     "False rollbacks": [Scenario(*entry) for entry in error.SCENARIOS],
+    "Peers": [Scenario(*entry) for entry in peers.SCENARIOS],
     "Time to rollback": [Scenario(*entry) for entry in delay.SCENARIOS],
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
+    "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],
     "Promotion": [Scenario(*entry) for entry in promotion.SCENARIOS],
     "Naming": [Scenario(*entry) for entry in naming.SCENARIOS],
     "Intervals": [Scenario(*entry) for entry in intervals.SCENARIOS],

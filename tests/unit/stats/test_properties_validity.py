@@ -1,0 +1,123 @@
+"""E[e] ≤ 1 on the null, computed exactly over all outcomes, for rates, pasts and arms that hypothesis picks."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.calibration.streams import BettingTest
+from tierwise.stats import betting, split
+
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROUNDING = 1e-9
+
+rates = st.one_of(
+    st.sampled_from([0.0, 1e-6, 1e-4, 0.5, 0.999, 1.0]), st.floats(-5, 0, allow_nan=False).map(lambda x: 10**x)
+)
+ratios = st.sampled_from([1.0, 1.02, 1.125, 2.0, 5.0])
+deltas = st.sampled_from([0.0, 1e-5, 0.005, 0.1, 0.6])
+shares = st.floats(0, 1)  # how far inside the null the candidate is
+phis = st.sampled_from([1.0, 1.0, 1.7, 40.0])
+
+
+@st.composite
+def pasts(draw):
+    """Counts of earlier blocks, possible or absurd: a bet must be fair after any of them."""
+    na, nb = draw(st.integers(0, 5000)), draw(st.integers(0, 5000))
+    return np.array([na, draw(st.integers(0, na)), nb, draw(st.integers(0, nb))], dtype=float)[:, None]
+
+
+@st.composite
+def nulls(draw):
+    """(R, Δ) and a baseline rate whose boundary is a rate."""
+    ratio, delta, rate = draw(ratios), draw(deltas), draw(rates)
+    return ratio, delta, min(rate, (1 - delta) / ratio)
+
+
+arms = st.tuples(st.integers(5, 25), st.integers(5, 25))
+
+
+def outcomes(na, nb):
+    """All counts (4, outcomes) of one block."""
+    ka, kb = (x.ravel().astype(float) for x in np.meshgrid(np.arange(na + 1), np.arange(nb + 1), indexing="ij"))
+    return np.stack([np.full_like(ka, na), ka, np.full_like(ka, nb), kb])
+
+
+def chance(block, rate_a, rate_b):
+    return stats.binom.pmf(block[1], block[0], rate_a) * stats.binom.pmf(block[3], block[2], rate_b)
+
+
+def add(kind, logs, block, past, ratio, delta, prior, phi):
+    past, size = np.broadcast_to(past, block.shape), block.shape[1]
+    wide = [np.full(size, x) for x in (ratio, delta, prior)]
+    if kind == "improved":
+        betting.add_improved(logs, block, past, wide[2], phi=np.full(size, phi))
+    else:
+        step = betting.add_regression if kind == "regression" else betting.add_non_inferior
+        step(logs, block, past, *wide, phi=np.full(size, phi))
+
+
+@pytest.mark.parametrize("kind", ["regression", "non-inferior", "improved"])
+@given(nulls(), shares, arms, pasts(), st.floats(1e-6, 0.999), phis)
+@SETTINGS
+def test_every_bet_of_every_family_expects_at_most_one(kind, null, inside, sizes, past, prior, phi):
+    ratio, delta, rate = null if kind != "improved" else (1.0, 0.0, null[2])
+    boundary = min(ratio * rate + delta, 1.0)
+    candidate = boundary * inside if kind == "regression" else boundary + (1 - boundary) * inside
+    block = outcomes(*sizes)
+    logs = np.zeros((6 if kind == "regression" else 3, block.shape[1]))
+    add(kind, logs, block, past, ratio, delta, prior, phi)
+    assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
+
+
+@given(st.floats(0.001, 0.2), rates, st.floats(0, 1), arms, pasts())
+@SETTINGS
+def test_a_bet_on_any_other_gap_is_fair_too(gap, rate, inside, sizes, past):
+    """Expectations of a range bet on a gap of their own."""
+    block = outcomes(*sizes)
+    size = block.shape[1]
+    logs, wide = np.zeros((3, size)), np.ones(size)
+    rate = min(rate, 0.98)
+    candidate = rate + 0.02 + (0.98 - rate) * inside
+    past = np.broadcast_to(past, block.shape)
+    betting.add_non_inferior(logs, block, past, wide, 0.02 * wide, 0.05 * wide, gap=gap * wide)
+    assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
+
+
+@pytest.mark.parametrize("kind", ["regression", "non-inferior"])
+@given(
+    st.lists(arms.map(lambda n: (min(n[0], 6), min(n[1], 6))), min_size=2, max_size=3),
+    st.lists(rates, min_size=3, max_size=3),
+    st.sampled_from([(1.0, 0.0), (1.125, 0.0), (1.0, 0.02)]),
+    st.sampled_from([1, 3]),
+)
+@settings(max_examples=12, deadline=None)
+def test_however_rows_are_cut_into_blocks_and_copies_begin_the_whole_expects_at_most_one(
+    kind, cut, drift, null, copies
+):
+    """Blocks of any sizes, base rates that drift between them, copies that begin at each: small blocks join the next."""
+    ratio, delta = null
+    cut = [(max(a - 1, 2), b) for a, b in cut]  # some blocks below five rows
+    blocks = [outcomes(*sizes) for sizes in cut]
+    which = np.array(list(itertools.product(*(range(b.shape[1]) for b in blocks)))).T
+    test = BettingTest(kind, np.full(which.shape[1], 0.05), ratio, delta, copies=copies, looks_per_copy=1)
+    probability = np.ones(which.shape[1])
+    for block, index, rate in zip(blocks, which, drift, strict=False):
+        rate_b = min(rate, (1 - delta) / ratio)
+        probability *= chance(block[:, index], min(ratio * rate_b + delta, 1.0), rate_b)
+        log_e = test.add(block[:, index])
+    assert (np.exp(log_e) * probability).sum() <= 1 + ROUNDING
+
+
+@given(st.floats(0.01, 0.99), st.floats(-1, 1), st.integers(1, 80), st.sampled_from([1.0, 20.0]))
+@SETTINGS
+def test_bets_on_the_split_are_fair_within_ten_percent_of_the_odds(share, off, total, phi):
+    k = np.arange(total + 1.0)
+    odds = share / (1 - share) * 1.1**off
+    e = np.exp(split.split_increments(k, np.full_like(k, total), share, phi=phi))
+    assert (e * stats.binom.pmf(k, total, odds / (1 + odds))).sum(axis=1).max() <= 1 + ROUNDING
