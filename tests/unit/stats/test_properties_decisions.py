@@ -77,10 +77,9 @@ def test_swapping_arms_and_outcomes_is_the_same_bet(seed):
     size = 50
     n = rng.integers(5, 500, (4, size)).astype(float)
     past_rate, rate = rng.uniform(0.05, 0.6, (2, size)), rng.uniform(0.05, 0.6, (2, size))
-    past = np.stack(
-        [n[0], rng.binomial(n[0].astype(int), past_rate[0]), n[1], rng.binomial(n[1].astype(int), past_rate[1])]
-    )
-    block = np.stack([n[2], rng.binomial(n[2].astype(int), rate[0]), n[3], rng.binomial(n[3].astype(int), rate[1])])
+    whole = n.astype(int)
+    past = np.stack([n[0], rng.binomial(whole[0], past_rate[0]), n[1], rng.binomial(whole[1], past_rate[1])])
+    block = np.stack([n[2], rng.binomial(whole[2], rate[0]), n[3], rng.binomial(whole[3], rate[1])])
     eta, prior = rng.uniform(0.001, 0.05, size), rng.uniform(0.05, 0.5, size)
     one, zero = np.ones(size), np.zeros(size)
 

@@ -97,10 +97,8 @@ def test_a_bet_on_any_other_gap_is_fair_too(gap, rate, inside, sizes, past):
     st.sampled_from([1, 3]),
 )
 @settings(max_examples=12, deadline=None)
-def test_however_rows_are_cut_into_blocks_and_copies_begin_the_whole_expects_at_most_one(
-    kind, cut, drift, null, copies
-):
-    """Blocks of any sizes, base rates that drift between them, copies that begin at each: small blocks join the next."""
+def test_however_rows_are_cut_and_copies_begin_the_whole_expects_at_most_one(kind, cut, drift, null, copies):
+    """Blocks of any sizes, rates that drift between them, copies that begin at each: small blocks join the next."""
     ratio, delta = null
     cut = [(max(a - 1, 2), b) for a, b in cut]  # some blocks below five rows
     blocks = [outcomes(*sizes) for sizes in cut]
