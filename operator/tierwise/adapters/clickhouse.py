@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse_received import check_labels, read_received, read_sources
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.api.names import Reason
 from tierwise.api.slices import WHOLE, parse_slice_key
@@ -48,6 +49,7 @@ from tierwise.monitoring.query import (
     source_sql,
     versions_of,
 )
+from tierwise.monitoring.received import Received, Sources
 from tierwise.monitoring.refusal import Refused
 from tierwise.runtime.errors import SpecError, StoreError
 
@@ -87,6 +89,7 @@ class ClickHouseStore:
             _build(dataset, lambda: log.column("tier"))
         if log.spec.columns.model is not None:
             _build(dataset, lambda: log.column("model"))
+        _build(dataset, lambda: check_labels(self._connection, log))
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """The newest prediction time not after `now`."""
@@ -150,6 +153,14 @@ class ClickHouseStore:
         query = _build(dataset, lambda: invalid_query(log, scope, window, now))
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
         return Invalid(**row)
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """Rows, labels, and rows logged twice."""
+        return _build(dataset, partial(read_received, self._connection, self._log(dataset), scope, window))
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
+        """What the sources of labels say of each other."""
+        return _build(dataset, partial(read_sources, self._connection, self._log(dataset), scope, window))
 
     def write_performance(
         self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions

@@ -62,6 +62,11 @@ class Given:
         neither = f"NOT ifNull({self.is_value(1)}, false) AND NOT ifNull({self.is_value(0)}, false)"
         return f"isNotNull({self.value}) AND {neither}"
 
+    def no_class(self) -> str:
+        """Whether there is a label which is none of the parameter `classes`."""
+        text = f"ifNull(toString({self.value}), '')"
+        return f"{text} != '' AND NOT has({{classes:Array(String)}}, {text})"
+
     def class_index(self, classes: int) -> str:
         """0-based index of the class in the parameter `classes`; the number of classes when unknown."""
         found = class_index(self.value, classes)
@@ -164,9 +169,14 @@ def _table(source: LabelSource) -> str:
     assert source.table is not None
     if source.kind == "Table":
         return table_sql(source.table)
-    schema, _, table = source.table.rpartition(".")
+    return postgres_sql(source.collection or "", source.table)
+
+
+def postgres_sql(collection: str, name: str) -> str:
+    """A TABLE or SCHEMA.TABLE in PostgreSQL, through a named collection: the credentials stay with ClickHouse."""
+    schema, _, table = name.rpartition(".")
     named = f", schema = '{schema}'" if schema else ""
-    return f"postgresql({quote(source.collection or '')}, table = '{table}'{named})"
+    return f"postgresql({quote(collection)}, table = '{table}'{named})"
 
 
 def _guarded(source: LabelSource) -> str:

@@ -124,11 +124,6 @@ class Log:
         positive = f"{score} >= {threshold}" if self.spec.positive == "AtOrAbove" else f"{score} < {threshold}"
         return f"if({self.valid_score(score)}, toUInt8({positive}), 2)"
 
-    def label_is(self, value: int) -> str:
-        """Whether the label is `value`; null when it is null."""
-        column = self.column("label")
-        return f"{column} = '{value}'" if "String" in self.type_of("label") else f"{column} = {value}"
-
     def counts(self) -> str | None:
         """`where`: which labels count. None when all do."""
         if self.spec.where is None:
@@ -149,13 +144,15 @@ class Log:
 
     def label_number(self) -> str:
         """The label as Float64, NaN when unknown."""
-        numbers = [one.number() for one in given(self)]
-        return numbers[0] if len(numbers) == 1 else f"arrayFirst(x -> NOT isNaN(x), [{', '.join([*numbers, 'nan'])}])"
+        *others, last = (one.number() for one in given(self))
+        cases = "".join(f"NOT isNaN({number}), {number}, " for number in others)
+        return f"multiIf({cases}{last})" if others else last
 
     def invalid_label(self) -> str:
-        """Whether the row has a label that is neither 0 nor 1, of a source that judges."""
+        """Whether the row has a label that no label can be, of a source that judges."""
         counts = self.counts()
-        wrong = " OR ".join(f"({one.invalid()})" for one in given(self))
+        classes = self.spec.scale.kind == "Classes"
+        wrong = " OR ".join(f"({one.no_class() if classes else one.invalid()})" for one in given(self))
         return wrong if counts is None else f"{counts} AND ({wrong})"
 
     def rows(self, conditions: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query
     conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
     sql = (
         f"SELECT countIf({inside} AND {ours} AND NOT {_valid_answer(log)}) AS score, "
-        f"countIf({inside} AND {ours} AND {_odd_label(log)}) AS label, "
+        f"countIf({inside} AND {ours} AND {log.invalid_label()}) AS label, "
         f"countIf({ours} AND {no_time}) AS time, "
         f"countIf({inside} AND NOT {ours}) AS version{value} "
         f"FROM {log.rows(conditions)}"
@@ -75,12 +75,3 @@ def _valid_answer(log: Log) -> str:
     if log.spec.scale.kind == "Classes":
         return f"({answer_class(log)} < {len(log.spec.classes)})"
     return log.valid_score(log.score())
-
-
-def _odd_label(log: Log) -> str:
-    """Whether a label that counts is there, and none that a label can be."""
-    if log.spec.scale.kind != "Classes":
-        return log.invalid_label()
-    given = f"ifNull(toString({log.column('label')}), '')"
-    odd = f"{given} NOT IN ({{classes:Array(String)}}) AND {given} != ''"
-    return odd if (counts := log.counts()) is None else f"{counts} AND {odd}"

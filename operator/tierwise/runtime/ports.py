@@ -10,6 +10,7 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.actions import Action, Event
 from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, TierView
 
@@ -98,6 +99,14 @@ class PredictionStore(Protocol):
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Rows that no count holds."""
+        ...
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """Rows of both versions in the window, labels that count, and rows logged twice."""
+        ...
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
+        """How many labels each source has in the window and how often two of them differ; None for one source."""
         ...
 
     def write_performance(

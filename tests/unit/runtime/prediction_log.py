@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.unit.rollout.world import T0
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.received import Received, Sources
 
 CARRIERS = ("AA", "HA")
 
@@ -34,6 +35,7 @@ class PredictionLog:
         self.performance: list[tuple[str, str, int]] = []
         self.reads: list[int] = []
         self.checks = 0
+        self.received: Received | None = None  # instead of the rows themselves
 
     def _ask(self) -> None:
         if self.error is not None:
@@ -77,6 +79,15 @@ class PredictionLog:
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         return Invalid()
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        if self.received is not None:
+            return self.received
+        rows = int(self.read_cells(dataset, scope, [window]).counts[0, 0].sum())
+        return Received(rows, rows)
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
+        return None
 
     def write_performance(
         self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions

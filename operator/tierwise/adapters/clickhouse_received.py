@@ -1,0 +1,61 @@
+"""What arrived in the log, as counts; and whether label tables can be read at all."""
+
+from __future__ import annotations
+
+from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Block, Scope
+from tierwise.monitoring.decode import texts
+from tierwise.monitoring.labels import postgres_sql
+from tierwise.monitoring.log import Log
+from tierwise.monitoring.received import Received, Sources, duplicates_query, received_query, sources_of, sources_query
+from tierwise.monitoring.refusal import Refused
+
+_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"})
+
+
+def read_received(connection: Connection, log: Log, scope: Scope, window: Block) -> Received:
+    """Rows and labels of the window; rows logged twice where the dataset names its requests and keeps them."""
+    query = received_query(log, scope, window)
+    row = connection.query(query.sql, query.parameters).to_pylist()[0]
+    if log.spec.columns.request_id is None or log.spec.deduplicate:
+        return Received(row["rows"], row["labels"])
+    query = duplicates_query(log, scope, window)
+    repeated = connection.query(query.sql, query.parameters).to_pylist()[0]["duplicates"]
+    return Received(row["rows"], row["labels"], repeated)
+
+
+def read_sources(connection: Connection, log: Log, scope: Scope, window: Block) -> Sources | None:
+    """What the sources of labels say of each other; None for one source."""
+    if log.spec.labels is None:
+        return None
+    query = sources_query(log, scope, window)
+    return sources_of(log, connection.query(query.sql, query.parameters).to_pylist()[0])
+
+
+def check_labels(connection: Connection, log: Log) -> None:
+    """Refuse label tables whose times the store would misread.
+
+    ClickHouse reads a PostgreSQL timestamp as text in the session's time zone and drops the offset (seen with
+    PostgreSQL 15): unless both sides are in UTC, every label would come hours early or late.
+
+    Raises:
+        Refused: DatasetInvalid.
+    """
+    for source in log.spec.labels.sources if log.spec.labels is not None else ():
+        if source.kind != "PostgreSQL" or source.collection is None:
+            continue
+        ours = texts(connection.query("SELECT timezone() AS zone").column("zone"))[0]
+        settings = postgres_sql(source.collection, "pg_catalog.pg_settings")
+        found = connection.query(f"SELECT setting AS zone FROM {settings} WHERE name = 'TimeZone'")  # noqa: S608
+        theirs = texts(found.column("zone"))[0]
+        for zone, whose, remedy in (
+            (theirs, "PostgreSQL's sessions are", "ALTER ROLE … SET timezone = 'UTC' for the collection's user"),
+            (ours, "ClickHouse is", "set its timezone to UTC, or import the labels (tierwise labels import)"),
+        ):
+            if zone not in _UTC:
+                raise Refused(
+                    f"label source {source.name!r}: {whose} in the time zone {zone}, so its times would be shifted",
+                    remedy,
+                    reason=Reason.DATASET_INVALID,
+                )

@@ -1,0 +1,86 @@
+"""Whether what arrived is new enough, enough, and logged once: else the gate holds, and nothing passes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Block, Dataset
+from tierwise.monitoring.received import Received
+
+STALE_INTERVALS = 5
+STALE_SECONDS = 60.0
+# Repeated rows count twice as evidence; so few change no rate and no error bound that is judged.
+MOST_DUPLICATES = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a look judges nothing: the reason, and numbers with what to do."""
+
+    reason: Reason
+    message: str
+
+
+def stale(
+    dataset: Dataset, newest: datetime, now: datetime, *, interval: float, at_least: float = STALE_SECONDS
+) -> Withheld | None:
+    """Whether the newest prediction is older than `freshness.maxAge`; without it, than five intervals.
+
+    Args:
+        dataset: The dataset.
+        newest: Time of its newest prediction.
+        now: The time of the look.
+        interval: Seconds of a block.
+        at_least: Seconds below which a log without `freshness` is never stale.
+    """
+    limit = max(STALE_INTERVALS * interval, at_least)
+    if dataset.spec.freshness is not None:
+        limit = float(duration_seconds(dataset.spec.freshness.max_age))
+    quiet = (now - newest).total_seconds()
+    if quiet <= limit:
+        return None
+    return Withheld(
+        Reason.STALE_LOG,
+        f"dataset {dataset.name!r}: the newest prediction is {quiet:.0f} s old, at most {limit:.0f} s are allowed; "
+        "check that pods still log",
+    )
+
+
+def received_window(dataset: Dataset, mature: datetime) -> Block | None:
+    """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted."""
+    spec = dataset.spec
+    if spec.volume is None and (spec.columns.request_id is None or spec.deduplicate):
+        return None
+    seconds = 3600 if spec.volume is None else duration_seconds(spec.volume.per)
+    return Block(mature - timedelta(seconds=max(1, seconds)), mature)
+
+
+def withheld(dataset: Dataset, received: Received) -> Withheld | None:
+    """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice."""
+    volume = dataset.spec.volume
+    if volume is not None:
+        for found, least, what in (
+            (received.rows, volume.min_rows, "predictions"),
+            (received.labels, volume.min_labels, "labels"),
+        ):
+            if least is not None and found < least:
+                return Withheld(
+                    Reason.TOO_FEW_ROWS,
+                    f"dataset {dataset.name!r}: {found} {what} in {volume.per}, at least {least} are expected "
+                    f"(spec.volume); check that pods log {'and labels come' if what == 'labels' else 'all of them'}",
+                )
+    if received.duplicates is not None and received.duplicates > MOST_DUPLICATES * received.rows:
+        return Withheld(Reason.DUPLICATE_ROWS, f"dataset {dataset.name!r}: {duplicated(received)}")
+    return None
+
+
+def duplicated(received: Received) -> str:
+    """How many rows repeat a request, with what to do."""
+    share = received.duplicates / received.rows if received.duplicates and received.rows else 0.0
+    return (
+        f"{received.duplicates} of {received.rows} rows ({share:.2%}) repeat a request that is in the log already; "
+        "set spec.deduplicate: true, or write each request once"
+    )

@@ -1,0 +1,134 @@
+"""What arrived in a window: rows, labels, rows logged twice, and what label sources say of each other. Pure."""
+
+# ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from tierwise.monitoring.cells import Block, Scope
+from tierwise.monitoring.duplicates import request_of
+from tierwise.monitoring.labels import given_by
+from tierwise.monitoring.log import Log
+from tierwise.monitoring.query import Query
+from tierwise.monitoring.roles import class_parameters
+from tierwise.monitoring.window import window_conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Rows of both versions in a window, how many have a label that counts, and how many repeat a request's row.
+
+    `duplicates` is None where the dataset does not name its requests.
+    """
+
+    rows: int
+    labels: int
+    duplicates: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSays:
+    """One source of labels in a window: how many rows it labels, and how many of those it decides."""
+
+    name: str
+    labels: int
+    decides: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two sources of labels: how many rows both label, and on how many of these they differ."""
+
+    first: str
+    second: str
+    both: int
+    differ: int
+
+    @property
+    def share(self) -> float:
+        """Share of the rows of both on which they differ; 0 without any."""
+        return self.differ / self.both if self.both else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the sources of labels say in a window, in order of precedence."""
+
+    sources: tuple[SourceSays, ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def received_query(log: Log, scope: Scope, window: Block) -> Query:
+    """One row: rows, labels."""
+    conditions, parameters = window_conditions(log, window.start, window.end)
+    rows = log.rows([*conditions, *log.scope_conditions(scope), log.versions()])
+    parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
+    return Query(f"SELECT count() AS rows, countIf({_known(log)}) AS labels FROM {rows}", parameters)
+
+
+def duplicates_query(log: Log, scope: Scope, window: Block) -> Query:
+    """One row: how many rows repeat another of the same version and request, also where the dataset drops them."""
+    conditions, parameters = window_conditions(log, window.start, window.end)
+    request = request_of(log)
+    where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions(), f"{request} != ''"])
+    # grouped by a hash of 128 bits: text of ids would be most of the memory
+    grouped = (
+        f"SELECT count() - 1 AS repeated FROM {log.source.sql} WHERE {where} "
+        f"GROUP BY sipHash128({log.text('version')}, {request}) HAVING repeated > 0"
+    )
+    return Query(f"SELECT sum(repeated) AS duplicates FROM ({grouped})", {**log.scope_parameters(scope), **parameters})
+
+
+def sources_query(log: Log, scope: Scope, window: Block) -> Query:
+    """One row: per source i its labels l<i> and those it decides d<i>; per pair b<i>_<j> of both, c<i>_<j> differing.
+
+    The dataset must have `labels`. Sources below minConfidence are measured, and decide nothing.
+    """
+    labels = log.spec.labels
+    if labels is None:
+        raise ValueError("the dataset has one source of labels")
+    conditions, parameters = window_conditions(log, window.start, window.end)
+    rows = log.rows([*conditions, *log.scope_conditions(scope), log.versions()])
+    unknown = _unknown(log)
+    where = () if (counts := log.counts()) is None else (f"NOT {counts}",)
+    given = [given_by(log, source, where) for source in labels.sources]
+    classes = log.spec.scale.kind == "Classes"
+    codes = [one.class_index(len(log.spec.classes)) if classes else one.binary() for one in given]
+    columns = [f"{code} AS tierwise_l{i}" for i, code in enumerate(codes)]
+    counted: list[str] = []
+    earlier: list[str] = []
+    for i, source in enumerate(labels.sources):
+        known = f"tierwise_l{i} != {unknown}"
+        counted.append(f"countIf({known}) AS l{i}")
+        if source.confidence >= labels.min_confidence:
+            counted.append(f"countIf({' AND '.join([*earlier, known])}) AS d{i}")
+            earlier.append(f"tierwise_l{i} = {unknown}")
+        else:
+            counted.append(f"toUInt64(0) AS d{i}")
+    for i, j in combinations(range(len(codes)), 2):
+        both = f"tierwise_l{i} != {unknown} AND tierwise_l{j} != {unknown}"
+        counted.append(f"countIf({both}) AS b{i}_{j}, countIf({both} AND tierwise_l{i} != tierwise_l{j}) AS c{i}_{j}")
+    parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
+    return Query(f"SELECT {', '.join(counted)} FROM (SELECT {', '.join(columns)} FROM {rows})", parameters)
+
+
+def sources_of(log: Log, row: Mapping[str, int]) -> Sources:
+    """The answer of `sources_query`."""
+    assert log.spec.labels is not None
+    names = [source.name for source in log.spec.labels.sources]
+    says = tuple(SourceSays(name, row[f"l{i}"], row[f"d{i}"]) for i, name in enumerate(names))
+    pairs = combinations(range(len(names)), 2)
+    conflicts = tuple(Conflict(names[i], names[j], row[f"b{i}_{j}"], row[f"c{i}_{j}"]) for i, j in pairs)
+    return Sources(says, conflicts)
+
+
+def _unknown(log: Log) -> str:
+    return str(len(log.spec.classes)) if log.spec.scale.kind == "Classes" else "2"
+
+
+def _known(log: Log) -> str:
+    label = log.label_class() if log.spec.scale.kind == "Classes" else log.label()
+    return f"{label} != {_unknown(log)}"
