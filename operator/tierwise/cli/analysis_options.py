@@ -96,7 +96,7 @@ class Span(click.ParamType[float | int]):
 
 
 class Margins(click.ParamType[MetricSpec]):
-    """``accuracy:0.01`` (absolute), ``recall:25%`` (relative), or a name alone: the metric's own margin."""
+    """``accuracy:0.01`` (absolute), ``latency-over@200:25%`` (relative), or a name alone: the metric's own margin."""
 
     name = "metric"
 
@@ -105,10 +105,12 @@ class Margins(click.ParamType[MetricSpec]):
         if isinstance(value, MetricSpec):
             return value
         name, _, text = value.partition(":")
-        if name not in registry.names():
-            self.fail(f"metric {name!r} is unknown; use one of {', '.join(registry.names())}", param, ctx)
+        try:
+            metric = registry.get(name)
+        except registry.UnknownMetricError as error:
+            self.fail(str(error), param, ctx)
         if not text:
-            return MetricSpec(name=name, margin=registry.get(name).default_margin)
+            return MetricSpec(name=name, margin=metric.default_margin)
         try:
             amount = float(text.removesuffix("%"))
             margin = Margin(relative=amount / 100) if text.endswith("%") else Margin(absolute=amount)
@@ -240,7 +242,7 @@ def _analyses(
         if not options.metrics:
             raise click.UsageError(
                 "which metric? give --metric NAME:MARGIN, for instance --metric accuracy:0.01, "
-                f"or --deployment; metrics are {', '.join(registry.names())}"
+                f"or --deployment; metrics are {', '.join(registry.names())} (`tierwise metrics` says what they are)"
             )
         given = [metric.name for metric in options.metrics]
         if twice := next((name for name in given if given.count(name) > 1), None):

@@ -69,7 +69,7 @@ def worst_table(worst: list[SliceVerdict]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("VERDICT", no_wrap=True)
     for found in worst:
-        metric = registry.get(found.metric) if found.metric in registry.names() else None
+        metric = registry.find(found.metric)
         arms = ((found.baseline_n, found.baseline_bad), (found.candidate_n, found.candidate_bad))
         values = [metric.value(n, bad) if metric is not None else (bad / n if n else None) for n, bad in arms]
         bounds = found.interval

@@ -1,4 +1,4 @@
-"""Metrics of a yes/no answer against a yes/no label.
+"""Proportions of a yes/no answer against a yes/no label.
 
 Rows whose answer is invalid (score NaN or out of the domain) count nowhere; rows whose label is unknown count only
 in the positive rate.
@@ -7,7 +7,8 @@ in the positive rate.
 from __future__ import annotations
 
 from tierwise.api.common import Margin
-from tierwise.metrics.metric import IntArray, Metric, Needs, Proportion, Tally
+from tierwise.metrics.metric import IntArray, Metric, Needs, Proportion
+from tierwise.metrics.tally import Tally
 
 _NEG, _POS, _UNKNOWN = 0, 1, 2
 
@@ -48,15 +49,41 @@ def _positive_answers(tally: Tally) -> tuple[IntArray, IntArray]:
     return bad + c[..., _NEG, _NEG] + c[..., _POS, _NEG] + c[..., _UNKNOWN, _NEG], bad
 
 
+def _wrong_beside_true_positives(tally: Tally) -> tuple[IntArray, IntArray]:
+    c = tally.counts
+    bad = c[..., _NEG, _POS] + c[..., _POS, _NEG]
+    return bad + c[..., _POS, _POS], bad
+
+
+def f1_of_wrong(wrong: float) -> float:
+    """F1 = 2TP/(2TP + FP + FN) from the share of wrong answers in TP + FP + FN."""
+    return 2 * (1 - wrong) / (2 - wrong)
+
+
 _POINT = Margin(absolute=0.01)
 _QUARTER = Margin(relative=0.25)
 
 METRICS = (
     Metric(
-        "accuracy", "HigherIsBetter", Proportion(_wrong), _POINT, Needs(), "Right answers out of all labelled rows."
+        "accuracy",
+        "HigherIsBetter",
+        Proportion(_wrong),
+        _POINT,
+        Needs(),
+        "Right answers out of all labelled rows.",
+        unit="share of labelled rows",
+        not_for="Rare positives: a model that never answers yes is almost always right. Use recall and "
+        "false-positive-rate.",
     ),
     Metric(
-        "error-rate", "LowerIsBetter", Proportion(_wrong), _POINT, Needs(), "Wrong answers out of all labelled rows."
+        "error-rate",
+        "LowerIsBetter",
+        Proportion(_wrong),
+        _POINT,
+        Needs(),
+        "Wrong answers out of all labelled rows.",
+        unit="share of labelled rows",
+        not_for="Rare positives, as accuracy, of which it is the other side; judging both only raises K.",
     ),
     Metric(
         "recall",
@@ -64,7 +91,9 @@ METRICS = (
         Proportion(_missed),
         _POINT,
         Needs(),
-        "Positives answered positive, out of all positives.",
+        "Positives answered positive, out of all positives (sensitivity, true positive rate).",
+        unit="share of positives",
+        not_for="Alone: answering always yes has recall 1. Pair it with precision or false-positive-rate.",
     ),
     Metric(
         "specificity",
@@ -72,7 +101,10 @@ METRICS = (
         Proportion(_false_alarms),
         _POINT,
         Needs(),
-        "Negatives answered so, out of all negatives.",
+        "Negatives answered so, out of all negatives (true negative rate).",
+        unit="share of negatives",
+        not_for="Rare false alarms: its default margin of a percentage point is many times their rate. Use "
+        "false-positive-rate, whose margin is relative.",
     ),
     Metric(
         "false-positive-rate",
@@ -81,9 +113,18 @@ METRICS = (
         _QUARTER,
         Needs(),
         "False alarms out of all negatives.",
+        unit="share of negatives",
+        not_for="Where what counts is how many alarms are false (precision): that depends on how rare positives are.",
     ),
     Metric(
-        "false-negative-rate", "LowerIsBetter", Proportion(_missed), _QUARTER, Needs(), "Misses out of all positives."
+        "false-negative-rate",
+        "LowerIsBetter",
+        Proportion(_missed),
+        _QUARTER,
+        Needs(),
+        "Misses out of all positives.",
+        unit="share of positives",
+        not_for="Judging beside recall: it is the other side of the same rows.",
     ),
     Metric(
         "precision",
@@ -92,6 +133,9 @@ METRICS = (
         _POINT,
         Needs(),
         "True positives out of all labelled rows answered positive.",
+        unit="share of labelled rows answered positive",
+        not_for="Labels that come only for rows answered positive by one of the models; and small drops in recall, "
+        "which it does not see.",
     ),
     Metric(
         "npv",
@@ -100,6 +144,8 @@ METRICS = (
         _POINT,
         Needs(),
         "Negative predictive value: true negatives out of all labelled rows answered negative.",
+        unit="share of labelled rows answered negative",
+        not_for="Rare positives: it is close to 1 whatever the model does. Use recall.",
     ),
     Metric(
         "positive-rate",
@@ -108,5 +154,19 @@ METRICS = (
         _QUARTER,
         Needs(labels=False),
         "Rows answered positive out of all rows, labelled or not; more than the baseline counts as worse.",
+        unit="share of rows",
+        not_for="A model that is meant to find more; and fewer alarms, which pass: use score-shift for both sides.",
+    ),
+    Metric(
+        "f1",
+        "HigherIsBetter",
+        Proportion(_wrong_beside_true_positives, shown=f1_of_wrong),
+        Margin(absolute=0.02),
+        Needs(),
+        "Harmonic mean of precision and recall, 2TP/(2TP+FP+FN); tested exactly on the share of wrong rows in "
+        "TP+FP+FN.",
+        unit="F1; its margin and n are of the share of wrong rows (FP+FN) in TP+FP+FN, which moves by half to twice "
+        "as much as F1",
+        not_for="Comparing slices with different shares of positives: F1 depends on the share.",
     ),
 )

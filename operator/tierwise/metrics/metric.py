@@ -13,6 +13,7 @@ from tierwise.api.common import Margin
 from tierwise.metrics.tally import Estimate, FloatArray, IntArray, Sum, Tally
 
 Kind = Literal["Binary", "Classes", "Number"]
+ANY_KIND: tuple[Kind, ...] = ("Binary", "Classes", "Number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Needs:
     """What a metric needs beyond the counts by label and answer. `labels`: it says nothing without them.
 
     `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values,
-    `classes` names of spec.classes. `probability`: scores must be probabilities; `excluded`: spec.domain.exclude is set.
+    `classes` names of spec.classes. `probability`: scores must be probabilities; `excluded`: needs domain.exclude.
     """
 
     labels: bool = True
@@ -124,6 +125,7 @@ class Metric:
 
 
 __all__ = [
+    "ANY_KIND",
     "Estimate",
     "Estimated",
     "FloatArray",

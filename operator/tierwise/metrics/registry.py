@@ -1,29 +1,118 @@
-"""Metrics by name."""
+"""Metrics by name: those built in, and those of other packages."""
 
 from __future__ import annotations
 
-from tierwise.metrics.binary import METRICS
-from tierwise.metrics.metric import Metric
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
-_BY_NAME = {metric.name: metric for metric in METRICS}
+from tierwise.metrics import (
+    binary,
+    classes,
+    confusion,
+    errors,
+    plugins,
+    probabilities,
+    ranking,
+    ratios,
+    service,
+    shift,
+)
+from tierwise.metrics.family import SEPARATOR, Family
+from tierwise.metrics.guarded import MetricFailedError as MetricFailedError
+from tierwise.metrics.metric import Metric
+from tierwise.metrics.plugins import Broken
+
+BUILT_IN: tuple[Metric | Family, ...] = (
+    *binary.METRICS,
+    *confusion.METRICS,
+    *ranking.METRICS,
+    *probabilities.METRICS,
+    *errors.METRICS,
+    *errors.FAMILIES,
+    *classes.METRICS,
+    *classes.FAMILIES,
+    *service.METRICS,
+    *service.FAMILIES,
+    *shift.METRICS,
+    *ratios.FAMILIES,
+)
 
 
 class UnknownMetricError(ValueError):
-    """A metric that does not exist; the message names those there are."""
+    """A metric that does not exist; the message names those there are, or what its parameter should be."""
+
+
+class Registry:
+    """Metrics and families by name. What another package gives can add names, never change those built in."""
+
+    def __init__(self, points: Iterable[EntryPoint] = ()) -> None:
+        found, broken = plugins.load(points, [entry.name for entry in BUILT_IN])
+        entries = sorted((*BUILT_IN, *found), key=lambda entry: entry.name)
+        self.entries: tuple[Metric | Family, ...] = tuple(entries)
+        self.broken: tuple[Broken, ...] = tuple(broken)
+        self._metrics = {entry.name: entry for entry in entries if isinstance(entry, Metric)}
+        self._families = {entry.name: entry for entry in entries if isinstance(entry, Family)}
+        self._built: dict[str, Metric] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted; of a family as it is written: ``latency-over@MS``."""
+        return tuple(sorted(e.name if isinstance(e, Metric) else e.usage for e in self.entries))
+
+    def get(self, name: str) -> Metric:
+        """The metric of that name, the same object every time.
+
+        Raises:
+            UnknownMetricError: there is none, or its parameter makes no sense.
+        """
+        metric = self._metrics.get(name) or self._built.get(name)
+        if metric is None:
+            metric = self._built[name] = self._build(name)
+        return metric
+
+    def _build(self, name: str) -> Metric:
+        stem, separator, parameter = name.partition(SEPARATOR)
+        family = self._families.get(stem)
+        if family is None:
+            raise UnknownMetricError(
+                f"metric {name!r} is unknown; use one of {', '.join(self.names())}{self._left_out()}"
+            )
+        example = f"write {family.usage}, for instance {family.name}{SEPARATOR}{family.example}"
+        if not separator or not parameter:
+            raise UnknownMetricError(f"metric {name!r} needs a parameter; {example}")
+        try:
+            return family.build(parameter)
+        except ValueError as error:
+            raise UnknownMetricError(f"metric {name!r}: {error}; {example}") from None
+
+    def _left_out(self) -> str:
+        """What could not be used: the metric somebody looks for may be among it."""
+        return "".join(f" (plug-in {broken})" for broken in self.broken)
+
+
+@cache
+def installed() -> Registry:
+    """The registry of this process, with the plug-ins that are installed; read once."""
+    return Registry(entry_points(group=plugins.GROUP))
 
 
 def names() -> tuple[str, ...]:
-    """All names, sorted."""
-    return tuple(sorted(_BY_NAME))
+    """All names, sorted; of a family as it is written: ``latency-over@MS``."""
+    return installed().names()
 
 
 def get(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        UnknownMetricError: there is none.
+        UnknownMetricError: there is none, or its parameter makes no sense.
     """
+    return installed().get(name)
+
+
+def find(name: str) -> Metric | None:
+    """The metric of that name, None when there is none: what a status says may come from a plug-in that is gone."""
     try:
-        return _BY_NAME[name]
-    except KeyError:
-        raise UnknownMetricError(f"metric {name!r} is unknown; use one of {', '.join(names())}") from None
+        return get(name)
+    except UnknownMetricError:
+        return None

@@ -131,10 +131,12 @@ def _gap(row: Measured) -> float:
 
 
 def _higher_is_better(metric: str) -> bool:
-    return metric in registry.names() and registry.get(metric).direction == "HigherIsBetter"
+    found = registry.find(metric)
+    return found is not None and found.direction == "HigherIsBetter"
 
 
 def _value(metric: str, n: int, bad: int) -> float | None:
-    if metric in registry.names():
-        return registry.get(metric).value(n, bad)
+    found = registry.find(metric)
+    if found is not None:
+        return found.value(n, bad)
     return bad / n if n else None

@@ -3,6 +3,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tierwise.metrics import registry
+from tierwise.metrics.binary import METRICS
 
 RNG = np.random.default_rng(11)
 LABEL = RNG.integers(0, 3, 4000)  # 2 is unknown
@@ -24,11 +25,12 @@ REFERENCE = {
     "precision": sk.precision_score(Y, A),
     "npv": sk.precision_score(Y, A, pos_label=0),
     "positive-rate": (ANSWER[ANSWER < 2] == 1).mean(),
+    "f1": sk.f1_score(Y, A),
 }
 
 
 def test_every_metric_has_a_reference():
-    assert set(registry.names()) == set(REFERENCE)
+    assert {metric.name for metric in METRICS} == set(REFERENCE)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCE))
@@ -53,5 +55,5 @@ def test_intervals_turn_with_the_direction():
 
 
 def test_unknown_metric_names_those_there_are():
-    with pytest.raises(registry.UnknownMetricError, match="'acuracy' is unknown; use one of accuracy, error-rate"):
+    with pytest.raises(registry.UnknownMetricError, match="'acuracy' is unknown; use one of accuracy, auc"):
         registry.get("acuracy")

@@ -1,0 +1,82 @@
+"""How good the score is as a probability: proper losses from sums over rows, and the calibration error from bins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tierwise.api.common import Margin
+from tierwise.metrics import means
+from tierwise.metrics.means import FEWEST_EACH
+from tierwise.metrics.metric import Estimated, Metric, Needs
+from tierwise.metrics.tally import Estimate, Tally
+
+CLIP = 1e-7  # Float32 knows no probability closer to 1
+_KNOWN = "({valid} AND {label} < 2)"
+_P = "toFloat64({p})"
+_CLIPPED = f"least(greatest({_P}, {CLIP!r}), {1 - CLIP!r})"
+_LOG_LOSS = means.sums("log-loss", known=_KNOWN, x=f"-log(if({{label}} = 1, {_CLIPPED}, 1 - {_CLIPPED}))")
+_BRIER = means.sums("brier", known=_KNOWN, x=f"pow({_P} - toFloat64({{label}}), 2)")
+
+
+def _squared_calibration_error(tally: Tally) -> Estimate:
+    """Σ w(g² − v/(n−1)) over bins: g is mean score less mean label; v/(n−1) is what chance alone adds to g²."""
+    if tally.bins is None or tally.edges is None:
+        raise ValueError("the distribution of the score is missing")
+    negatives, positives = (tally.bins[..., label, :-1].astype(np.float64) for label in (0, 1))
+    n = negatives + positives
+    middle = (tally.edges[:-1] + tally.edges[1:]) / 2
+    expected = 1 - middle if tally.positive_below else middle
+    used = n >= 2  # a bin with one row says nothing of chance
+    safe = np.where(used, n, 2.0)
+    observed = positives / safe
+    chance = observed * (1 - observed) / safe
+    gap = expected - observed
+    total = np.where(used, n, 0.0).sum(axis=-1)
+    weight = np.where(used, n, 0.0) / np.maximum(total, 1)[..., np.newaxis]
+    value = (weight * (gap**2 - chance * safe / (safe - 1))).sum(axis=-1)
+    variance = (weight**2 * (4 * gap**2 * chance + 2 * chance**2)).sum(axis=-1)
+    labelled = np.stack([negatives.sum(axis=-1), positives.sum(axis=-1)], axis=-1)
+    return Estimate(
+        np.where(used.any(axis=-1), value, np.nan),
+        (variance * total)[..., np.newaxis],
+        total[..., np.newaxis],
+        np.asarray((labelled >= FEWEST_EACH).all(axis=-1)),
+    )
+
+
+METRICS = (
+    Metric(
+        "log-loss",
+        "LowerIsBetter",
+        means.mean("log-loss", means.both_labels),
+        Margin(relative=0.05),
+        Needs(sums=_LOG_LOSS, probability=True),
+        "Mean of −ln of the probability given to the label (cross-entropy); scores are clipped to "
+        f"{CLIP:g} … 1 − {CLIP:g}.",
+        unit="nats a row",
+        not_for="Scores that are no probabilities; and models that are sometimes sure and wrong, where few rows "
+        "decide: use brier.",
+    ),
+    Metric(
+        "brier",
+        "LowerIsBetter",
+        means.mean("brier", means.both_labels),
+        Margin(relative=0.05),
+        Needs(sums=_BRIER, probability=True),
+        "Mean squared difference of score and label.",
+        unit="squared probability",
+        not_for="Scores that are no probabilities; and rare positives, whose errors it hardly counts: use log-loss.",
+    ),
+    Metric(
+        "ece",
+        "LowerIsBetter",
+        Estimated(_squared_calibration_error, taus=(0.0003, 0.001, 0.003, 0.01)),
+        Margin(absolute=0.001),
+        Needs(bins=True, probability=True),
+        "Squared expected calibration error, debiased: mean over bins of (mean score − share of positives)² less what "
+        "chance alone adds. 0.001 is a typical gap of 3 percentage points; slightly negative values are chance.",
+        unit="squared probability",
+        not_for="Few bins: a bin's middle stands for its mean score, exact to a quarter of its width at worst on "
+        "smooth scores; and models whose order matters but not their probabilities: use auc.",
+    ),
+)

@@ -1,0 +1,146 @@
+"""How well the score ranks positives above negatives, whatever the threshold: from counts by label and bin.
+
+Scores within one bin count as ties. So that this costs nothing, bins must be fine where scores are dense: scale Logit
+for rare positives. Compare values only between arms on the same edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tierwise.api.common import Margin
+from tierwise.metrics.means import FEWEST_EACH
+from tierwise.metrics.metric import Estimated, Metric, Needs
+from tierwise.metrics.tally import Estimate, FloatArray, Tally
+from tierwise.stats import moments
+
+_CHUNK = 512  # sets of rows per pass, so that the temporaries stay in the cache
+
+# Counts of negatives and positives by bin, float64 (sets, bins) -> value (sets,) and spread (sets, 2: by positives, by
+# negatives).
+Compute = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+
+
+def _auc(tally: Tally) -> Estimate:
+    """DeLong's estimate from bins: ψ is the share of negatives below a positive of a bin (ties: half), φ its mirror."""
+    return _in_chunks(tally, _auc_of)
+
+
+def _auc_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n, m = negatives.sum(axis=-1, keepdims=True), positives.sum(axis=-1, keepdims=True)
+    below = (np.cumsum(negatives, axis=-1) - negatives / 2) / np.maximum(n, 1)  # ψ
+    above = (m - np.cumsum(positives, axis=-1) + positives / 2) / np.maximum(m, 1)  # φ
+    area = moments.share(np.einsum("...j,...j->...", positives, below)[..., np.newaxis], m)
+    spread = np.concatenate([_spread(positives, below, m), _spread(negatives, above, n)], axis=-1)
+    return area[..., 0], spread
+
+
+def _spread(counts: FloatArray, at: FloatArray, total: FloatArray) -> FloatArray:
+    """Sample variance of the numbers `at`, held by `counts` rows each; centred first, or small variances cancel."""
+    mean = np.einsum("...j,...j->...", counts, at)[..., np.newaxis] / np.maximum(total, 1)
+    centred = at - mean
+    squares = np.einsum("...j,...j,...j->...", counts, centred, centred)[..., np.newaxis]
+    return moments.share(squares, total - 1)
+
+
+def _average_precision(tally: Tally) -> Estimate:
+    return _in_chunks(tally, _average_precision_of)
+
+
+def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
+    m = positives.sum(axis=-1, keepdims=True)
+    tp, fp = (np.cumsum(x[..., ::-1], axis=-1) for x in (positives, negatives))  # from the highest bin down
+    p, answered = positives[..., ::-1], np.maximum(tp + fp, 1)
+    precision = tp / answered
+    weight = p / np.maximum(m, 1)
+    value = moments.share(np.einsum("...j,...j->...", p, precision)[..., np.newaxis], m)
+    # A row also moves the precision at its own and every lower bin: positives up, negatives down.
+    slope = weight / np.square(answered)
+    gain = np.cumsum((slope * fp)[..., ::-1], axis=-1)[..., ::-1]
+    loss = np.cumsum((slope * tp)[..., ::-1], axis=-1)[..., ::-1]
+    of_positive = (precision - np.nan_to_num(value)) / np.maximum(m, 1) + gain
+    spread = [moments.cells(g, rows)[0] for g, rows in ((of_positive, p), (-loss, negatives[..., ::-1]))]
+    return value[..., 0], np.stack(spread, axis=-1)
+
+
+def _ks(tally: Tally) -> Estimate:
+    return _in_chunks(tally, _ks_of)
+
+
+def _ks_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n, m = negatives.sum(axis=-1, keepdims=True), positives.sum(axis=-1, keepdims=True)
+    below_n, below_m = (
+        np.cumsum(negatives, axis=-1) / np.maximum(n, 1),
+        np.cumsum(positives, axis=-1) / np.maximum(m, 1),
+    )
+    gap = np.abs(below_n - below_m)
+    widest = gap.argmax(axis=-1)[..., np.newaxis]
+    shares = np.concatenate([np.take_along_axis(x, widest, axis=-1) for x in (below_m, below_n)], axis=-1)
+    # Where the gap is widest it does not change with the edge, so its variance is that of two proportions there.
+    value = np.where((n > 0) & (m > 0), np.take_along_axis(gap, widest, axis=-1), np.nan)[..., 0]
+    return value, shares * (1 - shares)
+
+
+def _in_chunks(tally: Tally, compute: Compute) -> Estimate:
+    """`compute` on every set of rows that has both labels, scores of positives turned to be the high ones."""
+    if tally.bins is None:
+        raise ValueError("the distribution of the score is missing")
+    bins = tally.bins[..., :2, ::-1][..., 1:] if tally.positive_below else tally.bins[..., :2, :-1]
+    leading = bins.shape[:-2]
+    flat = bins.reshape(-1, *bins.shape[-2:])
+    units = flat.sum(axis=-1)[:, ::-1].astype(np.float64)  # positives, negatives
+    value, spread = np.empty(len(flat)), np.empty((len(flat), 2))
+    for start in range(0, len(flat), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        rows = flat[part].astype(np.float64)
+        value[part], spread[part] = compute(rows[:, 0], rows[:, 1])
+    value[(units == 0).any(axis=-1)] = np.nan
+    enough = (units >= FEWEST_EACH).all(axis=-1)
+    return Estimate(
+        value.reshape(leading), spread.reshape(*leading, 2), units.reshape(*leading, 2), enough.reshape(leading)
+    )
+
+
+_NOT_BINNED = (
+    "scale None, and rare positives on a Linear scale: 100 uniform bins put it off by up to .07. Use scale Logit"
+)
+
+METRICS = (
+    Metric(
+        "auc",
+        "HigherIsBetter",
+        Estimated(_auc),
+        Margin(absolute=0.01),
+        Needs(bins=True),
+        "Area under the ROC curve: the chance that a positive scores above a negative (ties within a bin: half).",
+        unit="probability",
+        not_for=f"A service that answers by a threshold (judge recall and false-positive-rate); {_NOT_BINNED}.",
+        scale="Logit",
+    ),
+    Metric(
+        "average-precision",
+        "HigherIsBetter",
+        Estimated(_average_precision),
+        Margin(absolute=0.02),
+        Needs(bins=True),
+        "Area under the precision-recall curve, as a sum of precision over steps of recall.",
+        unit="share of labelled rows answered positive, averaged over thresholds",
+        not_for="Reading its absolute value, which bins make too low (only differences on the same edges count); "
+        f"comparing slices with different shares of positives; {_NOT_BINNED}.",
+        scale="Logit",
+    ),
+    Metric(
+        "ks",
+        "HigherIsBetter",
+        Estimated(_ks),
+        Margin(absolute=0.02),
+        Needs(bins=True),
+        "Kolmogorov-Smirnov: the widest gap between the shares of negatives and of positives below a score.",
+        unit="difference of shares",
+        not_for="Arms of very different size: the largest of many gaps is too high in the smaller one; and models near "
+        "0, which only auc tells apart.",
+        scale="Logit",
+    ),
+)

@@ -1,0 +1,65 @@
+"""Sample weights: what to read, and proportions as estimates.
+
+In a dataset with a sample weight w (the inverse of the rate at which a row was sampled) a proportion is Σw·bad/Σw. Its
+variance comes from Σw², and it is judged by the mixture: the exact test is of rows that count the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tierwise.metrics.metric import Metric, Proportion
+from tierwise.metrics.tally import Estimate, FloatArray, Sum, Tally
+from tierwise.stats import moments
+
+FEWEST = 10.0  # effective rows that are bad, and that are not, from which the normal approximation is used
+_WEIGHTED, _SQUARED = "*w", "*w2"  # how the sums with w and w² are named
+
+
+def sums_of(metric: Metric, *, weighted: bool) -> tuple[Sum, ...]:
+    """What the store sums for a metric; with sample weights every sum also with w and with w²."""
+    if not weighted:
+        return metric.needs.sums
+    return tuple(
+        sum_
+        for each in metric.needs.sums
+        for sum_ in (
+            each,
+            Sum(each.name + _WEIGHTED, f"{{weight}} * ({each.expression})"),
+            Sum(each.name + _SQUARED, f"{{weight}} * {{weight}} * ({each.expression})"),
+        )
+    )
+
+
+def plain(tally: Tally, name: str) -> FloatArray:
+    """Σwx of the sum `name`; Σx without weights."""
+    return tally.sums[name] if tally.weights is None else tally.sums[name + _WEIGHTED]
+
+
+def squared(tally: Tally, name: str) -> FloatArray:
+    """Σw²x of the sum `name`; Σx without weights."""
+    return tally.sums[name] if tally.weights is None else tally.sums[name + _SQUARED]
+
+
+def weighted(proportion: Proportion, tally: Tally) -> Estimate:
+    """A proportion of a dataset with sample weights: its share of bad, linearised; units are effective rows."""
+    assert tally.weights is not None
+    counted = (
+        *proportion.count(_with(tally, tally.weights[0], _WEIGHTED)),
+        *proportion.count(_with(tally, tally.weights[1], _SQUARED)),
+    )
+    n, bad, n2, bad2 = (np.asarray(x, dtype=np.float64) for x in counted)
+    value, spread, units = moments.mean(n, n2, bad, bad2, bad2)
+    rows = np.stack([moments.effective(bad, bad2), moments.effective(n - bad, n2 - bad2)])
+    enough = np.asarray((rows >= FEWEST).all(axis=0))
+    return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough)
+
+
+def _with(tally: Tally, counts: FloatArray, suffix: str) -> Tally:
+    """A tally whose counts and sums are of w or w²; the array type is the caller's word."""
+    sums: Mapping[str, FloatArray] = {
+        name.removesuffix(suffix): values for name, values in tally.sums.items() if name.endswith(suffix)
+    }
+    return Tally(counts, sums=sums)  # type: ignore[arg-type]  # proportions are sums over cells, of any number
