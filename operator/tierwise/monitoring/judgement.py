@@ -54,6 +54,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlTrouble:
+    """The control itself is worse than its own past. In `result` the candidate's numbers are the control's now, the
+    baseline's those of the `past`, which is named in words."""
+
+    since: datetime
+    result: Result
+    past: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """All results of a tier (or of `analyze`), worst evidence first, and what follows from them.
 
@@ -78,3 +88,4 @@ class Judgement:
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())
+    control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too

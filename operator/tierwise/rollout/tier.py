@@ -86,6 +86,7 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
         warming_up=None if unavailable is not None else _warming_up(flight, tier, arms),
         unavailable=unavailable,
         judgement=judged if isinstance(judged, Judgement) else None,
+        external_cause=_external_cause(judged),
         is_compared=flight.spec.compared,
         automatic_rollback=live.rollback.automatic,
         frozen=conflict,
@@ -95,6 +96,13 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
         max_duration_passed=judging_seconds >= duration_seconds(spec.max_duration),
         on_inconclusive=flight.spec.strategy.analysis.on_inconclusive,
     )
+
+
+def _external_cause(judged: Judgement | JudgementUnavailable | None) -> str | None:
+    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
+    if not isinstance(judged, Judgement) or judged.control_trouble is None or judged.regressed:
+        return None
+    return wording.external_cause(judged.control_trouble)
 
 
 def promotion(flight: Flight, tier: str) -> str | None:

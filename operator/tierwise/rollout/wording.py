@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tierwise.api.common import Margin
-from tierwise.monitoring.judgement import Judgement, Result
+from tierwise.monitoring.judgement import ControlTrouble, Judgement, Result
 
 LONGEST = 1000
 
@@ -61,12 +61,34 @@ def _e_value(log10_e: float) -> str:
 
 
 def regression(judgement: Judgement) -> str:
-    """The named culprits, the first with all of its numbers."""
+    """The named culprits, the first with all of its numbers; which control, where that itself got worse."""
     named = judgement.culprits or judgement.results[:1]
     if not named:
         return "the evidence of regression reached its bound"
     others = f" and {len(named) - 1} more" if len(named) > 1 else ""
-    return clip(result(named[0]) + others)
+    trouble = judgement.control_trouble
+    if trouble is None:
+        return clip(result(named[0]) + others)
+    control = (
+        f"; compared with the {named[0].control} control, which is itself worse than {trouble.past} "
+        f"({_then_and_now(trouble.result)})"
+    )
+    return clip(clip(result(named[0]) + others, LONGEST - len(control)) + control)
+
+
+def external_cause(trouble: ControlTrouble) -> str:
+    """What got worse for the untouched pods, against which past, and since when."""
+    return clip(
+        f"the untouched pods are themselves worse than {trouble.past}: {_then_and_now(trouble.result)}, found at "
+        f"{clock_time(trouble.since)}; the candidate is not worse than they are"
+    )
+
+
+def _then_and_now(found: Result) -> str:
+    return (
+        f"{found.metric} on {slice_name(found)} {_percent(found.baseline_value)} → {_percent(found.candidate_value)} "
+        f"({found.candidate.bad}/{found.candidate.n} now vs {found.baseline.bad}/{found.baseline.n})"
+    )
 
 
 def non_inferiority(judgement: Judgement) -> str:

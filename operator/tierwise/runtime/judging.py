@@ -15,13 +15,17 @@ from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.api.names import Reason
 from tierwise.monitoring.answers import cells_of
 from tierwise.monitoring.cells import Cells, Dataset, Scope
+from tierwise.monitoring.controls import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.evidence import Evidence, begin, fold
+from tierwise.monitoring.freshness import STALE_SECONDS, stale
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, plan_tier, thaw
 from tierwise.rollout.blocks import SharedBlock, blocks_until
 from tierwise.rollout.exposure import exposure_fraction
 from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView
+from tierwise.runtime.arrival import too_little
+from tierwise.runtime.controls import Past, choose_history
 from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.history import read_history
@@ -35,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 _BLOCKS_PER_READ = 240
 _CHECKED_FOR = timedelta(minutes=5)
-_STALE_INTERVALS = 5
-_STALE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,11 @@ class TierJudge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """The evidence of the first `blocks` blocks of a tier with this plan."""
+    """The evidence of the first `blocks` blocks of a tier with this plan; `control` is about the control itself."""
 
     frozen: Frozen
     evidence: Evidence
+    control: ControlEvidence
     blocks: int
 
 
@@ -97,10 +100,11 @@ class Judging:
     five intervals, and at least `stale_seconds`, is stale.
     """
 
-    def __init__(self, *, safety_seconds: float = 5.0, stale_seconds: float = _STALE_SECONDS) -> None:
+    def __init__(self, *, safety_seconds: float = 5.0, stale_seconds: float = STALE_SECONDS) -> None:
         self._safety = timedelta(seconds=safety_seconds)
         self._stale_seconds = stale_seconds
         self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
+        self._past: dict[tuple[str, str], Past] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
 
     def preflight(
@@ -142,6 +146,7 @@ class Judging:
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is cached for the object."""
         self._folded.pop((namespace, name), None)
+        self._past.pop((namespace, name), None)
 
     def _check(self, namespace: str, source: Source, now: datetime) -> None:
         key = (namespace, source.dataset.name, config_hash(source.dataset))
@@ -169,7 +174,14 @@ class Judging:
             candidate_share=exposure_fraction(spec.exposure),
             max_duration_seconds=max_seconds,
         )
-        return freeze(plan, request.now)
+        frozen = freeze(plan, request.now)
+        if strategy.analysis.external_cause == "Ignore":
+            return frozen
+        interval = duration_seconds(strategy.analysis.interval)
+        past = choose_history(
+            sources, _scopes(request, sources), end=end, max_seconds=max_seconds, interval_seconds=interval
+        )
+        return frozen.model_copy(update={"history": past})
 
     def _judge(
         self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
@@ -178,22 +190,24 @@ class Judging:
         sources = _with_known(sources, frozen)
         scopes = _scopes(request, sources)
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
-        mature: list[datetime] = []
+        mature: dict[str, datetime] = {}
         for name, source in sources.items():
             newest = source.store.watermark(source.dataset, scopes[name], request.now)
             if newest is None:
                 text = f"dataset {name!r}: the log has no predictions of model {request.rollout.spec.model!r}"
                 return JudgementUnavailable(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
-            quiet = (request.now - newest).total_seconds()
-            if quiet > max(_STALE_INTERVALS * interval, self._stale_seconds):
-                text = f"dataset {name!r}: the newest prediction is {quiet:.0f} s old"
-                return JudgementUnavailable(Reason.STALE_LOG, f"{text}; check that pods still log")
+            old = stale(source.dataset, newest, request.now, interval=interval, at_least=self._stale_seconds)
+            if old is not None:
+                return JudgementUnavailable(old.reason, old.message)
             delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
-            mature.append(min(newest, request.now - self._safety) - delay)
+            mature[name] = min(newest, request.now - self._safety) - delay
         assert request.tier.judging_since is not None
-        blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature))
-        judged = judge(self._fold(request, sources, scopes, frozen, blocks), at=request.now)
-        return missing(request.rollout.spec, judged) or judged
+        blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature.values()))
+        folded = self._fold(request, sources, scopes, frozen, blocks)
+        judged = judge(folded.evidence, at=request.now)
+        if frozen.history is not None:
+            judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
+        return missing(request.rollout.spec, judged) or too_little(sources, scopes, mature, judged) or judged
 
     def _fold(
         self,
@@ -202,21 +216,25 @@ class Judging:
         scopes: Mapping[str, Scope],
         frozen: Frozen,
         blocks: tuple[SharedBlock, ...],
-    ) -> Evidence:
+    ) -> _Folded:
         owner = (request.deployment.namespace, request.deployment.name)
         key = (request.rollout.uid, request.tier.name)
         folded = self._folded.get(owner, {}).get(key)
         if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
             plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, _datasets(sources))
-            folded = _Folded(frozen, begin(plan), 0)
+            folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
+        past = self._past.setdefault(owner, Past())
+        interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+        first = request.tier.judging_since or request.now
         while folded.blocks < len(blocks):
             chosen = blocks[folded.blocks : folded.blocks + _BLOCKS_PER_READ]
             kept = self._keep(request, sources, scopes, chosen, folded.blocks)
             cells = kept or _read_cells(sources, scopes, chosen)
             shares = np.array([shared.candidate_share for shared in chosen])
-            folded = _Folded(frozen, fold(folded.evidence, cells, shares), folded.blocks + len(chosen))
+            control = past.watch(folded.control, key, frozen, first, interval, chosen, cells, sources, scopes)
+            folded = _Folded(frozen, fold(folded.evidence, cells, shares), control, folded.blocks + len(chosen))
             self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
-        return folded.evidence
+        return folded
 
     def _keep(
         self,

@@ -1,0 +1,173 @@
+"""The control against its own past: whether the world changed, and not the candidate. Pure.
+
+The same fold as for the candidate, with other arms: *candidate* is the control now, *baseline* the control in the
+past. When its decision falls, the control is worse than it was. From then on a fold that begins anew watches for its
+return; when every slice and metric that was named is back, the first watch begins again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.names import Verdict
+from tierwise.api.slices import slice_key
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, FloatArray
+from tierwise.monitoring.evidence import Evidence, begin, fold
+from tierwise.monitoring.judge import judge
+from tierwise.monitoring.judgement import ControlTrouble, Result
+from tierwise.monitoring.plan import TierPlan
+
+_Name = tuple[str, str, str]  # dataset, metric, slice key
+_SHIFTS = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
+PAST_TEXT = {
+    "PreviousWeek": "the same hours of the week before",
+    "PreviousDay": "the same hours of the day before",
+    "JustBefore": "the time just before the tier",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The control became worse than its past: found at the end of a block, with the result that says so."""
+
+    since: datetime
+    worst: Result
+    named: frozenset[_Name]
+    blocks: int  # how many it took to find
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlEvidence:
+    """The watch so far. `trouble`: the control is worse now; `evidence` then is about its return."""
+
+    evidence: Evidence
+    trouble: Trouble | None = None
+
+
+def begin_control(plan: TierPlan) -> ControlEvidence:
+    """Before the first block; with the tier's own α, metrics, margins and slices."""
+    return ControlEvidence(begin(replace(plan, first_block_start=None)))
+
+
+def fold_control(state: ControlEvidence, cells: Mapping[str, Cells]) -> ControlEvidence:
+    """The watch after blocks whose arms are control and past (`against_past`), whatever pieces they come in."""
+    blocks = next(iter(cells.values())).blocks if cells else ()
+    at = 0
+    while at < len(blocks):
+        # Block by block while the return is watched for: the first block at which all is back must not depend on how
+        # many were read at once.
+        end = at + 1 if state.trouble is not None else len(blocks)
+        folded = fold(state.evidence, _part(cells, at, end), _no_shares(end - at))
+        stop = folded.stopped_at
+        if stop is not None:
+            done = next(i for i in range(at, end) if blocks[i].end == stop) + 1
+            took = state.evidence.blocks + done - at
+            state = ControlEvidence(begin(folded.plan), _trouble(folded, state.trouble, stop, took))
+            at = done
+            continue
+        state = ControlEvidence(folded, state.trouble)
+        if state.trouble is not None and _is_back(folded, state.trouble):
+            state = ControlEvidence(begin(folded.plan))
+        at = end
+    return state
+
+
+def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTrouble | None:
+    """What the judgement says of the control; None while it is as it was."""
+    found = state.trouble
+    return None if found is None else ControlTrouble(found.since, found.worst, PAST_TEXT[history.kind])
+
+
+def against_past(now: Cells, past: Cells) -> Cells:
+    """Cells of the blocks of `now` whose candidate arm is the baseline of `now`, and whose baseline arm that of `past`.
+
+    Both have the same number of blocks, matched in order.
+    """
+    slices = (*now.slices, *(key for key in past.slices if key not in set(now.slices)))
+    ours, theirs = _places(now.slices, slices), _places(past.slices, slices)
+    arrays = {
+        name: _arms(getattr(now, name), getattr(past, name), ours, theirs, len(slices), axis=axis)
+        for name, axis in (("counts", 1), ("bins", 1), ("weights", 2))
+        if getattr(now, name) is not None and getattr(past, name) is not None
+    }
+    sums = {
+        name: _arms(values, past.sums[name], ours, theirs, len(slices), axis=1)
+        for name, values in now.sums.items()
+        if name in past.sums
+    }
+    return replace(now, slices=slices, sums=sums, **arrays)
+
+
+def past_block(history: ControlHistory, first: datetime, block: Block) -> Block | None:
+    """The time of the past that a block is matched with; None where there is no past left. `first` is the tier's t0."""
+    if history.kind == "JustBefore":
+        assert history.starts_at is not None
+        shift = first - history.starts_at
+    else:
+        shift = _SHIFTS[history.kind]
+    found = Block(block.start - shift, block.end - shift)
+    return found if found.end <= history.ends_at else None
+
+
+def _arms(now: FloatArray, past: FloatArray, ours: list[int], theirs: list[int], size: int, *, axis: int) -> FloatArray:
+    """One array of cells with `size` slices on `axis`, arms on the next."""
+    shape = (*now.shape[:axis], size, *now.shape[axis + 1 :])
+    out = np.zeros(shape, dtype=now.dtype)
+    before = (slice(None),) * axis
+    out[(*before, ours, CANDIDATE)] = now[(*before, slice(None), BASELINE)]
+    out[(*before, theirs, BASELINE)] = past[(*before, slice(None), BASELINE)]
+    return out
+
+
+def _places(slices: Sequence[str], among: Sequence[str]) -> list[int]:
+    position = {key: index for index, key in enumerate(among)}
+    return [position[key] for key in slices]
+
+
+def _part(cells: Mapping[str, Cells], start: int, end: int) -> dict[str, Cells]:
+    return {
+        name: replace(
+            found,
+            blocks=found.blocks[start:end],
+            counts=found.counts[start:end],
+            bins=None if found.bins is None else found.bins[start:end],
+            sums={key: values[start:end] for key, values in found.sums.items()},
+            weights=None if found.weights is None else found.weights[:, start:end],
+        )
+        for name, found in cells.items()
+    }
+
+
+def _no_shares(blocks: int) -> FloatArray:
+    return np.full(blocks, np.nan)  # what the traffic is split over says nothing here
+
+
+def _trouble(evidence: Evidence, before: Trouble | None, at: datetime, blocks: int) -> Trouble:
+    found = judge(evidence)
+    named = [result for result in found.results if result.verdict is Verdict.REGRESSED]
+    keys = frozenset(_name(result) for result in named)
+    if before is not None:  # still worse, perhaps in more slices: the first numbers stay
+        return replace(before, named=before.named | keys)
+    return Trouble(at, (found.culprits or tuple(named) or found.results)[0], keys, blocks)
+
+
+def _name(result: Result) -> _Name:
+    return result.dataset, result.metric, slice_key(result.slice)
+
+
+def _is_back(evidence: Evidence, trouble: Trouble) -> bool:
+    """Shown not to be worse than the margin; or, where nothing can show that, no evidence against it as long again."""
+    shown = evidence.was_non_inferior | evidence.was_improved
+    if evidence.blocks >= trouble.blocks:
+        shown = shown | (evidence.log_regression <= 0)
+    offsets = {}
+    for d, dataset in enumerate(evidence.plan.datasets):
+        for m, metric in enumerate(dataset.metrics):
+            for s, key in enumerate(evidence.slots[d]):
+                offsets[dataset.dataset.name, metric.name, key] = evidence.layout.offsets[d] + m * dataset.slots + s
+    return all(name in offsets and bool(shown[offsets[name]]) for name in trouble.named)

@@ -1,0 +1,143 @@
+"""The past that a tier's control is compared with: which there is, and reading it ahead of the looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from tierwise.api.modelrollout import ControlHistory, Frozen
+from tierwise.monitoring.cells import BASELINE, Block, Cells, Scope
+from tierwise.monitoring.controls import ControlEvidence, against_past, fold_control, past_block
+from tierwise.rollout.blocks import SharedBlock
+from tierwise.runtime.datasets import Source
+
+_PIECES = 4  # of a week's or day's window: each must have rows of the control
+_READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
+_FINE = 60
+
+
+def choose_history(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    *,
+    end: datetime,
+    max_seconds: float,
+    interval_seconds: float,
+) -> ControlHistory | None:
+    """The same hours of the week before, else of the day before, else the time just before; None without a past.
+
+    A week or a day counts where every dataset has rows of the baseline in each quarter of the tier's `max_seconds`.
+    The rest is as many whole intervals before `end` (the tier's start) as have rows, at most `max_seconds`.
+    """
+    for kind, shift in (("PreviousWeek", timedelta(days=7)), ("PreviousDay", timedelta(days=1))):
+        seconds = min(max_seconds, shift.total_seconds())
+        window = Block(end - shift, end - shift + timedelta(seconds=seconds))
+        if all(all(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
+            return ControlHistory(kind=kind, ends_at=end)
+    start = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
+    intervals = int((end - start).total_seconds() // interval_seconds) if start is not None else 0
+    if not intervals:
+        return None
+    starts_at = end - timedelta(seconds=intervals * interval_seconds)
+    return ControlHistory(kind="JustBefore", starts_at=starts_at, ends_at=end)
+
+
+def _first_rows(sources: Mapping[str, Source], scopes: Mapping[str, Scope], window: Block) -> datetime | None:
+    """From when on every dataset has rows of the control, to a sixtieth of a sixtieth of the window."""
+    for _ in range(2):
+        pieces = _pieces(window, _FINE)
+        firsts = [next((i for i, n in enumerate(rows) if n), None) for rows in _rows(sources, scopes, pieces)]
+        found = [first for first in firsts if first is not None]
+        if len(found) < len(firsts) or not found:
+            return None
+        window = pieces[max(found)]
+    return window.start
+
+
+def _pieces(window: Block, count: int) -> tuple[Block, ...]:
+    step = (window.end - window.start) / count
+    return tuple(Block(window.start + i * step, window.start + (i + 1) * step) for i in range(count))
+
+
+def _rows(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], blocks: Sequence[Block]
+) -> tuple[tuple[int, ...], ...]:
+    """Rows of the control per dataset and block."""
+    found = []
+    for name, source in sources.items():
+        cells = source.store.read_cells(replace(source.dataset, groupings=()), scopes[name], blocks)
+        counted = cells.counts[:, 0, BASELINE].sum(axis=(1, 2)).tolist() if cells.slices else [0] * len(blocks)
+        found.append(tuple(counted))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Past:
+    """Reads the past of one tier's control, whole intervals ahead; what was read is kept until it is passed."""
+
+    key: tuple[str, str] = ("", "")
+    ahead: dict[str, Cells] = field(default_factory=dict)
+
+    def watch(
+        self,
+        state: ControlEvidence,
+        key: tuple[str, str],
+        frozen: Frozen,
+        first: datetime,
+        interval_seconds: float,
+        chosen: Sequence[SharedBlock],
+        now: Mapping[str, Cells],
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+    ) -> ControlEvidence:
+        """The watch after the blocks that are in `now`; those without a past are left out. `key`: rollout and tier."""
+        if frozen.history is None:
+            return state
+        if key != self.key:
+            self.key, self.ahead = key, {}
+        pasts = [past_block(frozen.history, first, shared.block) for shared in chosen]
+        matched = [index for index, block in enumerate(pasts) if block is not None]
+        wanted = [block for block in pasts if block is not None]
+        if not wanted:
+            return state
+        cells: dict[str, Cells] = {}
+        for name, source in sources.items():
+            past = self._read(name, source, scopes[name], wanted, frozen.history, interval_seconds)
+            cells[name] = against_past(_blocks(now[name], matched), past)
+        return fold_control(state, cells)
+
+    def _read(
+        self,
+        name: str,
+        source: Source,
+        scope: Scope,
+        wanted: Sequence[Block],
+        history: ControlHistory,
+        interval_seconds: float,
+    ) -> Cells:
+        """One query for many blocks; for a single one that is a whole interval, one for the next sixty."""
+        if len(wanted) > 1:
+            return source.store.read_cells(source.dataset, scope, wanted)
+        block, step = wanted[0], timedelta(seconds=interval_seconds)
+        kept = self.ahead.get(name)
+        if kept is None or block not in kept.blocks:
+            if block.end - block.start != step:  # cut when the pods changed
+                return source.store.read_cells(source.dataset, scope, wanted)
+            count = min(_READ_AHEAD, int((history.ends_at - block.start) / step))
+            blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
+            kept = self.ahead[name] = source.store.read_cells(source.dataset, scope, blocks)
+        return _blocks(kept, [kept.blocks.index(block)])
+
+
+def _blocks(cells: Cells, chosen: Sequence[int]) -> Cells:
+    """Some of the blocks."""
+    index = list(chosen)
+    return replace(
+        cells,
+        blocks=tuple(cells.blocks[i] for i in index),
+        counts=cells.counts[index],
+        bins=None if cells.bins is None else cells.bins[index],
+        sums={name: values[index] for name, values in cells.sums.items()},
+        weights=None if cells.weights is None else cells.weights[:, index],
+    )
