@@ -26,9 +26,10 @@ def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> Fl
 
     `difference`, its binomial (or estimated) `variance` and `size` are (blocks, S), NaN where an arm is empty. `size`
     is n·p(1 − p) with n = na·nb/(na + nb): noise of fixed variance on the log-odds inflates the variance of a
-    difference by 1 + c·size, so a c is fitted over all slices and lends its strength to the small ones. A slice's φ is
-    the largest of 1, the fit at its own size, and its own mean of d²/V. The mean difference of the whole history is
-    taken out first (with its degree of freedom): what persists is the pods' own, see `sigma_pod`.
+    difference by c·size, rows that come in bundles or twice by a factor a, so a + c·size is fitted over all slices and
+    lends its strength to the small ones, whose own figures scatter. A slice's φ is the largest of 1, the fit at its own
+    size, and its own mean of d²/V. The mean difference of the whole history is taken out first (with its degree of
+    freedom): what persists is the pods' own, see `sigma_pod`.
     """
     known = np.isfinite(difference) & (variance > 0)
     blocks = known.sum(axis=0)
@@ -39,10 +40,27 @@ def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> Fl
     residual = np.where(known, (values - mean) ** 2, 0.0)
     own = np.where(enough, (weight * residual).sum(axis=0) / np.maximum(blocks - 1, 1), 1.0)
     typical = np.where(known, size, 0.0).sum(axis=0) / np.maximum(blocks, 1)
-    lever = np.where(enough, blocks * typical, 0.0)
-    total = float((lever * typical).sum())
-    slope = max(float((lever * (own - 1)).sum()) / total, 0.0) if total > 0 else 0.0
-    return np.asarray(np.maximum(np.maximum(1.0, 1 + slope * typical), own))
+    factor, slope = _fit(own, typical, np.where(enough, blocks, 0).astype(np.float64))
+    return np.asarray(np.maximum(np.maximum(1.0, factor + slope * typical), own))
+
+
+def _fit(own: FloatArray, size: FloatArray, blocks: FloatArray) -> tuple[float, float]:
+    """The a ≥ 1 and c ≥ 0 of own ≈ a + c·size, by weighted least squares: Var(own) is about 2·(a + c·size)²/blocks."""
+    a, c = 1.0, 0.0
+    for _ in range(4):  # the weights follow the fit; after four rounds they no longer move
+        weight = blocks / np.square(a + c * size)
+        total = float(weight.sum())
+        if total == 0:
+            return 1.0, 0.0
+        centre, level = float((weight * size).sum()) / total, float((weight * own).sum()) / total
+        spread = float((weight * np.square(size - centre)).sum())
+        c = max(float((weight * (size - centre) * (own - level)).sum()) / spread, 0.0) if spread > 0 else 0.0
+        a = level - c * centre
+        if a < 1:  # through 1 at size 0
+            squares = float((weight * np.square(size)).sum())
+            a = 1.0
+            c = max(float((weight * size * (own - 1)).sum()) / squares, 0.0) if squares > 0 else 0.0
+    return a, c
 
 
 def sigma_pod(n: FloatArray, bad: FloatArray) -> float:

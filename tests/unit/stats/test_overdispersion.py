@@ -40,6 +40,15 @@ def test_phi_is_one_plus_the_noise_times_the_size(noise):
     assert (phi >= 0.6 * expected).all()
 
 
+def test_rows_that_come_twice_double_phi_in_slices_of_every_size():
+    rate, n = np.full(SLICES, 0.05), np.geomspace(100, 50_000, SLICES).astype(int)
+    a, b = (2 * RNG.binomial(n, rate, (BLOCKS, SLICES)) / (2 * n) for _ in range(2))
+    variance = np.broadcast_to(rate * (1 - rate) / n, a.shape)
+    phi = phi_of(a - b, variance, variance * 0 + rate * (1 - rate) * n)
+    assert phi.min() >= 1.85, "no slice's own figure, which scatters by a fifth, lowers it"
+    assert np.median(phi) < 2.3
+
+
 def test_a_difference_that_persists_is_not_scatter():
     difference, variance, size = halves(np.full(SLICES, 0.05), 50_000, 0.0)
     assert np.median(phi_of(difference + 0.01, variance, size)) < 1.15
