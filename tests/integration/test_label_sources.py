@@ -1,0 +1,149 @@
+"""Labels of several sources: counted as in plain Python, joined without multiplying rows, conflicts reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.labelled_log import (
+    SCOPE,
+    WINDOW,
+    Label,
+    a_dataset,
+    counted,
+    label_by,
+    labels,
+    requests,
+    write_labels,
+    write_log,
+)
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Dataset
+from tierwise.monitoring.received import Received
+from tierwise.runtime.errors import SpecError
+
+OWN: dict[str, Any] = {"name": "heuristic", "column": "own", "confidence": 0.6}
+
+
+def of_table(name: str, table: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "Table",
+        "table": table,
+        "key": "request",
+        "column": "is_bot",
+        "labelledAt": "came",
+        **more,
+    }
+
+
+def read(store: Any, dataset: Dataset) -> np.ndarray:
+    return store.read_cells(dataset, SCOPE, [WINDOW]).counts[0, 0]
+
+
+@pytest.fixture(scope="module")
+def world(store):
+    rows = requests()
+    research, feedback = labels(rows, 2), labels(rows, 3)
+    return (
+        rows,
+        research,
+        feedback,
+        write_log(store, rows),
+        write_labels(store, research),
+        write_labels(store, feedback),
+    )
+
+
+def test_a_label_table_is_joined_by_request_and_multiplies_no_row(store, world):
+    rows, research, _, log, table, _ = world
+    store.check(dataset := a_dataset(log, of_table("research", table)))
+    assert np.array_equal(read(store, dataset), counted(rows, lambda row: label_by(row, research)))
+
+
+def test_a_later_source_counts_only_where_no_earlier_one_has_a_label_by_maturity(store, world):
+    rows, research, feedback, log, first, second = world
+    dataset = a_dataset(log, of_table("research", first), of_table("feedback", second), OWN)
+
+    def label(row: Any) -> int | None:
+        found = (label_by(row, research), label_by(row, feedback), row.own)
+        return next((value for value in found if value is not None), None)
+
+    assert np.array_equal(read(store, dataset), counted(rows, label))
+    swapped = a_dataset(log, OWN, of_table("research", first))
+    assert np.array_equal(
+        read(store, swapped), counted(rows, lambda row: label_by(row, research) if row.own is None else row.own)
+    )
+
+
+def test_where_of_a_source_chooses_its_labels(store, world):
+    rows, research, _, log, table, _ = world
+    dataset = a_dataset(log, of_table("research", table, where="kind = 'manual'"), OWN)
+
+    def label(row: Any) -> int | None:
+        found = label_by(row, research, "manual")
+        return row.own if found is None else found
+
+    assert np.array_equal(read(store, dataset), counted(rows, label))
+
+
+def test_without_the_time_of_a_label_only_the_windows_requests_are_read_and_every_label_counts(store, world):
+    rows, research, _, log, table, _ = world
+    source = of_table("research", table)
+    del source["labelledAt"]
+
+    def label(row: Any) -> int | None:
+        values = [x.value for x in research if x.id == row.id and x.value is not None]
+        return min(values, default=None)
+
+    assert np.array_equal(read(store, a_dataset(log, source)), counted(rows, label))
+
+
+def test_a_source_below_the_least_confidence_judges_nothing_and_is_measured(store, world):
+    rows, research, _, log, table, _ = world
+    dataset = a_dataset(log, OWN, of_table("research", table), labels={"minConfidence": 0.7})
+    assert np.array_equal(read(store, dataset), counted(rows, lambda row: label_by(row, research)))
+
+    inside = [row for row in rows if WINDOW.start <= row.ts < WINDOW.end]
+    ours = [(row.own, label_by(row, research)) for row in inside]
+    found = store.read_sources(dataset, SCOPE, WINDOW)
+    assert [(says.name, says.labels, says.decides) for says in found.sources] == [
+        ("heuristic", sum(own is not None for own, _ in ours), 0),
+        ("research", *[sum(theirs is not None for _, theirs in ours)] * 2),
+    ]
+    both = [(own, theirs) for own, theirs in ours if own is not None and theirs is not None]
+    (conflict,) = found.conflicts
+    assert (conflict.both, conflict.differ) == (len(both), sum(own != theirs for own, theirs in both))
+    assert 0 < conflict.share < 1
+
+
+def test_distributions_and_rows_received_read_the_same_labels(store, world):
+    rows, research, _, log, table, _ = world
+    dataset = a_dataset(log, of_table("research", table))
+    expected = counted(rows, lambda row: label_by(row, research))
+    found = store.read_distributions(dataset, SCOPE, WINDOW).counts[0]
+    assert np.array_equal(found.sum(axis=-1), expected.sum(axis=-1))
+    received = store.read_received(dataset, SCOPE, WINDOW)
+    assert received == Received(int(expected.sum()), int(expected[:, :2].sum()), 0)
+
+
+def test_a_label_table_or_column_that_is_not_there_is_refused_by_name(store, world):
+    log, table = world[3], world[4]
+    with pytest.raises(SpecError, match=r"column 'nothing' is not in log_.*set spec\.labels\.sources"):
+        store.check(a_dataset(log, {"name": "own", "column": "nothing"}))
+    with pytest.raises(Exception, match="no_such_table") as missing:
+        store.check(a_dataset(log, of_table("research", "no_such_table")))
+    assert missing.value.reason in (Reason.UNKNOWN_TABLE, Reason.UNKNOWN_COLUMN)
+    with pytest.raises(Exception, match="is_human"):
+        store.check(a_dataset(log, of_table("research", table, column="is_human")))
+
+
+def test_a_label_that_is_neither_0_nor_1_is_unknown_and_counted_as_invalid(store):
+    rows = requests(20)
+    table = write_labels(store, [Label(row.id, 7, row.ts, "manual") for row in rows])
+    dataset = a_dataset(write_log(store, rows), of_table("research", table))
+    assert read(store, dataset)[:, :2].sum() == 0
+    inside = sum(WINDOW.start <= row.ts < WINDOW.end for row in rows)
+    assert store.count_invalid(dataset, SCOPE, WINDOW, WINDOW.end).label == inside
