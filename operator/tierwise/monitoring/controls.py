@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.names import Verdict
@@ -22,6 +25,7 @@ from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import ControlTrouble, Result
 from tierwise.monitoring.plan import TierPlan
 
+_Array = npt.NDArray[Any]
 _Name = tuple[str, str, str]  # dataset, metric, slice key
 _SHIFTS = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
 PAST_TEXT = {
@@ -54,11 +58,14 @@ def begin_control(plan: TierPlan) -> ControlEvidence:
     return ControlEvidence(begin(replace(plan, first_block_start=None)))
 
 
-def fold_control(state: ControlEvidence, cells: Mapping[str, Cells]) -> ControlEvidence:
-    """The watch after blocks whose arms are control and past (`against_past`), whatever pieces they come in."""
+def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_back: bool = False) -> ControlEvidence:
+    """The watch after blocks whose arms are control and past (`against_past`), whatever pieces they come in.
+
+    `until_back`: the past is one that was used before, good enough only to see the control's return.
+    """
     blocks = next(iter(cells.values())).blocks if cells else ()
     at = 0
-    while at < len(blocks):
+    while at < len(blocks) and not (until_back and state.trouble is None):
         # Block by block while the return is watched for: the first block at which all is back must not depend on how
         # many were read at once.
         end = at + 1 if state.trouble is not None else len(blocks)
@@ -90,38 +97,53 @@ def against_past(now: Cells, past: Cells) -> Cells:
     """
     slices = (*now.slices, *(key for key in past.slices if key not in set(now.slices)))
     ours, theirs = _places(now.slices, slices), _places(past.slices, slices)
-    arrays = {
-        name: _arms(getattr(now, name), getattr(past, name), ours, theirs, len(slices), axis=axis)
-        for name, axis in (("counts", 1), ("bins", 1), ("weights", 2))
-        if getattr(now, name) is not None and getattr(past, name) is not None
-    }
-    sums = {
-        name: _arms(values, past.sums[name], ours, theirs, len(slices), axis=1)
-        for name, values in now.sums.items()
-        if name in past.sums
-    }
-    return replace(now, slices=slices, sums=sums, **arrays)
+    arms = partial(_arms, ours=ours, theirs=theirs, size=len(slices))
+    return replace(
+        now,
+        slices=slices,
+        counts=arms(now.counts, past.counts, axis=1),
+        bins=None if now.bins is None or past.bins is None else arms(now.bins, past.bins, axis=1),
+        sums={name: arms(values, past.sums[name], axis=1) for name, values in now.sums.items() if name in past.sums},
+        weights=None if now.weights is None or past.weights is None else arms(now.weights, past.weights, axis=2),
+    )
 
 
 def past_block(history: ControlHistory, first: datetime, block: Block) -> Block | None:
     """The time of the past that a block is matched with; None where there is no past left. `first` is the tier's t0."""
-    if history.kind == "JustBefore":
-        assert history.starts_at is not None
-        shift = first - history.starts_at
-    else:
-        shift = _SHIFTS[history.kind]
+    shift = first - _past_start(history, first)
     found = Block(block.start - shift, block.end - shift)
     return found if found.end <= history.ends_at else None
 
 
-def _arms(now: FloatArray, past: FloatArray, ours: list[int], theirs: list[int], size: int, *, axis: int) -> FloatArray:
+def used_block(history: ControlHistory, first: datetime, interval_seconds: float, block: Block) -> Block | None:
+    """As `past_block` where there is no past left: the past from its beginning again, in whole intervals."""
+    start, step = _past_start(history, first), timedelta(seconds=interval_seconds)
+    length = (history.ends_at - start) // step * step
+    if length <= timedelta(0):
+        return None
+    found = start + (block.start - first) % length
+    return Block(found, found + (block.end - block.start))
+
+
+def _past_start(history: ControlHistory, first: datetime) -> datetime:
+    if history.kind != "JustBefore":
+        return first - _SHIFTS[history.kind]
+    assert history.starts_at is not None
+    return history.starts_at
+
+
+def _arms(now: _Array, past: _Array, *, ours: list[int], theirs: list[int], size: int, axis: int) -> _Array:
     """One array of cells with `size` slices on `axis`, arms on the next."""
-    shape = (*now.shape[:axis], size, *now.shape[axis + 1 :])
-    out = np.zeros(shape, dtype=now.dtype)
-    before = (slice(None),) * axis
-    out[(*before, ours, CANDIDATE)] = now[(*before, slice(None), BASELINE)]
-    out[(*before, theirs, BASELINE)] = past[(*before, slice(None), BASELINE)]
+    out = np.zeros((*now.shape[:axis], size, *now.shape[axis + 1 :]), dtype=now.dtype)
+    by_slice = _by_slice(out, axis)
+    by_slice[ours, CANDIDATE] = _by_slice(now, axis)[:, BASELINE]
+    by_slice[theirs, BASELINE] = _by_slice(past, axis)[:, BASELINE]
     return out
+
+
+def _by_slice(array: _Array, axis: int) -> _Array:
+    """A view with slices and arms first."""
+    return np.moveaxis(array, (axis, axis + 1), (0, 1))
 
 
 def _places(slices: Sequence[str], among: Sequence[str]) -> list[int]:

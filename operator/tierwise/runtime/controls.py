@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tierwise.api.modelrollout import ControlHistory, Frozen
 from tierwise.monitoring.cells import BASELINE, Block, Cells, Scope
-from tierwise.monitoring.controls import ControlEvidence, against_past, fold_control, past_block
+from tierwise.monitoring.controls import ControlEvidence, against_past, fold_control, past_block, used_block
 from tierwise.rollout.blocks import SharedBlock
 from tierwise.runtime.datasets import Source
 
@@ -97,15 +97,37 @@ class Past:
         if key != self.key:
             self.key, self.ahead = key, {}
         pasts = [past_block(frozen.history, first, shared.block) for shared in chosen]
-        matched = [index for index, block in enumerate(pasts) if block is not None]
-        wanted = [block for block in pasts if block is not None]
-        if not wanted:
-            return state
-        cells: dict[str, Cells] = {}
-        for name, source in sources.items():
-            past = self._read(name, source, scopes[name], wanted, frozen.history, interval_seconds)
-            cells[name] = against_past(_blocks(now[name], matched), past)
-        return fold_control(state, cells)
+        fresh = sum(block is not None for block in pasts)  # the past ends once, so these are the first
+        if fresh:
+            cells = self._match(now, range(fresh), pasts, sources, scopes, frozen.history, interval_seconds)
+            state = fold_control(state, cells)
+        if state.trouble is not None and fresh < len(chosen):
+            pasts = [used_block(frozen.history, first, interval_seconds, shared.block) for shared in chosen]
+            for run in _ascending(pasts, range(fresh, len(chosen))):
+                cells = self._match(now, run, pasts, sources, scopes, frozen.history, interval_seconds)
+                state = fold_control(state, cells, until_back=True)
+        return state
+
+    def _match(
+        self,
+        now: Mapping[str, Cells],
+        chosen: Sequence[int],
+        pasts: Sequence[Block | None],
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        history: ControlHistory,
+        interval_seconds: float,
+    ) -> dict[str, Cells]:
+        """Some blocks of `now` against their pasts."""
+        wanted = [block for index in chosen if (block := pasts[index]) is not None]
+        return {
+            name: against_past(
+                _blocks(now[name], chosen),
+                self._read(name, source, scopes[name], wanted, history, interval_seconds),
+            )
+            for name, source in sources.items()
+            if wanted
+        }
 
     def _read(
         self,
@@ -128,6 +150,21 @@ class Past:
             blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
             kept = self.ahead[name] = source.store.read_cells(source.dataset, scope, blocks)
         return _blocks(kept, [kept.blocks.index(block)])
+
+
+def _ascending(pasts: Sequence[Block | None], chosen: Sequence[int]) -> list[list[int]]:
+    """The indices in runs whose pasts follow each other: one query reads blocks in order of time."""
+    runs: list[list[int]] = []
+    last: datetime | None = None
+    for index in chosen:
+        block = pasts[index]
+        if block is None:
+            continue
+        if last is None or block.start < last:
+            runs.append([])
+        runs[-1].append(index)
+        last = block.end
+    return runs
 
 
 def _blocks(cells: Cells, chosen: Sequence[int]) -> Cells:
