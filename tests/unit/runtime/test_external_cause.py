@@ -26,7 +26,7 @@ class WorldLog(PredictionLog):
         worse = (self.time >= since) & (self.time < until)
         chance = np.where(worse, rate, 0.1)
         if candidate_rate is not None:
-            chance = np.where(self.arm == 1, candidate_rate, chance)
+            chance = np.where(worse & (self.arm == 1), candidate_rate, chance)
         wrong = rng.random(len(self.time)) < chance
         self.answer = np.where(wrong, 1 - self.label, self.label)
         if past_days:
@@ -87,7 +87,7 @@ def test_a_tier_goes_on_by_itself_when_the_control_is_back():
 
 
 def test_a_candidate_that_is_worse_than_a_worse_control_is_rolled_back_and_the_control_is_told():
-    world = judged(WorldLog(rate=0.3, since=20, candidate_rate=0.4))
+    world = judged(WorldLog(rate=0.3, candidate_rate=0.4))
     world.run_until(lambda w: w.rollout.result == "RolledBack", 900)
     assert world.rollout.reason == "Regressed"
     assert "compared with the concurrent control, which is itself worse than the time" in world.rollout.message
