@@ -19,7 +19,10 @@ _BRIER = means.sums("brier", known=_KNOWN, x=f"pow({_P} - toFloat64({{label}}), 
 
 
 def _squared_calibration_error(tally: Tally) -> Estimate:
-    """Σ w(g² − v/(n−1)) over bins: g is mean score less mean label; v/(n−1) is what chance alone adds to g²."""
+    """Σ w(g² − s) over bins: g is mean score less mean label, s = v/(n − 1) is what chance alone adds to its square.
+
+    The variance is Σ w²(4γ²s + 2s²) with γ the true gap: γ² is estimated by g² − s, and over all bins at least 0.
+    """
     if tally.bins is None or tally.edges is None:
         raise ValueError("the distribution of the score is missing")
     negatives, positives = (tally.bins[..., label, :-1].astype(np.float64) for label in (0, 1))
@@ -29,12 +32,14 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     used = n >= 2  # a bin with one row says nothing of chance
     safe = np.where(used, n, 2.0)
     observed = positives / safe
-    chance = observed * (1 - observed) / safe
+    chance = observed * (1 - observed) / (safe - 1)
     gap = expected - observed
     total = np.where(used, n, 0.0).sum(axis=-1)
     weight = np.where(used, n, 0.0) / np.maximum(total, 1)[..., np.newaxis]
-    value = (weight * (gap**2 - chance * safe / (safe - 1))).sum(axis=-1)
-    variance = (weight**2 * (4 * gap**2 * chance + 2 * chance**2)).sum(axis=-1)
+    beyond = gap**2 - chance
+    value = (weight * beyond).sum(axis=-1)
+    of_gaps = np.maximum((4 * weight**2 * chance * beyond).sum(axis=-1), 0.0)
+    variance = of_gaps + (2 * weight**2 * chance**2).sum(axis=-1)
     labelled = np.stack([negatives.sum(axis=-1), positives.sum(axis=-1)], axis=-1)
     return Estimate(
         np.where(used.any(axis=-1), value, np.nan),

@@ -1,0 +1,74 @@
+"""Edges of the score's deciles, rows below them, and the population stability index without its chance part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.metrics.raw_rows import LINEAR, scored, tally_of
+from tierwise.metrics import registry
+from tierwise.metrics.shift import deciles, psi
+
+RNG = np.random.default_rng(1)
+SCORES, LABELS = scored(RNG, 20_000)
+TALLY = tally_of(SCORES, LABELS)
+AT = deciles(TALLY.bins)
+
+
+def test_edges_are_next_to_the_deciles_of_the_past():
+    assert LINEAR[AT] == pytest.approx(np.quantile(SCORES, np.arange(1, 10) / 10), abs=0.01)
+
+
+def test_rows_below_an_edge_are_those_of_the_raw_rows_whatever_their_label():
+    labels = np.where(np.arange(20_000) % 3 == 0, 2, LABELS)
+    n, below = registry.get("score-shift").measure.count(tally_of(SCORES, labels), AT)
+    assert n == 20_000
+    assert below.tolist() == [int(np.count_nonzero(LINEAR[edge] > SCORES)) for edge in AT]
+
+
+def test_leading_axes_are_kept_and_invalid_scores_left_out():
+    bins = np.stack([TALLY.bins, 0 * TALLY.bins])
+    bins[:, :, -1] = 7
+    shift = registry.get("score-shift").measure
+    n, below = shift.count(type(TALLY)(np.zeros((2, 3, 3), dtype=np.int64), bins=bins, edges=LINEAR), AT)
+    assert n.tolist() == [20_000, 0]
+    assert below.shape == (2, 9)
+
+
+def test_a_past_without_rows_or_in_one_bin_has_no_edge_to_bet_at():
+    assert deciles(np.zeros((3, 101), dtype=np.int64)).tolist() == [0] * 9
+    one = np.zeros((3, 101), dtype=np.int64)
+    one[0, 50] = 1000
+    assert deciles(one).tolist() == [0] * 9
+
+
+def test_edges_have_rows_on_either_side():
+    two = np.zeros((3, 101), dtype=np.int64)
+    two[0, 50], two[1, 70] = 990, 10
+    assert set(deciles(two)) <= set(range(51, 71))
+
+
+def raw_psi(a, b, edges):
+    parts = [np.histogram(x, np.concatenate([[-1], edges, [2]]))[0] + 0.5 for x in (a, b)]
+    pa, pb = (part / part.sum() for part in parts)
+    return ((pa - pb) * np.log(pa / pb)).sum()
+
+
+def test_psi_is_that_of_the_raw_rows_less_chance():
+    a, b = SCORES[:4000], SCORES[4000:] ** 1.2
+    found = psi(tally_of(a, LABELS[:4000]).bins, tally_of(b, LABELS[4000:]).bins, AT)
+    edges = np.unique(LINEAR[AT])
+    chance = len(edges) * (1 / 4000 + 1 / 16_000)
+    assert found == pytest.approx(raw_psi(a, b, edges) - chance, rel=1e-9)
+
+
+def test_psi_of_two_samples_of_the_same_scores_is_zero_on_average():
+    rng = np.random.default_rng(2)
+    pairs = [(tally_of(*scored(rng, 500)).bins, tally_of(*scored(rng, 900)).bins) for _ in range(1500)]
+    found = psi(np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs]), AT)
+    # Half a row in every part takes a few percent of the chance part away: 10 parts of 50 rows.
+    assert found.mean() == pytest.approx(0, abs=4 * found.std() / np.sqrt(1500) + 0.02 * 9 * (1 / 500 + 1 / 900))
+
+
+def test_psi_without_rows_is_unknown():
+    assert np.isnan(psi(0 * TALLY.bins, TALLY.bins, AT))
