@@ -6,8 +6,8 @@ from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.decode import texts
-from tierwise.monitoring.labels import postgres_sql
 from tierwise.monitoring.log import Log
+from tierwise.monitoring.quoting import quote
 from tierwise.monitoring.received import Received, Sources, duplicates_query, received_query, sources_of, sources_query
 from tierwise.monitoring.refusal import Refused
 
@@ -46,8 +46,8 @@ def check_labels(connection: Connection, log: Log) -> None:
         if source.kind != "PostgreSQL" or source.collection is None:
             continue
         ours = texts(connection.query("SELECT timezone() AS zone").column("zone"))[0]
-        settings = postgres_sql(source.collection, "pg_catalog.pg_settings")
-        found = connection.query(f"SELECT setting AS zone FROM {settings} WHERE name = 'TimeZone'")  # noqa: S608
+        asked = f"postgresql({quote(source.collection)}, query = 'SELECT current_setting(''TimeZone'') AS zone')"
+        found = connection.query(f"SELECT zone FROM {asked}")  # noqa: S608
         theirs = texts(found.column("zone"))[0]
         for zone, whose, remedy in (
             (theirs, "PostgreSQL's sessions are", "ALTER ROLE … SET timezone = 'UTC' for the collection's user"),

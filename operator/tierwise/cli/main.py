@@ -24,11 +24,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("Look", "Show a ModelDeployment's rollout as a tree; --watch until it ends."),
     "explain": ("Look", "Say why a rollout waits or was rolled back, with numbers."),
     "analyze": ("Judge without a cluster", "Compare two versions in a prediction log, slice by slice."),
+    "plan": ("Judge without a cluster", "How long tiers must run to see a given drop in a given slice."),
     "lint": ("Judge without a cluster", "Check manifests: which key at which line is wrong."),
     "demo": ("Run", "Roll a worse and a better model out on real flights, on this machine."),
     "local": ("Run", "A local Kubernetes control plane: up, status, kubeconfig, down."),
     "operator": ("Run", "Run the operator."),
     "store": ("Run", "The prediction log: init creates its tables, serve runs a local one."),
+    "labels": ("Run", "Copy labels from PostgreSQL into the store of the prediction log."),
     "completion": ("Other", "Print the completion script of a shell."),
 }
 

@@ -169,14 +169,10 @@ def _table(source: LabelSource) -> str:
     assert source.table is not None
     if source.kind == "Table":
         return table_sql(source.table)
-    return postgres_sql(source.collection or "", source.table)
-
-
-def postgres_sql(collection: str, name: str) -> str:
-    """A TABLE or SCHEMA.TABLE in PostgreSQL, through a named collection: the credentials stay with ClickHouse."""
-    schema, _, table = name.rpartition(".")
+    schema, _, table = source.table.rpartition(".")
     named = f", schema = '{schema}'" if schema else ""
-    return f"postgresql({quote(collection)}, table = '{table}'{named})"
+    # through a named collection the credentials stay with ClickHouse
+    return f"postgresql({quote(source.collection or '')}, table = '{table}'{named})"
 
 
 def _guarded(source: LabelSource) -> str:
