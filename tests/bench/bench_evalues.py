@@ -7,9 +7,12 @@ import time
 
 import numpy as np
 
+from tests.bench.measure import Line, faster
+from tests.bench.prediction_log import BenchLog
 from tests.unit.stats import scalar
 from tierwise.stats import betting
 
+TITLE = "E-values"
 REPEATS = 5
 
 
@@ -24,7 +27,7 @@ def _look(rng: np.random.Generator, hypotheses: int) -> tuple[np.ndarray, np.nda
     return counts(1), counts(10), prior
 
 
-def run(hypotheses: int = 100_000, sample: int = 2_000) -> dict[str, float]:
+def measure(hypotheses: int = 100_000, sample: int = 2_000) -> dict[str, float]:
     """CPU seconds per look (all on one core) and their ratio.
 
     The loop computes the regression e-value alone on `sample` of the hypotheses and is scaled up; it is compared with
@@ -68,14 +71,21 @@ def run(hypotheses: int = 100_000, sample: int = 2_000) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Print one line per figure."""
-    seen = run()
-    print(f"e-values, {seen['hypotheses']:,.0f} hypotheses per look (CPU time, one core)")
-    print(f"  all three tests, four late-onset copies   {1000 * seen['look_seconds']:8.0f} ms   (goal 350 ms)")
-    print(f"  regression alone, vectorised              {1000 * seen['regression_seconds']:8.0f} ms")
-    print(f"  regression alone, Python loop (scaled)    {1000 * seen['loop_seconds']:8.0f} ms   {seen['ratio']:.0f}x")
-
-
-if __name__ == "__main__":
-    main()
+def run(log: BenchLog, *, quick: bool = False) -> list[Line]:
+    """The time of a look's tests, and the ratio to the loop."""
+    del log
+    seen = measure(sample=200 if quick else 2_000)
+    look = 1000 * seen["look_seconds"]
+    vectorised, loop = seen["regression_seconds"], seen["loop_seconds"]
+    return [
+        Line(
+            f"e-values of {seen['hypotheses']:,.0f} hypotheses: three tests, four late-onset copies",
+            "none (CPU time, one core)",
+            f"{look:.0f} ms",
+            look,
+            at_most=350,
+            goal=6,
+            unit="ms",
+        ),
+        faster("the regression e-values alone", vectorised, "the same in a Python loop (extrapolated)", loop, goal=6),
+    ]

@@ -1,148 +1,180 @@
-"""The look query against the floor (decoding the same columns) and against one query per slice, as templates do it.
+"""The look query against the floor, one query per dimension, one per slice (as templates ask) and a re-scan.
 
-10 million predictions, 8 dimensions, 743 values. Counts of all contestants are compared before anything is timed.
+The counts of all contestants are compared before anything is timed.
 """
-
-# ruff: noqa: E501  # SQL of constants, and lines of a table
 
 from __future__ import annotations
 
-import tempfile
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.bench.measure import Line, compare, peak_above, resident_bytes, show
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
+import numpy as np
+
+from tests.bench.measure import Line, compare, dearer, faster
+from tests.bench.prediction_log import COLUMNS, MATURITY_SECONDS, NAMES, SCOPE, BenchLog, a_dataset, minutes
+from tierwise.adapters.clickhouse import ClickHouseStore
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.cells import Block, Distributions
 
-VALUES = (3, 10, 30, 100, 200, 200, 100, 100)  # 743 values of 8 dimensions
-START = datetime(2024, 1, 1, tzinfo=UTC)
-WINDOW = Block(START, START + timedelta(hours=4))
-SCOPE = Scope("m", "v1", "v2", ("tier-1", "tier-2", "tier-3"))
-NAMES = tuple(f"d{i}" for i in range(len(VALUES)))
-SAMPLE = 12  # slices that are really queried one by one; the others are extrapolated
-MEBIBYTE = 1 << 20
-
-
-def a_dataset() -> Dataset:
-    """Each dimension alone, labels within five minutes."""
-    spec = MonitoringDatasetSpec(
-        table="predictions",
-        columns=Columns(labelled_at="labelled_at"),
-        maturity="5m",
-        dimensions=[Dimension(name=name, expression=name, max_values=300) for name in NAMES],
-    )
-    return Dataset("bench", spec, tuple((name,) for name in NAMES))
-
-
-def fill(store: ClickHouseStore, rows: int) -> None:
-    """Predictions of four hours, three tiers and two versions, hashed from their number: the same in every run."""
-    store.init(list(NAMES))
-    dimensions = ", ".join(
-        f"concat('v', toString(cityHash64(number, {i} + 10) % {size}))" for i, size in enumerate(VALUES)
-    )
-    columns = f"ts, tier, model, model_version, score, label, labelled_at, {', '.join(NAMES)}"
-    store.execute(
-        f"INSERT INTO predictions ({columns}) "
-        f"SELECT toDateTime64('2024-01-01 00:00:00', 3, 'UTC') + toIntervalMillisecond(intDiv(number * 14400000, {rows})) AS t, "
-        "concat('tier-', toString(1 + cityHash64(number, 1) % 3)), 'm', if(cityHash64(number, 2) % 2 = 0, 'v1', 'v2'), "
-        "toFloat32(cityHash64(number, 3) % 1000003 / 1000003.), if(cityHash64(number, 4) % 10 < 3, NULL, cityHash64(number, 5) % 2), "
-        f"t + toIntervalSecond(cityHash64(number, 6) % 400), {dimensions} FROM numbers({rows})"
-    )
+TITLE = "The look query"
+FLOOR = f"SELECT count() FROM predictions WHERE NOT ignore({', '.join(COLUMNS)})"
+IN_SCOPE = (
+    "model = 'm' AND tier IN ('tier-1', 'tier-2', 'tier-3') "
+    "AND ts >= {t0:DateTime64(3, 'UTC')} AND ts < {t1:DateTime64(3, 'UTC')}"
+)
+IN_TIME = f"labelled_at <= ts + toIntervalSecond({MATURITY_SECONDS})"
+# What a template per metric asks: (bad, n) of one slice and version.
+TEMPLATES = {
+    "accuracy": ("label = 1 AND score < 0.5 OR label = 0 AND score >= 0.5", "label IN (0, 1)"),
+    "error-rate": ("label = 1 AND score < 0.5 OR label = 0 AND score >= 0.5", "label IN (0, 1)"),
+    "recall": ("label = 1 AND score < 0.5", "label = 1"),
+    "false-negative-rate": ("label = 1 AND score < 0.5", "label = 1"),
+    "specificity": ("label = 0 AND score >= 0.5", "label = 0"),
+    "false-positive-rate": ("label = 0 AND score >= 0.5", "label = 0"),
+    "precision": ("label = 0 AND score >= 0.5", "label IN (0, 1) AND score >= 0.5"),
+    "npv": ("label = 1 AND score < 0.5", "label IN (0, 1) AND score < 0.5"),
+}
 
 
-class PerSlice:
-    """One query per slice and arm: what a template with a query per metric does (its wrong answers of a slice)."""
+class Contestants:
+    """The peers' queries on one log and window."""
 
-    SQL = (
-        "SELECT countIf(label = 1 AND score < 0.5 OR label = 0 AND score >= 0.5) AS bad, count(label) AS n FROM predictions "
-        "WHERE model = 'm' AND tier IN ('tier-1', 'tier-2', 'tier-3') AND model_version = {version:String} "
-        "AND ts >= {t0:DateTime64(3, 'UTC')} AND ts < {t1:DateTime64(3, 'UTC')} AND labelled_at <= ts + toIntervalSecond(300)"
-    )
+    def __init__(self, store: ClickHouseStore, window: Block) -> None:
+        self.store = store
+        self.window = window
+        self.bounds: dict[str, object] = {
+            "t0": window.start.replace(tzinfo=None).isoformat(" "),
+            "t1": window.end.replace(tzinfo=None).isoformat(" "),
+        }
 
-    def __init__(self, store: ClickHouseStore) -> None:
-        self._store = store
+    def per_metric(self, key: str, version: str, metric: str) -> tuple[int, int]:
+        """(bad, n) of one slice, version and metric: one query."""
+        bad, n = TEMPLATES[metric]
+        return self._ask(f"countIf({bad}) AS bad, countIf({n}) AS n", key, version)
 
-    def __call__(self, key: str, version: str) -> tuple[int, int]:
-        """Wrong answers and labels of a slice."""
-        where = "".join(f" AND {name} = {{{name}:String}}" for name in parse_slice_key(key))
-        bounds = {"t0": WINDOW.start, "t1": WINDOW.end, "version": version}
-        row = self._store.query(self.SQL + where, {**bounds, **parse_slice_key(key)}).to_pylist()[0]
-        return row["bad"], row["n"]
+    def per_slice(self, key: str, version: str) -> tuple[int, ...]:
+        """(bad, n) of all metrics of one slice and version: one query."""
+        columns = [f"countIf({c})" for pair in TEMPLATES.values() for c in pair]
+        return self._ask(", ".join(f"{c} AS c{i}" for i, c in enumerate(columns)), key, version)
+
+    def _ask(self, columns: str, key: str, version: str) -> tuple[int, ...]:
+        values = parse_slice_key(key)
+        where = "".join(f" AND {name} = {{{name}:String}}" for name in values)
+        sql = (
+            f"SELECT {columns} FROM predictions WHERE {IN_SCOPE} AND {IN_TIME} AND model_version = {{v:String}}{where}"
+        )
+        return tuple(self.store.query(sql, {**self.bounds, "v": version, **values}).to_pylist()[0].values())
+
+    def per_dimension(self) -> int:
+        """Counts by value, version, label and bin, one GROUP BY per dimension; the rows counted in all."""
+        label = f"if(labelled_at > ts + toIntervalSecond({MATURITY_SECONDS}) OR label IS NULL, 2, label)"
+        rows = 0
+        for name in NAMES:
+            sql = (
+                f"SELECT {name}, model_version, {label} AS lab, toUInt8(least(99, floor(score * 100 + 1e-4))) AS bin, "
+                f"count() AS n FROM predictions WHERE {IN_SCOPE} AND model_version IN ('v1', 'v2') GROUP BY ALL"
+            )
+            rows += int(np.sum(self.store.query(sql, self.bounds).column("n").to_numpy()))
+        return rows
 
 
-def agree(store: ClickHouseStore, dataset: Dataset, slices: tuple[str, ...]) -> None:
-    """The look's counts equal those of one query per slice, and those of the distributions."""
-    cells = store.read_cells(dataset, SCOPE, [WINDOW])
-    distributions = store.read_distributions(dataset, SCOPE, WINDOW)
-    assert cells.slices == distributions.slices
-    assert (cells.counts[0, ..., 0] == distributions.counts[..., :50].sum(-1)).all()
-    assert (cells.counts[0, ..., 1] == distributions.counts[..., 50:-1].sum(-1)).all()
-    ask = PerSlice(store)
-    for key in slices:
+def agree(store: ClickHouseStore, ask: Contestants, found: Distributions, keys: tuple[str, ...]) -> None:
+    """The distributions give the same counts as one query per slice, and as the look's small form."""
+    cells = store.read_cells(a_dataset(), SCOPE, [ask.window])
+    assert cells.slices == found.slices
+    assert (cells.counts[0, ..., 0] == found.counts[..., :50].sum(-1)).all()
+    assert (cells.counts[0, ..., 1] == found.counts[..., 50:-1].sum(-1)).all()
+    for key in keys:
         counts = cells.counts[0, cells.slices.index(key)]
-        for arm, version in enumerate(("v1", "v2")):
-            bad = int(counts[arm, 1, 0] + counts[arm, 0, 1])
-            assert ask(key, version) == (bad, int(counts[arm, :2].sum())), key
+        for arm, version in enumerate((SCOPE.baseline, SCOPE.candidate)):
+            wrong, n = int(counts[arm, 1, 0] + counts[arm, 0, 1]), int(counts[arm, :2].sum())
+            assert ask.per_metric(key, version, "accuracy") == (wrong, n), key
+            assert ask.per_slice(key, version)[:2] == (wrong, n), key
+    assert ask.per_dimension() == int(found.counts[1:].sum())
 
 
-def run(rows: int, *, rounds: int = 3, sample: int = SAMPLE) -> list[Line]:
-    """Fill a store in a temporary directory, compare, measure."""
-    with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as directory:
-        store = open_store(f"chdb://{Path(directory) / 'data'}")
-        try:
-            fill(store, rows)
-            return _measure(store, rows, rounds, sample)
-        finally:
-            store.close()
+def bytes_read(store: ClickHouseStore, call: Callable[[], object]) -> int:
+    """Bytes of columns that the engine decoded meanwhile."""
+
+    def so_far() -> int:
+        found = store.query("SELECT value FROM system.events WHERE event = 'SelectedBytes'").column("value")
+        return int(found[0].as_py())
+
+    before = so_far()
+    call()
+    return so_far() - before
 
 
-def _measure(store: ClickHouseStore, rows: int, rounds: int, sample: int) -> list[Line]:
-    dataset = a_dataset()
-    slices = store.read_cells(dataset, SCOPE, [WINDOW]).slices
-    chosen = slices[:: max(1, len(slices) // sample)][:sample]
-    agree(store, dataset, chosen)
-    minutes = [
-        Block(WINDOW.start + i * timedelta(minutes=1), WINDOW.start + (i + 1) * timedelta(minutes=1))
-        for i in range(240)
-    ]
-    columns = f"ts, tier, model, model_version, score, label, labelled_at, {', '.join(NAMES)}"
-    ask = PerSlice(store)
+def run(log: BenchLog, *, quick: bool = False) -> list[Line]:
+    """Compare, then time all contestants in turn."""
+    with log.opened() as store:
+        return _measure(store, log, rounds=2 if quick else 5, sample=2 if quick else 6)
 
-    def look() -> None:
-        store.read_distributions(dataset, SCOPE, WINDOW)
 
+def _measure(store: ClickHouseStore, log: BenchLog, *, rounds: int, sample: int) -> list[Line]:
+    dataset, window = a_dataset(), log.window()
+    ask = Contestants(store, window)
+    found = store.read_distributions(dataset, SCOPE, window)
+    keys = tuple(key for key in found.slices if key)
+    chosen = keys[:: max(1, len(keys) // sample)][:sample]
+    agree(store, ask, found, chosen[:2])
+    versions = (SCOPE.baseline, SCOPE.candidate)
+    minute = minutes()[120]
     timings = compare(
         {
-            "floor": lambda: store.query(f"SELECT count() FROM predictions WHERE NOT ignore({columns})"),
-            "look": look,
-            "cells": lambda: store.read_cells(dataset, SCOPE, [WINDOW]),
-            "catch-up": lambda: store.read_cells(dataset, SCOPE, minutes),
-            "one minute": lambda: store.read_cells(dataset, SCOPE, minutes[120:121]),
-            "slices": lambda: [ask(key, version) for key in chosen for version in ("v1", "v2")],
+            "floor": lambda: store.query(FLOOR),
+            "look": lambda: store.read_distributions(dataset, SCOPE, window),
+            "counts": lambda: store.read_cells(dataset, SCOPE, [window]),
+            "minute": lambda: store.read_distributions(dataset, SCOPE, minute),
+            "catch-up": lambda: store.read_cells(dataset, SCOPE, minutes()),
+            "dimensions": ask.per_dimension,
+            "slices": lambda: [ask.per_slice(key, version) for key in chosen for version in versions],
         },
         rounds=rounds,
     )
-    every_slice = timings["slices"].cpu_seconds * len(slices) / len(chosen)
-    floor, one = timings["floor"].cpu_seconds, timings["look"].cpu_seconds
-    store.execute("SYSTEM JEMALLOC PURGE")
-    baseline = resident_bytes()
-    memory = peak_above(baseline, look) / MEBIBYTE
+    few = chosen[:: max(1, len(chosen) // 2)][:2]  # a query per metric: fewer slices, for there are eight times as many
+    timings |= compare(
+        {
+            "metrics": lambda: [
+                ask.per_metric(key, version, metric) for key in few for version in versions for metric in TEMPLATES
+            ],
+        },
+        rounds=2,
+    )
+    floor_bytes = bytes_read(store, lambda: store.query(FLOOR))
+    look_bytes = bytes_read(store, lambda: store.read_distributions(dataset, SCOPE, window))
+    cpu = {name: timing.cpu_seconds for name, timing in timings.items()}
+    look, floor = cpu["look"], cpu["floor"]
+    every_slice = cpu["slices"] * len(keys) / len(chosen)
+    every_metric = cpu["metrics"] * len(keys) / len(few)
+    decoding = "decoding the same columns, nothing else"
     return [
-        Line(f"floor: decode the same columns of {rows:,} rows", f"{floor:.3f} s CPU"),
-        Line(f"look: {len(slices)} slices x 606 cells, against the floor", f"{one:.3f} s CPU", one / floor, at_most=4),
-        Line("counts only (18 cells a slice), against the floor", f"{timings['cells'].cpu_seconds:.3f} s CPU", timings["cells"].cpu_seconds / floor),
-        Line("catch-up: 240 blocks of a minute, against the floor", f"{timings['catch-up'].cpu_seconds:.3f} s CPU", timings["catch-up"].cpu_seconds / floor),
-        Line("240 minutes read again, against one new minute", f"{timings['one minute'].cpu_seconds:.4f} s CPU", timings["catch-up"].cpu_seconds / timings["one minute"].cpu_seconds, at_least=25),
-        Line(f"one query per slice and arm ({len(chosen)} slices timed, x{len(slices) / len(chosen):.0f}), against the look", f"{every_slice:.0f} s CPU", every_slice / one, at_least=300),
-        Line("peak memory of a look above the baseline", f"{memory:.0f} MiB", memory, at_most=150),
-    ]  # fmt: skip
-
-
-def main(*, rows: int, quick: bool) -> bool:
-    """Print the table; whether every goal was met."""
-    lines = run(rows, rounds=1 if quick else 3, sample=3 if quick else SAMPLE)
-    show("look query (chDB, CPU time; ratios within this run)", lines)
-    return not any("MISSED" in line.verdict for line in lines)
+        dearer(f"look: {len(keys)} slices, 606 cells each", look, decoding, floor, at_most=4, goal=1),
+        Line(
+            "look: bytes read",
+            decoding,
+            f"{look_bytes / 1e6:,.0f} MB against {floor_bytes / 1e6:,.0f} MB",
+            look_bytes / floor_bytes,
+            at_most=1.05,
+            goal=1,
+        ),
+        dearer("counts only, 18 cells a slice", cpu["counts"], decoding, floor, goal=1),
+        faster("look", look, f"one GROUP BY per dimension ({len(NAMES)})", cpu["dimensions"], at_least=4, goal=2),
+        faster(
+            "look",
+            look,
+            f"one query per slice and version (extrapolated from {len(chosen)} of {len(keys)} slices)",
+            every_slice,
+            at_least=300,
+            goal=4,
+        ),
+        faster(
+            "look",
+            look,
+            f"the same per metric, {len(TEMPLATES)} of them (extrapolated from {len(few)} of {len(keys)} slices)",
+            every_metric,
+            at_least=2500,
+            goal=4,
+        ),
+        faster("look at one new minute", cpu["minute"], "the 240 minutes read again", look, at_least=25, goal=5),
+        faster("catch-up: 240 minutes as blocks", cpu["catch-up"], "240 looks", 240 * cpu["minute"], goal=5),
+    ]

@@ -1,16 +1,14 @@
 """How the benchmarks measure: rounds of all contestants in turn, the least CPU time of each, and ratios of those.
 
-CPU seconds of the whole process, not wall time: on a shared machine the wall clock measures the neighbours.
+CPU seconds of the whole process, all threads, not wall time: on a shared machine that measures the neighbours.
 """
 
 from __future__ import annotations
 
 import resource
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -23,32 +21,64 @@ class Timing:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table: a ratio with its goal ('≤ 4' or '≥ 300'; None: only told)."""
+    """One comparison: what, against which peer, and one figure of it with its goal (None: only told).
+
+    `figure` is in `unit`: `x` a ratio of this run, else milliseconds or mebibytes. `goal` is its number in the table.
+    """
 
     what: str
-    figure: str
-    ratio: float | None = None
+    peer: str
+    seen: str
+    figure: float | None = None
     at_most: float | None = None
     at_least: float | None = None
+    goal: int | None = None
+    unit: str = "x"
 
     @property
-    def verdict(self) -> str:
-        if self.ratio is None or (self.at_most is None and self.at_least is None):
+    def wanted(self) -> str:
+        """The goal in words; empty without one."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g} {self.unit}".replace(" x", "x")
+        return f"≥ {self.at_least:g} {self.unit}".replace(" x", "x") if self.at_least is not None else ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal was met; None without one. A figure that is missing or NaN meets none."""
+        if self.at_most is not None:
+            return self.figure is not None and self.figure <= self.at_most
+        if self.at_least is not None:
+            return self.figure is not None and self.figure >= self.at_least
+        return None
+
+    @property
+    def shown(self) -> str:
+        """The figure with its unit."""
+        if self.figure is None:
             return ""
-        good = self.ratio <= self.at_most if self.at_most is not None else self.ratio >= (self.at_least or 0)
-        goal = f"goal ≤ {self.at_most:g}" if self.at_most is not None else f"goal ≥ {self.at_least:g}"
-        return f"{goal}: {'met' if good else 'MISSED'}"
+        digits = 2 if self.figure < 10 else 1 if self.figure < 100 else 0
+        return f"{self.figure:,.{digits}f} {self.unit}".replace(" x", "x")
 
 
-def show(title: str, lines: list[Line]) -> None:
-    """Print a table."""
-    print(f"\n{title}")
-    for line in lines:
-        ratio = "" if line.ratio is None else f"{line.ratio:10.2f}x"
-        print(f"  {line.what:<58} {line.figure:>16} {ratio:>12}  {line.verdict}")
+def seconds(value: float) -> str:
+    """Seconds, or milliseconds where they read better."""
+    return f"{value:,.2f} s" if value >= 1 else f"{1000 * value:,.1f} ms"
+
+
+def faster(what: str, ours: float, peer: str, theirs: float, *, at_least: float | None = None, goal: int) -> Line:
+    """How many times less CPU time we take than a peer; both in CPU seconds."""
+    seen = f"{seconds(ours)} against {seconds(theirs)}"
+    return Line(what, peer, seen, theirs / ours, at_least=at_least, goal=goal)
+
+
+def dearer(what: str, ours: float, peer: str, theirs: float, *, at_most: float | None = None, goal: int) -> Line:
+    """How many times the CPU time of a floor we take; both in CPU seconds."""
+    seen = f"{seconds(ours)} against {seconds(theirs)}"
+    return Line(what, peer, seen, ours / theirs, at_most=at_most, goal=goal)
 
 
 def cpu_seconds() -> float:
+    """CPU time of this process so far, user and system, all threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -64,27 +94,3 @@ def compare(contestants: Mapping[str, Callable[[], object]], *, rounds: int) -> 
             known = best.get(name, Timing(cpu, wall))
             best[name] = Timing(min(known.cpu_seconds, cpu), min(known.wall_seconds, wall))
     return best
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is resident now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def peak_above(baseline: int, run: Callable[[], object]) -> int:
-    """The most resident memory above `baseline` while `run` runs, sampled every 2 ms."""
-    peak, done = resident_bytes(), threading.Event()
-
-    def sample() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, resident_bytes())
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        run()
-    finally:
-        done.set()
-        sampler.join()
-    return max(peak, resident_bytes()) - baseline
