@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tierwise.api.slices import WHOLE, slice_key
 from tierwise.metrics import registry
+from tierwise.metrics.metric import Proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,37 @@ class Drop:
         return slice_key(self.slice) if self.slice else WHOLE
 
 
-def bad_rate(metric: str, value: float) -> float:
-    """The rate of `bad` behind a value of a proportion: 1 − recall, but the false-positive rate itself."""
-    return value if registry.get(metric).direction == "LowerIsBetter" else 1.0 - value
+def is_planned(metric: str) -> bool:
+    """Whether drops of it can be planned and simulated: a proportion of rows counted by label and answer alone."""
+    found = registry.get(metric)
+    return isinstance(found.measure, Proportion) and is_counted(metric)
+
+
+def is_counted(metric: str) -> bool:
+    """Whether counts by label and answer are all that it needs."""
+    found = registry.get(metric)
+    needs = found.needs
+    return "Binary" in found.kinds and not (
+        needs.bins or needs.sums or needs.columns or needs.values or needs.classes or needs.excluded
+    )
 
 
 def own_value(metric: str, rate: float) -> float:
-    """The inverse of `bad_rate`."""
-    return bad_rate(metric, rate)  # 1 − x and x are their own inverses
+    """The value people know of a rate of `bad`: recall is 1 minus its misses."""
+    found = registry.get(metric)
+    if isinstance(found.measure, Proportion) and found.measure.shown is not None:
+        return found.measure.shown(rate)
+    return 1.0 - rate if found.direction == "HigherIsBetter" else rate
+
+
+def bad_rate(metric: str, value: float) -> float:
+    """The inverse of `own_value`, by bisection: every value falls, or rises, with the rate."""
+    low, high = 0.0, 1.0
+    falls = own_value(metric, 0.0) > own_value(metric, 1.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if (own_value(metric, middle) > value) == falls:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -1,0 +1,192 @@
+"""How long the tiers of a rollout would have to run, told from the log's own traffic of one version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.monitoring.analysis import blocks_between
+from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
+from tierwise.monitoring.drop import Drop
+from tierwise.monitoring.forecast import TierForecast, forecast_tier
+from tierwise.monitoring.plan import PlanError, groupings_of, plan_tier
+from tierwise.runtime.errors import SpecError
+from tierwise.runtime.recorded import RecordedLog, Seen
+
+NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
+READ_BLOCKS = 48  # as the operator reads the time before a tier
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTier:
+    """One tier. `log_tiers` are those of the log that it reads (none: all rows); durations are seconds."""
+
+    name: str | None
+    alpha: float
+    exposure: float
+    min_seconds: float
+    max_seconds: float
+    log_tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What is asked. `baseline` None: the version with most rows. `default_window`: so far back without `since`."""
+
+    model: str | None
+    baseline: str | None
+    analysis: tuple[DatasetAnalysis, ...]
+    datasets: Mapping[str, MonitoringDatasetSpec]
+    tiers: tuple[PlannedTier, ...]
+    since: datetime | None
+    until: datetime | None
+    default_window: timedelta | None
+    drops: tuple[Drop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What of the log is used: one version's rows within a window."""
+
+    baseline: str
+    datasets: Mapping[str, Dataset]
+    window: Block
+
+    @property
+    def seconds(self) -> float:
+        """Length of the window."""
+        return (self.window.end - self.window.start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer, tier by tier."""
+
+    request: PlanRequest
+    traffic: Traffic
+    rows: tuple[int, ...]  # per tier
+    tiers: tuple[TierForecast, ...]
+
+
+def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
+    """Read the traffic once per tier and dataset, and tell what each tier can see.
+
+    Raises:
+        SpecError: an unknown column, dimension, metric, version or slice, naming those there are.
+        StoreError: the log cannot be read.
+    """
+    traffic = find_traffic(request, log, now)
+    blocks = blocks_between(traffic.window.start, traffic.window.end, traffic.seconds / READ_BLOCKS)
+    found, rows = [], []
+    seen: set[str] = set()
+    for tier in request.tiers:
+        scope = Scope(request.model, traffic.baseline, NO_CANDIDATE, tier.log_tiers)
+        history = {name: log.read_cells(dataset, scope, blocks) for name, dataset in traffic.datasets.items()}
+        planned = plan_tier(
+            request.analysis,
+            traffic.datasets,
+            history,
+            alpha_tier=tier.alpha,
+            expected_share=tier.max_seconds / traffic.seconds,
+            candidate_share=tier.exposure,
+            max_duration_seconds=tier.max_seconds,
+        )
+        seen |= {key for dataset in planned.datasets for key in dataset.slices}
+        rows.append(_rows(history))
+        found.append(
+            forecast_tier(
+                planned,
+                history,
+                traffic.seconds,
+                exposure=tier.exposure,
+                max_seconds=tier.max_seconds,
+                drops=request.drops,
+            )
+        )
+    for drop in request.drops:
+        require_slice(drop, seen)
+    return Plan(request, traffic, tuple(rows), tuple(found))
+
+
+def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traffic:
+    """The version and window to read; the labels of its last rows have had their time to arrive.
+
+    Raises:
+        SpecError: as `plan`.
+    """
+    datasets = {item.name: _dataset(item, request.datasets) for item in request.analysis}
+    for dataset in datasets.values():
+        log.check(dataset)
+    maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets.values())
+    until = min(request.until or now, now - timedelta(seconds=maturity))
+    tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
+    scope = Scope(request.model, request.baseline or NO_CANDIDATE, NO_CANDIDATE, tiers)
+    surveys = [log.survey(dataset, scope, (request.since, until)) for dataset in datasets.values()]
+    baseline = request.baseline or _most_rows(surveys)
+    for dataset, survey in zip(datasets.values(), surveys, strict=True):
+        if baseline is None or baseline not in survey:
+            raise _missing(dataset, baseline, survey)
+    assert baseline is not None
+    last = min(max(survey[baseline].last for survey in surveys) + timedelta(milliseconds=1), until)
+    start = request.since or min(survey[baseline].first for survey in surveys)
+    if request.since is None and request.default_window is not None:
+        start = max(start, last - request.default_window)
+    if last <= start:
+        raise SpecError(
+            f"version {baseline!r} has rows of one moment only", "give a log of some time", reason=Reason.NO_ROWS
+        )
+    return Traffic(baseline, datasets, Block(start, last))
+
+
+def require_slice(drop: Drop, slices: set[str]) -> None:
+    """Raises SpecError when no dataset has rows in the drop's slice, naming slices of its dimensions."""
+    if drop.key in slices:
+        return
+    near = sorted(key for key in slices if sorted(drop.slice) == sorted(part.split("=")[0] for part in key.split(",")))
+    others = near or sorted(key for key in slices if key)
+    raise SpecError(
+        f"slice {drop.key!r} has no rows in the log",
+        f"use one of {', '.join(others[:12]) or '(no slices)'}{' …' if len(others) > 12 else ''}",
+        reason=Reason.UNKNOWN_DIMENSION,
+    )
+
+
+def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
+    spec = specs.get(analysis.name)
+    if spec is None:
+        raise SpecError(
+            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
+            "give its manifest with --dataset",
+            reason=Reason.DATASET_MISSING,
+        )
+    try:
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec))
+    except PlanError as error:
+        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+
+
+def _most_rows(surveys: Sequence[Mapping[str, Seen]]) -> str | None:
+    rows: dict[str, int] = {}
+    for survey in surveys:
+        for version, seen in survey.items():
+            rows[version] = rows.get(version, 0) + seen.rows
+    return max(sorted(rows), key=lambda version: rows[version], default=None)
+
+
+def _missing(dataset: Dataset, baseline: str | None, survey: Mapping[str, Seen]) -> SpecError:
+    there = f"versions there: {', '.join(sorted(survey)[:20])}" if survey else "there are no rows at all"
+    what = f"version {baseline!r} is" if baseline else "no version is"
+    return SpecError(
+        f"{what} in dataset {dataset.name!r} within the window ({there})",
+        "give --baseline one of these" if survey else "check --model, --tier, --since and --until",
+        reason=Reason.BASELINE_MISSING,
+    )
+
+
+def _rows(history: Mapping[str, Cells]) -> int:
+    return max((int(cells.counts[:, 0].sum()) for cells in history.values() if cells.slices), default=0)

@@ -1,0 +1,73 @@
+"""How long evidence takes to grow: from rates of observations to the time of a decision."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.stats import betting, power
+
+FloatArray = npt.NDArray[np.float64]
+
+# Plug-in bets that have to learn the rates lose this much against the best bet with hindsight (tests/calibration).
+LEARNING = 1.5
+
+
+def seconds_to_regression(
+    per_second: FloatArray, ratio: FloatArray, delta: FloatArray, log_threshold: FloatArray
+) -> FloatArray:
+    """Seconds until a regression is expected to be decided; infinite where the rates are within the tolerance.
+
+    `per_second` (4, H) holds expected observations and bad ones of the candidate and of the baseline per second,
+    `log_threshold` the evidence needed, ln(K/(w·α)). The best bet grows by the divergence of the true rates from the
+    null (`betting.growth`, linear in the counts); the time is 1.5 times what it would take. Simulated
+    medians were 0.73 to 1.15 of that, over rates of .001 to .2, odds of 1.3 to 5 and arms of 1:1 and 1:9.
+    """
+    some = (per_second[0] > 0) & (per_second[2] > 0)
+    safe = np.where(some, per_second, np.array([1.0, 0.0, 1.0, 0.0])[:, None])
+    rate = betting.growth(safe, ratio, delta)
+    growing = some & (rate > 0)
+    return np.asarray(np.where(growing, LEARNING * log_threshold / np.where(growing, rate, 1.0), np.inf))
+
+
+def smallest_regression(
+    rows: tuple[FloatArray, FloatArray],
+    rate: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    log_threshold: FloatArray,
+    seconds: float,
+) -> FloatArray:
+    """The smallest rate of `bad` of the candidate that is expected to be decided within `seconds`; NaN where none is.
+
+    `rows` are observations per second of the candidate and of the baseline, whose rate is `rate`; all (H,).
+    """
+    low, high = np.clip(ratio * rate + delta, 0.0, 1.0), np.ones_like(rate)
+    reachable = _seconds(rows, rate, high, ratio, delta, log_threshold) <= seconds
+    for _ in range(24):
+        middle = (low + high) / 2
+        fits = _seconds(rows, rate, middle, ratio, delta, log_threshold) <= seconds
+        low, high = np.where(fits, low, middle), np.where(fits, middle, high)
+    return np.asarray(np.where(reachable, high, np.nan))
+
+
+def _seconds(
+    rows: tuple[FloatArray, FloatArray],
+    rate: FloatArray,
+    candidate: FloatArray,
+    ratio: FloatArray,
+    delta: FloatArray,
+    log_threshold: FloatArray,
+) -> FloatArray:
+    na, nb = rows
+    return seconds_to_regression(np.stack([na, na * candidate, nb, nb * rate]), ratio, delta, log_threshold)
+
+
+def seconds_to_pass(rows: tuple[FloatArray, FloatArray], rate: FloatArray, gap: FloatArray) -> FloatArray:
+    """Seconds until half of truly equal candidates are shown non-inferior; `power.POWER_FACTOR` times that: 99.7 %.
+
+    `rows` as above, `gap` the margin as a difference of rates; infinite where it is zero or an arm has no rows.
+    """
+    speed = power.harmonic(*rows)
+    needed = power.needed_per_arm(rate, gap)
+    return np.asarray(np.where(speed > 0, needed / np.where(speed > 0, speed, 1.0), np.inf))

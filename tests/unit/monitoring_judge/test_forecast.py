@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, some_cells
+from tierwise.monitoring.drop import Drop, bad_rate, own_value
+from tierwise.monitoring.forecast import forecast_tier
+
+HOUR = 3600.0
+
+
+def a_forecast(drops=(), *, metric="accuracy", exposure=0.5, hours=4, rates=None, margin=None):
+    """From an hour of history: a large and a small carrier, 10 % wrong in both."""
+    rng = np.random.default_rng(1)
+    history = before_the_rollout(some_cells(rng, rates or {"carrier=AA": (0.1, 0.1)}, blocks=60, per_block=600))
+    small = before_the_rollout(some_cells(rng, {"carrier=VX": (0.1, 0.1)}, blocks=60, per_block=4))
+    counts = np.concatenate([history.counts, small.counts[:, 1:]], axis=1)
+    counts[:, 0] += small.counts[:, 0]
+    cells = type(history)(history.blocks, (*history.slices, "carrier=VX"), counts)
+    analysis = an_analysis(metrics=(metric,), margin=margin)
+    plan = a_plan(analysis, cells, expected_share=hours, candidate_share=exposure, hours=hours)
+    return forecast_tier(plan, {"flights": cells}, HOUR, exposure=exposure, max_seconds=hours * HOUR, drops=drops)
+
+
+def test_a_drop_takes_longer_where_there_are_fewer_labels_and_its_labels_fill_that_time():
+    large, small = (Drop({"carrier": name}, "accuracy", 0.9, 0.8) for name in ("AA", "VX"))
+    found = a_forecast([large, small]).drops
+
+    assert found[0].fits
+    assert found[0].seconds is not None
+    assert found[1].seconds is not None
+    assert found[1].seconds / found[0].seconds == pytest.approx(
+        found[0].labels_per_hour / found[1].labels_per_hour, rel=1e-6
+    )
+    assert found[0].labels == pytest.approx(found[0].seconds / HOUR * found[0].labels_per_hour, abs=1)
+
+
+def test_what_does_not_fit_is_told_with_the_exposure_and_the_number_of_hypotheses_that_would():
+    drop = Drop({"carrier": "VX"}, "accuracy", 0.9, 0.73)
+    late = a_forecast([drop], exposure=0.05, hours=4).drops[0]
+    assert not late.fits
+    assert late.exposure_needed is not None
+
+    enough = a_forecast([drop], exposure=late.exposure_needed, hours=4).drops[0]
+    assert enough.fits
+    assert not a_forecast([drop], exposure=late.exposure_needed - 0.01, hours=4).drops[0].fits
+
+
+def test_a_drop_within_the_tolerance_or_in_a_slice_without_rows_is_never_seen():
+    within, nowhere = Drop({"carrier": "AA"}, "accuracy", 0.9, 0.897), Drop({"carrier": "ZZ"}, "accuracy", 0.9, 0.5)
+    found = a_forecast([within, nowhere]).drops
+    assert [drop.seconds for drop in found] == [None, None]
+    assert not any(drop.fits for drop in found)
+    assert found[1].labels_per_hour == 0
+
+
+def test_the_log_s_own_value_stands_in_where_none_is_given():
+    found = a_forecast([Drop({"carrier": "AA"}, "accuracy", None, 0.8)]).drops[0]
+    assert found.before == pytest.approx(0.9, abs=0.005)
+
+
+def test_a_slice_is_judged_alone_when_it_is_surely_shown_equal_in_time_and_told_what_would_do_it():
+    forecast = a_forecast()
+    by_slice = {found.slice: found for found in forecast.slices}
+    strong, weak = by_slice["carrier=AA"], by_slice["carrier=VX"]
+    assert strong.powered
+    assert strong.sure_seconds is not None
+    assert strong.sure_seconds <= forecast.max_seconds
+    assert not weak.powered
+    assert weak.sure_seconds is not None
+    assert weak.sure_seconds > forecast.max_seconds
+    assert weak.margin_needed is not None
+
+    wider = a_forecast(margin={"absolute": weak.margin_needed * 1.01})
+    assert all(found.powered for found in wider.slices)
+
+
+def test_the_smallest_drop_seen_is_a_drop_that_just_fits():
+    forecast = a_forecast()
+    for found in forecast.slices:
+        assert found.smallest_drop is not None
+        values = dict([found.slice.split("=")]) if found.slice else {}
+        at = a_forecast([Drop(values, "accuracy", None, found.smallest_drop)]).drops[0]
+        assert at.seconds == pytest.approx(forecast.max_seconds, rel=0.01)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "false-positive-rate", "recall"])
+def test_values_and_rates_of_bad_answers_are_each_other_s_inverse(metric):
+    for value in (0.001, 0.2, 0.97):
+        assert own_value(metric, bad_rate(metric, value)) == pytest.approx(value)
