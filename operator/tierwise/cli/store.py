@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -13,6 +14,21 @@ from tierwise.api.names import Reason
 from tierwise.runtime.errors import StoreError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Retention(click.ParamType):
+    """Days, as ``400d`` or ``400``; ``never`` deletes nothing (0)."""
+
+    name = "days"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of days."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([1-9][0-9]{0,4})d?", str(value).strip())
+        if found is None and value != "never":
+            self.fail(f"{value!r} is no number of days; give for instance 400d, or never", param, ctx)
+        return 0 if found is None else int(found[1])
 
 
 @click.group("store")
@@ -27,13 +43,25 @@ def command() -> None:
 @click.option(
     "--dimension", "dimensions", multiple=True, help="Add this dimension as a column of predictions; may be repeated."
 )
-def init(dsn: str, dimensions: tuple[str, ...]) -> None:
-    """Create or migrate the tables predictions and ml_performance; running it again changes nothing."""
+@click.option(
+    "--ttl",
+    type=Retention(),
+    help="How long rows of ml_performance are kept, such as 90d, or never. Default: 400d for new tables; tables that "
+    "are there keep what they have.",
+)
+def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
+    """Create or migrate the tables predictions and ml_performance; running it again changes nothing.
+
+    Every step only adds, so that an older release goes on working beside a newer one. Several may run at once.
+
+    \b
+      tierwise store init --store clickhouse://writer@ch:8123/ml --dimension carrier --dimension origin --ttl 90d
+    """
     from tierwise.adapters.clickhouse import open_store
 
     store = open_store(dsn)
     try:
-        version = store.init(dimensions)
+        version = store.init(dimensions, ttl)
     finally:
         store.close()
     click.echo(f"predictions and ml_performance are at version {version}")
