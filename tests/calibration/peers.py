@@ -9,11 +9,12 @@ from tests.calibration.table import Row, at_least, at_most, contrast, unpromised
 from tierwise.simulation.peers import MannWhitneyJudge, RepeatedZTest, Rule, Threshold
 
 _MARGIN = 0.01
+_BAD_RATE, _BAD_LABELS = 0.01, 100.0
 
 
 def without_regression(replicates: int) -> list[Row]:
     """Equal models: who stops?"""
-    found = _stopped(70, replicates)
+    found = _stopped(70, replicates, worse_by=0.0)
     z_test = "Equal models: a one-sided z-test at 5 % per slice on all counts so far, every minute."
     threshold = "Equal models: five-minute rates against the usual rate + 1 point, more than 3 failures stop."
     judge = "Equal models: Kayenta's judge every 30 minutes, pass 95, marginal 75."
@@ -27,6 +28,17 @@ def without_regression(replicates: int) -> list[Row]:
     ]
 
 
+def one_slice_of_many(replicates: int) -> list[Row]:
+    """One slice of 200 gets worse: who stops?"""
+    found = _stopped(74, replicates, worse_by=0.02)
+    about = "False positives 1 → 3 % in one slice of 100 labels a minute, 199 slices equal: rolled back."
+    judge = "The same: one slice in 200 leaves the score far above 95."
+    return [
+        at_least("Tierwise, one slice", found["tierwise"], replicates, 0.95, about=about),
+        unpromised("Judge, one slice", found["judge"], replicates, "misses", about=judge),
+    ]
+
+
 def alone(replicates: int) -> list[Row]:
     """One slice alone, which is what the judge is made for."""
     few = (3.0, 0.01)
@@ -37,9 +49,7 @@ def alone(replicates: int) -> list[Row]:
     return [
         unpromised("Judge, equal", equal["judge"], replicates, "3–8 %", about=f"{judge}, 100 labels a minute at 1 %."),
         unpromised("Judge, FPR 1 → 3 %", worse["judge"], replicates, about=f"{judge}: found in 500 minutes."),
-        unpromised(
-            "Judge, sparse errors", sparse["judge"], replicates, "misses", about=f"{judge}, 3 labels, 1 → 5 %: found."
-        ),
+        unpromised("Judge, sparse errors", sparse["judge"], replicates, about=f"{judge}, 3 labels, 1 → 5 %: found."),
         at_least(
             "Tierwise, sparse errors",
             sparse["tierwise"],
@@ -64,11 +74,14 @@ def _alone(
     return {name: int(runs.sum()) for name, runs in stopped.items()}
 
 
-def _stopped(seed: int, replicates: int) -> dict[str, int]:
-    """How many of the replicates each rule ever stops when the models are equal."""
+def _stopped(seed: int, replicates: int, *, worse_by: float) -> dict[str, int]:
+    """How many of the replicates each rule ever stops; the first slice gets worse, the others are equal."""
     rng = np.random.default_rng(seed)
     rates = base_rates(rng, (replicates, SLICES))
     sizes = np.tile(slice_sizes(), (replicates, 1))
+    rates[:, 0], sizes[:, 0] = _BAD_RATE, _BAD_LABELS
+    candidate = rates.copy()
+    candidate[:, 0] += worse_by
     rules: dict[str, Rule] = {
         "z-test": RepeatedZTest(ALPHA),
         "threshold": Threshold(rates + _MARGIN, failure_limit=3),
@@ -77,7 +90,7 @@ def _stopped(seed: int, replicates: int) -> dict[str, int]:
     }
     ours = BettingTest("regression", rates.ravel())
     stopped = {name: np.zeros(replicates, dtype=bool) for name in ("tierwise", *rules)}
-    arms = [x.ravel() for x in (sizes, rates, sizes, rates)]
+    arms = [x.ravel() for x in (sizes, candidate, sizes, rates)]
     for _ in range(LOOKS):
         counts = draw(rng, *arms)
         stopped["tierwise"] |= (ours.add(counts).reshape(replicates, SLICES) >= THRESHOLD).any(axis=1)
@@ -88,5 +101,6 @@ def _stopped(seed: int, replicates: int) -> dict[str, int]:
 
 SCENARIOS = [
     (without_regression, 100, 0),
+    (one_slice_of_many, 100, 0),
     (alone, 500, 0),
 ]

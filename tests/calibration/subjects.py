@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.calibration import confounding, delay, error, intervals, naming, onset, peers, pods, promotion, traffic
+from tests.calibration import (
+    confounding,
+    delay,
+    error,
+    intervals,
+    naming,
+    onset,
+    peers,
+    pods,
+    promotion,
+    shift,
+    traffic,
+)
 from tests.calibration.table import Row
 
 
@@ -29,6 +41,7 @@ SUBJECTS: dict[str, list[Scenario]] = {
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
     "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],
+    "Score shift": [Scenario(*entry) for entry in shift.SCENARIOS],
     "Promotion": [Scenario(*entry) for entry in promotion.SCENARIOS],
     "Naming": [Scenario(*entry) for entry in naming.SCENARIOS],
     "Intervals": [Scenario(*entry) for entry in intervals.SCENARIOS],

@@ -7,13 +7,15 @@ import math
 import numpy as np
 
 from tests.calibration.streams import LOOKS
-from tests.calibration.table import Row, at_least, at_most
+from tests.calibration.table import Row, at_least, at_most, contrast
 from tierwise.monitoring import guards
 from tierwise.stats import betting, split
+from tierwise.stats.overdispersion import phi_split
 
 _SUSPECT = math.log(split.SUSPECT_AT)
 _BOUND = 0.005  # the promise is 1/1000; more cannot be resolved with so few replicates
 _REQUESTS = 1000.0  # per look, both arms
+_BUNDLE = 20  # requests of a connection
 
 
 def even_split(replicates: int) -> list[Row]:
@@ -30,16 +32,37 @@ def lost_rows(replicates: int) -> list[Row]:
     return [at_least("Rows lost", int(held.sum()), replicates, 0.995, "100 %", about=about)]
 
 
-def _ever_held(seed: int, replicates: int, *, share: float, odds_factor: float, phi: float = 1.0) -> np.ndarray:
+def kept_connections(replicates: int) -> list[Row]:
+    """Clients keep their connections: 20 requests go to the same pod."""
+    held = {phi: _ever_held(46, replicates, share=0.2, bundle=_BUNDLE, with_phi=phi) for phi in (True, False)}
+    about = f"{_BUNDLE} requests share a connection, split as the pods; φ from a day of A/A history: held in 500 looks."
+    rows = [at_most("Keep-alive, φ", int(held[True].sum()), replicates, _BOUND, about=about)]
+    about = "The same without φ."
+    rows.append(contrast("Keep-alive, no φ", int(held[False].sum()), replicates, 0.3, "71 %", about=about))
+    lost = _ever_held(47, replicates, share=0.2, odds_factor=0.7, bundle=_BUNDLE, with_phi=True)
+    about = "The same with φ, 30 % of the candidate's rows lost: held."
+    return [*rows, at_least("Keep-alive, rows lost", int(lost.sum()), replicates, 0.995, "100 %", about=about)]
+
+
+def _ever_held(
+    seed: int, replicates: int, *, share: float, odds_factor: float = 1.0, bundle: int = 1, with_phi: bool = False
+) -> np.ndarray:
     rng = np.random.default_rng(seed)
     odds = share / (1 - share) * odds_factor
     logs, held = np.zeros((6, replicates)), np.zeros(replicates, dtype=bool)
+
+    def requests(minutes: float, chance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of the candidate, and of both arms."""
+        connections = rng.poisson(minutes * _REQUESTS / bundle, replicates)
+        return bundle * rng.binomial(connections, chance).astype(float), bundle * connections.astype(float)
+
+    phi = np.ones(replicates)
+    if with_phi:
+        past = np.stack([requests(30, 0.5) for _ in range(48)])  # the halves of the baseline's pods
+        phi = np.array([phi_split(past[:, 0, i], past[:, 1, i]) for i in range(replicates)])
     for _ in range(LOOKS):
-        total = rng.poisson(_REQUESTS, replicates)
-        candidate = rng.binomial(total, odds / (1 + odds))
-        logs = split.add_capped(
-            logs, split.split_increments(candidate.astype(float), total.astype(float), share, phi=phi)
-        )
+        candidate, total = requests(1, odds / (1 + odds))
+        logs = split.add_capped(logs, split.split_increments(candidate, total, share) / phi)
         held |= betting.log_mean(logs, np.full(6, -math.log(6))) >= _SUSPECT
     return held
 
@@ -76,5 +99,6 @@ def _ever_differs(seed: int, replicates: int, labelled: tuple[float, float], loo
 SCENARIOS = [
     (even_split, 4000, 1000),
     (lost_rows, 4000, 1000),
+    (kept_connections, 4000, 0),
     (labels_present, 400, 0),
 ]
