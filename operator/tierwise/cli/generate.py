@@ -1,4 +1,4 @@
-"""Writes or compares the generated files: crds/, its copy in the chart, both references, the demo as an example.
+"""Writes or compares the generated files: crds/, its copy in the chart, the references, the demo as an example.
 
 Run as ``python -m tierwise.api.crd --write|--check`` in a checkout of the repository (`make crds`, `make lint`).
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tierwise.api.crd import crd_files
 from tierwise.api.reference import api_reference
+from tierwise.cli.metrics_reference import metrics_reference
 from tierwise.cli.reference import cli_reference
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +24,11 @@ def generated_files() -> dict[Path, str]:
     """Path below the repository's root -> text, of every generated file."""
     crds = {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
     demo = {FLIGHTS / path.name: path.read_text(encoding="utf-8") for path in sorted(DEMO_MANIFESTS.glob("*.yaml"))}
-    reference = {Path("docs/reference/api.md"): api_reference(), Path("docs/reference/cli.md"): cli_reference()}
+    reference = {
+        Path("docs/reference/api.md"): api_reference(),
+        Path("docs/reference/cli.md"): cli_reference(),
+        Path("docs/reference/metrics.md"): metrics_reference(),
+    }
     return {**crds, **demo, **reference}
 
 

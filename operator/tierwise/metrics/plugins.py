@@ -32,9 +32,12 @@ class Broken:
         return f"{self.name!r} of {self.distribution} is not available: {self.cause}"
 
 
-def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[Metric | Family], list[Broken]]:
-    """What the entry points give, guarded, and what cannot be used; `taken` are the names that are built in."""
-    found: list[Metric | Family] = []
+def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[tuple[Metric | Family, str]], list[Broken]]:
+    """What the entry points give, guarded, with the distribution it is from; and what cannot be used.
+
+    `taken` are the names that are built in.
+    """
+    found: list[tuple[Metric | Family, str]] = []
     broken: list[Broken] = []
     names = dict.fromkeys(taken, "built in")
     for point in sorted(points, key=lambda p: (_distribution(p), p.name)):
@@ -50,7 +53,7 @@ def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[Metri
                 broken.append(Broken(getattr(entry, "name", point.name), distribution, cause))
             else:
                 names[entry.name] = f"that of a metric of {distribution}"
-                found.append(guarded(entry, distribution))
+                found.append((guarded(entry, distribution), distribution))
     return found, broken
 
 

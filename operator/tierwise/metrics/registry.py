@@ -23,20 +23,20 @@ from tierwise.metrics.guarded import MetricFailedError as MetricFailedError
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.plugins import Broken
 
-BUILT_IN: tuple[Metric | Family, ...] = (
-    *binary.METRICS,
-    *confusion.METRICS,
-    *ranking.METRICS,
-    *probabilities.METRICS,
-    *errors.METRICS,
-    *errors.FAMILIES,
-    *classes.METRICS,
-    *classes.FAMILIES,
-    *service.METRICS,
-    *service.FAMILIES,
-    *shift.METRICS,
-    *ratios.FAMILIES,
+Entry = Metric | Family
+
+SUBJECTS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("A yes/no answer", binary.METRICS),
+    ("The whole table of answers", confusion.METRICS),
+    ("Order of the scores", ranking.METRICS),
+    ("Scores as probabilities", probabilities.METRICS),
+    ("Predicted numbers", (*errors.METRICS, *errors.FAMILIES)),
+    ("Several classes", (*classes.METRICS, *classes.FAMILIES)),
+    ("The service, without labels", (*service.METRICS, *service.FAMILIES)),
+    ("The score's distribution", shift.METRICS),
+    ("Numbers of every row", ratios.FAMILIES),
 )
+BUILT_IN: tuple[Entry, ...] = tuple(entry for _, entries in SUBJECTS for entry in entries)
 
 
 class UnknownMetricError(ValueError):
@@ -48,8 +48,9 @@ class Registry:
 
     def __init__(self, points: Iterable[EntryPoint] = ()) -> None:
         found, broken = plugins.load(points, [entry.name for entry in BUILT_IN])
-        entries = sorted((*BUILT_IN, *found), key=lambda entry: entry.name)
-        self.entries: tuple[Metric | Family, ...] = tuple(entries)
+        entries = sorted((*BUILT_IN, *(entry for entry, _ in found)), key=lambda entry: entry.name)
+        self.entries: tuple[Entry, ...] = tuple(entries)
+        self.distributions = {entry.name: distribution for entry, distribution in found}
         self.broken: tuple[Broken, ...] = tuple(broken)
         self._metrics = {entry.name: entry for entry in entries if isinstance(entry, Metric)}
         self._families = {entry.name: entry for entry in entries if isinstance(entry, Family)}
