@@ -85,6 +85,11 @@ RULE_CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "INTERVAL": (("1s",), ("0s", "0h0m")),
     "CONFOUNDERS": ((["country", "asn_type"], []), (["tier"], ["country", "tier"])),
     "VERIFICATION": (("0s", "24h", "168h"), ("168h1s", "169h")),
+    "RANGE": (({"min": -0.1, "max": 0}, {"min": 0, "max": 0.05}), ({"min": 0, "max": 0}, {"min": 0.1, "max": 0})),
+    "WITHIN": (
+        ({"change": "Within"}, {"change": "Improve", "within": None}, {"change": None, "within": None}),
+        ({"change": "Within", "within": None}, {"change": "Ignore"}, {"change": None}),
+    ),
     "IMMUTABLE": ((), ()),  # needs two writes: a test of its own
     "TABLE_OR_QUERY": (
         ({"table": None, "query": "SELECT 1"}, {"table": "t"}),

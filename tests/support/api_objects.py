@@ -27,7 +27,7 @@ datasets:
   - {name: false-positive-rate, margin: {relative: 0.25}, tolerance: {relative: 0.1}}
   slices: [asn_type, "asn_type,browser"]
   expect:
-  - {slice: {asn_type: residential}, metric: false-positive-rate, change: Improve}
+  - {slice: {asn_type: residential}, metric: false-positive-rate, change: Within, within: {min: -0.1, max: 0.05}}
 onInconclusive: Hold
 confounders: [country]
 verification: 24h
@@ -38,7 +38,7 @@ preRelease:
   - {name: recall, margin: {relative: 0.25}, tolerance: {relative: 0.1}}
   slices: [asn_type]
   expect:
-  - {slice: {asn_type: residential}, metric: recall, change: Improve}
+  - {slice: {asn_type: residential}, metric: recall, change: Within, within: {min: -0.1, max: 0.05}}
   falseRejectionRate: 0.01
   onInconclusive: Hold
 """

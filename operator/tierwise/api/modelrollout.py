@@ -75,6 +75,18 @@ class FrozenDataset(ApiModel):
         default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
     )
     reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
+    phi: dict[str, list[float]] = Field(
+        default_factory=dict,
+        description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
+    )
+    phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
+    sigma_pod: dict[str, float] = Field(
+        default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
+    )
+    pods: int = Field(0, description="Pods of the baseline that the spread was learned from.")
+    points: dict[str, list[int]] = Field(
+        default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
+    )
 
 
 class ControlHistory(ApiModel):
@@ -93,8 +105,8 @@ class Frozen(ApiModel):
     at: Timestamp = Field(description="When it was fixed.")
     alpha: float = Field(description="The tier's share of falseRollbackRate.")
     hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
-    phi: float = Field(1.0, description="Overdispersion of the counts.")
-    sigma_pod: float = Field(0.0, description="Spread between pods.")
+    phi: float = Field(1.0, description="Largest overdispersion of the counts.")
+    sigma_pod: float = Field(0.0, description="Largest spread between pods.")
     copies: int = Field(1, description="Number of late-onset copies of every e-process.")
     copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
     first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
@@ -117,13 +129,20 @@ class SliceVerdict(ApiModel):
     slice: dict[str, str] = Field(default_factory=dict, description="Dimension to value; empty for the whole.")
     verdict: Verdict = Field(description="What the evidence says of it.")
     candidate_n: int = Field(description="What the candidate's rate is out of.")
-    candidate_bad: int = Field(description="The candidate's errors.")
+    candidate_bad: int | None = Field(None, description="The candidate's errors; absent where there are none to count.")
     baseline_n: int = Field(description="What the baseline's rate is out of.")
-    baseline_bad: int = Field(description="The baseline's errors.")
+    baseline_bad: int | None = Field(None, description="The baseline's errors; absent where there are none to count.")
+    candidate_value: float | None = Field(None, description="The metric of the candidate.")
+    baseline_value: float | None = Field(None, description="The metric of the baseline.")
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
     labels_needed: int | None = Field(None, description="Labels still needed for a verdict, as far as can be said.")
+    flagged: bool = Field(False, description="Regressed by Holm on p = 1/sup E: a flag that stays.")
+    test: str = Field("block-betting", description="How it was tested.")
+    control: str = Field("concurrent", description="What the candidate was compared with.")
+    phi: float = Field(1.0, description="Overdispersion that the evidence was divided by.")
+    sigma_pod: float = Field(0.0, description="Spread between pods that the tolerance was widened by.")
 
 
 class Gate(ApiModel):
@@ -187,7 +206,7 @@ class Recovery(ApiModel):
     message: Message = Field("", description="What is found so far, or what is waited for.")
 
 
-VerificationVerdict = Literal["Verifying", "NotWorse", "Regressed", "NotVerified", "Superseded"]
+VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVerified", "Superseded"]
 
 
 class Verification(ApiModel):
@@ -199,6 +218,9 @@ class Verification(ApiModel):
     alpha: float = Field(description="The stage's share of falseRollbackRate.")
     verdict: VerificationVerdict = Field("Verifying", description="What was found.")
     control: Literal["stratified", "history"] | None = Field(None, description="What the version is compared with.")
+    shift_seconds: float | None = Field(
+        None, description="How long before a block its past is; fixed before the first look."
+    )
     looks: int = Field(0, description="Number of blocks folded.")
     evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
     worst: list[SliceVerdict] = Field(

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     NO_ROWS = "NoRows"
     NO_LABELS = "NoLabels"
     STALE_LOG = "StaleLog"
+    METRIC_FAILED = "MetricFailed"  # a plug-in raised, or returned what is no count or estimate
     TOO_FEW_ROWS = "TooFewRows"  # spec.volume of a dataset
     DUPLICATE_ROWS = "DuplicateRows"  # of one request, with columns.requestId
     PRE_RELEASE = "PreRelease"  # the validation table, before any pod is touched

@@ -126,6 +126,18 @@ VERIFICATION = Rule(
     "verification must be at most 168h (a week); shorten it, or 0s to switch it off",
     lambda length: duration_seconds(length) <= 7 * 24 * 3600,
 )
+RANGE = Rule(
+    "self.max > self.min",
+    "within.min must be below within.max: a difference is never exactly one number; widen the range",
+    lambda within: within["min"] < within["max"],
+    ".min",
+)
+WITHIN = Rule(
+    "has(self.within) == (self.change == 'Within')",
+    "within is the range of change: Within; give both, or neither",
+    lambda expectation: ("within" in expectation) == (expectation.get("change", "Improve") == "Within"),
+    ".change",
+)
 IMMUTABLE = Rule(
     "self == oldSelf",
     "spec of a ModelRollout is immutable; change the ModelDeployment instead, which starts a new rollout",
@@ -200,6 +212,8 @@ RULES: dict[str, Rule] = {
         INTERVAL,
         CONFOUNDERS,
         VERIFICATION,
+        RANGE,
+        WITHIN,
         IMMUTABLE,
         TABLE_OR_QUERY,
         DOMAIN,

@@ -16,8 +16,10 @@ from tierwise.api.rules import (
     EXPOSURE_ONCE,
     INTERVAL,
     LABEL_KEYS,
+    RANGE,
     RELATIVE_TOLERANCE,
     VERIFICATION,
+    WITHIN,
     validations,
 )
 
@@ -120,8 +122,19 @@ class MetricSpec(ApiModel):
     tolerance: Margin | None = Field(None, description="Worse than this is a regression. Default: half the margin.")
 
 
+class Within(ApiModel):
+    """A range of candidate minus baseline, in the metric's own unit and direction."""
+
+    model_config = ConfigDict(json_schema_extra=validations(RANGE))
+
+    min: float = Field(description="Smallest difference that is right; negative: the metric may fall so far.")
+    max: float = Field(description="Largest difference that is right.")
+
+
 class Expectation(ApiModel):
     """A change that is wanted or known in one slice."""
+
+    model_config = ConfigDict(json_schema_extra=validations(WITHIN))
 
     slice: dict[str, Annotated[str, Field(max_length=128)]] = Field(
         min_length=1,
@@ -130,9 +143,12 @@ class Expectation(ApiModel):
         json_schema_extra=validations(DIMENSION_NAMES),
     )
     metric: MetricName = Field(description="The metric that changes there.")
-    change: Literal["Improve", "Ignore"] = Field(
-        "Improve", description="Improve: wanted, so it is tested for it; Ignore: known, so it is not judged."
+    change: Literal["Improve", "Ignore", "Within"] = Field(
+        "Improve",
+        description="Improve: wanted, so it is tested for it; Ignore: known, so it is not judged; Within: it and "
+        "its parts are judged against the range `within` instead of margin and tolerance.",
     )
+    within: Within | None = Field(None, description="The range of the difference, for change: Within.")
 
 
 class DatasetAnalysis(ApiModel):
@@ -192,6 +208,11 @@ class PreRelease(ApiModel):
         "Hold",
         description="What to do when the validation set is too small to tell; Hold waits for more rows or a person.",
     )
+
+    @property
+    def analysis(self) -> DatasetAnalysis:
+        """The same as a dataset of the analysis."""
+        return DatasetAnalysis(name=self.dataset, metrics=self.metrics, slices=self.slices, expect=self.expect)
 
 
 class Analysis(ApiModel):

@@ -9,7 +9,7 @@ import numpy as np
 
 from tierwise.api.slices import parse_slice_key, slice_key
 from tierwise.monitoring.cells import FloatArray
-from tierwise.stats.betting import growth
+from tierwise.monitoring.strength import Signed, Strength
 
 _MAX_CULPRITS = 10
 _MAX_NAMED = 300  # slices considered per metric, by evidence
@@ -24,8 +24,6 @@ class Named:
 
     key: str
     log_e: float
-    ratio: float
-    delta: float
     needed: float  # ln(K/(w·α)) of its own hypothesis
 
 
@@ -45,23 +43,23 @@ class _Candidate:
     blind: bool  # an overlap with a culprit cannot be told
 
 
-def shortest_list(
-    named: Sequence[Named], counts: Mapping[str, FloatArray], complete: Collection[tuple[str, ...]] = ()
-) -> Culprits:
+def shortest_list(named: Sequence[Named], strength: Strength, complete: Collection[tuple[str, ...]] = ()) -> Culprits:
     """Culprits among `named`, for one dataset and metric.
 
-    `counts` are all slices' (candidate n, bad, baseline n, bad); a slice of a `complete` grouping that is not there has
-    no rows. In turn the slice with the most evidence joins the list, or, where parts of it explain more than it does as
-    one, the strongest part; then its rows are taken away from all others. That is exact where the intersection is a
-    slice of its own (ancestors, descendants, pairs that are sliced by); other overlaps cannot be seen: such a slice
-    stays and the pair is reported.
+    A slice of a `complete` grouping that `strength` does not know has no rows. In turn the slice with the most evidence
+    joins the list, or, where parts of it explain more than it does as one, the strongest part; then its rows are taken
+    away from all others. That is exact where the intersection is a slice of its own (ancestors, descendants, pairs that
+    are sliced by); other overlaps cannot be seen: such a slice stays and the pair is reported.
     """
     left = sorted(named, key=lambda n: (n.needed - n.log_e, n.key))[:_MAX_NAMED]
+    values = {n.key: parse_slice_key(n.key) for n in left}
+    slots = [strength.position[n.key] for n in left]
+    total = dict(zip((n.key for n in left), _strengths(strength, slots, [[(1, s)] for s in slots]), strict=True))
     culprits: list[str] = []
     unseen: list[tuple[str, str]] = []
     outside: Terms = [(1, {})]  # rows outside all culprits, as signed intersections
     while left and len(culprits) < _MAX_CULPRITS:
-        candidates = [_candidate(n, outside, counts, complete) for n in left]
+        candidates = _candidates(left, values, outside, strength, complete, total)
         unseen += [(culprits[-1], c.named.key) for c in candidates if c.blind]
         candidates = [c for c in candidates if c.blind or c.score >= 0 or not culprits]
         if not candidates:
@@ -75,16 +73,30 @@ def shortest_list(
     return Culprits(tuple(culprits), tuple(p for p in dict.fromkeys(unseen) if listed.issuperset(p)))
 
 
-def _candidate(
-    named: Named, outside: Terms, counts: Mapping[str, FloatArray], complete: Collection[tuple[str, ...]]
-) -> _Candidate:
-    values = parse_slice_key(named.key)
-    residual = _residual(values, outside, counts, complete)
-    if residual is None:
-        return _Candidate(named, values, named.log_e - named.needed, blind=True)
-    # Late onset makes log e larger than the counts alone tell, so the share that is left scales it.
-    share = _growth(named, residual) / max(_growth(named, counts[named.key]), 1e-12) if len(outside) > 1 else 1.0
-    return _Candidate(named, values, named.log_e * min(share, 1.0) - named.needed, blind=False)
+def _candidates(
+    left: Sequence[Named],
+    values: Mapping[str, Mapping[str, str]],
+    outside: Terms,
+    strength: Strength,
+    complete: Collection[tuple[str, ...]],
+    total: Mapping[str, float],
+) -> list[_Candidate]:
+    parts = [_residual(values[n.key], outside, strength.position, complete) for n in left]
+    told = [i for i, part in enumerate(parts) if part is not None]
+    share = np.ones(len(left))
+    if len(outside) > 1:
+        slots = [strength.position[left[i].key] for i in told]
+        residual = _strengths(strength, slots, [part for part in parts if part is not None])
+        # Late onset makes log e larger than the counts alone tell, so the share that is left scales it.
+        share[told] = [min(r / max(total[left[i].key], 1e-12), 1.0) for i, r in zip(told, residual, strict=True)]
+    return [
+        _Candidate(n, values[n.key], n.log_e * float(share[i]) - n.needed, blind=parts[i] is None)
+        for i, n in enumerate(left)
+    ]
+
+
+def _strengths(strength: Strength, slots: Sequence[int], parts: Sequence[Signed]) -> FloatArray:
+    return strength.of(slots, parts) if slots else np.zeros(0)
 
 
 def _strongest(candidates: Sequence[_Candidate]) -> _Candidate:
@@ -116,24 +128,17 @@ def _merge(terms: Terms) -> Terms:
 
 
 def _residual(
-    values: Mapping[str, str], outside: Terms, counts: Mapping[str, FloatArray], complete: Collection[tuple[str, ...]]
-) -> FloatArray | None:
-    """Counts (4,) of the slice outside all culprits; None when they cannot be told."""
+    values: Mapping[str, str], outside: Terms, position: Mapping[str, int], complete: Collection[tuple[str, ...]]
+) -> list[tuple[int, int]] | None:
+    """Slots with signs of the slice's rows outside all culprits; None when they cannot be told."""
     if len(outside) > _MAX_TERMS:
         return None
     parts = [(sign, both) for sign, term in outside if (both := _intersect(values, term)) is not None]
-    total = np.zeros(4)
+    signed = []
     for sign, both in _merge(parts):
-        found = counts.get(slice_key(both))
-        if found is not None:
-            total += sign * found
+        slot = position.get(slice_key(both))
+        if slot is not None:
+            signed.append((sign, slot))
         elif tuple(sorted(both)) not in complete:
             return None
-    return total
-
-
-def _growth(named: Named, counts: FloatArray) -> float:
-    """The most evidence that any bet on these rows could have had; 0 without rows."""
-    if counts[0] <= 0 or counts[2] <= 0:
-        return 0.0
-    return float(growth(counts[:, None], np.array([named.ratio]), np.array([named.delta]))[0])
+    return signed

@@ -63,8 +63,11 @@ def no_rows() -> Guards:
     )
 
 
-def watch(guards: Guards, whole: IntArray, candidate_share: float) -> Guards:
-    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown."""
+def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: float = 1.0) -> Guards:
+    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown.
+
+    `phi_split` is the overdispersion of the split: requests that share a connection arrive at one pod together.
+    """
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
     watched = replace(
@@ -75,7 +78,8 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float) -> Guards:
     )
     if 0 < candidate_share < 1:
         total = float(rows.sum())
-        bets = split.split_increments(np.asarray(float(rows[CANDIDATE])), np.asarray(total), candidate_share)
+        candidate = np.asarray(float(rows[CANDIDATE]))
+        bets = split.split_increments(candidate, np.asarray(total), candidate_share, phi=phi_split)
         watched = replace(
             watched,
             split_logs=split.add_capped(guards.split_logs, bets),

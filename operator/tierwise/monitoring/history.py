@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells, Dataset, IntArray
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.cells import CANDIDATE, Cells, Dataset
+from tierwise.monitoring.tallies import baseline_of, chosen, empty_tally, placed, window_tally
 
 RESERVED_SHARE = 0.1  # of the slices known at the start
 UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slices
 
 
-def seen_before(cells: Cells | None) -> tuple[tuple[str, ...], IntArray, IntArray]:
-    """Slices with rows, the whole first, counts (slices, arms, 3, 3), and the baseline's from before the candidate.
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """`slices` with rows, the whole first, then those that are wished for; `window` is of shape (slices, 2 arms).
 
-    A rate taken from the blocks that are judged would make the first bets depend on their own outcome: blocks that
-    hold candidate rows give no prior.
+    `before` (slices,) is the baseline alone, from blocks without candidate rows. A rate taken from the blocks that are
+    judged would make the first bets depend on their own outcome. `seen` is how many slices had rows.
     """
+
+    slices: tuple[str, ...]
+    window: Tally
+    before: Tally
+    seen: int
+
+
+def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -> Past:
+    """The past that `cells` hold; `wished` are keys of slices that get a place whether they have rows or not."""
     if cells is None or not cells.slices:
-        empty = np.zeros((1, 2, 3, 3), dtype=np.int64)
-        return (WHOLE,), empty, empty[:, BASELINE]
-    total = cells.counts.sum(axis=0)
-    seen = total.sum(axis=(1, 2, 3)) > 0
-    keys = sorted((k for i, k in enumerate(cells.slices) if k != WHOLE and seen[i]), key=lambda k: (k.count("="), k))
+        empty = empty_tally(dataset, 1 + len(wished))
+        return Past((WHOLE, *wished), empty, baseline_of(empty), 1)
+    total = window_tally(dataset, cells)
+    seen = total.counts.sum(axis=(1, 2, 3)) > 0
     position = {k: i for i, k in enumerate(cells.slices)}
-    order = [position[k] for k in (WHOLE, *keys)]
+    keys = sorted((k for k in cells.slices if k != WHOLE and seen[position[k]]), key=lambda k: (k.count("="), k))
+    late = [key for key in wished if key not in keys]
     clean = cells.counts[:, position[WHOLE], CANDIDATE].sum(axis=(1, 2)) == 0
-    before = cells.counts[clean].sum(axis=0)[order, BASELINE]
-    return (WHOLE, *keys), total[order], before
+    order = [position[key] for key in (WHOLE, *keys)]
+    window, before = chosen(total, order), chosen(window_tally(dataset, cells, clean), order)
+    if late:
+        rows = np.arange(len(order))
+        window, before = (placed(tally, rows, len(order) + len(late)) for tally in (window, before))
+    return Past((WHOLE, *keys, *late), window, baseline_of(before), len(order))
 
 
 def reserved_slots(dataset: Dataset, known: int) -> int:

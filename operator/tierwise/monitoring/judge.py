@@ -8,15 +8,15 @@ from datetime import datetime
 
 import numpy as np
 
-from tierwise.api.slices import WHOLE, parse_slice_key
-from tierwise.metrics import registry
+from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.cells import BASELINE, CANDIDATE
 from tierwise.monitoring.culprits import Named, shortest_list
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.judgement import Judgement, Result
 from tierwise.monitoring.layout import BoolArray
-from tierwise.monitoring.plan import DatasetPlan
+from tierwise.monitoring.notes import notes_of
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
+from tierwise.monitoring.strength import strength_of
 from tierwise.stats import betting, multiplicity, split
 
 
@@ -49,7 +49,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         labeling_differs=_presence_message(evidence),
         out_of_domain=_out_of_domain(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
-        notes=(*notes, *_notes(evidence)),
+        notes=(*notes, *notes_of(evidence)),
     )
 
 
@@ -72,14 +72,11 @@ def _culprits(evidence: Evidence, x: Numbers, results: dict[int, Result]) -> tup
                 Named(
                     key=keys[s],
                     log_e=float(x.log_regression[first + s]),
-                    ratio=float(layout.tolerance_ratio[first + s]),
-                    delta=float(layout.tolerance_delta[first + s]),
                     needed=threshold - float(layout.log_weight[first + s]),
                 )
                 for s in hits
             ]
-            counts = {key: x.counts[:, first + s] for s, key in enumerate(keys)}
-            shortest = shortest_list(named, counts, complete)
+            shortest = shortest_list(named, strength_of(evidence, d, m), complete)
             position = {key: s for s, key in enumerate(keys)}
             found += [first + position[key] for key in shortest.keys]
             notes += [
@@ -95,7 +92,7 @@ def _required(evidence: Evidence) -> BoolArray:
     required = evidence.layout.powered.copy()
     for offset, plan in zip(evidence.layout.offsets, evidence.plan.datasets, strict=True):
         required[offset : offset + len(plan.metrics) * plan.slots : plan.slots] = True
-    return np.asarray(required & np.isfinite(evidence.log_weight))
+    return np.asarray(required & np.isfinite(evidence.log_weight) & evidence.layout.promotes)
 
 
 def _coverage(evidence: Evidence) -> float | None:
@@ -120,7 +117,7 @@ def _sparsest(evidence: Evidence) -> int:
     need = [
         d
         for d, plan in enumerate(evidence.plan.datasets)
-        if any(registry.get(m.name).needs_labels for m in plan.metrics)
+        if any(plan.metric(row).needs_labels for row in range(len(plan.metrics)))
     ]
     return min(need, key=lambda d: int(evidence.guards[d].labelled.min()), default=0)
 
@@ -181,7 +178,7 @@ def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | 
     if evidence.first_start is None or evidence.until is None or not waiting.any():
         return None
     elapsed = (evidence.until - evidence.first_start).total_seconds()
-    seen = (x.counts[0] + x.counts[2])[waiting]
+    seen = np.nan_to_num(x.counts[0] + x.counts[2])[waiting]
     needed = x.labels_needed[waiting]
     if elapsed <= 0 or not np.isfinite(needed).all() or (seen == 0).any():
         return None
@@ -189,32 +186,3 @@ def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | 
     # What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
     lag = (at - evidence.until).total_seconds() if at is not None else 0.0
     return max(ahead - max(lag, 0.0), 0.0) if at is not None else ahead
-
-
-def _notes(evidence: Evidence) -> list[str]:
-    notes = []
-    for plan, unplaced in zip(evidence.plan.datasets, evidence.unplaced, strict=True):
-        if unplaced:
-            some = ", ".join(sorted(unplaced)[:3])
-            notes.append(
-                f"dataset {plan.dataset.name!r}: {len(unplaced)} slices came after all {plan.reserved_slots} reserved "
-                f"slots were taken and are not judged on their own: {some}"
-            )
-    notes += [note for d, plan in enumerate(evidence.plan.datasets) for note in _wanted(evidence, d, plan)]
-    return notes
-
-
-def _wanted(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
-    """Expected improvements that have not been seen."""
-    position = {key: s for s, key in enumerate(evidence.slots[d])}
-    rows = {metric.name: m for m, metric in enumerate(plan.metrics)}
-    notes = []
-    for wish in plan.expect:
-        if wish.change != "Improve":
-            continue
-        key = ",".join(sorted(f"{dim}={value}" for dim, value in wish.slice.items()))
-        s = next((i for k, i in position.items() if parse_slice_key(k) == dict(wish.slice)), None)
-        h = None if s is None else evidence.layout.offsets[d] + rows[wish.metric] * plan.slots + s
-        if h is None or not evidence.was_improved[h]:
-            notes.append(f"dataset {plan.dataset.name!r}: {wish.metric} on {key or WHOLE} has not improved yet")
-    return notes

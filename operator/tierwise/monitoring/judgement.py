@@ -12,15 +12,15 @@ from tierwise.api.names import Verdict
 
 @dataclass(frozen=True, slots=True)
 class ArmCounts:
-    """`n` is what a proportion is out of and `bad` its errors."""
+    """`n` is what a proportion is out of and `bad` its errors; of an estimate `n` observations, and no `bad`."""
 
     n: int
-    bad: int
+    bad: int | None = None
 
     @property
     def value(self) -> float | None:
-        """The rate of `bad`; None without observations. (`Result.value_of` turns it into the metric's own value.)"""
-        return self.bad / self.n if self.n else None
+        """The rate of `bad`; None without observations, and of an estimate."""
+        return self.bad / self.n if self.n and self.bad is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,15 @@ class Result:
     control: str = "concurrent"
     phi: float = 1.0
     sigma_pod: float = 0.0
+    flagged: bool = False  # Holm on p = 1/sup E: a flag that stays
 
 
 @dataclass(frozen=True, slots=True)
 class ControlTrouble:
-    """The control itself is worse than its own past. In `result` the candidate's numbers are the control's now, the
-    baseline's those of the `past`, which is named in words."""
+    """The control itself is worse than its own past, which `past` names in words.
+
+    In `result` the candidate's numbers are the control's now, the baseline's those of the past.
+    """
 
     since: datetime
     result: Result

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
-from tierwise.api.modelrollout import Frozen, FrozenDataset
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.api.slices import parse_slice_key
-from tierwise.metrics import registry
-from tierwise.monitoring.cells import BASELINE, Cells, Dataset, FloatArray
-from tierwise.monitoring.history import reserved_slots, seen_before
-from tierwise.stats import power
+from tierwise.api.slices import slice_key
+from tierwise.metrics.metric import Metric
+from tierwise.monitoring import powering
+from tierwise.monitoring.cells import Cells, Dataset, FloatArray
+from tierwise.monitoring.expectations import is_ignored, range_width, ranges, wished_slices
+from tierwise.monitoring.history import past_of, reserved_slots
+from tierwise.monitoring.measuring import Engine, engine_of, metric_for
+from tierwise.monitoring.plan_error import PlanError
+from tierwise.monitoring.powering import absolute_gap
+from tierwise.monitoring.reads import known_metric
+from tierwise.monitoring.spread import Spread
+
+__all__ = [
+    "DatasetPlan",
+    "MetricPlan",
+    "PlanError",
+    "TierPlan",
+    "absolute_gap",
+    "alpha_of_tier",
+    "groupings_of",
+    "metric_plan",
+    "plan_tier",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 
 COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
-DEFAULT_RATE = 0.05  # p0 without history
 VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
-
-
-class PlanError(ValueError):
-    """An analysis that cannot be planned: a person must change an object."""
-
-    def __init__(self, message: str, remedy: str, *, reason: Reason) -> None:
-        super().__init__(f"{message}; {remedy}")
-        self.message = message
-        self.remedy = remedy
-        self.reason = reason
+_LATER = "\0"  # no slice has this key
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,10 @@ class MetricPlan:
 class DatasetPlan:
     """What is judged on one dataset. `slices` holds the whole (``""``) first, then slices known at the start.
 
-    `prior_rates` (p0 of the rate of `bad`) and `powered` are of shape (metrics, slices); `reserved_slots` more slices
-    may join later.
+    `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
+    `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots;
+    `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
+    it was not. `points` are, per metric, the edges of bins that a shift is judged at.
     """
 
     dataset: Dataset
@@ -64,11 +72,24 @@ class DatasetPlan:
     reserved_slots: int
     prior_rates: FloatArray
     powered: BoolArray
+    phi: FloatArray
+    sigma_pod: FloatArray
+    phi_split: float
+    pods: int
+    points: tuple[tuple[int, ...], ...]
 
     @property
     def slots(self) -> int:
         """Slices known at the start and slots for those that come later."""
         return len(self.slices) + self.reserved_slots
+
+    def metric(self, row: int) -> Metric:
+        """The metric of a row, as the dataset has it."""
+        return metric_for(self.metrics[row].name, self.dataset.spec)
+
+    def engine(self, row: int) -> Engine:
+        """How it is tested."""
+        return engine_of(self.metric(row), self.dataset.reads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +121,7 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
     """
     known = [d.name for d in spec.dimensions]
     for metric in analysis.metrics:
-        _metric_plan(analysis.name, metric)
+        metric_plan(analysis.name, metric)
     wanted = known if analysis.slices is None else analysis.slices
     groupings = dict.fromkeys(tuple(sorted({part.strip() for part in item.split(",")})) for item in wanted)
     for dimension in [*(d for g in groupings for d in g), *(d for e in analysis.expect for d in e.slice)]:
@@ -118,6 +139,14 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
                 f"use one of {', '.join(judged)}",
                 reason=Reason.UNKNOWN_METRIC,
             )
+        combination = tuple(sorted(expectation.slice))
+        if expectation.change != "Ignore" and combination not in groupings:
+            raise PlanError(
+                f"dataset {analysis.name!r}: {expectation.metric} is expected to change on "
+                f"{slice_key(expectation.slice)}, and {', '.join(combination)} is not sliced by",
+                f"add {','.join(combination)!r} to slices",
+                reason=Reason.UNKNOWN_DIMENSION,
+            )
     return tuple(groupings)
 
 
@@ -130,115 +159,34 @@ def plan_tier(
     expected_share: float,
     candidate_share: float,
     max_duration_seconds: float,
+    spread: Mapping[str, Spread] = MappingProxyType({}),
 ) -> TierPlan:
     """Fix the judgement of a tier.
 
     `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself.
     `expected_share` is how many rows are expected until maxDuration, of both arms, as a share of that window's rows;
-    `candidate_share` of them go to the candidate. A dataset without history has only the whole and reserved slots.
+    `candidate_share` of them go to the candidate. A dataset without history has only the whole and reserved slots; one
+    without `spread` has φ = 1 and no σ_pod, and verdicts say so.
+
+    Raises:
+        MetricFailedError: a metric's code failed on the history.
     """
+    shares = (expected_share * candidate_share, expected_share * (1 - candidate_share))
     plans = tuple(
-        _plan_dataset(
-            item, datasets[item.name], history.get(item.name), expected=expected_share, candidate_share=candidate_share
-        )
+        _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
         for item in analysis
     )
     copies = max(1, math.ceil(max_duration_seconds / COPY_SECONDS))
     return TierPlan(alpha=alpha_tier, datasets=plans, copies=copies, copy_seconds=COPY_SECONDS)
 
 
-def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
-    """A margin as a difference of rates of `bad` where the baseline's is `rate`."""
-    if margin.relative is not None:
-        return np.asarray(margin.relative * rate, dtype=np.float64)
-    return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
+def metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:
+    """A metric with its margin and tolerance.
 
-
-def config_hash(dataset: Dataset) -> str:
-    """Of what decides which rows are counted how: differs when a dataset was edited under a running tier."""
-    text = json.dumps([dataset.spec.to_wire(), dataset.groupings], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def freeze(plan: TierPlan, at: datetime) -> Frozen:
-    """The plan as status keeps it; `thaw` gives the same plan to the last bit."""
-    bits = np.concatenate([d.powered.ravel() for d in plan.datasets]) if plan.datasets else np.zeros(0, dtype=np.bool_)
-    return Frozen(
-        at=at,
-        alpha=plan.alpha,
-        hypotheses=plan.hypotheses,
-        copies=plan.copies,
-        copy_seconds=plan.copy_seconds,
-        first_block_start=plan.first_block_start,
-        datasets=[
-            FrozenDataset(
-                name=d.dataset.name,
-                config_hash=config_hash(d.dataset),
-                slices=list(d.slices),
-                reserved_slots=d.reserved_slots,
-            )
-            for d in plan.datasets
-        ],
-        powered=np.packbits(bits).tobytes().hex(),
-        prior_rates={
-            f"{d.dataset.name}/{metric.name}": d.prior_rates[i].tolist()
-            for d in plan.datasets
-            for i, metric in enumerate(d.metrics)
-        },
-    )
-
-
-def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset]) -> TierPlan:
-    """The plan that `freeze` wrote, whatever has changed in the log or the datasets since."""
-    by_name = {item.name: item for item in analysis}
-    sizes = [len(by_name[f.name].metrics) * len(f.slices) for f in frozen.datasets]
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(frozen.powered), dtype=np.uint8), count=sum(sizes)).astype(
-        np.bool_
-    )
-    plans = []
-    offset = 0
-    for f, size in zip(frozen.datasets, sizes, strict=True):
-        item = by_name[f.name]
-        shape = (len(item.metrics), len(f.slices))
-        plans.append(
-            DatasetPlan(
-                dataset=datasets[f.name],
-                metrics=tuple(_metric_plan(item.name, m) for m in item.metrics),
-                expect=tuple(item.expect),
-                slices=tuple(f.slices),
-                reserved_slots=f.reserved_slots,
-                prior_rates=np.array([frozen.prior_rates[f"{f.name}/{m.name}"] for m in item.metrics]).reshape(shape),
-                powered=bits[offset : offset + size].reshape(shape),
-            )
-        )
-        offset += size
-    return TierPlan(
-        alpha=frozen.alpha,
-        datasets=tuple(plans),
-        copies=frozen.copies,
-        copy_seconds=frozen.copy_seconds,
-        first_block_start=frozen.first_block_start,
-    )
-
-
-def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
-    """Whether a known change (``Ignore``) covers the slice: it or a part of it."""
-    values = parse_slice_key(key)
-    return any(
-        e.change == "Ignore" and e.metric == metric and all(values.get(d) == v for d, v in e.slice.items())
-        for e in expect
-    )
-
-
-def _metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:
-    try:
-        registry.get(spec.name)
-    except registry.UnknownMetricError as e:
-        raise PlanError(
-            f"dataset {dataset!r}: metric {spec.name!r} is unknown",
-            f"use one of {', '.join(registry.names())}",
-            reason=Reason.UNKNOWN_METRIC,
-        ) from e
+    Raises:
+        PlanError: it does not exist.
+    """
+    known_metric(dataset, spec.name)
     margin = spec.margin
     half = Margin(
         absolute=None if margin.absolute is None else margin.absolute / 2,
@@ -248,32 +196,47 @@ def _metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:
 
 
 def _plan_dataset(
-    analysis: DatasetAnalysis, dataset: Dataset, history: Cells | None, *, expected: float, candidate_share: float
+    analysis: DatasetAnalysis,
+    dataset: Dataset,
+    history: Cells | None,
+    shares: tuple[float, float],
+    spread: Spread | None,
 ) -> DatasetPlan:
-    metrics = tuple(_metric_plan(analysis.name, m) for m in analysis.metrics)
-    slices, counts, before = seen_before(history)
-    priors, powered = [], []
-    for plan in metrics:
-        metric = registry.get(plan.name)
-        n = metric.n_bad(counts)[0].sum(axis=-1) * expected  # both arms together
-        before_n, before_bad = (x.astype(np.float64) for x in metric.n_bad(before))
-        whole = (before_bad[0] + 0.5) / (before_n[0] + 1) if before_n[0] > 0 else DEFAULT_RATE
-        # A small slice borrows from the whole; three digits keep the status small and the round trip exact.
-        rate = np.array([float(f"{r:.3g}") for r in (before_bad + 10 * whole) / (before_n + 10)])
-        window_n, window_bad = (x[..., BASELINE].astype(np.float64) for x in metric.n_bad(counts))
-        overall = (window_bad[0] + 0.5) / (window_n[0] + 1) if window_n[0] > 0 else DEFAULT_RATE
-        usual = (window_bad + 10 * overall) / (window_n + 10)
-        ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in slices])
-        gap = absolute_gap(plan.margin, usual)
-        strong = power.powered(n * candidate_share, n * (1 - candidate_share), usual, gap)
-        priors.append(rate)
-        powered.append(strong & ~ignored)
+    metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
+    past = past_of(dataset, history, wished_slices(analysis.expect))
+    phi = _phi(spread, past.slices, len(metrics))
+    priors, powered, points = [], [], []
+    for row, plan in enumerate(metrics):
+        metric = metric_for(plan.name, dataset.spec)
+        halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
+        ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
+        known = powering.of_metric(metric, dataset, past, plan.margin, halves, shares, phi[row, :-1])
+        priors.append(known.prior)
+        powered.append(known.powered & ~ignored)
+        points.append(known.points)
     return DatasetPlan(
         dataset=dataset,
         metrics=metrics,
         expect=tuple(analysis.expect),
-        slices=slices,
-        reserved_slots=reserved_slots(dataset, len(slices)),
+        slices=past.slices,
+        reserved_slots=reserved_slots(dataset, past.seen),
         prior_rates=np.stack(priors),
         powered=np.stack(powered),
+        phi=phi,
+        sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
+        phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
+        pods=0 if spread is None else spread.pods,
+        points=tuple(points),
     )
+
+
+def _phi(spread: Spread | None, slices: Sequence[str], metrics: int) -> FloatArray:
+    """φ (metrics, slices + 1): the last for slices that come later, of which nothing is known."""
+    if spread is None:
+        return np.ones((metrics, len(slices) + 1))
+    return np.maximum(_short(spread.phi_for([*slices, _LATER])), 1.0)
+
+
+def _short(values: FloatArray) -> FloatArray:
+    """Three digits, so that the status stays small and the round trip is exact."""
+    return np.array([float(f"{x:.3g}") for x in values.ravel().tolist()]).reshape(values.shape)

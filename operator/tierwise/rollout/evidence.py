@@ -49,10 +49,17 @@ def _verdict(result: Result) -> SliceVerdict:
         candidate_bad=result.candidate.bad,
         baseline_n=result.baseline.n,
         baseline_bad=result.baseline.bad,
+        candidate_value=_rounded(result.candidate_value),
+        baseline_value=_rounded(result.baseline_value),
         difference=_rounded(result.difference),
         interval=None if result.interval is None else [round(bound, 6) for bound in result.interval],
         log10_e=_rounded(result.log10_e),
         labels_needed=result.labels_needed,
+        flagged=result.flagged,
+        test=result.test,
+        control=result.control,
+        phi=result.phi,
+        sigma_pod=result.sigma_pod,
     )
 
 

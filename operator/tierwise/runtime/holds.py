@@ -8,7 +8,7 @@ from tierwise.api.modelrollout import Frozen, ModelRolloutSpec
 from tierwise.api.names import Reason
 from tierwise.metrics import registry
 from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.plan import config_hash
+from tierwise.monitoring.freezing import config_hash
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.errors import SpecError

@@ -17,10 +17,11 @@ from tierwise.monitoring.answers import cells_of
 from tierwise.monitoring.cells import Cells, Dataset, Scope
 from tierwise.monitoring.controls import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.evidence import Evidence, begin, fold
+from tierwise.monitoring.freezing import config_hash, freeze, thaw
 from tierwise.monitoring.freshness import STALE_SECONDS, stale
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, plan_tier, thaw
+from tierwise.monitoring.plan import PlanError, alpha_of_tier, plan_tier
 from tierwise.rollout.blocks import SharedBlock, blocks_until
 from tierwise.rollout.exposure import exposure_fraction
 from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView

@@ -36,6 +36,27 @@ def e_bh(log_e: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses
     return named
 
 
+def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses: int) -> BoolArray:
+    """Holm's procedure on p = 1/sup E with weights: which hypotheses are flagged; P(any true null ever is) ≤ α.
+
+    In order of w·sup E, each is compared with the weight that is left over α: for the first that is the decision's own
+    K/α. Hypotheses of log weight −inf are never flagged, and their weight stays in what is left. As sup E only grows, a
+    flag stays.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979,
+    weighted as in its section 5; P(sup E ≥ 1/p) ≤ p (Ville).
+    """
+    weighted = log_sup + log_weights
+    order = np.argsort(-weighted, kind="stable")
+    weights = np.exp(log_weights[order])
+    left = hypotheses - np.concatenate([[0.0], np.cumsum(weights)[:-1]])
+    passing = weighted[order] >= np.log(np.maximum(left, 1e-300) / alpha)
+    flagged = np.zeros(len(order), dtype=np.bool_)
+    first_miss = int(np.argmin(passing)) if not passing.all() else len(order)
+    flagged[order[:first_miss]] = True
+    return flagged
+
+
 def level_weights(levels: npt.NDArray[np.int64], reserved: int) -> FloatArray:
     """Weights of mean one for slices (count,) by number of dimensions, then `reserved` unnamed slots of weight one.
 

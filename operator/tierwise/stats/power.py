@@ -17,47 +17,67 @@ def harmonic(na: FloatArray, nb: FloatArray) -> FloatArray:
     return np.asarray(2 * na * nb / np.maximum(na + nb, 1e-300))
 
 
-def needed_per_arm(rate: FloatArray, gap: FloatArray, *, phi: float = 1.0) -> FloatArray:
+def needed_per_arm(rate: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0) -> FloatArray:
     """Fewest observations per arm at which a truly equal candidate is expected to be shown non-inferior.
 
     `gap` is the margin as a difference of rates at the baseline's `rate`; infinite where it is zero.
     """
+    return needed_of_spread(rate * (1 - rate), gap, phi=phi)
+
+
+def needed_of_spread(spread: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0) -> FloatArray:
+    """The same for a value whose observations have the variance `spread`; NaN where it is not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(phi * 4 * rate * (1 - rate) * np.log(PASS_AT) / np.square(np.maximum(gap, 0.0)))
+        return np.asarray(phi * 4 * spread * np.log(PASS_AT) / np.square(np.maximum(gap, 0.0)))
 
 
-def powered(na: FloatArray, nb: FloatArray, rate: FloatArray, gap: FloatArray, *, phi: float = 1.0) -> BoolArray:
+def powered(
+    na: FloatArray, nb: FloatArray, rate: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0
+) -> BoolArray:
     """Which hypotheses must be non-inferior before promotion, decided on expected counts before the start."""
     need = POWER_FACTOR * needed_per_arm(rate, gap, phi=phi)
     return np.asarray((gap > 0) & (harmonic(na, nb) >= np.maximum(need, 1.0)))
 
 
-def smallest_detectable(counts: FloatArray, gap: FloatArray, log_threshold: FloatArray) -> FloatArray:
-    """The smallest true difference of rates (candidate − baseline) that these counts (4, H) would have shown.
+def powered_by_variance(variance: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0) -> BoolArray:
+    """The same for an estimate: `variance` is expected of the difference at the end, NaN where it cannot be told."""
+    with np.errstate(invalid="ignore"):
+        needed = POWER_FACTOR * 2 * np.log(PASS_AT) * phi * variance
+        return np.asarray((gap > 0) & (variance > 0) & (np.square(gap) >= needed))
 
-    `gap` is the tolerance as a difference of rates and `log_threshold` ln(K/(w·α)). NaN when an arm is empty.
-    Approximate: the best attainable log e-value is d²/(2V).
+
+def smallest_detectable(
+    variance: FloatArray, gap: FloatArray, log_threshold: FloatArray, most: FloatArray | float = 1.0
+) -> FloatArray:
+    """The smallest true difference for the worse that would have been shown, where a difference has `variance` (H,).
+
+    `gap` is the tolerance as a difference and `log_threshold` ln(K/(w·α)); no difference exceeds `most`. NaN where the
+    variance is. Approximate: the best attainable log e-value is d²/(2V).
     """
-    na, _, nb, kb = counts
-    some = (na > 0) & (nb > 0)
-    rate = (kb + 0.5) / (nb + 1)
-    variance = rate * (1 - rate) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
-    return np.where(some, np.minimum(gap + np.sqrt(2 * variance * log_threshold), 1.0), np.nan)
+    return np.asarray(np.minimum(gap + np.sqrt(2 * variance * log_threshold), most))
 
 
-def labels_needed(counts: FloatArray, rate: FloatArray, gap: FloatArray, log_e: FloatArray) -> FloatArray:
+def labels_needed(
+    na: FloatArray,
+    nb: FloatArray,
+    spread: FloatArray,
+    gap: FloatArray,
+    log_e: FloatArray,
+    *,
+    phi: FloatArray | float = 1.0,
+) -> FloatArray:
     """Observations still needed, in both arms together at their present proportion, until non-inferiority is expected.
 
-    From the growth of `log_e` so far where it says something (over 1), else as for a truly equal candidate. NaN where
-    nothing can be said: margin zero, or more observations than an equal candidate would need.
+    `spread` is the variance of one observation. From the growth of `log_e` so far where it says something (over 1),
+    else as for a truly equal candidate. NaN where nothing can be said: margin zero, a spread that is not known, or more
+    observations than an equal candidate would need.
     """
-    na, _, nb, _ = counts
     total = na + nb
     goal = np.log(PASS_AT)
     growing = (log_e > 1.0) & (total > 0)
     by_growth = total * (goal / np.where(growing, log_e, 1.0) - 1.0)
     have = harmonic(na, nb)
-    need = needed_per_arm(rate, gap)
+    need = needed_of_spread(spread, gap, phi=phi)
     # Without rows yet the arms are taken as equal.
     scale = np.where(have > 0, total / np.where(have > 0, have, 1.0), 2.0)
     equal = np.where(need > have, (need - have) * scale, np.nan)

@@ -3,6 +3,7 @@ import math
 import numpy as np
 
 from tierwise.monitoring.culprits import Named, shortest_list
+from tierwise.monitoring.strength import Strength
 from tierwise.stats.betting import growth
 
 NEEDED = math.log(4000)
@@ -12,14 +13,22 @@ def counts_of(n, rate_candidate, rate_baseline):
     return np.array([n, n * rate_candidate, n, n * rate_baseline], dtype=float)
 
 
-def named(key, counts):
-    evidence = float(growth(counts[:, None], np.ones(1), np.zeros(1))[0])
-    return Named(key, evidence, ratio=1.0, delta=0.0, needed=NEEDED)
+def strength(counts):
+    keys = list(counts)
+
+    def of(_, parts):
+        rows = [sum((sign * counts[keys[slot]] for sign, slot in part), np.zeros(4)) for part in parts]
+        empty = [row[0] <= 0 or row[2] <= 0 for row in rows]
+        grown = [0.0 if e else growth(r[:, None], np.ones(1), np.zeros(1))[0] for e, r in zip(empty, rows, strict=True)]
+        return np.array(grown)
+
+    return Strength({key: slot for slot, key in enumerate(keys)}, of)
 
 
 def listed(counts, complete=()):
-    every = [named(key, c) for key, c in counts.items()]
-    return shortest_list([n for n in every if n.log_e >= NEEDED], counts, complete)
+    evidence = strength(counts).of([], [[(1, slot)] for slot in range(len(counts))])
+    every = [Named(key, float(e), needed=NEEDED) for key, e in zip(counts, evidence, strict=True)]
+    return shortest_list([n for n in every if n.log_e >= NEEDED], strength(counts), complete)
 
 
 def test_a_combination_that_never_occurs_is_no_unseen_overlap():
@@ -53,12 +62,12 @@ def test_a_uniform_regression_is_the_whole():
 
 def test_late_onset_with_little_evidence_in_the_totals_is_still_listed():
     counts = {"carrier=HA": counts_of(10_000, 0.051, 0.05)}
-    late = Named("carrier=HA", NEEDED + 1, ratio=1.0, delta=0.0, needed=NEEDED)
-    assert shortest_list([late], counts).keys == ("carrier=HA",)
+    late = Named("carrier=HA", NEEDED + 1, needed=NEEDED)
+    assert shortest_list([late], strength(counts)).keys == ("carrier=HA",)
 
 
 def test_a_slice_named_by_e_bh_alone_is_listed():
     """e-BH names with less evidence than the decision needs, when another metric already has it."""
-    weak = Named("carrier=HA", NEEDED - 1, ratio=1.0, delta=0.0, needed=NEEDED)
-    assert shortest_list([weak], {"carrier=HA": counts_of(1000, 0.09, 0.05)}).keys == ("carrier=HA",)
-    assert shortest_list([], {}).keys == ()
+    weak = Named("carrier=HA", NEEDED - 1, needed=NEEDED)
+    assert shortest_list([weak], strength({"carrier=HA": counts_of(1000, 0.09, 0.05)})).keys == ("carrier=HA",)
+    assert shortest_list([], strength({})).keys == ()

@@ -69,9 +69,9 @@ def test_an_evidence_is_never_changed_by_folding_on():
     cells = some_cells(np.random.default_rng(4), EVEN)
     plan = a_plan(an_analysis(), before_the_rollout(cells))
     first = folded(plan, part(cells, 0, 10))
-    before = first.regression.tobytes(), first.pending.tobytes(), first.counts[0].tobytes()
+    before = first.bets.regression.tobytes(), first.bets.pending.tobytes(), first.counts[0].tobytes()
     fold(first, {"flights": part(cells, 10, 20)}, np.full(10, 0.5))
-    assert (first.regression.tobytes(), first.pending.tobytes(), first.counts[0].tobytes()) == before
+    assert (first.bets.regression.tobytes(), first.bets.pending.tobytes(), first.counts[0].tobytes()) == before
 
 
 def test_nothing_is_folded_after_the_decision_to_roll_back():
@@ -80,7 +80,7 @@ def test_nothing_is_folded_after_the_decision_to_roll_back():
     evidence = folded(plan, cells)
     stop = next(i for i, b in enumerate(cells.blocks) if b.end == evidence.stopped_at)
     at_stop = folded(plan, part(cells, 0, stop + 1))
-    assert at_stop.regression.tobytes() == evidence.regression.tobytes()
+    assert at_stop.bets.regression.tobytes() == evidence.bets.regression.tobytes()
     assert evidence.blocks == 30
     assert evidence.until == cells.blocks[-1].end
     assert judge(evidence).regressed
@@ -90,7 +90,7 @@ def test_small_blocks_are_kept_for_later_and_not_lost():
     cells = some_cells(np.random.default_rng(4), {"carrier=HA": (0.01, 0.3)}, blocks=200, per_block=2)
     plan = a_plan(an_analysis(), None)
     evidence = folded(plan, cells)
-    assert (evidence.past + evidence.pending)[0, 0] > 100
+    assert evidence.bets.counts[0, 0] > 100
     assert evidence.stopped_at is not None
 
 
@@ -132,9 +132,9 @@ def test_copies_begin_by_the_clock_of_the_blocks():
     cells = some_cells(np.random.default_rng(4), EVEN, blocks=10, seconds=1800)
     plan = a_plan(an_analysis(), None, hours=3)
     assert plan.copies == 3
-    assert len(folded(plan, part(cells, 0, 2)).late) == 0
-    assert len(folded(plan, part(cells, 0, 3)).late) == 1
-    assert len(folded(plan, cells).late) == 2
+    assert len(folded(plan, part(cells, 0, 2)).bets.late) == 0
+    assert len(folded(plan, part(cells, 0, 3)).bets.late) == 1
+    assert len(folded(plan, cells).bets.late) == 2
 
 
 def test_late_onset_is_found_soon_after_hours_without_difference():

@@ -152,7 +152,7 @@ def test_a_wanted_improvement_that_does_not_come_is_noted():
     expect = [{"slice": {"carrier": "HA"}, "metric": "error-rate"}]
     assert any("HA" in n for n in judged(EVEN, analysis=an_analysis(expect=expect)).notes)
     better = EVEN | {"carrier=HA": (0.3, 0.1)}
-    assert judged(better, analysis=an_analysis(expect=expect), blocks=40).notes == ()
+    assert not any("HA" in n for n in judged(better, analysis=an_analysis(expect=expect), blocks=40).notes)
 
 
 def test_culprit_pair_explains_its_dimensions_and_the_whole():

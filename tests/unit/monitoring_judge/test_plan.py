@@ -14,7 +14,8 @@ from tests.unit.monitoring_judge.builders import (
 )
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.names import Reason
-from tierwise.monitoring.plan import PlanError, alpha_of_tier, config_hash, freeze, groupings_of, thaw
+from tierwise.monitoring.freezing import config_hash, freeze, thaw
+from tierwise.monitoring.plan import PlanError, alpha_of_tier, groupings_of
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
 
@@ -35,6 +36,9 @@ def test_plan_survives_freezing_to_the_last_bit():
         assert (one.dataset, one.expect) == (two.dataset, two.expect)
         assert one.prior_rates.tobytes() == two.prior_rates.tobytes()
         assert one.powered.tobytes() == two.powered.tobytes()
+        assert one.phi.tobytes() == two.phi.tobytes()
+        assert one.sigma_pod.tobytes() == two.sigma_pod.tobytes()
+        assert (one.phi_split, one.pods, one.points) == (two.phi_split, two.pods, two.points)
 
 
 def test_slices_are_the_whole_then_by_level_then_by_name():
@@ -93,7 +97,7 @@ def test_default_slices_are_each_dimension_alone_and_combinations_are_sorted():
     ("analysis", "reason", "names"),
     [
         (an_analysis(slices=("airline",)), Reason.UNKNOWN_DIMENSION, "carrier, origin, hour"),
-        (an_analysis(metrics=("acuracy",)), Reason.UNKNOWN_METRIC, "accuracy, error-rate"),
+        (an_analysis(metrics=("acuracy",)), Reason.UNKNOWN_METRIC, "accuracy, auc"),
         (an_analysis(expect=[{"slice": {"air": "x"}, "metric": "error-rate"}]), Reason.UNKNOWN_DIMENSION, "carrier"),
         (an_analysis(expect=[{"slice": {"hour": "1"}, "metric": "recall"}]), Reason.UNKNOWN_METRIC, "error-rate"),
     ],

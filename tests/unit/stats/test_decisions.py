@@ -87,18 +87,19 @@ def test_powered_rule_by_hand():
 
 def test_labels_needed_shrinks_with_labels_and_is_unknown_without_margin():
     rate, gap, none = np.array([0.05]), np.array([0.01]), np.zeros(1)
-    few = power.labels_needed(np.array([[100.0], [5], [100], [5]]), rate, gap, none)
-    more = power.labels_needed(np.array([[900.0], [45], [900], [45]]), rate, gap, none)
+    spread, few_rows, more_rows = rate * (1 - rate), np.array([100.0]), np.array([900.0])
+    few = power.labels_needed(few_rows, few_rows, spread, gap, none)
+    more = power.labels_needed(more_rows, more_rows, spread, gap, none)
     assert few[0] - more[0] == pytest.approx(1600)
-    assert np.isnan(power.labels_needed(np.array([[100.0], [5], [100], [5]]), rate, none, none))[0]
-    assert power.labels_needed(np.zeros((4, 1)), rate, gap, none)[0] > 0
-    half_way = power.labels_needed(np.array([[900.0], [45], [900], [45]]), rate, gap, np.array([math.log(20) / 2]))
+    assert np.isnan(power.labels_needed(few_rows, few_rows, spread, none, none))[0]
+    assert power.labels_needed(none, none, spread, gap, none)[0] > 0
+    half_way = power.labels_needed(more_rows, more_rows, spread, gap, np.array([math.log(20) / 2]))
     assert half_way[0] == pytest.approx(1800)
 
 
 def test_smallest_detectable_drop_falls_with_observations():
-    counts = np.array([[100, 5, 100, 5], [10_000, 500, 10_000, 500], [0, 0, 10, 1]], dtype=float).T
-    found = power.smallest_detectable(counts, np.full(3, 0.005), np.full(3, math.log(4000)))
+    variance = 0.05 * 0.95 * 2 / np.array([100, 10_000, np.nan])
+    found = power.smallest_detectable(variance, np.full(3, 0.005), np.full(3, math.log(4000)))
     assert found[0] > found[1] > 0.005
     assert np.isnan(found[2])
 

@@ -1,0 +1,58 @@
+"""Changes that are wanted or known in a slice: what they take out of the decision, and ranges in place of margins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tierwise.api.slices import parse_slice_key, slice_key
+from tierwise.api.strategy import Expectation
+
+
+def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
+    """Whether a known change (``Ignore``) covers the slice: it or a part of it."""
+    return bool(_covering(expect, metric, parse_slice_key(key), "Ignore"))
+
+
+def ignored_slots(expect: Sequence[Expectation], metric: str, keys: Sequence[str], *, known: int) -> list[bool]:
+    """Which slices are left out: under a known change, or a late part (from `known` on) of one with a wanted range."""
+    if not any(wish.metric == metric for wish in expect):
+        return [False] * len(keys)
+    out = []
+    for slot, key in enumerate(keys):
+        values = parse_slice_key(key)
+        is_late = slot >= known and bool(_covering(expect, metric, values, "Within"))
+        out.append(is_late or bool(_covering(expect, metric, values, "Ignore")))
+    return out
+
+
+def ranges(expect: Sequence[Expectation], metric: str, keys: Sequence[str]) -> dict[int, Expectation]:
+    """The wanted range by slot: of the slice itself and of its parts; of several the one with most dimensions."""
+    if not any(wish.metric == metric and wish.change == "Within" for wish in expect):
+        return {}
+    out = {}
+    for slot, key in enumerate(keys):
+        found = _covering(expect, metric, parse_slice_key(key), "Within")
+        if found:
+            out[slot] = max(found, key=lambda wish: len(wish.slice))
+    return out
+
+
+def range_width(wish: Expectation) -> float:
+    """How wide a wanted range is."""
+    assert wish.within is not None
+    return wish.within.max - wish.within.min
+
+
+def wished_slices(expect: Sequence[Expectation]) -> tuple[str, ...]:
+    """Keys of slices that must have a place of their own, seen before or not."""
+    return tuple(dict.fromkeys(slice_key(wish.slice) for wish in expect if wish.change != "Ignore"))
+
+
+def _covering(expect: Sequence[Expectation], metric: str, values: Mapping[str, str], change: str) -> list[Expectation]:
+    return [
+        wish
+        for wish in expect
+        if wish.change == change
+        and wish.metric == metric
+        and all(values.get(dimension) == value for dimension, value in wish.slice.items())
+    ]
