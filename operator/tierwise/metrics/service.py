@@ -35,7 +35,7 @@ def _latency_over(parameter: str) -> Metric:
         Needs(
             labels=False,
             sums=_sums(
-                name, known="ifNull(isFinite(toFloat64({latency})), 0)", bad=f"ifNull({{latency}} > {limit!r}, 0)"
+                name, known="ifNull(NOT isNaN(toFloat64({latency})), 0)", bad=f"ifNull({{latency}} > {limit!r}, 0)"
             ),
             columns=("latency",),
         ),
