@@ -131,6 +131,10 @@ class ClickHouseStore:
 
         return self._values.read(log, scope, Block(blocks[0].start, blocks[-1].end), read)
 
+    def kept(self, dataset: Dataset, scope: Scope, window: Block) -> Kept:
+        """The values of dimensions with too many that a read of this window counts by name."""
+        return self._values.kept(self._log(dataset), scope, window)
+
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
         """Counts by bin."""
         log = self._log(dataset)

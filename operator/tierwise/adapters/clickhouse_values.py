@@ -63,6 +63,10 @@ class CountedValues:
             reason=Reason.QUERY_OVER_LIMITS,
         )
 
+    def kept(self, log: Log, scope: Scope, window: Block) -> Kept:
+        """The values that are counted by name; of a dimension with few values all are, and it is not listed."""
+        return self._kept(log, scope, window, frozenset(name for g in log.dataset.groupings for name in g))
+
     def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:
         """The values that are counted by name, of the dimensions that may have more than their maxValues."""
         if not wide:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse_values import built
 from tierwise.adapters.recorded_file import load_file
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
+from tierwise.monitoring.asked import Asked, Asking, asked
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.decode import texts
 from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
+from tierwise.monitoring.received import Received, Sources
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.survey import survey_query
 from tierwise.runtime.errors import SpecError, StoreError
@@ -106,9 +109,25 @@ class RecordedStore:
         """As PredictionStore."""
         return self._store.count_invalid(dataset, scope, window, now)
 
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """As PredictionStore."""
+        return self._store.read_received(dataset, scope, window)
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
+        """As PredictionStore."""
+        return self._store.read_sources(dataset, scope, window)
+
     def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
         """The query of a look at these blocks."""
         return cells_query(self._log(dataset), scope, blocks)
+
+    def asked(
+        self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], kinds: Sequence[str], now: datetime
+    ) -> tuple[Asked, ...]:
+        """Queries at these blocks by kind, as they are sent, also with the values that dimensions keep."""
+        kept = self._store.kept(dataset, scope, Block(blocks[0].start, blocks[-1].end))
+        at = Asking(self._log(dataset), scope, blocks, now, kept)
+        return built(dataset, lambda: asked(at, kinds))
 
     def hash_of(self, dataset: Dataset) -> str:
         """As `ml_performance.config_hash`, in hex."""

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyze": ("Judge without a cluster", "Compare two versions in a prediction log, slice by slice."),
     "plan": ("Judge without a cluster", "How long tiers must run to see a given drop in a given slice."),
     "metrics": ("Judge without a cluster", "What can be measured, how it is tested, and what it needs."),
+    "query": ("Judge without a cluster", "Print the exact SQL of a dataset and window."),
     "lint": ("Judge without a cluster", "Check manifests: which key at which line is wrong."),
     "demo": ("Run", "Roll a worse and a better model out on real flights, on this machine."),
     "local": ("Run", "A local Kubernetes control plane: up, status, kubeconfig, down."),
