@@ -90,12 +90,6 @@ def test_a_dataset_that_a_person_must_change_says_so(store, spec, reason):
     assert error.reason is reason, error
 
 
-def test_a_scale_of_a_later_version_is_not_ignored(store):
-    with pytest.raises(SpecError) as error:
-        store.check(a_dataset(scale=Scale(kind="Classes")))
-    assert error.value.reason is Reason.NOT_SUPPORTED
-
-
 def test_a_dictionary_that_is_missing_is_told(store):
     error = refused(store, a_dataset(dimensions=[Dimension(name="carrier", expression="dictGet('no_such', 'a', 1)")]))
     assert "no_such" in error.message

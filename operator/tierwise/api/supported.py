@@ -34,9 +34,7 @@ def unsupported_features(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> l
 
 def unsupported(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[Unsupported]:
     """The same with the paths apart, in the order of the object."""
-    if isinstance(spec, MonitoringDatasetSpec):
-        return list(_of_dataset(spec))
-    return list(_of_deployment(spec))
+    return [] if isinstance(spec, MonitoringDatasetSpec) else list(_of_deployment(spec))
 
 
 def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Unsupported]:
@@ -63,8 +61,3 @@ def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
         fact = "a tier in another cluster is not supported yet"
         yield Unsupported((*path, "cluster"), fact, "remove it; run one ModelDeployment in each cluster")
 
-
-def _of_dataset(spec: MonitoringDatasetSpec) -> Iterator[Unsupported]:
-    if spec.scale.kind in ("Classes", "None"):
-        fact = f"scale {spec.scale.kind} is not supported yet"
-        yield Unsupported(("spec", "scale", "kind"), fact, "use Linear, Logit or Log")

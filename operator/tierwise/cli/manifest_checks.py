@@ -104,6 +104,12 @@ def _check_dataset(document: Document, spec: MonitoringDatasetSpec) -> Iterator[
     for index, dimension in enumerate(spec.dimensions):
         path = ("spec", "dimensions", index, "expression")
         yield from _refusal(document, path, guard_expression, dimension.expression)
+    for index, value in enumerate(spec.values):
+        yield from _refusal(document, ("spec", "values", index, "expression"), guard_expression, value.expression)
+    for index, source in enumerate(spec.labels.sources if spec.labels is not None else ()):
+        if source.where is not None:
+            path = ("spec", "labels", "sources", index, "where")
+            yield from _refusal(document, path, guard_expression, source.where)
 
 
 def _refusal(document: Document, path: KeyPath, guard: Any, sql: str) -> Iterator[Problem]:  # noqa: ANN401  # a guard
@@ -129,14 +135,23 @@ def _check_deployment(
     here = {name: spec for (namespace, name), spec in datasets.items() if namespace == _namespace(document)}
     for index, analysis in enumerate(spec.analysis.datasets):
         place: KeyPath = ("spec", "analysis", "datasets", index)
-        yield from _check_metrics(document, place, analysis)
-        dataset = here.get(analysis.name)
-        if dataset is not None:
-            yield from _check_dimensions(document, place, analysis, dataset)
-        elif here:
-            # Some datasets are here and this one is not: most likely a typing error.
-            fact = f"no MonitoringDataset {analysis.name!r} in these files; use {' or '.join(here)}, or add its file"
-            yield document.problem((*place, "name"), fact)
+        yield from _check_analysis(document, place, "name", analysis, here)
+    if spec.analysis.pre_release is not None:
+        place = ("spec", "analysis", "preRelease")
+        yield from _check_analysis(document, place, "dataset", spec.analysis.pre_release.analysis, here)
+
+
+def _check_analysis(
+    document: Document, place: KeyPath, key: str, analysis: DatasetAnalysis, here: dict[str, MonitoringDatasetSpec]
+) -> Iterator[Problem]:
+    yield from _check_metrics(document, place, analysis)
+    dataset = here.get(analysis.name)
+    if dataset is not None:
+        yield from _check_dimensions(document, place, analysis, dataset)
+    elif here:
+        # Some datasets are here and this one is not: most likely a typing error.
+        fact = f"no MonitoringDataset {analysis.name!r} in these files; use {' or '.join(here)}, or add its file"
+        yield document.problem((*place, key), fact)
 
 
 def _check_metrics(document: Document, path: KeyPath, analysis: DatasetAnalysis) -> Iterator[Problem]:

@@ -61,7 +61,14 @@ class Log:
         name = getattr(self.spec.columns, role)
         if name is None:
             raise Refused(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
-        return self.named(name, f"columns.{_camel(role)}")
+        column = self.named(name, f"columns.{_camel(role)}")
+        if role == "time" and "DateTime" not in self.source.columns[name]:
+            # A Date has no hours to cut blocks by, and text or a number no time zone.
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the time {name!r} is {self.source.columns[name]}, not a time",
+                "set spec.columns.time to a DateTime or DateTime64 column, or convert it in spec.query",
+            )
+        return column
 
     def named(self, name: str, field: str) -> str:
         """A column by its own name, quoted, as a field of the spec gives it.

@@ -60,7 +60,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
             "time": analysis.invalid.time,
             "version": analysis.invalid.version,
         },
-        "notes": list(dict.fromkeys(note for tier in analysis.tiers for note in tier.judgement.notes)),
+        "notes": list(dict.fromkeys([*analysis.notes, *(n for tier in analysis.tiers for n in tier.judgement.notes)])),
         "queries": [
             {
                 "dataset": query.dataset,

@@ -49,6 +49,7 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
                 style="dim",
             )
         )
+    parts += [Text(note, style="dim") for note in analysis.notes]
     return Group(*parts)
 
 

@@ -25,6 +25,7 @@ from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.runtime.arrival import source_notes, too_little_recorded
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 
@@ -90,6 +91,7 @@ class Analysis:
     tiers: tuple[TierAnalysis, ...]
     invalid: Invalid
     queries: tuple[AskedQuery, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 def analyze(
@@ -134,6 +136,7 @@ def analyze(
             version=sum(found.version for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
+        notes=source_notes(log, datasets, scope, folded),
     )
 
 
@@ -235,7 +238,8 @@ def _tier(
         if evidence.stopped_at is not None:
             break
     judgement = judge(evidence)
-    unavailable = _unavailable(judgement, tier)
+    read = Block(blocks[0].start, evidence.stopped_at or blocks[-1].end)
+    unavailable = _unavailable(judgement, tier) or too_little_recorded(log, datasets, scope, read, judgement)
     return TierAnalysis(tier.name, plan, judgement, gate(Situation(unavailable=unavailable, judgement=judgement)))
 
 

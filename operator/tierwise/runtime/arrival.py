@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Scope
+from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.monitoring.freshness import received_window, withheld
 from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.received import Sources
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
+from tierwise.runtime.recorded import RecordedLog
 
 
 def too_little(
@@ -28,3 +30,41 @@ def too_little(
         if held is not None and not (judged.regressed and held.reason is Reason.TOO_FEW_ROWS):
             return JudgementUnavailable(held.reason, held.message)
     return None
+
+
+def too_little_recorded(
+    log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block, judged: Judgement
+) -> JudgementUnavailable | None:
+    """As `too_little`, of a recorded window; rows logged twice are looked for in all of it."""
+    for dataset in datasets:
+        asked = received_window(dataset, window.end)
+        if asked is None:
+            continue
+        whole = dataset.spec.volume is None
+        held = withheld(dataset, log.read_received(dataset, scope, window if whole else asked))
+        if held is not None and not (judged.regressed and held.reason is Reason.TOO_FEW_ROWS):
+            return JudgementUnavailable(held.reason, held.message)
+    return None
+
+
+def source_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
+    """One line per source of labels and per pair that both know rows, for datasets with several sources."""
+    notes: list[str] = []
+    for dataset in datasets:
+        sources = log.read_sources(dataset, scope, window)
+        if sources is not None:
+            notes += [f"dataset {dataset.name!r}: {line}" for line in _lines(sources)]
+    return tuple(notes)
+
+
+def _lines(sources: Sources) -> list[str]:
+    lines = [
+        f"label source {says.name!r} labels {says.labels} rows and decides {says.decides}" for says in sources.sources
+    ]
+    lines += [
+        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
+        f"({pair.share:.1%})"
+        for pair in sources.conflicts
+        if pair.both
+    ]
+    return lines

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.query import Query
+from tierwise.monitoring.received import Received, Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,14 @@ class RecordedLog(Protocol):
         ...
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
+        """As PredictionStore."""
+        ...
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """As PredictionStore."""
+        ...
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
         """As PredictionStore."""
         ...
 

@@ -109,12 +109,25 @@ def test_features_of_later_releases_are_named_with_what_to_do():
     assert found[0] == "spec.delivery.type: delivery by ConfigMap is not supported yet; use PodTemplate"
 
 
-@pytest.mark.parametrize("scale", ["Classes", "None"])
-def test_scales_of_later_releases_are_named(scale: str):
-    data = with_value(monitoring_dataset(), ("spec", "scale", "kind"), scale)
-    assert unsupported_features(MonitoringDatasetSpec.model_validate(data["spec"])) == [
-        f"spec.scale.kind: scale {scale} is not supported yet; use Linear, Logit or Log"
+def test_fields_of_a_dataset_that_came_later_are_written_only_when_they_are_set():
+    """Hashes of datasets that exist rest on what is written."""
+    plain = MonitoringDatasetSpec(table="t").model_dump(mode="json", by_alias=True)
+    assert list(plain) == [
+        *("store", "table", "query", "columns", "where", "maturity", "threshold", "positive", "domain", "scale"),
+        "dimensions",
     ]
+    assert list(plain["columns"]) == [
+        *("time", "model", "version", "commit", "tier", "pod", "score", "label", "labelledAt")
+    ]
+    full = monitoring_dataset()["spec"]
+    assert MonitoringDatasetSpec.model_validate(full).to_wire() == full
+
+
+def test_a_metric_has_its_own_threshold_or_the_datasets():
+    spec = MonitoringDatasetSpec.model_validate(
+        {"table": "t", "threshold": 0.3, "thresholds": [{"metric": "recall", "threshold": 0.9}]}
+    )
+    assert (spec.threshold_of("recall"), spec.threshold_of("precision")) == (0.9, 0.3)
 
 
 def test_a_plain_deployment_asks_for_nothing_unsupported():

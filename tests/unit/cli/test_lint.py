@@ -103,7 +103,26 @@ def test_a_right_manifest_passes(tmp_path: Path):
             "  notify: [{webhook: {urlSecret: {name: a, key: b}}}]\n  analysis:",
             "17: spec.notify: webhooks",
         ),
-        ("table: requests", "table: requests\n  scale: {kind: Classes}", "31: spec.scale.kind: scale Classes is not"),
+        (
+            "table: requests",
+            "table: requests\n  scale: {kind: Classes}",
+            "29: spec.classes: classes are the classes of",
+        ),
+        (
+            "table: requests",
+            "table: requests\n  values: [{name: clicks, expression: file('x')}]",
+            "31: spec.values[0].expression: the function 'file' is not",
+        ),
+        (
+            "table: requests",
+            "table: requests\n  labels: {sources: [{name: own, column: y, where: 'x IN y'}]}",
+            "31: spec.labels.sources[0].where: IN reads a table",
+        ),
+        (
+            "  analysis:",
+            "  analysis:\n    preRelease: {dataset: tests, metrics: [{name: recall, margin: {absolute: 0.1}}]}",
+            "18: spec.analysis.preRelease.dataset: no MonitoringDataset 'tests' in these files",
+        ),
         ("source = 'captcha'", "1; DROP TABLE x", "31: spec.where: "),
         (
             "expression: asn",
