@@ -11,7 +11,7 @@ import numpy as np
 from tierwise.api.slices import WHOLE
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.cells import CANDIDATE, Cells, Dataset
-from tierwise.monitoring.tallies import baseline_of, chosen, empty_tally, placed, window_tally
+from tierwise.monitoring.tallies import added, baseline_of, chosen, empty_tally, placed, plain_tally, window_tally
 
 RESERVED_SHARE = 0.1  # of the slices known at the start
 UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slices
@@ -48,6 +48,38 @@ def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -
         rows = np.arange(len(order))
         window, before = (placed(tally, rows, len(order) + len(late)) for tally in (window, before))
     return Past((WHOLE, *keys, *late), window, baseline_of(before), len(order))
+
+
+def coalesced(parts: Sequence[Cells]) -> Cells:
+    """Cells read in runs as two blocks: those without candidate rows added up, and the rest.
+
+    That is all a plan needs of a window, and much smaller than every block's distributions.
+    """
+    keys = tuple(dict.fromkeys(key for part in parts for key in part.slices))
+    if not keys:
+        return Cells((), (), np.zeros((0, 0, 2, 3, 3), dtype=np.int64))
+    slot = {key: i for i, key in enumerate(keys)}
+    sums: list[Tally | None] = [None, None]
+    for part in parts:
+        if not part.slices:
+            continue
+        rows = np.array([slot[key] for key in part.slices], dtype=np.intp)
+        clean = part.counts[:, part.slices.index(WHOLE), CANDIDATE].sum(axis=(1, 2)) == 0
+        for i, which in enumerate((clean, ~clean)):
+            piece = placed(plain_tally(part, which), rows, len(keys))
+            before = sums[i]
+            sums[i] = piece if before is None else added(before, piece)
+    one, two = (tally for tally in sums if tally is not None)
+    window = parts[0].blocks[0], parts[-1].blocks[-1]
+    return Cells(
+        blocks=window,
+        slices=keys,
+        counts=np.stack([one.counts, two.counts]),
+        bins=None if one.bins is None or two.bins is None else np.stack([one.bins, two.bins]),
+        edges=one.edges,
+        sums={name: np.stack([one.sums[name], two.sums[name]]) for name in one.sums},
+        weights=None if one.weights is None or two.weights is None else np.stack([one.weights, two.weights], axis=1),
+    )
 
 
 def reserved_slots(dataset: Dataset, known: int) -> int:

@@ -38,8 +38,8 @@ def metric_for(name: str, spec: MonitoringDatasetSpec) -> Metric:
     count = measure.count
 
     def at_threshold(tally: Tally) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
-        if tally.bins is None or tally.edges is None:
-            return count(replace(tally, counts=np.zeros_like(tally.counts)))  # no block has come yet
+        assert tally.bins is not None
+        assert tally.edges is not None
         counts = answers_at(tally.bins, tally.edges, threshold, spec.positive)
         if counts is None:
             raise MetricFailedError(name, "tierwise", f"no answer can be told at threshold {threshold:g}")
@@ -60,6 +60,11 @@ def engine_of(metric: Metric, reads: Reads) -> Engine:
     return "mixture" if isinstance(metric.measure, Estimated) or is_weighted else "betting"
 
 
+def is_read(metric: Metric, tally: Tally) -> bool:
+    """Whether the tally has what the metric needs: before the first block, or of a log read for counts, it has not."""
+    return not (metric.needs.bins and tally.bins is None) and all(item.name in tally.sums for item in metric.needs.sums)
+
+
 def counted(metric: Metric, tally: Tally) -> tuple[IntArray, IntArray]:
     """(n, bad) of a proportion, int64 of the tally's leading shape.
 
@@ -67,6 +72,9 @@ def counted(metric: Metric, tally: Tally) -> tuple[IntArray, IntArray]:
         MetricFailedError: the metric's code raised, or its counts are no counts.
     """
     assert isinstance(metric.measure, Proportion)
+    if not is_read(metric, tally):
+        nothing = np.zeros(tally.counts.shape[:-2], dtype=np.int64)
+        return nothing, nothing
     n, bad = (np.asarray(x) for x in metric.measure.count(tally))
     if not (np.isfinite(n).all() and np.isfinite(bad).all() and (bad >= 0).all() and (bad <= n).all()):
         raise MetricFailedError(metric.name, "the dataset", "its sums are not finite, or not 0 ≤ bad ≤ n")
@@ -109,6 +117,10 @@ def compared(metric: Metric, tally: Tally) -> Compared:
     """
     measure = metric.measure
     assert not isinstance(measure, Shift)
+    if not is_read(metric, tally):
+        nothing = np.full(len(tally.counts), np.nan)
+        none = np.zeros((len(tally.counts), 2))
+        return Compared(nothing, nothing, nothing, nothing, np.zeros(len(nothing), dtype=np.bool_), none, np.ones(1))
     arms = with_both_arms(tally)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         found = measure.estimate(arms) if isinstance(measure, Estimated) else weighted(measure, arms)
@@ -137,6 +149,9 @@ def expected_variance(
     """
     measure = metric.measure
     assert not isinstance(measure, Shift)
+    if not is_read(metric, tally):
+        nothing = np.full(len(tally.counts), np.nan)
+        return nothing, nothing, nothing
     arms = with_both_arms(tally)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         found = measure.estimate(arms) if isinstance(measure, Estimated) else weighted(measure, arms)

@@ -40,12 +40,19 @@ def block_tally(dataset: Dataset, cells: Cells, index: int) -> Tally:
 
 def window_tally(dataset: Dataset, cells: Cells, which: npt.NDArray[np.bool_] | slice = slice(None)) -> Tally:
     """The sum of the cells' blocks that `which` selects, as a tally (slices, 2 arms)."""
+    return replace(
+        plain_tally(cells, which),
+        classes=tuple(dataset.spec.classes),
+        positive_below=dataset.spec.positive == "Below",
+    )
+
+
+def plain_tally(cells: Cells, which: npt.NDArray[np.bool_] | slice) -> Tally:
+    """The same without what only the dataset tells."""
     return Tally(
         counts=cells.counts[which].sum(axis=0),
         bins=None if cells.bins is None else cells.bins[which].sum(axis=0),
         edges=cells.edges,
-        classes=tuple(dataset.spec.classes),
-        positive_below=dataset.spec.positive == "Below",
         sums={name: values[which].sum(axis=0) for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, which].sum(axis=1),
     )

@@ -17,6 +17,7 @@ class SharedBlock:
 
     block: Block
     candidate_share: float  # of the ready pods, in (0, 1)
+    pods: tuple[int, int] = (0, 0)  # ready ones of the baseline and the candidate
 
 
 def blocks_until(
@@ -43,6 +44,6 @@ def blocks_until(
                 pods = changes[position]
                 if pods.candidate and pods.baseline:
                     share = pods.candidate / (pods.candidate + pods.baseline)
-                    blocks.append(SharedBlock(Block(left, right), share))
+                    blocks.append(SharedBlock(Block(left, right), share, (pods.baseline, pods.candidate)))
             left = right
     return tuple(blocks)

@@ -34,6 +34,7 @@ UNTRUSTED = frozenset(
         Reason.SAMPLE_RATIO_MISMATCH,
         Reason.LABELING_DIFFERS,
         Reason.DOMAIN_SUSPECT,
+        Reason.METRIC_FAILED,
         Reason.DATASET_MISSING,
         Reason.DATASET_INVALID,
         Reason.UNKNOWN_COLUMN,

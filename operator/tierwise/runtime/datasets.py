@@ -11,6 +11,7 @@ from tierwise.api.names import Reason
 from tierwise.api.supported import unsupported_features
 from tierwise.monitoring.cells import Dataset, Scope
 from tierwise.monitoring.plan import PlanError, groupings_of
+from tierwise.monitoring.reads import reads_of
 from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.ports import Fleet, PredictionStore
 
@@ -77,10 +78,10 @@ def _resolve_one(
         raise SpecError(f"MonitoringDataset {name!r}: {lines[0]}", reason=Reason.NOT_SUPPORTED)
     item = next(item for item in analysis.datasets if item.name == name)
     try:
-        groupings = groupings_of(item, spec)
+        groupings, reads = groupings_of(item, spec), reads_of(item, spec)
     except PlanError as error:
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
-    dataset = Dataset(name, spec, groupings)
+    dataset = Dataset(name, spec, groupings, reads=reads)
     if spec.store is None:
         return dataset, stores(None)
     secret = spec.store.dsn_secret

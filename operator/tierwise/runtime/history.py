@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.cells import Block, Cells, Scope
+from tierwise.monitoring.cells import Block, Cells, IntArray, Scope
+from tierwise.monitoring.history import coalesced
 from tierwise.runtime.datasets import Source
+from tierwise.runtime.runs import blocks_at_once, in_runs
 
 # The window is as long as the tier may take, so that it holds the same hours' mix where it can.
 SHORTEST_SECONDS = 600.0
@@ -44,17 +47,22 @@ def read_history(
     cells: dict[str, Cells] = {}
     first = BLOCKS
     for name, source in sources.items():
-        read = source.store.read_cells(source.dataset, scopes[name], blocks)
-        if read.slices:
-            first = min(first, _first_with_rows(read))
+        most = blocks_at_once([source.dataset], BLOCKS)
+        runs = list(in_runs(blocks, most, partial(source.store.read_cells, source.dataset, scopes[name])))
+        rows = np.concatenate([_rows(run) for run in runs])
+        if rows.any():
+            first = min(first, int(np.argmax(rows > 0)))
+        read = runs[0] if len(runs) == 1 else coalesced(runs)
         cells[name] = bounded(read, metrics[name], STATUS_BYTES // max(1, len(sources)))
     covered = (BLOCKS - first) * step.total_seconds()
     return History(cells, covered if covered > 0 else seconds)
 
 
-def _first_with_rows(cells: Cells) -> int:
-    rows = cells.counts[:, cells.slices.index(WHOLE)].sum(axis=(1, 2, 3))
-    return int(np.argmax(rows > 0)) if rows.any() else BLOCKS
+def _rows(cells: Cells) -> IntArray:
+    """Rows of the whole, by block."""
+    if not cells.slices:
+        return np.zeros(len(cells.blocks), dtype=np.int64)
+    return np.asarray(cells.counts[:, cells.slices.index(WHOLE)].sum(axis=(1, 2, 3)))
 
 
 def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
@@ -71,4 +79,11 @@ def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
             break
         kept.append(index)
     kept.sort()
-    return Cells(cells.blocks, tuple(cells.slices[i] for i in kept), cells.counts[:, kept])
+    return replace(
+        cells,
+        slices=tuple(cells.slices[i] for i in kept),
+        counts=cells.counts[:, kept],
+        bins=None if cells.bins is None else cells.bins[:, kept],
+        sums={name: values[:, kept] for name, values in cells.sums.items()},
+        weights=None if cells.weights is None else cells.weights[:, :, kept],
+    )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from tierwise.api.modelrollout import Frozen, ModelRolloutSpec
 from tierwise.api.names import Reason
 from tierwise.metrics import registry
-from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.freezing import config_hash
+from tierwise.monitoring.judgement import Judgement
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.errors import SpecError

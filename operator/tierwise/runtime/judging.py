@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy as np
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.api.names import Reason
+from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.answers import cells_of
 from tierwise.monitoring.cells import Cells, Dataset, Scope
 from tierwise.monitoring.controls import ControlEvidence, begin_control, trouble_of
@@ -33,6 +34,8 @@ from tierwise.runtime.history import read_history
 from tierwise.runtime.holds import missing, require_unchanged
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
+from tierwise.runtime.runs import blocks_at_once, read_run
+from tierwise.runtime.spread import read_spread
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
 
@@ -137,6 +140,8 @@ class Judging:
             return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
         except PlanError as error:
             return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
+        except MetricFailedError as error:
+            return Look(JudgementUnavailable(Reason.METRIC_FAILED, str(error)))
         except TierwiseError as error:
             return Look(JudgementUnavailable(error.reason, str(error)))
 
@@ -165,7 +170,9 @@ class Judging:
         max_seconds = float(duration_seconds(spec.max_duration))
         metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
         end = tier.started_at or request.now
-        history = read_history(sources, _scopes(request, sources), metrics, end, max_seconds)
+        scopes = _scopes(request, sources)
+        history = read_history(sources, scopes, metrics, end, max_seconds)
+        names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
         plan = plan_tier(
             strategy.analysis.datasets,
             _datasets(sources),
@@ -174,6 +181,7 @@ class Judging:
             expected_share=max_seconds / history.seconds,
             candidate_share=exposure_fraction(spec.exposure),
             max_duration_seconds=max_seconds,
+            spread=read_spread(sources, scopes, names, end),
         )
         frozen = freeze(plan, request.now)
         if strategy.analysis.external_cause == "Ignore":
@@ -227,13 +235,19 @@ class Judging:
         past = self._past.setdefault(owner, Past())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         first = request.tier.judging_since or request.now
+        most = blocks_at_once(_datasets(sources).values(), _BLOCKS_PER_READ)
         while folded.blocks < len(blocks):
-            chosen = blocks[folded.blocks : folded.blocks + _BLOCKS_PER_READ]
-            kept = self._keep(request, sources, scopes, chosen, folded.blocks)
-            cells = kept or _read_cells(sources, scopes, chosen)
+            at = folded.blocks
+
+            def read(run: Sequence[SharedBlock], at: int = at) -> dict[str, Cells]:
+                return self._keep(request, sources, scopes, run, at) or _read_cells(sources, scopes, run)
+
+            chosen, cells = read_run(blocks[at:], most, read)
+            most = min(most, len(chosen)) if at + len(chosen) < len(blocks) else most
             shares = np.array([shared.candidate_share for shared in chosen])
+            pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
             control = past.watch(folded.control, key, frozen, first, interval, chosen, cells, sources, scopes)
-            folded = _Folded(frozen, fold(folded.evidence, cells, shares), control, folded.blocks + len(chosen))
+            folded = _Folded(frozen, fold(folded.evidence, cells, shares, pods), control, folded.blocks + len(chosen))
             self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
         return folded
 
@@ -242,7 +256,7 @@ class Judging:
         request: LookRequest,
         sources: Mapping[str, Source],
         scopes: Mapping[str, Scope],
-        chosen: tuple[SharedBlock, ...],
+        chosen: Sequence[SharedBlock],
         first: int,
     ) -> dict[str, Cells] | None:
         """Write the distributions of blocks that status does not count yet; after a crash that may be twice.
@@ -271,7 +285,7 @@ class Judging:
 
 
 def _read_cells(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], chosen: tuple[SharedBlock, ...]
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], chosen: Sequence[SharedBlock]
 ) -> dict[str, Cells]:
     wanted = tuple(shared.block for shared in chosen)
     return {name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()}
