@@ -73,7 +73,7 @@ def model_deployment(
                 {"name": tier, "workloads": {"selector": {"matchLabels": {"app": model, "tier": tier}}}, **rules}
                 for tier in tiers
             ],
-            "analysis": {"interval": "1s", "warmUp": warm_up, "datasets": [datasets]},
+            "analysis": {"interval": "1s", "warmUp": warm_up, "verification": "0s", "datasets": [datasets]},
             "progressDeadline": "1m",
             **spec,
         },

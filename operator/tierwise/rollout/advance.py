@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import Reason
-from tierwise.rollout import commands, delivery, rollback, supersede, tier
+from tierwise.rollout import commands, delivery, rollback, supersede, tier, verification
 from tierwise.rollout.conditions import current_tier, render, rollout_report
 from tierwise.rollout.flight import FINISHED, Flight, Step, progressing, stalled, with_tier, with_workloads
 from tierwise.rollout.start import is_backward
@@ -32,6 +32,11 @@ def advance(flight: Flight) -> Step:
     broken = delivery.crash_looping(flight)
     if broken is not None:
         return rollback.begin(flight, status, Reason.DELIVERY_UNREADY, broken)
+    status, worse = verification.watched(flight, status)
+    if worse is not None:
+        return rollback.begin(flight, status, Reason.REGRESSED_AFTER_PROMOTION, worse)
+    if status != flight.status:  # what was found of delivered tiers is recorded before the tier in flight goes on
+        return Step(status, (), 0.0)
     found = _watch_delivered(flight)
     if found is not None and found.status.tiers != status.tiers:
         return found
@@ -105,6 +110,9 @@ def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
         for record in status.tiers
     ]
     status = status.model_copy(update={"tiers": tiers})
+    worse = verification.cause_of(flight.observation.rollouts, flight.rollout)
+    if worse is not None:
+        return rollback.begin(flight, status, Reason.REGRESSED_AFTER_PROMOTION, worse)
     value = commands.present(flight.observation.deployment.annotations).get("rollback", "")
     asked = rollback.requested_message(value) or ""
     return rollback.begin(flight, status, Reason.ROLLBACK_REQUESTED, asked)
@@ -149,4 +157,5 @@ def _completed(flight: Flight) -> ModelRolloutStatus:
     status = flight.status
     text = f"{flight.spec.to.name} runs in all {len(status.tiers)} tiers"
     status = progressing(status, Reason.COMPLETED, text)
-    return status.model_copy(update={"result": "Completed", "finished_at": flight.now})
+    watch = verification.after_rollout(flight.spec, flight.now)
+    return status.model_copy(update={"result": "Completed", "finished_at": flight.now, "verification": watch})

@@ -12,7 +12,13 @@ from datetime import datetime
 from typing import Literal
 
 from tierwise.api.common import Condition
-from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus
+from tierwise.api.modelrollout import (
+    ModelRolloutStatus,
+    Recovery,
+    TierStatus,
+    Verification,
+    VerificationVerdict,
+)
 from tierwise.api.names import ConditionType, Reason
 from tierwise.rollout.wording import clip
 
@@ -114,6 +120,8 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     }
     if status.recovery is not None:
         others[ConditionType.RECOVERED] = recovered(status.recovery)
+    if status.verification is not None and status.verification.stage == "AfterRollout":
+        others[ConditionType.VERIFIED] = verified(status.verification)
     return Report(health, reason, message, others)
 
 
@@ -125,6 +133,18 @@ def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
         return ("True", Reason.RECOVERY_VERIFIED, recovery.message)
     reason = Reason.VERIFYING_RECOVERY if recovery.superseded_by is None else Reason.SUPERSEDED
     return ("Unknown", reason, recovery.message)
+
+
+def verified(verification: Verification) -> tuple[Truth, Reason, str]:
+    """Whether a delivered version kept what it was promoted for; Unknown until it was watched to the end."""
+    truth: dict[VerificationVerdict, tuple[Truth, Reason]] = {
+        "Verifying": ("Unknown", Reason.VERIFYING),
+        "NoRegression": ("True", Reason.VERIFIED),
+        "Regressed": ("False", Reason.REGRESSED_AFTER_PROMOTION),
+        "NotVerified": ("Unknown", Reason.NOT_VERIFIED),
+        "Superseded": ("Unknown", Reason.SUPERSEDED),
+    }
+    return (*truth[verification.verdict], verification.message)
 
 
 def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:

@@ -12,6 +12,7 @@ from tierwise.rollout.events import deployment_events, rollout_events
 from tierwise.rollout.housekeeping import housekeeping
 from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.recovery import checked, recovering
+from tierwise.rollout.verification import verified, verifying
 
 
 def decide(observation: Observation, now: datetime) -> Decision:
@@ -27,8 +28,9 @@ def decide(observation: Observation, now: datetime) -> Decision:
         return deployment.first_sight(observation, now)
     rollout = deployment.in_flight(observation)
     if rollout is None:
-        rollout = recovering(observation)
+        rollout = recovering(observation) or verifying(observation)
         decision = checked(observation, deployment.rest(observation, now), now)
+        decision = verified(observation, decision, now)
     else:
         decision = deployment.fly(observation, rollout, now)
     if not decision.actions and not _writes(observation, rollout, decision):

@@ -13,6 +13,7 @@ from tierwise.rollout.actions import Action, Deliver
 from tierwise.rollout.flight import Flight, Step, finished_tier, progressing, stalled, tier_status, with_workloads
 from tierwise.rollout.observation import WorkloadView
 from tierwise.rollout.removal import remove_twins
+from tierwise.rollout.verification import beside_other_tiers
 from tierwise.rollout.versions import difference, is_running
 
 # The first foreign write is undone once; a tool that writes again would restart pods for ever.
@@ -151,6 +152,8 @@ def delivering(flight: Flight, tier: TierStatus) -> Step:
         return Step(after, removal.actions, 0.0 if removal.is_step else min(1.0, flight.poll_seconds))
     ended = finished_tier(tier_status(status, tier.name), "Delivered", flight.now)
     status = status.model_copy(update={"tiers": [ended if t.name == tier.name else t for t in status.tiers]})
+    watch = beside_other_tiers(flight.spec, status, flight.now)
+    status = status.model_copy(update={"verification": watch})
     return Step(progressing(status, Reason.DELIVERING, f"{tier.name}: delivered"), (), 0.0)
 
 

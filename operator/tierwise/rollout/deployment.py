@@ -7,11 +7,11 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType, Reason
-from tierwise.rollout import commands, start
+from tierwise.rollout import commands, start, verification
 from tierwise.rollout.actions import Decision, SetFinalizer
 from tierwise.rollout.adoption import adopt
 from tierwise.rollout.advance import advance, with_conditions
-from tierwise.rollout.conditions import Health, Report, Truth, recovered, rollout_report
+from tierwise.rollout.conditions import Health, Report, Truth, recovered, rollout_report, verified
 from tierwise.rollout.flight import FINISHED, Flight, Step
 from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.summary import with_report, with_rollout_report
@@ -130,6 +130,9 @@ def rest(observation: Observation, now: datetime) -> Decision:
         requeue = 0.0 if found.stable is not None else RETRY_SECONDS / 5
         return Decision(with_report(status, report, observation, now, label=label), requeue_after_seconds=requeue)
     stable = status.stable
+    worse = verification.regressed(observation)
+    if worse is not None and status.previous_stable is not None and view.spec.rollback.automatic:
+        return _create(observation, start.backward(observation, stable, status.previous_stable), now)
     asked = commands.pending("rollback", view.annotations, status.handled)
     if asked is not None:
         if status.previous_stable is not None:
@@ -162,7 +165,14 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
     text = f"{wanted.name} is stable in {workloads} workloads of {len(observation.tiers)} tiers"
-    return Decision(with_report(status, Report("Ready", Reason.AT_REST, text), observation, now, label="Ready"))
+    others: dict[ConditionType, tuple[Truth, Reason, str]] = {}
+    record = verification.of_stable(observation)
+    if record is not None:
+        others[ConditionType.VERIFIED] = verified(record)
+        if record.verdict == "Regressed":
+            text += f"; {record.message}"
+    report = Report("Ready", Reason.AT_REST, text, others)
+    return Decision(with_report(status, report, observation, now, label="Ready"))
 
 
 def _changed(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:

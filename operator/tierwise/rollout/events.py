@@ -43,6 +43,7 @@ def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[
         kind: Literal["Normal", "Warning"] = "Warning" if after.result in _WARNINGS else "Normal"
         yield Event(kind, after.reason, clip(f"{after.result}: {after.message}"), on="rollout")
     yield from _recovery(before, after)
+    yield from _verification(before, after)
     old_tiers = {tier.name: tier for tier in before.tiers}
     for tier in after.tiers:
         old = old_tiers.get(tier.name)
@@ -69,3 +70,18 @@ def _recovery(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator
     elif found.failed_at is not None:
         yield Event("Warning", str(Reason.RECOVERY_FAILED), found.message, on="rollout")
         yield Event("Warning", str(Reason.RECOVERY_FAILED), found.message)
+
+
+def _verification(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[Event]:
+    found, old = after.verification, before.verification
+    if found is None or (old is not None and old.verdict == found.verdict):
+        return
+    reasons = {
+        "NoRegression": Reason.VERIFIED,
+        "Regressed": Reason.REGRESSED_AFTER_PROMOTION,
+        "NotVerified": Reason.NOT_VERIFIED,
+    }
+    if found.verdict in reasons:
+        kind: Literal["Normal", "Warning"] = "Normal" if found.verdict == "NoRegression" else "Warning"
+        yield Event(kind, str(reasons[found.verdict]), found.message, on="rollout")
+        yield Event(kind, str(reasons[found.verdict]), found.message)

@@ -21,8 +21,8 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
         evidence_until=judgement.until,
         labels=sum(judgement.labels),
         coverage=_coverage(judgement),
-        worst=[_verdict(result) for result in judgement.results[:MOST_SLICES]],
-        culprits=[_verdict(result) for result in judgement.culprits[:MOST_SLICES]],
+        worst=[slice_verdict(result) for result in judgement.results[:MOST_SLICES]],
+        culprits=[slice_verdict(result) for result in judgement.culprits[:MOST_SLICES]],
     )
 
 
@@ -39,7 +39,8 @@ def _coverage(judgement: Judgement) -> Coverage:
     )
 
 
-def _verdict(result: Result) -> SliceVerdict:
+def slice_verdict(result: Result) -> SliceVerdict:
+    """One result as a status keeps it."""
     return SliceVerdict(
         dataset=result.dataset,
         metric=result.metric,

@@ -10,9 +10,10 @@ from tierwise.api.names import (
     ANNOTATION_ROLLBACK_REASON,
     ANNOTATION_ROLLED_BACK_FROM,
 )
+from tierwise.rollout import verification
 from tierwise.rollout.actions import Action, Annotate, DeleteRollout, SetFinalizer
 from tierwise.rollout.flight import FINISHED
-from tierwise.rollout.observation import Observation
+from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.recovery import is_open
 from tierwise.rollout.start import candidate_of
 from tierwise.rollout.versions import identity_of, is_same
@@ -51,13 +52,19 @@ def _finalizers(observation: Observation) -> tuple[Action, ...]:
     return tuple(releases)
 
 
+def _is_watched(observation: Observation, rollout: RolloutView) -> bool:
+    """Whether its recovery or its version's verification goes on, or what it found is still to be acted upon."""
+    watched = (verification.verifying(observation), verification.regressed(observation))
+    return is_open(rollout.status) or any(found is not None and found.name == rollout.name for found in watched)
+
+
 def _history(observation: Observation) -> tuple[Action, ...]:
     limit = observation.deployment.spec.history_limit
     finished = sorted(
         (
             rollout
             for rollout in observation.rollouts
-            if rollout.status.result in FINISHED and not rollout.deleting and not is_open(rollout.status)
+            if rollout.status.result in FINISHED and not rollout.deleting and not _is_watched(observation, rollout)
         ),
         key=lambda rollout: rollout.spec.revision,
         reverse=True,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.names import Reason
-from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.judgement import Judgement, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,24 @@ class JudgementUnavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class VerificationLook:
+    """What the log says of delivered tiers so far. With `looks` 0 and a shift it only says which past there is.
+
+    `complete_until`: prediction time up to which the log is complete; a past that is used up ends `until` earlier.
+    """
+
+    control: Literal["stratified", "history"]
+    shift_seconds: float | None = None
+    looks: int = 0
+    until: datetime | None = None
+    complete_until: datetime | None = None
+    results: tuple[Result, ...] = ()
+    regressed: bool = False
+    has_compared: bool = False
+    skipped: tuple[str, ...] = ()  # metrics that are not watched
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveryLog:
     """What the log has of both versions between a rollback (plus slack) and `until`."""
 
@@ -146,3 +165,4 @@ class Observation:
     created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
     frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
     recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked
+    verification: VerificationLook | JudgementUnavailable | None = None  # while delivered tiers are watched on the log

@@ -108,9 +108,14 @@ def _with_image(observation: Observation, stable: Version, candidate: Version) -
     return stable.model_copy(update={"image": images.pop()}) if len(images) == 1 else None
 
 
-def backward(observation: Observation, stable: Version, previous: Version, value: str) -> Start:
-    """The instant return to the previous stable version: a rollout that starts where a rollback starts."""
+def backward(observation: Observation, stable: Version, previous: Version, value: str | None = None) -> Start:
+    """The instant return to the previous stable version: a rollout that starts where a rollback starts.
+
+    `value` is the annotation that asked for it; None where verification did.
+    """
     started = _start(observation, previous, stable, is_compared=False)
+    if value is None:
+        return started
     handled = {**started.status.handled, "rollback": value}
     return Start(started.create, started.status.model_copy(update={"handled": handled}))
 

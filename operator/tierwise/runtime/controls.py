@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from tierwise.api.modelrollout import ControlHistory, Frozen
 from tierwise.monitoring.cells import BASELINE, Block, Cells, Scope
@@ -12,6 +13,11 @@ from tierwise.monitoring.controls import ControlEvidence, against_past, fold_con
 from tierwise.rollout.blocks import SharedBlock
 from tierwise.runtime.datasets import Source
 
+_Kind = Literal["PreviousWeek", "PreviousDay"]
+SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
+    ("PreviousWeek", timedelta(days=7)),
+    ("PreviousDay", timedelta(days=1)),
+)
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
 _READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
 _FINE = 60
@@ -24,19 +30,24 @@ def choose_history(
     end: datetime,
     max_seconds: float,
     interval_seconds: float,
+    start: datetime | None = None,
+    shifts: Sequence[tuple[_Kind, timedelta]] = SHIFTS,
 ) -> ControlHistory | None:
     """The same hours of the week before, else of the day before, else the time just before; None without a past.
 
-    A week or a day counts where every dataset has rows of the baseline in each quarter of the tier's `max_seconds`.
-    The rest is as many whole intervals before `end` (the tier's start) as have rows, at most `max_seconds`.
+    `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
+    A week or a day counts where every dataset has rows of the baseline in each quarter of the `max_seconds` from there.
+    The rest is as many whole intervals before `end` as have rows, at most `max_seconds`.
     """
-    for kind, shift in (("PreviousWeek", timedelta(days=7)), ("PreviousDay", timedelta(days=1))):
-        seconds = min(max_seconds, shift.total_seconds())
-        window = Block(end - shift, end - shift + timedelta(seconds=seconds))
+    for kind, shift in shifts:
+        first = (start or end) - shift
+        window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
+        if window.start >= window.end:
+            continue
         if all(all(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
             return ControlHistory(kind=kind, ends_at=end)
-    start = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
-    intervals = int((end - start).total_seconds() // interval_seconds) if start is not None else 0
+    found = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
+    intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
     if not intervals:
         return None
     starts_at = end - timedelta(seconds=intervals * interval_seconds)

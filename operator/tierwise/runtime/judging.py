@@ -25,7 +25,13 @@ from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, alpha_of_tier, plan_tier
 from tierwise.rollout.blocks import SharedBlock, blocks_until
 from tierwise.rollout.exposure import exposure_fraction
-from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView
+from tierwise.rollout.observation import (
+    DeploymentView,
+    JudgementUnavailable,
+    RecoveryLog,
+    RolloutView,
+    VerificationLook,
+)
 from tierwise.runtime.arrival import too_little
 from tierwise.runtime.controls import Past, choose_history
 from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
@@ -36,6 +42,7 @@ from tierwise.runtime.ports import Fleet
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.runs import blocks_at_once, read_run
 from tierwise.runtime.spread import read_spread
+from tierwise.runtime.verification import VerificationRequest, Verifying
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
 
@@ -82,6 +89,10 @@ class TierJudge(Protocol):
         """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
         ...
 
+    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+        """What the log says of delivered tiers; None where they are not watched. Never raises for what the log does."""
+        ...
+
     def forget(self, namespace: str, name: str) -> None:
         """The ModelDeployment is gone."""
         ...
@@ -108,6 +119,7 @@ class Judging:
         self._safety = timedelta(seconds=safety_seconds)
         self._stale_seconds = stale_seconds
         self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
+        self._verifying = Verifying(self._safety)
         self._past: dict[tuple[str, str], Past] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
 
@@ -149,8 +161,13 @@ class Judging:
         """Counts of both versions since a rollback."""
         return read_recovery(request, self._safety)
 
+    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+        """One look at delivered tiers."""
+        return self._verifying.look(request)
+
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is cached for the object."""
+        self._verifying.forget(namespace, name)
         self._folded.pop((namespace, name), None)
         self._past.pop((namespace, name), None)
 

@@ -13,10 +13,12 @@ from tierwise.rollout.deployment import in_flight
 from tierwise.rollout.flight import FINISHED
 from tierwise.rollout.observation import DeploymentView, Observation, RolloutView
 from tierwise.rollout.recovery import recovering
+from tierwise.rollout.verification import verifying
 from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.judging import Look, LookRequest, Stores, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.recovery import RecoveryRequest
+from tierwise.runtime.verification import VerificationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
         return None
     now = clock.now()
     observation = _observe(view, fleet, stores, clock, judge)
-    rollout = in_flight(observation) or recovering(observation)
+    rollout = in_flight(observation) or recovering(observation) or verifying(observation)
     decision = decide(observation, now)
     for action in decision.actions:
         logger.info("%s/%s: %s", namespace, name, _describe(action))
@@ -88,14 +90,20 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
     if view.deleting or view.status.first_seen_at is None:
         return observation
     if rollout is None:
-        recovered = recovering(observation)
+        recovered, watched = recovering(observation), verifying(observation)
         return replace(
             observation,
             judgement=judge.preflight(view, fleet, stores, clock.now()),
             recovery=None
             if recovered is None
             else judge.recovery(RecoveryRequest(view, recovered, fleet, stores, clock.now())),
+            verification=None
+            if watched is None
+            else judge.verification(VerificationRequest(view, watched, fleet, stores, clock.now())),
         )
+    if rollout.status.rolling_back_since is None and rollout.status.verification is not None:
+        seen = judge.verification(VerificationRequest(view, rollout, fleet, stores, clock.now()))
+        observation = replace(observation, verification=seen)
     tier = _judged_tier(rollout)
     if tier is None:
         return observation

@@ -52,8 +52,12 @@ def change(
     *,
     elsewhere_now: FloatArray | None = None,
     elsewhere_before: FloatArray | None = None,
+    phi: float = 1.0,
 ) -> Change:
-    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere_*` give the change to take off."""
+    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere_*` give the change to take off.
+
+    `phi` is the overdispersion of the counts: every variance is so many times that of independent rows.
+    """
     odds, variance = _log_odds(before)
     enough = _is_enough(now) & _is_enough(before)
     if elsewhere_now is not None and elsewhere_before is not None:
@@ -69,7 +73,7 @@ def change(
     beyond = now_odds - np.log(boundary / (1 - boundary))
     return Change(
         beyond=np.where(enough, beyond, np.nan),
-        variance=np.where(enough, now_variance + np.square(slope) * variance, np.nan),
+        variance=np.where(enough, phi * (now_variance + np.square(slope) * variance), np.nan),
         expected=np.where(enough, expected, np.nan),
     )
 

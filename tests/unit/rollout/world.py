@@ -13,11 +13,12 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentSta
 from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.judgement import ArmCounts, Judgement, Result
-from tierwise.rollout.observation import JudgementUnavailable, RecoveryLog
+from tierwise.rollout.observation import JudgementUnavailable, RecoveryLog, VerificationLook
 from tierwise.rollout.recovery import period
 from tierwise.runtime.judging import Look, LookRequest
 from tierwise.runtime.reconcile import reconcile
 from tierwise.runtime.recovery import RecoveryRequest
+from tierwise.runtime.verification import VerificationRequest
 from tierwise.simulation.clock import SimulatedClock
 from tierwise.simulation.faults import CrashError
 from tierwise.simulation.fleet import NAMESPACE, SimulatedFleet
@@ -50,6 +51,7 @@ def a_spec(version: str | dict[str, Any] = "v1", **changes: Any) -> ModelDeploym
         "tiers": tiers,
         "analysis": {
             "interval": "10s",
+            "verification": "0s",
             "datasets": [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}],
         },
         "progressDeadline": "2m",
@@ -111,6 +113,9 @@ REGRESSED = a_judgement(
 Answer = Judgement | JudgementUnavailable | None
 
 
+Verified = VerificationLook | JudgementUnavailable | None
+
+
 class FakeJudge:
     """Plans at once and answers what it is told, per tier; None while nothing is mature."""
 
@@ -119,6 +124,7 @@ class FakeJudge:
         self.by_tier: dict[str, Answer] = {}
         self.problem: JudgementUnavailable | None = None
         self.recovered: RecoveryLog | JudgementUnavailable | None = None
+        self.verified: Verified | Callable[[VerificationRequest], Verified] = None
         self.looks = 0
 
     def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
@@ -126,6 +132,10 @@ class FakeJudge:
         if self.recovered is not None:
             return self.recovered
         return RecoveryLog(min(request.now, period(request.rollout)[1]), 0, 100)
+
+    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+        """As told; nothing by default."""
+        return self.verified(request) if callable(self.verified) else self.verified
 
     def preflight(self, *_: object) -> JudgementUnavailable | None:
         return self.problem
