@@ -5,58 +5,54 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.api.common import Margin
-from tierwise.metrics.means import FEWEST_EACH
+from tierwise.metrics import means
 from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, FloatArray, Tally
 from tierwise.stats import moments
 
 
 def _balanced_accuracy(tally: Tally) -> Estimate:
-    mass, squares = _table(tally)
-    labelled = mass.sum(axis=-1)
-    right = moments.share(np.diagonal(mass, axis1=-2, axis2=-1), labelled)
+    rows, squares = _cells(tally)
+    (tn, fp, fn, tp), (tn2, fp2, fn2, tp2) = rows, squares
+    specificity, recall = (moments.share(right, right + wrong) for right, wrong in ((tn, fp), (tp, fn)))
     # Each label's share of right answers has a variance of its own: half of each is a quarter of both variances.
-    gradient = (np.eye(2) - right[..., np.newaxis]) / 2 / _or_one(labelled)[..., np.newaxis]
-    spread, units = moments.cells(gradient, mass, squares)
-    return Estimate(right.mean(axis=-1), spread, units, _enough(tally))
+    spread, units = [], []
+    for share, right, wrong, right2, wrong2 in ((specificity, tn, fp, tn2, fp2), (recall, tp, fn, tp2, fn2)):
+        spread.append(moments.share(right2 * (1 - share) ** 2 + wrong2 * share**2, 4 * (right2 + wrong2)))
+        units.append(moments.effective(right + wrong, right2 + wrong2))
+    return Estimate(
+        (specificity + recall) / 2, np.stack(spread, axis=-1), np.stack(units, axis=-1), means.both_labels(tally, tn)
+    )
 
 
 def _mcc(tally: Tally) -> Estimate:
-    mass, squares = _table(tally)
-    tn, fp, fn, tp = (mass[..., i, j].astype(np.float64) for i in (0, 1) for j in (0, 1))
-    a, b, c, d = tp + fp, tp + fn, tn + fp, tn + fn
-    root = np.sqrt(a) * np.sqrt(b) * np.sqrt(c) * np.sqrt(d)
+    rows, squares = _cells(tally)
+    tn, fp, fn, tp = rows
+    answered, positives, negatives, refused = tp + fp, tp + fn, tn + fp, tn + fn
+    root = np.sqrt(answered * positives) * np.sqrt(negatives * refused)
     value = moments.share(tp * tn - fp * fn, root)
-    safe, (ia, ib, ic, id_) = _or_one(root), (1 / _or_one(x) for x in (a, b, c, d))
+    inverse = 1 / np.where(root > 0, root, 1.0)
     half = np.nan_to_num(value) / 2
-    gradient = np.stack(
-        [
-            tp / safe - half * (ic + id_),  # true negatives
-            -fn / safe - half * (ia + ic),  # false positives
-            -fp / safe - half * (ib + id_),  # false negatives
-            tn / safe - half * (ia + ib),  # true positives
-        ],
-        axis=-1,
+    by = [half / np.maximum(total, 1e-300) for total in (answered, positives, negatives, refused)]
+    gradient = (
+        tp * inverse - by[2] - by[3],  # of true negatives
+        -fn * inverse - by[0] - by[2],  # of false positives
+        -fp * inverse - by[1] - by[3],  # of false negatives
+        tn * inverse - by[0] - by[1],  # of true positives
     )
-    flat = None if squares is None else squares.reshape(*squares.shape[:-2], 4)
-    spread, units = moments.cells(gradient, mass.reshape(*mass.shape[:-2], 4), flat)
-    return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], _enough(tally) & np.isfinite(value))
+    units = moments.effective(tn + fp + fn + tp, sum(squares[1:], squares[0]))
+    spread = sum((square * slope**2 for square, slope in zip(squares, gradient, strict=True)), 0 * units) * units
+    enough = means.both_labels(tally, units) & np.isfinite(value)
+    return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough)
 
 
-def _or_one(x: FloatArray) -> FloatArray:
-    """`x` with 1 in place of 0: a divisor where the quotient is not used."""
-    return np.where(x > 0, x, 1.0)
-
-
-def _table(tally: Tally) -> tuple[FloatArray, FloatArray | None]:
-    """Σw and Σw² (…, 2 labels, 2 answers) of valid answers with a known label; no squares without weights."""
+def _cells(tally: Tally) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Σw and Σw² of true negatives, false positives, false negatives and true positives; without weights the same."""
     if tally.weights is None:
-        return tally.counts[..., :2, :2].astype(np.float64), None
-    return tally.weights[0, ..., :2, :2], tally.weights[1, ..., :2, :2]
-
-
-def _enough(tally: Tally) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return np.asarray((tally.counts[..., :2, :2].sum(axis=-1) >= FEWEST_EACH).all(axis=-1))
+        rows = [tally.counts[..., label, answer].astype(np.float64) for label in (0, 1) for answer in (0, 1)]
+        return rows, rows
+    first, second = ([w[..., label, answer] for label in (0, 1) for answer in (0, 1)] for w in tally.weights)
+    return first, second
 
 
 METRICS = (

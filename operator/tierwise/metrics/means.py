@@ -49,8 +49,9 @@ def mean_of(tally: Tally, name: str) -> tuple[FloatArray, FloatArray, FloatArray
 
 def both_labels(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough
     """Whether there are enough positives and enough negatives with a valid answer."""
-    labelled = tally.counts[..., :2, :2].sum(axis=-1)
-    return np.asarray((labelled >= FEWEST_EACH).all(axis=-1))
+    c = tally.counts
+    negatives, positives = c[..., 0, 0] + c[..., 0, 1], c[..., 1, 0] + c[..., 1, 1]
+    return np.asarray((negatives >= FEWEST_EACH) & (positives >= FEWEST_EACH))
 
 
 def rows(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough

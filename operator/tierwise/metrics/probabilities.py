@@ -9,6 +9,7 @@ from tierwise.metrics import means
 from tierwise.metrics.means import FEWEST_EACH
 from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, Tally
+from tierwise.stats import moments
 
 CLIP = 1e-7  # Float32 knows no probability closer to 1
 _KNOWN = "({valid} AND {label} < 2)"
@@ -29,24 +30,19 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     n = negatives + positives
     middle = (tally.edges[:-1] + tally.edges[1:]) / 2
     expected = 1 - middle if tally.positive_below else middle
-    used = n >= 2  # a bin with one row says nothing of chance
-    safe = np.where(used, n, 2.0)
-    observed = positives / safe
-    chance = observed * (1 - observed) / (safe - 1)
-    gap = expected - observed
-    total = np.where(used, n, 0.0).sum(axis=-1)
-    weight = np.where(used, n, 0.0) / np.maximum(total, 1)[..., np.newaxis]
-    beyond = gap**2 - chance
-    value = (weight * beyond).sum(axis=-1)
-    of_gaps = np.maximum((4 * weight**2 * chance * beyond).sum(axis=-1), 0.0)
-    variance = of_gaps + (2 * weight**2 * chance**2).sum(axis=-1)
-    labelled = np.stack([negatives.sum(axis=-1), positives.sum(axis=-1)], axis=-1)
-    return Estimate(
-        np.where(used.any(axis=-1), value, np.nan),
-        (variance * total)[..., np.newaxis],
-        total[..., np.newaxis],
-        np.asarray((labelled >= FEWEST_EACH).all(axis=-1)),
-    )
+    n[n < 2] = 0  # a bin with one row says nothing of chance
+    observed = positives / np.maximum(n, 1)
+    chance = observed * (1 - observed) / np.maximum(n - 1, 1)
+    beyond = (expected - observed) ** 2
+    beyond -= chance
+    total = n.sum(axis=-1)
+    value = moments.share(np.einsum("...j,...j->...", n, beyond), total)
+    by_chance = n * n * chance  # with the weights n/total squared
+    of_gaps = np.maximum(4 * np.einsum("...j,...j->...", by_chance, beyond), 0.0)
+    variance = of_gaps + 2 * np.einsum("...j,...j->...", by_chance, chance)
+    enough = (negatives.sum(axis=-1) >= FEWEST_EACH) & (positives.sum(axis=-1) >= FEWEST_EACH)
+    spread = variance / np.maximum(total, 1)
+    return Estimate(value, spread[..., np.newaxis], total[..., np.newaxis], np.asarray(enough))
 
 
 METRICS = (

@@ -16,7 +16,7 @@ from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, FloatArray, Tally
 from tierwise.stats import moments
 
-_CHUNK = 512  # sets of rows per pass, so that the temporaries stay in the cache
+_CHUNK = 256  # sets of rows per pass, so that the temporaries stay in the cache
 
 # Counts of negatives and positives by bin, float64 (sets, bins) -> value (sets,) and spread (sets, 2: by positives, by
 # negatives).
@@ -29,20 +29,23 @@ def _auc(tally: Tally) -> Estimate:
 
 
 def _auc_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n, m = negatives.sum(axis=-1, keepdims=True), positives.sum(axis=-1, keepdims=True)
-    below = (np.cumsum(negatives, axis=-1) - negatives / 2) / np.maximum(n, 1)  # ψ
-    above = (m - np.cumsum(positives, axis=-1) + positives / 2) / np.maximum(m, 1)  # φ
-    area = moments.share(np.einsum("...j,...j->...", positives, below)[..., np.newaxis], m)
-    spread = np.concatenate([_spread(positives, below, m), _spread(negatives, above, n)], axis=-1)
-    return area[..., 0], spread
+    n, m = negatives.sum(axis=-1), positives.sum(axis=-1)
+    pairs, of_positives = _pairs(positives, m, below=negatives)
+    _, of_negatives = _pairs(negatives, n, below=positives)
+    spread = np.stack([of_positives / np.maximum(n, 1) ** 2, of_negatives / np.maximum(m, 1) ** 2], axis=-1)
+    return moments.share(pairs, n * m), spread
 
 
-def _spread(counts: FloatArray, at: FloatArray, total: FloatArray) -> FloatArray:
-    """Sample variance of the numbers `at`, held by `counts` rows each; centred first, or small variances cancel."""
-    mean = np.einsum("...j,...j->...", counts, at)[..., np.newaxis] / np.maximum(total, 1)
-    centred = at - mean
-    squares = np.einsum("...j,...j,...j->...", counts, centred, centred)[..., np.newaxis]
-    return moments.share(squares, total - 1)
+def _pairs(rows: FloatArray, total: FloatArray, *, below: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Pairs (a row, one of `below` in a lower bin; in the same bin half), and their variance from row to row."""
+    at = np.cumsum(below, axis=-1)
+    at -= below * 0.5
+    weighted = rows * at
+    pairs = weighted.sum(axis=-1)
+    squares = np.einsum("ij,ij->i", weighted, at)
+    beyond = squares - pairs**2 / np.maximum(total, 1)
+    # What is left by rounding, when every row has as many below it, is no variance.
+    return pairs, moments.share(np.where(beyond > 1e-11 * squares, beyond, 0.0), total - 1)
 
 
 def _average_precision(tally: Tally) -> Estimate:
@@ -50,19 +53,23 @@ def _average_precision(tally: Tally) -> Estimate:
 
 
 def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
-    m = positives.sum(axis=-1, keepdims=True)
-    tp, fp = (np.cumsum(x[..., ::-1], axis=-1) for x in (positives, negatives))  # from the highest bin down
-    p, answered = positives[..., ::-1], np.maximum(tp + fp, 1)
+    p, n = positives[:, ::-1], negatives[:, ::-1]  # from the highest bin down
+    tp = np.cumsum(p, axis=-1)
+    m = np.maximum(tp[:, -1:], 1)
+    answered = np.cumsum(n, axis=-1)
+    answered += tp
+    np.maximum(answered, 1, out=answered)
     precision = tp / answered
-    weight = p / np.maximum(m, 1)
-    value = moments.share(np.einsum("...j,...j->...", p, precision)[..., np.newaxis], m)
-    # A row also moves the precision at its own and every lower bin: positives up, negatives down.
-    slope = weight / np.square(answered)
-    gain = np.cumsum((slope * fp)[..., ::-1], axis=-1)[..., ::-1]
-    loss = np.cumsum((slope * tp)[..., ::-1], axis=-1)[..., ::-1]
-    of_positive = (precision - np.nan_to_num(value)) / np.maximum(m, 1) + gain
-    spread = [moments.cells(g, rows)[0] for g, rows in ((of_positive, p), (-loss, negatives[..., ::-1]))]
-    return value[..., 0], np.stack(spread, axis=-1)
+    value = moments.share((p * precision).sum(axis=-1), tp[:, -1])
+    # A row moves the precision at its own and every lower bin: by (1 − precision)/answered up when it is positive, by
+    # precision/answered down when it is negative; each bin counts by its share of the positives.
+    share = p / (m * answered)
+    loss = share * precision
+    share -= loss
+    gain, loss = (np.cumsum(x[:, ::-1], axis=-1)[:, ::-1] for x in (share, loss))
+    gain += (precision - np.nan_to_num(value)[:, np.newaxis]) / m
+    spread = [(rows * slope**2).sum(axis=-1) * rows.sum(axis=-1) for rows, slope in ((p, gain), (n, loss))]
+    return value, np.stack(spread, axis=-1)
 
 
 def _ks(tally: Tally) -> Estimate:
@@ -70,17 +77,13 @@ def _ks(tally: Tally) -> Estimate:
 
 
 def _ks_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n, m = negatives.sum(axis=-1, keepdims=True), positives.sum(axis=-1, keepdims=True)
-    below_n, below_m = (
-        np.cumsum(negatives, axis=-1) / np.maximum(n, 1),
-        np.cumsum(positives, axis=-1) / np.maximum(m, 1),
-    )
-    gap = np.abs(below_n - below_m)
-    widest = gap.argmax(axis=-1)[..., np.newaxis]
-    shares = np.concatenate([np.take_along_axis(x, widest, axis=-1) for x in (below_m, below_n)], axis=-1)
+    below_n, below_m = np.cumsum(negatives, axis=-1), np.cumsum(positives, axis=-1)
+    below_n /= np.maximum(below_n[:, -1:], 1)
+    below_m /= np.maximum(below_m[:, -1:], 1)
+    widest = (np.arange(len(below_n)), np.abs(below_n - below_m).argmax(axis=-1))
+    shares = np.stack([below_m[widest], below_n[widest]], axis=-1)
     # Where the gap is widest it does not change with the edge, so its variance is that of two proportions there.
-    value = np.where((n > 0) & (m > 0), np.take_along_axis(gap, widest, axis=-1), np.nan)[..., 0]
-    return value, shares * (1 - shares)
+    return np.abs(shares[:, 0] - shares[:, 1]), shares * (1 - shares)
 
 
 def _in_chunks(tally: Tally, compute: Compute) -> Estimate:
