@@ -11,11 +11,11 @@ from rich.text import Text
 
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.cli.output import console_for, kubeconfig_options, print_facts
-from tierwise.metrics import registry
 from tierwise.report.advice import Advice, advice_of, tier_in_question
 from tierwise.report.status_json import explain_json
-from tierwise.report.text import e_value_text, points_text, rate_text, slice_text
+from tierwise.report.text import counts_text, difference_text, e_value_text, interval_text, slice_text, value_text
 from tierwise.report.tree import header_line
+from tierwise.report.verdict_rows import values_of
 from tierwise.report.view import View, view_of
 
 
@@ -69,16 +69,14 @@ def worst_table(worst: list[SliceVerdict]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("VERDICT", no_wrap=True)
     for found in worst:
-        metric = registry.find(found.metric)
         arms = ((found.baseline_n, found.baseline_bad), (found.candidate_n, found.candidate_bad))
-        values = [metric.value(n, bad) if metric is not None else (bad / n if n else None) for n, bad in arms]
-        bounds = found.interval
+        shown = [value_text(found.metric, value) for value in values_of(found)]
         table.add_row(
             slice_text(found.slice),
             found.metric,
-            *(f"{rate_text(value)}  {bad}/{n}" for value, (n, bad) in zip(values, arms, strict=True)),
-            points_text(found.difference),
-            f"{bounds[0] * 100:+.2f} … {bounds[1] * 100:+.2f}" if bounds else "–",
+            *(f"{value}  {counts_text(n, bad)}" for value, (n, bad) in zip(shown, arms, strict=True)),
+            difference_text(found.metric, found.difference),
+            interval_text(found.metric, found.interval),
             e_value_text(found.log10_e),
             f"{found.labels_needed} labels" if found.labels_needed else "",
             str(found.verdict),

@@ -88,6 +88,7 @@ def result_json(result: Result, tier: str | None) -> dict[str, Any]:
         "tolerance": margin_json(result.tolerance),
         "log10_e": number(result.log10_e),
         "log10_e_non_inferior": number(result.log10_e_non_inferior),
+        "flagged": bool(result.flagged),
         "powered": bool(result.powered),
         "traffic": number(result.traffic),
         "test": result.test,
@@ -143,4 +144,5 @@ def _window(analysis: Analysis) -> dict[str, Any]:
 
 
 def _arm(counts: ArmCounts, value: float | None) -> dict[str, Any]:
-    return {"n": int(counts.n), "bad": int(counts.bad), "value": number(value)}
+    bad = {} if counts.bad is None else {"bad": int(counts.bad)}
+    return {"n": int(counts.n), **bad, "value": number(value)}

@@ -9,9 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from tierwise.api.names import GateDecision, Verdict
-from tierwise.monitoring.judgement import Result
+from tierwise.monitoring.judgement import ArmCounts, Result
 from tierwise.report.analysis_json import row_of, time_text
-from tierwise.report.text import count_text, e_value_text, margin_text, points_text, rate_text, slice_text
+from tierwise.report.text import (
+    count_text,
+    counts_text,
+    difference_text,
+    e_value_text,
+    interval_text,
+    margin_text,
+    rate_text,
+    slice_text,
+    value_text,
+)
 from tierwise.runtime.analysis import Analysis, TierAnalysis
 
 _VERDICT_STYLE = {
@@ -62,19 +72,22 @@ def results_table(results: Sequence[Result]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("VERDICT", no_wrap=True)
     for result in results:
-        interval = f"{result.interval[0] * 100:+.2f} … {result.interval[1] * 100:+.2f}" if result.interval else "–"
         table.add_row(
             Text(slice_text(result.slice)),  # as text: a value such as [/b] is no markup
             result.metric,
-            f"{rate_text(result.baseline_value)}  {result.baseline.bad}/{result.baseline.n}",
-            f"{rate_text(result.candidate_value)}  {result.candidate.bad}/{result.candidate.n}",
-            points_text(result.difference),
-            interval,
-            margin_text(result.margin),
+            _arm(result.metric, result.baseline_value, result.baseline),
+            _arm(result.metric, result.candidate_value, result.candidate),
+            difference_text(result.metric, result.difference),
+            interval_text(result.metric, result.interval),
+            margin_text(result.margin, result.metric),
             e_value_text(result.log10_e),
             Text(str(result.verdict), style=_VERDICT_STYLE[result.verdict]),
         )
     return table
+
+
+def _arm(metric: str, value: float | None, counts: ArmCounts) -> str:
+    return f"{value_text(metric, value)}  {counts_text(counts.n, counts.bad)}"
 
 
 def _window_line(analysis: Analysis) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tierwise.api.common import Margin
+from tierwise.metrics.units import is_share
 
 
 def duration_text(seconds: float, *, short: bool = False) -> str:
@@ -41,6 +42,30 @@ def points_text(difference: float | None) -> str:
     return "–" if difference is None else f"{difference * 100:+.2f} pp"
 
 
+def value_text(metric: str, value: float | None) -> str:
+    """A metric's value: a share of rows in percent, anything else with four digits."""
+    return rate_text(value) if value is None or is_share(metric) else f"{value:.4g}"
+
+
+def difference_text(metric: str, difference: float | None) -> str:
+    """A difference of a metric's values, signed."""
+    return points_text(difference) if difference is None or is_share(metric) else f"{difference:+.4g}"
+
+
+def interval_text(metric: str, interval: Sequence[float] | None) -> str:
+    """``−0.12 … +0.34`` in points, or in the metric's unit."""
+    if not interval:
+        return "–"
+    if is_share(metric):
+        return f"{interval[0] * 100:+.2f} … {interval[1] * 100:+.2f}"
+    return f"{interval[0]:+.3g} … {interval[1]:+.3g}"
+
+
+def counts_text(n: int, bad: int | None) -> str:
+    """``12/3400``: errors out of rows; rows alone where errors are not counted."""
+    return count_text(n) if bad is None else f"{bad}/{n}"
+
+
 def slice_text(values: Mapping[str, str]) -> str:
     """``carrier=HA, origin=JFK``; the whole is ``all traffic``. Clients choose values: none may act."""
     return ", ".join(f"{dimension}={printable(value)}" for dimension, value in sorted(values.items())) or "all traffic"
@@ -53,11 +78,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def margin_text(margin: Margin) -> str:
-    """``+25 %`` of the baseline's rate, or ``1 pp``."""
+def margin_text(margin: Margin, metric: str = "") -> str:
+    """``+25 %`` of the baseline's rate, ``1 pp``, or ``0.02`` of a metric that is no share."""
     if margin.relative is not None:
         return f"+{margin.relative * 100:g} %"
-    return f"{(margin.absolute or 0.0) * 100:g} pp"
+    absolute = margin.absolute or 0.0
+    return f"{absolute * 100:g} pp" if not metric or is_share(metric) else f"{absolute:g}"
 
 
 def e_value_text(log10_e: float | None) -> str:

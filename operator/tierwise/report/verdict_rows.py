@@ -9,9 +9,17 @@ from tierwise.api.common import Margin
 from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.metrics import registry
+from tierwise.metrics.units import is_share
 from tierwise.monitoring.judgement import Result
 from tierwise.report.charts import IntervalMarks, interval_marks
-from tierwise.report.text import e_value_text, margin_text, points_text, rate_text, slice_text
+from tierwise.report.text import (
+    difference_text,
+    e_value_text,
+    interval_text,
+    margin_text,
+    slice_text,
+    value_text,
+)
 
 MOST_ROWS = 100
 _TONE = {
@@ -49,8 +57,9 @@ class Measured:
     metric: str
     slice: str
     verdict: Verdict
-    candidate: tuple[int, int]
-    baseline: tuple[int, int]
+    candidate: tuple[int, int | None]
+    baseline: tuple[int, int | None]
+    values: tuple[float | None, float | None]  # baseline, candidate
     difference: float | None
     interval: tuple[float, float] | None
     margin: Margin
@@ -65,6 +74,7 @@ def of_result(result: Result) -> Measured:
         verdict=result.verdict,
         candidate=(result.candidate.n, result.candidate.bad),
         baseline=(result.baseline.n, result.baseline.bad),
+        values=(result.baseline_value, result.candidate_value),
         difference=result.difference,
         interval=result.interval,
         margin=result.margin,
@@ -85,6 +95,7 @@ def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
         verdict=found.verdict,
         candidate=(found.candidate_n, found.candidate_bad),
         baseline=(found.baseline_n, found.baseline_bad),
+        values=values_of(found),
         difference=found.difference,
         interval=(found.interval[0], found.interval[1]) if found.interval else None,
         margin=margins.get((found.dataset, found.metric), Margin(absolute=0.0)),
@@ -105,17 +116,17 @@ def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
 
 
 def _row(row: Measured, marks: IntervalMarks) -> VerdictRow:
-    interval = f"{row.interval[0] * 100:+.2f} … {row.interval[1] * 100:+.2f} pp" if row.interval else "–"
+    unit = " pp" if row.interval and is_share(row.metric) else ""
     return VerdictRow(
         slice=row.slice,
         metric=row.metric,
-        baseline=rate_text(_value(row.metric, *row.baseline)),
-        baseline_counts=f"{row.baseline[1]} bad of {row.baseline[0]}",
-        candidate=rate_text(_value(row.metric, *row.candidate)),
-        candidate_counts=f"{row.candidate[1]} bad of {row.candidate[0]}",
-        difference=points_text(row.difference),
-        interval=interval,
-        margin=margin_text(row.margin),
+        baseline=value_text(row.metric, row.values[0]),
+        baseline_counts=_counts(*row.baseline),
+        candidate=value_text(row.metric, row.values[1]),
+        candidate_counts=_counts(*row.candidate),
+        difference=difference_text(row.metric, row.difference),
+        interval=interval_text(row.metric, row.interval) + unit,
+        margin=margin_text(row.margin, row.metric),
         e_value=e_value_text(row.log10_e),
         verdict=str(row.verdict),
         tone=_TONE[row.verdict],
@@ -125,9 +136,10 @@ def _row(row: Measured, marks: IntervalMarks) -> VerdictRow:
 
 def _gap(row: Measured) -> float:
     n, bad = row.baseline
-    if row.margin.relative is not None:
-        return row.margin.relative * (bad / n if n else 0.0)
-    return row.margin.absolute or 0.0
+    if row.margin.relative is None:
+        return row.margin.absolute or 0.0
+    rate = abs(row.values[0] or 0.0) if bad is None else bad / n if n else 0.0
+    return row.margin.relative * rate
 
 
 def _higher_is_better(metric: str) -> bool:
@@ -135,8 +147,22 @@ def _higher_is_better(metric: str) -> bool:
     return found is not None and found.direction == "HigherIsBetter"
 
 
-def _value(metric: str, n: int, bad: int) -> float | None:
-    found = registry.find(metric)
-    if found is not None:
-        return found.value(n, bad)
-    return bad / n if n else None
+def values_of(found: SliceVerdict) -> tuple[float | None, float | None]:
+    """Baseline's and candidate's value; of a status that has none yet, from the counts."""
+    if found.baseline_value is not None or found.candidate_value is not None:
+        return found.baseline_value, found.candidate_value
+    return (
+        _value(found.metric, found.baseline_n, found.baseline_bad),
+        _value(found.metric, found.candidate_n, found.candidate_bad),
+    )
+
+
+def _counts(n: int, bad: int | None) -> str:
+    return f"{n} rows" if bad is None else f"{bad} bad of {n}"
+
+
+def _value(metric: str, n: int, bad: int | None) -> float | None:
+    known = registry.find(metric)
+    if bad is None or not n:
+        return None
+    return bad / n if known is None else known.value(n, bad)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tierwise.api.common import Margin
-from tierwise.monitoring.judgement import ControlTrouble, Judgement, Result
+from tierwise.metrics.units import is_share
+from tierwise.monitoring.judgement import ArmCounts, ControlTrouble, Judgement, Result
 
 LONGEST = 1000
 
@@ -40,19 +40,37 @@ def _percent(value: float | None) -> str:
     return f"{100 * value:.2g} %" if 0 < value < 0.1 else f"{100 * value:.3g} %"
 
 
-def _margin(margin: Margin) -> str:
+def _value(found: Result, value: float | None) -> str:
+    if value is None or is_share(found.metric):
+        return _percent(value)
+    return f"{value:.4g}"
+
+
+def _margin(found: Result) -> str:
+    margin = found.margin
     if margin.relative is not None:
         return f"{100 * margin.relative:.3g} % relative"
-    return f"{100 * (margin.absolute or 0):.3g} pp"
+    absolute = margin.absolute or 0
+    return f"{100 * absolute:.3g} pp" if is_share(found.metric) else f"{absolute:.3g}"
+
+
+def _change(found: Result) -> str:
+    """``0.5 % → 3.1 %``, or how far a share moved where there are no values."""
+    if found.candidate_value is None and found.baseline_value is None and found.difference is not None:
+        return f"moved by {100 * found.difference:+.2g} pp"
+    return f"{_value(found, found.baseline_value)} → {_value(found, found.candidate_value)}"
+
+
+def _rows(arm: ArmCounts) -> str:
+    return f"{arm.n} rows" if arm.bad is None else f"{arm.bad}/{arm.n}"
 
 
 def result(found: Result) -> str:
     """``fpr on asn_type=residential 0.5 % → 3.1 % (margin 25 % relative, 61/1968 vs 9/2011, e=4.1e5)``."""
     evidence = "" if found.log10_e is None else f", e={_e_value(found.log10_e)}"
     return (
-        f"{found.metric} on {slice_name(found)} {_percent(found.baseline_value)} → {_percent(found.candidate_value)} "
-        f"(margin {_margin(found.margin)}, {found.candidate.bad}/{found.candidate.n} vs "
-        f"{found.baseline.bad}/{found.baseline.n}{evidence})"
+        f"{found.metric} on {slice_name(found)} {_change(found)} "
+        f"(margin {_margin(found)}, {_rows(found.candidate)} vs {_rows(found.baseline)}{evidence})"
     )
 
 
@@ -86,8 +104,8 @@ def external_cause(trouble: ControlTrouble) -> str:
 
 def _then_and_now(found: Result) -> str:
     return (
-        f"{found.metric} on {slice_name(found)} {_percent(found.baseline_value)} → {_percent(found.candidate_value)} "
-        f"({found.candidate.bad}/{found.candidate.n} now vs {found.baseline.bad}/{found.baseline.n})"
+        f"{found.metric} on {slice_name(found)} {_change(found)} "
+        f"({_rows(found.candidate)} now vs {_rows(found.baseline)})"
     )
 
 

@@ -17,17 +17,20 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
+from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.analysis import blocks_between, fold_recorded, runs_of
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence import begin
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
+from tierwise.monitoring.reads import reads_of
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.arrival import source_notes, too_little_recorded
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
+from tierwise.runtime.runs import blocks_at_once, in_runs
 
 MAX_BLOCKS = 50_000
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
@@ -115,7 +118,10 @@ def analyze(
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
-        tiers.append(_tier(request, tier, datasets, log, blocks, partial(_progress, on_progress, done, total)))
+        try:
+            tiers.append(_tier(request, tier, datasets, log, blocks, partial(_progress, on_progress, done, total)))
+        except MetricFailedError as error:
+            raise SpecError(str(error), reason=Reason.METRIC_FAILED) from error
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
             break  # as in a rollout: the tiers after it stay untouched
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
@@ -156,7 +162,7 @@ def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpe
             reason=Reason.DATASET_MISSING,
         )
     try:
-        return Dataset(analysis.name, spec, groupings_of(analysis, spec))
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
     except PlanError as error:
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
 
@@ -220,6 +226,11 @@ def _tier(
     scope = _scope(request, tier.log_tiers)
     whole_window = [Block(blocks[0].start, blocks[-1].end)]
     history = {dataset.name: log.read_cells(dataset, scope, whole_window) for dataset in datasets}
+    most = blocks_at_once(datasets, BLOCKS_AT_ONCE)
+
+    def cells_of(run: Sequence[Block]) -> dict[str, Cells]:
+        return {dataset.name: log.read_cells(dataset, scope, run) for dataset in datasets}
+
     plan = plan_tier(
         request.analysis,
         {dataset.name: dataset for dataset in datasets},
@@ -231,10 +242,13 @@ def _tier(
     )
     evidence = begin(plan)
     done = 0
-    for run in runs_of(blocks, BLOCKS_AT_ONCE):
-        evidence = fold_recorded(evidence, {dataset.name: log.read_cells(dataset, scope, run) for dataset in datasets})
-        done += len(run)
-        on_progress(done)
+    for regular in runs_of(blocks, BLOCKS_AT_ONCE):
+        for cells in in_runs(regular, most, cells_of):
+            evidence = fold_recorded(evidence, cells)
+            done += len(next(iter(cells.values())).blocks)
+            on_progress(done)
+            if evidence.stopped_at is not None:
+                break
         if evidence.stopped_at is not None:
             break
     judgement = judge(evidence)
