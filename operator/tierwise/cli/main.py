@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("Look", "Show a ModelDeployment's rollout as a tree; --watch until it ends."),
     "explain": ("Look", "Say why a rollout waits or was rolled back, with numbers."),
     "analyze": ("Judge without a cluster", "Compare two versions in a prediction log, slice by slice."),
+    "simulate": ("Judge without a cluster", "A policy against recorded or generated traffic, peers' rules beside it."),
     "plan": ("Judge without a cluster", "How long tiers must run to see a given drop in a given slice."),
     "metrics": ("Judge without a cluster", "What can be measured, how it is tested, and what it needs."),
     "query": ("Judge without a cluster", "Print the exact SQL of a dataset and window."),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modeldeployment import ModelDeploymentSpec
+from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.cli.analysis_options import AnalyzeOptions, Span, request_of_data, request_of_store
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
@@ -162,22 +162,27 @@ def _tiers(
     request: AnalysisRequest, deployment: ModelDeploymentSpec | None, flags: TierFlags
 ) -> tuple[PlannedTier, ...]:
     specs = {tier.name: tier for tier in deployment.tiers} if deployment else {}
-    found = []
-    for tier in request.tiers:
-        # A log without a tier column is read as the deployment's first tier.
-        spec = specs.get(tier.name or "") or (deployment.tiers[0] if deployment else None)
-        exposure = exposure_fraction(spec.exposure) if spec else 0.2
-        shortest, longest = (
-            (duration_seconds(spec.min_duration), duration_seconds(spec.max_duration)) if spec else (600, 14_400)
-        )
-        found.append(
-            PlannedTier(
-                name=tier.name,
-                alpha=tier.alpha,
-                exposure=exposure if flags.exposure is None else flags.exposure,
-                min_seconds=float(shortest if flags.min_duration is None else flags.min_duration),
-                max_seconds=float(longest if flags.max_duration is None else flags.max_duration),
-                log_tiers=tier.log_tiers,
-            )
-        )
-    return tuple(found)
+    # A log without a tier column is read as the deployment's first tier.
+    first = deployment.tiers[0] if deployment else None
+    return tuple(
+        tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags)
+        for tier in request.tiers
+    )
+
+
+def tier_of(
+    name: str | None, alpha: float, log_tiers: tuple[str, ...], spec: Tier | None, flags: TierFlags
+) -> PlannedTier:
+    """A tier as the deployment has it (None: the defaults), with what the flags override."""
+    defaults = Tier.model_fields
+    exposure = spec.exposure if spec else defaults["exposure"].default
+    shortest = spec.min_duration if spec else defaults["min_duration"].default
+    longest = spec.max_duration if spec else defaults["max_duration"].default
+    return PlannedTier(
+        name=name,
+        alpha=alpha,
+        exposure=exposure_fraction(exposure) if flags.exposure is None else flags.exposure,
+        min_seconds=float(duration_seconds(shortest) if flags.min_duration is None else flags.min_duration),
+        max_seconds=float(duration_seconds(longest) if flags.max_duration is None else flags.max_duration),
+        log_tiers=log_tiers,
+    )

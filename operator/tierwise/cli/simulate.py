@@ -1,0 +1,243 @@
+"""`tierwise simulate`: a policy against recorded or generated traffic, with the peers' rules beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from tierwise.api.modeldeployment import MetricSpec
+from tierwise.cli.analysis_options import Span
+from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.output import console_for, print_facts
+from tierwise.cli.policy_options import DROP_HELP, Drops, TierFlags, plan_request, tier_options
+from tierwise.cli.progressbar import progress_bar
+from tierwise.cli.simulate_table import render_simulation
+from tierwise.cli.stream_options import Generated, Rates, Rows, Values, generated_policy, generated_stream, policy_of
+from tierwise.monitoring.drop import Drop, is_counted
+from tierwise.simulation.comparison import Simulation, simulate
+from tierwise.simulation.facts import Report, simulation_json
+from tierwise.simulation.harm import ImpossibleDropError
+from tierwise.simulation.policy import Policy
+from tierwise.simulation.recorded import SplitStream
+from tierwise.simulation.recording import Recording, record
+from tierwise.simulation.replay import ReplayStream, with_exposures
+from tierwise.simulation.streams import Stream
+
+EXIT_NOT_SEEN = 3
+EXIT_TOO_OFTEN = 4
+SEEN_SHARE = 0.8  # of the runs with the drop
+
+
+@click.command("simulate", short_help="A policy against recorded or generated traffic, peers' rules beside it.")
+@source_options
+@click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
+@click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
+@click.option(
+    "--generate", type=Values(), help="Instead of a log: dimensions with their numbers of values, carrier=16,origin=3."
+)
+@click.option(
+    "--rows-per-minute",
+    type=Rows(),
+    default="2000",
+    show_default=True,
+    help="With --generate: rows of both arms in every tier; tier-3=500,tier-2=2500 for each its own.",
+)
+@click.option(
+    "--error-rate",
+    type=Rates(),
+    default="0.05",
+    show_default=True,
+    help="With --generate: wrong answers; 0.01..0.08 is spread over the values of the first dimension.",
+)
+@click.option(
+    "--positive-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="With --generate: positive labels.",
+)
+@click.option(
+    "--labelled",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="With --generate: rows that get a label.",
+)
+@click.option("--drop", type=Drops(), help=DROP_HELP)
+@click.option("--onset", type=Span(), default=0.0, help="When the drop begins, after the start of each tier; 30m.")
+@tier_options
+@click.option("--runs", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Rollouts of each kind.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same output.")
+@click.option("--processes", type=click.IntRange(1), help="Default: one per CPU; the output does not depend on it.")
+@click.option("--block", type=Span(), help="Time between two looks; default 1m, or the deployment's interval.")
+@click.option(
+    "--history",
+    type=click.FloatRange(0.01, 0.9),
+    default=0.25,
+    show_default=True,
+    help="With a log: share of the window that is known before the rollouts begin.",
+)
+@click.option("--judge-every", type=Span(), default=1800.0, help="Interval of the Mann-Whitney judge; default 30m.")
+@window_options
+@judged_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
+)
+@click.pass_context
+def command(  # one argument per option
+    ctx: click.Context,
+    /,
+    candidate: str | None,
+    generate: dict[str, int] | None,
+    rows_per_minute: dict[str, float],
+    error_rate: tuple[float, float],
+    positive_share: float,
+    labelled: float,
+    drop: Drop | None,
+    onset: float,
+    exposure: float | None,
+    min_duration: float | None,
+    max_duration: float | None,
+    runs: int,
+    seed: int,
+    processes: int | None,
+    block: float | None,
+    history: float,
+    judge_every: float,
+    output: str,
+    **given: Any,  # noqa: ANN401  # the shared options, of their own types
+) -> None:
+    """How often would this policy stop a good model, and how soon a bad one? The peers' rules on the same counts.
+
+    It plays --runs rollouts of two equal versions, and as many with the drop, through all tiers. Every tier is
+    planned, folded, judged and gated by the operator's own code. Beside it, on the same counts: a z-test at every look,
+    thresholds per slice with failureLimit 0, 3 and 10, and Kayenta's Mann-Whitney judge. All rules look until a tier's
+    maxDuration, Tierwise also where it would have promoted before; shares have 95 % Clopper-Pearson intervals.
+
+    Rows come from a log (one version, every row given to the candidate with the exposure as its chance, as by a hash of
+    the request; the drop turns answers over) or are generated. With --candidate the log is also replayed as it was.
+
+    \b
+    A generated stream, no data at all:
+      tierwise simulate --generate carrier=16,origin=3 --metric accuracy:0.02 --slice carrier --slice origin \\
+        --drop 'carrier=c03 accuracy 0.95->0.85' --runs 50
+    A recorded log:
+      tierwise simulate --data predictions.parquet --time ts --metric accuracy:0.02 --slice carrier \\
+        --drop 'carrier=VX accuracy ->0.8' --seed 7 -o json
+
+    Exit status: 0 simulated, 3 Tierwise saw the drop in fewer than 80 % of the runs, 4 it stopped equal versions surely
+    more often than α, 1 an error, 2 wrong usage.
+    """
+    flags = TierFlags(exposure, min_duration, max_duration)
+    if isinstance(block, int) or (isinstance(onset, int) and onset) or isinstance(judge_every, int):
+        raise click.UsageError("a duration has no unit; give one such as 1m")
+    drop = None if drop is None else replace(drop, onset_seconds=onset)
+    replayed: tuple[Policy, Stream] | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        if generate is not None:
+            source = "generated"
+            policy, stream = _generated(
+                given,
+                flags,
+                Generated(generate, rows_per_minute, error_rate, positive_share, labelled),
+                block,
+                seed,
+                drop,
+            )
+        else:
+            recording = _recorded(given, flags, drop, candidate, block, history)
+            policy, source, notes = recording.policy, recording.source, recording.notes
+            stream = SplitStream(policy, recording.rows, recording.blocks, recording.history_blocks, drop=drop)
+            if recording.replay is not None:
+                shown = with_exposures(policy, recording.replay)
+                replayed = shown, ReplayStream(shown, recording.replay)
+    except ImpossibleDropError as error:
+        raise click.UsageError(f"--drop: {error}") from error
+    judged = max(1, round(judge_every / policy.block_seconds))
+    simulation = Simulation(policy, stream, runs, seed, drop is not None, judge_every=judged)
+    with progress_bar("simulate: rollouts") as progress:
+        found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
+    replay = None
+    if replayed is not None:
+        replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
+    report = Report(source, drop, found, replay, notes)
+    if output == "table":
+        console_for().print(render_simulation(report))
+    else:
+        print_facts(simulation_json(report), output)
+    ctx.exit(_exit_status(report))
+
+
+def _exit_status(report: Report) -> int:
+    tierwise = report.rules[0]
+    if tierwise.false_stops.interval[0] > report.simulated.simulation.policy.alpha:
+        return EXIT_TOO_OFTEN
+    if tierwise.detected is not None and (tierwise.detected.share.value or 0.0) < SEEN_SHARE:
+        return EXIT_NOT_SEEN
+    return 0
+
+
+def _generated(
+    given: Mapping[str, Any], flags: TierFlags, what: Generated, block: float | None, seed: int, drop: Drop | None
+) -> tuple[Policy, Stream]:
+    if given["data"] or given["dataset_files"]:
+        raise click.UsageError("--generate makes the rows; leave --data and --dataset away")
+    policy = generated_policy(
+        given["deployment_file"],
+        given["metrics"],
+        given["slices"],
+        flags,
+        what.values,
+        block_seconds=block,
+        alpha=given["alpha"],
+    )
+    _require_counted([metric for item in policy.analysis for metric in item.metrics])
+    if drop is not None and drop.metric not in [m.name for item in policy.analysis for m in item.metrics]:
+        raise click.UsageError(f"--drop: {drop.metric} is not judged; give it with --metric")
+    return policy, generated_stream(policy, what, seed=seed, drop=drop)
+
+
+def _recorded(
+    given: Mapping[str, Any],
+    flags: TierFlags,
+    drop: Drop | None,
+    candidate: str | None,
+    block: float | None,
+    history: float,
+) -> Recording:
+    now = datetime.now(UTC)
+    options, request, asked, deployment = plan_request(dict(given), flags, now, () if drop is None else (drop,))
+    _require_counted([metric for item in asked.analysis for metric in item.metrics])
+
+    def policy(datasets: Mapping[str, Any], tiers: Any) -> Policy:  # noqa: ANN401
+        return policy_of(
+            asked.analysis,
+            datasets,
+            tiers,
+            deployment,
+            block_seconds=block or request.block_seconds,
+            alpha=options.alpha,
+        )
+
+    with open_log(options, request) as log:
+        return record(log, asked, policy, candidate=candidate, history=history, now=now)
+
+
+def _require_counted(metrics: list[MetricSpec]) -> None:
+    for metric in metrics:
+        if not is_counted(metric.name):
+            raise click.UsageError(
+                f"metric {metric.name!r} needs more of a row than label and answer, which a simulation has not; "
+                "leave it away"
+            )

@@ -1,0 +1,147 @@
+"""The machine-readable form of a simulation: ``tierwise.io/simulation/v1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tierwise.monitoring.drop import Drop
+from tierwise.simulation.comparison import Run, Simulated, tierwise_stop
+from tierwise.simulation.summary import TIERWISE, Ends, RuleSummary, Share, ends_of, rules_of
+
+SCHEMA = "tierwise.io/simulation/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that one call of `simulate` found. `replay` is the one run on two recorded versions as they were."""
+
+    source: str
+    drop: Drop | None
+    simulated: Simulated
+    replay: Simulated | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> tuple[RuleSummary, ...]:
+        """Tierwise first, then the peers."""
+        return rules_of(self.simulated)
+
+    @property
+    def same(self) -> Ends:
+        """How rollouts of equal versions ended."""
+        return ends_of(self.simulated.same)
+
+    @property
+    def worse(self) -> Ends | None:
+        """How rollouts with the drop ended."""
+        drop = self.drop
+        if drop is None:
+            return None
+        return ends_of(self.simulated.worse, lambda run: names_drop(run, drop))
+
+
+def names_drop(run: Run, drop: Drop) -> bool:
+    """Whether the culprits of the rollback have the drop's slice and metric."""
+    named = next((trial.named for trial in run.tiers if trial.stopped_at is not None), ())
+    return any((metric, key) == (drop.metric, drop.key) for _, metric, key in named)
+
+
+def simulation_json(report: Report) -> dict[str, Any]:
+    """The document of `simulate -o json`; nothing in it depends on the machine."""
+    simulation = report.simulated.simulation
+    policy = simulation.policy
+    return {
+        "schema": SCHEMA,
+        "seed": simulation.seed,
+        "runs": simulation.runs,
+        "source": report.source,
+        "policy": {
+            "alpha": policy.alpha,
+            "block_seconds": policy.block_seconds,
+            "on_inconclusive": policy.on_inconclusive,
+            "tiers": [
+                {
+                    "name": tier.name,
+                    "alpha": tier.alpha,
+                    "exposure": tier.exposure,
+                    "min_duration": tier.min_duration,
+                    "max_duration": tier.max_duration,
+                    "looks": simulation.stream.looks(number),
+                    "hypotheses": plan.hypotheses,
+                    "powered": sum(int(dataset.powered.sum()) for dataset in plan.datasets),
+                }
+                for number, (tier, plan) in enumerate(zip(policy.tiers, report.simulated.plans, strict=True))
+            ],
+        },
+        "drop": None if report.drop is None else _drop(report.drop),
+        "rules": [_rule(rule) for rule in report.rules],
+        "rollouts": {"equal": _ends(report.same), "drop": None if report.worse is None else _ends(report.worse)},
+        "replay": None if report.replay is None else _replay(report.replay),
+        "notes": list(report.notes),
+    }
+
+
+def _drop(drop: Drop) -> dict[str, Any]:
+    return {
+        "slice": dict(drop.slice),
+        "metric": drop.metric,
+        "from": drop.before,
+        "to": drop.after,
+        "onset_seconds": drop.onset_seconds,
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    return {"runs": share.runs, "stopped": share.hits, "share": share.value, "interval": [low, high]}
+
+
+def _rule(rule: RuleSummary) -> dict[str, Any]:
+    found = rule.detected
+    return {
+        "name": rule.name,
+        "description": rule.description,
+        "false_stops": _share(rule.false_stops),
+        "detected": None
+        if found is None
+        else {**_share(found.share), "median_seconds": found.median_seconds, "tiers": dict(found.tiers)},
+    }
+
+
+def _ends(ends: Ends) -> dict[str, Any]:
+    known = {"runs": ends.runs, "promoted": ends.promoted, "held": ends.held, "rolled_back": ends.rolled_back}
+    return known if ends.named is None else {**known, "named": ends.named}
+
+
+def replay_stops(found: Simulated) -> Sequence[tuple[str, str, str | None, float | None]]:
+    """(rule, description, tier, seconds within it) of the one run; None where it never stopped."""
+    policy, run = found.simulation.policy, found.same[0]
+    stops = {TIERWISE: tierwise_stop(run), **{name: run.peers.get(name) for name in found.peers}}
+    descriptions = {rule.name: rule.description for rule in rules_of(found)}
+    return [
+        (
+            name,
+            descriptions[name],
+            None if stop is None else policy.tiers[stop.tier].name,
+            None if stop is None else stop.look * policy.block_seconds,
+        )
+        for name, stop in stops.items()
+    ]
+
+
+def _replay(found: Simulated) -> dict[str, Any]:
+    run = found.same[0]
+    return {
+        "rules": [
+            {"name": name, "description": text, "stopped": seconds is not None, "tier": tier, "seconds": seconds}
+            for name, text, tier, seconds in replay_stops(found)
+        ],
+        "outcome": str(next((t.outcome for t in run.tiers if str(t.outcome) != "Promote"), run.tiers[-1].outcome)),
+        "named": [
+            {"dataset": dataset, "metric": metric, "slice": key}
+            for trial in run.tiers
+            for dataset, metric, key in trial.named
+        ],
+    }

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tierwise.cli.main import cli
+
+SMALL = ["--generate", "carrier=3", "--metric", "accuracy:0.03", "--max-duration", "20m", "--min-duration", "5m"]
+DROP = ["--drop", "carrier=c02 accuracy 0.95->0.8"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["simulate", *arguments, "--processes", "1"])
+
+
+def test_the_same_seed_gives_the_same_bytes_and_every_rule_has_its_shares():
+    first, again = (run(*SMALL, *DROP, "--runs", "3", "--seed", "5", "-o", "json") for _ in range(2))
+    assert first.stdout == again.stdout
+    found = json.loads(first.stdout)
+    assert found["schema"] == "tierwise.io/simulation/v1"
+    assert found["rules"][0]["name"] == "tierwise"
+    assert len(found["rules"]) == 9
+    assert found["rollouts"]["drop"]["rolled_back"] == 3
+    assert found["rollouts"]["drop"]["named"] == 3
+    for rule in found["rules"]:
+        low, high = rule["false_stops"]["interval"]
+        assert low <= rule["false_stops"]["share"] <= high
+
+
+def test_yaml_has_the_facts_of_json():
+    as_yaml, as_json = (run(*SMALL, "--runs", "1", "-o", output).stdout for output in ("yaml", "json"))
+    assert yaml.safe_load(as_yaml) == json.loads(as_json)
+
+
+def test_the_table_says_how_rollouts_ended():
+    result = run(*SMALL, *DROP, "--runs", "2")
+    assert result.exit_code == 0
+    assert "2 of 2 promoted through all tiers" in result.stdout
+    assert re.search(r"threshold-3\s+\d", result.stdout)
+
+
+def test_a_drop_that_the_policy_cannot_see_is_exit_3():
+    result = run(*SMALL[:-4], "--max-duration", "5m", "--runs", "2", "--drop", "carrier=c03 accuracy 0.95->0.93")
+    assert result.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*SMALL, "--drop", "carrier=c09 accuracy 0.9->0.8"], "carrier=c09 is not generated"),
+        ([*SMALL, "--drop", "carrier=c01 accuracy 0.8->0.9"], "no change for the worse"),
+        ([*SMALL, "--drop", "carrier=c01 accuracy ->0.97"], "rate of bad answers is 0.05"),
+        ([*SMALL, "--drop", "carrier=c01 recall 0.9->0.8"], "recall is not judged"),
+        ([*SMALL, "--drop", "nonsense"], "is not 'DIM=VALUE METRIC FROM->TO'"),
+        ([*SMALL, "--metric", "auc"], "needs more of a row than label and answer"),
+        (["--generate", "carrier"], "is not DIM=COUNT"),
+        (["--generate", "carrier=3", "--metric", "accuracy", "--slice", "origin"], "'origin' does not exist"),
+        (["--metric", "accuracy"], "give --store"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_simulated(arguments, message):
+    result = run(*arguments, "--runs", "1")
+    assert result.exit_code in (1, 2)
+    assert message in " ".join((result.stderr).replace("│", " ").split())
