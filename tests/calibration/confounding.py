@@ -171,8 +171,8 @@ def _with_odds(rates: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 SCENARIOS = [
-    (tier_effect, 300, 0),
-    (mix_shift, 150, 0),
-    (own_past, 300, 0),
-    (late_labels, 300, 0),
+    (tier_effect, 150, 0),
+    (mix_shift, 100, 0),
+    (own_past, 120, 0),
+    (late_labels, 150, 0),
 ]

@@ -105,8 +105,8 @@ def few_labels(replicates: int) -> list[Row]:
 
 
 SCENARIOS = [
-    (without_tolerance, 5000, 1000),
-    (as_shipped, 2000, 500),
-    (with_flipped_labels, 5000, 0),
-    (few_labels, 5000, 1000),
+    (without_tolerance, 2000, 600),
+    (as_shipped, 1000, 400),
+    (with_flipped_labels, 2000, 0),
+    (few_labels, 2000, 600),
 ]

@@ -179,15 +179,15 @@ def _rolled_back(
 
 
 SCENARIOS = [
-    (equal_slices, 1000, 0),
-    (mixed_slices, 1000, 200),
-    (as_shipped, 500, 0),
-    (drifting, 500, 0),
-    (shared_noise, 500, 0),
-    (at_tolerance, 500, 150),
-    (between_tolerance_and_margin, 500, 0),
-    (composite, 500, 0),
-    (rare_errors, 500, 100),
-    (unequal_arms, 500, 0),
-    (flipped_labels, 500, 0),
+    (equal_slices, 300, 0),
+    (mixed_slices, 800, 200),
+    (as_shipped, 300, 0),
+    (drifting, 300, 0),
+    (shared_noise, 300, 0),
+    (at_tolerance, 300, 100),
+    (between_tolerance_and_margin, 200, 0),
+    (composite, 300, 0),
+    (rare_errors, 300, 100),
+    (unequal_arms, 300, 0),
+    (flipped_labels, 300, 0),
 ]

@@ -31,4 +31,4 @@ def coverage(replicates: int) -> list[Row]:
     ]
 
 
-SCENARIOS = [(coverage, 10_000, 2000)]
+SCENARIOS = [(coverage, 5000, 1500)]

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import numpy as np
 
-from tests.calibration.table import Row, at_least
+from tests.calibration.streams import ALPHA, LOOKS, SLICES, THRESHOLD, BettingTest, base_rates, draw, slice_sizes
+from tests.calibration.table import Row, at_least, at_most
 from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis
 from tierwise.monitoring.cells import Block, Cells
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.monitoring.judge import judge
+from tierwise.stats import multiplicity
 
 _SIZES = {"carrier": 16, "hour": 16, "origin": 13}
 _GROUPINGS = [(), ("carrier",), ("hour",), ("origin",), ("carrier", "hour"), ("carrier", "origin"), ("hour", "origin")]
@@ -81,4 +83,28 @@ def _cells(rng, sizes, candidate_rates, look, arms=(0, 1)) -> Cells:
     return Cells((Block(start, start + timedelta(minutes=1)),), tuple(keys), counts)
 
 
-SCENARIOS = [(culprit_named, 200, 40)]
+def false_names(replicates: int) -> list[Row]:
+    """Some slices regress at once: is any other slice named at the stop?"""
+    rng = np.random.default_rng(15)
+    rates = base_rates(rng, (replicates * SLICES,))
+    bad = np.tile(np.arange(SLICES) % 10 == 0, replicates)
+    arms = np.tile(slice_sizes(), replicates), np.where(bad, np.minimum(2 * rates, 1), rates), rates
+    test = BettingTest("regression", rates)
+    going = np.ones(replicates, dtype=bool)
+    wrong = 0
+    for _ in range(LOOKS):
+        log_e = test.add(draw(rng, arms[0], arms[1], arms[0], arms[2])).reshape(replicates, SLICES)
+        for i in np.flatnonzero(going & (log_e >= THRESHOLD).any(axis=1)):
+            named = multiplicity.e_bh(log_e[i], np.zeros(SLICES), ALPHA, hypotheses=SLICES)
+            wrong += bool((named & ~bad[:SLICES]).any())
+            going[i] = False
+        if not going.any():
+            break
+    about = "20 of 200 slices have twice the errors: a slice that has not is named at the stop."
+    return [at_most("False names", wrong, replicates, ALPHA, "≤ α", about=about)]
+
+
+SCENARIOS = [
+    (culprit_named, 120, 40),
+    (false_names, 300, 100),
+]

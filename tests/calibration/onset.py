@@ -50,5 +50,5 @@ def late_regression(replicates: int) -> list[Row]:
 
 SCENARIOS = [
     (validity, 6000, 0),
-    (late_regression, 2000, 0),
+    (late_regression, 1000, 0),
 ]

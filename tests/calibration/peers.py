@@ -100,7 +100,7 @@ def _stopped(seed: int, replicates: int, *, worse_by: float) -> dict[str, int]:
 
 
 SCENARIOS = [
-    (without_regression, 100, 0),
-    (one_slice_of_many, 100, 0),
-    (alone, 500, 0),
+    (without_regression, 60, 0),
+    (one_slice_of_many, 60, 0),
+    (alone, 300, 0),
 ]

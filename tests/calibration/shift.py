@@ -59,4 +59,4 @@ def _ever(seed: int, replicates: int, shift: float) -> int:
     return int(fallen.reshape(replicates, _SLICES).any(axis=1).sum())
 
 
-SCENARIOS = [(score_shift, 100, 0)]
+SCENARIOS = [(score_shift, 60, 0)]

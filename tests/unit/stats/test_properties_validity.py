@@ -21,7 +21,7 @@ rates = st.one_of(
 )
 ratios = st.sampled_from([1.0, 1.02, 1.125, 2.0, 5.0])
 deltas = st.sampled_from([0.0, 1e-5, 0.005, 0.1, 0.6])
-shares = st.floats(0, 1)  # how far inside the null the candidate is
+shares = st.one_of(st.just(1.0), st.floats(0, 1))  # how far inside the null the candidate is
 phis = st.sampled_from([1.0, 1.0, 1.7, 40.0])
 
 
@@ -63,19 +63,21 @@ def add(kind, logs, block, past, ratio, delta, prior, phi):
 
 
 @pytest.mark.parametrize("kind", ["regression", "non-inferior", "improved"])
-@given(nulls(), shares, arms, pasts(), st.floats(1e-6, 0.999), phis)
+@given(nulls(), shares, arms, st.one_of(st.none(), pasts()), st.floats(1e-6, 0.999), phis)
 @SETTINGS
 def test_every_bet_of_every_family_expects_at_most_one(kind, null, inside, sizes, past, prior, phi):
     ratio, delta, rate = null if kind != "improved" else (1.0, 0.0, null[2])
     boundary = min(ratio * rate + delta, 1.0)
-    candidate = boundary * inside if kind == "regression" else boundary + (1 - boundary) * inside
+    candidate = boundary * inside if kind == "regression" else 1 - (1 - boundary) * inside
+    if past is None:  # a past that knows the rates: bets are never larger
+        past = 1e6 * np.array([1, candidate, 1, rate])[:, None]
     block = outcomes(*sizes)
     logs = np.zeros((6 if kind == "regression" else 3, block.shape[1]))
     add(kind, logs, block, past, ratio, delta, prior, phi)
     assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
 
 
-@given(st.floats(0.001, 0.2), rates, st.floats(0, 1), arms, pasts())
+@given(st.floats(0.001, 0.2), rates, shares, arms, pasts())
 @SETTINGS
 def test_a_bet_on_any_other_gap_is_fair_too(gap, rate, inside, sizes, past):
     """Expectations of a range bet on a gap of their own."""
@@ -83,7 +85,7 @@ def test_a_bet_on_any_other_gap_is_fair_too(gap, rate, inside, sizes, past):
     size = block.shape[1]
     logs, wide = np.zeros((3, size)), np.ones(size)
     rate = min(rate, 0.98)
-    candidate = rate + 0.02 + (0.98 - rate) * inside
+    candidate = rate + 0.02 + (0.98 - rate) * (1 - inside)
     past = np.broadcast_to(past, block.shape)
     betting.add_non_inferior(logs, block, past, wide, 0.02 * wide, 0.05 * wide, gap=gap * wide)
     assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
