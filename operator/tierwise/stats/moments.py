@@ -52,16 +52,18 @@ def ratio(
     return value, _per_row(squares, w2, units) / np.square(share(wy, w)), units
 
 
-def cells(gradient: FloatArray, mass: Numbers, squares: Numbers | None = None) -> tuple[FloatArray, FloatArray]:
-    """(spread, units) over the last axis: cells that hold Σw = `mass` and Σw² = `squares` (default: w = 1).
+def cells(
+    gradient: FloatArray, mass: Numbers, squares: Numbers | None = None, *, axis: int = -1
+) -> tuple[FloatArray, FloatArray]:
+    """(spread, units) over `axis`: cells that hold Σw = `mass` and Σw² = `squares` (default: w = 1).
 
     Var = Σ Σw²·(∂T/∂Σw)², for a value T that does not change when all cells are doubled, so that Σ Σw·∂T/∂Σw = 0.
     """
     squared = mass if squares is None else squares
-    units = effective(mass.sum(axis=-1), squared.sum(axis=-1))
+    units = effective(mass.sum(axis=axis), squared.sum(axis=axis))
     # A cell without rows adds nothing, whatever its gradient.
     terms = np.where(np.asarray(squared) > 0, squared * np.square(gradient), 0.0)
-    return np.asarray(terms.sum(axis=-1) * units), units
+    return np.asarray(terms.sum(axis=axis) * units), units
 
 
 def _per_row(squares: FloatArray, w2: FloatArray, units: FloatArray) -> FloatArray:
