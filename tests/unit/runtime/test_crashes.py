@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World
+from tests.unit.rollout.test_verification import WORSE, a_look
+from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.runtime.errors import ConflictError
 from tierwise.simulation.faults import CrashError, FaultAtWrite
 
@@ -79,6 +80,35 @@ def a_twin_that_goes_in_steps(world: World) -> None:
     world.run(110)
 
 
+def _watched(seconds: str) -> dict[str, Any]:
+    return {"analysis": {**a_spec().analysis.to_wire(), "verification": seconds}}
+
+
+def a_version_that_gets_worse_after_promotion(world: World) -> None:
+    world.judge.verified = a_look()
+    world.apply("v2", **_watched("5m"))
+    world.run(180)
+    world.judge.verified = WORSE
+    world.run(60)
+
+
+def a_delivered_tier_that_gets_worse(world: World) -> None:
+    world.judge.verified = a_look()
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2", **_watched("5m"))
+    world.run(90)
+    world.judge.verified = WORSE
+    world.run(60)
+
+
+def a_watch_that_a_new_version_ends(world: World) -> None:
+    world.judge.verified = a_look()
+    world.apply("v2", **_watched("5m"))
+    world.run(200)
+    world.apply("v3", **_watched("30s"))
+    world.run(240)
+
+
 STORIES = [
     a_good_version,
     a_bad_version,
@@ -88,6 +118,9 @@ STORIES = [
     a_deletion,
     a_recovery_that_a_new_version_ends,
     a_twin_that_goes_in_steps,
+    a_version_that_gets_worse_after_promotion,
+    a_delivered_tier_that_gets_worse,
+    a_watch_that_a_new_version_ends,
 ]
 FAULTS: dict[str, tuple[Callable[[str], BaseException], bool]] = {
     "crash before": (CrashError, True),

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import Reason
@@ -25,6 +26,7 @@ ANSWERS = {
     "stalled": BROKEN,
     "immature": None,
 }
+VERIFIED = {"good": a_look(), "worse": WORSE, "unreadable": lambda _request: UNREADABLE}
 ALLOWED_PROMOTIONS = {"NonInferior", "PromoteRequested", "MaxDuration"}
 SECONDS = st.sampled_from([0, 5, 30, 100])
 WORKLOADS = ("bot-3", "bot-2", "bot-1")
@@ -42,14 +44,20 @@ class Machine(RuleBasedStateMachine):
         self.promotions: list[str] = []
         self.foreign = 0
 
-    @initialize(choice=st.sampled_from(["Hold", "Promote", "RollBack"]), automatic=st.booleans())
-    def adopt(self, choice: str, automatic: bool) -> None:
-        analysis = {**a_spec().analysis.to_wire(), "onInconclusive": choice}
+    @initialize(
+        choice=st.sampled_from(["Hold", "Promote", "RollBack"]),
+        automatic=st.booleans(),
+        verification=st.sampled_from(["0s", "5m"]),
+    )
+    def adopt(self, choice: str, automatic: bool, verification: str) -> None:
+        analysis = {**a_spec().analysis.to_wire(), "onInconclusive": choice, "verification": verification}
         self.changes = {"analysis": analysis, "rollback": {"automatic": automatic}}
         self.on_inconclusive = choice
         self.world.adopted(**self.changes)
         self.world.judge.answer = lambda request: self._answer(request)
-        self.answer = "non-inferior"
+        self.world.judge.verified = lambda request: VERIFIED[self.verified](request)
+        self.answer, self.verified = "non-inferior", "good"
+        self.has_regressed = False
         self.said: dict[tuple[str, str], set[str]] = {}
         self.a_person_sets_the_version("v2", 5)
 
@@ -73,6 +81,12 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=SECONDS)
     def the_log_says_it_is_good(self, seconds: int) -> None:
         self.the_log_says("non-inferior", seconds)
+
+    @rule(verified=st.sampled_from(["good", "worse", "unreadable"]), seconds=SECONDS)
+    def the_log_says_of_what_was_delivered(self, verified: str, seconds: int) -> None:
+        self.verified = verified
+        self.has_regressed = self.has_regressed or verified == "worse"
+        self.world.run(seconds)
 
     @rule(version=st.sampled_from(["v1", "v2", "v3", "v4"]), seconds=SECONDS)
     def a_person_sets_the_version(self, version: str, seconds: int) -> None:
@@ -160,6 +174,21 @@ class Machine(RuleBasedStateMachine):
                     assert "inconclusive" in self.said[stored.name, tier.name]
 
     @invariant()
+    def only_a_regression_seen_on_the_log_rolls_a_delivered_version_back(self) -> None:
+        for stored in self.world.fleet.rollouts.values():
+            if stored.status.reason == "RegressedAfterPromotion":
+                assert self.has_regressed
+                assert self.changes["rollback"] == {"automatic": True}
+
+    @invariant()
+    def what_is_watched_delays_nothing(self) -> None:
+        for stored in self.world.fleet.rollouts.values():
+            record = stored.status.verification
+            if record is not None and record.stage == "AfterRollout":
+                assert stored.status.result == "Completed"
+                assert record.since == stored.status.finished_at
+
+    @invariant()
     def no_tier_is_delivered_to_before_its_soak(self) -> None:
         for stored in self.world.fleet.rollouts.values():
             for tier in stored.status.tiers:
@@ -212,7 +241,7 @@ class Machine(RuleBasedStateMachine):
         world.fleet.unready.clear()
         for workload in world.fleet.workloads.values():
             workload.blocked, workload.replicas = None, max(1, workload.replicas)
-        self.answer = "non-inferior"
+        self.answer, self.verified = "non-inferior", "good"
         self.changes["paused"] = False
         world.apply(self.version, **self.changes)
         world.run(2000)
