@@ -35,6 +35,8 @@ UNTRUSTED = frozenset(
         Reason.NO_ROWS,
         Reason.NO_LABELS,
         Reason.STALE_LOG,
+        Reason.TOO_FEW_ROWS,
+        Reason.DUPLICATE_ROWS,
         Reason.BASELINE_MISSING,
         Reason.CANDIDATE_MISSING,
         Reason.SAMPLE_RATIO_MISMATCH,

@@ -7,7 +7,7 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType, Reason
-from tierwise.rollout import commands, start, verification
+from tierwise.rollout import commands, prerelease, start, verification
 from tierwise.rollout.actions import Decision, SetFinalizer
 from tierwise.rollout.adoption import adopt
 from tierwise.rollout.advance import advance, with_conditions
@@ -192,6 +192,11 @@ def _changed(observation: Observation, status: ModelDeploymentStatus, now: datet
         problem = Problem(Reason.PAUSED, f"spec.paused: the rollout of {name} starts when it is false")
         return _held(observation, status, now, "Reconciling", problem, label="Paused")
     started = start.forward(observation, status.stable)
+    if isinstance(started, start.Start) and started.create.spec.compared:
+        closed = prerelease.closed(observation, started.create.spec.to.name)
+        if closed is not None:
+            label = "Stalled" if closed.health == "Stalled" else "Validating"
+            return _held(observation, status, now, closed.health, closed.problem, label=label)
     if isinstance(started, Problem):
         return _held(observation, status, now, "Stalled", started, label="Stalled")
     return _create(observation, started, now)

@@ -164,5 +164,6 @@ class Observation:
     claims: tuple[Claim, ...] = ()
     created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
     frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
+    pre_release: Judgement | JudgementUnavailable | None = None  # of the spec's version, on the validation table
     recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked
     verification: VerificationLook | JudgementUnavailable | None = None  # while delivered tiers are watched on the log

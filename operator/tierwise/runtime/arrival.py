@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.monitoring.freshness import received_window, withheld
 from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.received import Sources
+from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.recorded import RecordedLog
@@ -32,8 +33,16 @@ def too_little(
     return None
 
 
+class Receiving(Protocol):
+    """What a store or a recorded log tells of arrival."""
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """As PredictionStore."""
+        ...
+
+
 def too_little_recorded(
-    log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block, judged: Judgement
+    log: Receiving, datasets: Sequence[Dataset], scope: Scope, window: Block, judged: Judgement
 ) -> JudgementUnavailable | None:
     """As `too_little`, of a recorded window; rows logged twice are looked for in all of it."""
     for dataset in datasets:

@@ -39,6 +39,7 @@ from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.history import read_history
 from tierwise.runtime.holds import missing, require_unchanged
 from tierwise.runtime.ports import Fleet
+from tierwise.runtime.prerelease import Examining
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.runs import blocks_at_once, read_run
 from tierwise.runtime.spread import read_spread
@@ -79,6 +80,12 @@ class TierJudge(Protocol):
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
     ) -> JudgementUnavailable | None:
         """What a person has to change before anything could be judged; None when nothing is known to be wrong."""
+        ...
+
+    def pre_release(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> Judgement | JudgementUnavailable | None:
+        """The spec's version on the validation table; None without a gate. Never raises for what a table does."""
         ...
 
     def look(self, request: LookRequest) -> Look:
@@ -122,6 +129,7 @@ class Judging:
         self._verifying = Verifying(self._safety)
         self._past: dict[tuple[str, str], Past] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
+        self._examining = Examining()
 
     def preflight(
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
@@ -136,6 +144,12 @@ class Judging:
         except StoreError:
             return None
         return None
+
+    def pre_release(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> Judgement | JudgementUnavailable | None:
+        """The spec's version on the validation table, before a rollout."""
+        return self._examining.examine(deployment, fleet, stores, now)
 
     def look(self, request: LookRequest) -> Look:
         """One look at a tier that is probed or judged."""
@@ -169,6 +183,7 @@ class Judging:
         """Drop what is cached for the object."""
         self._verifying.forget(namespace, name)
         self._folded.pop((namespace, name), None)
+        self._examining.forget(namespace, name)
         self._past.pop((namespace, name), None)
 
     def _check(self, namespace: str, source: Source, now: datetime) -> None:

@@ -94,6 +94,7 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
         return replace(
             observation,
             judgement=judge.preflight(view, fleet, stores, clock.now()),
+            pre_release=judge.pre_release(view, fleet, stores, clock.now()),
             recovery=None
             if recovered is None
             else judge.recovery(RecoveryRequest(view, recovered, fleet, stores, clock.now())),

@@ -13,7 +13,7 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentSta
 from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.judgement import ArmCounts, Judgement, Result
-from tierwise.rollout.observation import JudgementUnavailable, RecoveryLog, VerificationLook
+from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
 from tierwise.rollout.recovery import period
 from tierwise.runtime.judging import Look, LookRequest
 from tierwise.runtime.reconcile import reconcile
@@ -123,6 +123,7 @@ class FakeJudge:
         self.answer: Answer | Callable[[LookRequest], Answer] = NON_INFERIOR
         self.by_tier: dict[str, Answer] = {}
         self.problem: JudgementUnavailable | None = None
+        self.validated: Answer = None
         self.recovered: RecoveryLog | JudgementUnavailable | None = None
         self.verified: Verified | Callable[[VerificationRequest], Verified] = None
         self.looks = 0
@@ -139,6 +140,9 @@ class FakeJudge:
 
     def preflight(self, *_: object) -> JudgementUnavailable | None:
         return self.problem
+
+    def pre_release(self, view: DeploymentView, *_: object) -> Answer:
+        return None if view.spec.analysis.pre_release is None else self.validated
 
     def look(self, request: LookRequest) -> Look:
         self.looks += 1

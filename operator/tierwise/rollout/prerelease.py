@@ -1,0 +1,56 @@
+"""What the pre-release gate decides: start, wait, or do not start at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tierwise.api.names import GateDecision, Reason
+from tierwise.rollout import wording
+from tierwise.rollout.conditions import Health
+from tierwise.rollout.gate import Situation
+from tierwise.rollout.gate import gate as decide
+from tierwise.rollout.observation import JudgementUnavailable, Observation
+from tierwise.rollout.validate import Problem
+
+REMEDY = "no pod was touched: set another version, or change spec.analysis.preRelease"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why no rollout starts: waiting for rows (Reconciling), or for a person (Stalled)."""
+
+    health: Health
+    problem: Problem
+
+
+def closed(observation: Observation, candidate: str) -> Closed | None:
+    """Why the gate is closed to the candidate; None where it is open, or there is none.
+
+    Missing rows, labels or a store that cannot be read never open it.
+    """
+    gate = observation.deployment.spec.analysis.pre_release
+    if gate is None:
+        return None
+    judged = observation.pre_release
+    where = f"{candidate} on the validation set {gate.dataset!r}"
+    if judged is None:
+        return Closed("Reconciling", Problem(Reason.PRE_RELEASE, f"{where} is not judged yet"))
+    if isinstance(judged, JudgementUnavailable):
+        return Closed("Stalled" if judged.stalled else "Reconciling", Problem(judged.reason, judged.message))
+    outcome = decide(Situation(judgement=judged))
+    if outcome.decision is GateDecision.ROLL_BACK:
+        return _failed(f"{where}: {outcome.message}")
+    if outcome.decision is GateDecision.PROMOTE:
+        return None
+    if outcome.reason is not Reason.INCONCLUSIVE:
+        return Closed("Reconciling", Problem(outcome.reason, f"{where}: {outcome.message}"))
+    if gate.on_inconclusive == "Promote":
+        return None
+    text = f"{where} cannot be told from the stable version: {outcome.message}"
+    if gate.on_inconclusive == "Reject":
+        return _failed(f"{text}; onInconclusive: Reject")
+    return Closed("Reconciling", Problem(Reason.PRE_RELEASE, f"{text}; add rows to it, or set onInconclusive"))
+
+
+def _failed(text: str) -> Closed:
+    return Closed("Stalled", Problem(Reason.PRE_RELEASE_FAILED, f"{wording.clip(text)}; {REMEDY}"))
