@@ -18,7 +18,8 @@ from tierwise.monitoring.plan import DatasetPlan, TierPlan, metric_plan
 
 def config_hash(dataset: Dataset) -> str:
     """Of what decides which rows are counted how: differs when a dataset was edited under a running tier."""
-    text = json.dumps([dataset.spec.to_wire(), dataset.groupings], sort_keys=True)
+    counted = {key: value for key, value in dataset.spec.to_wire().items() if key not in ("freshness", "volume")}
+    text = json.dumps([counted, dataset.groupings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -74,7 +74,7 @@ def halves_of(log: Log) -> Arms:
 
 def config_of(dataset: Dataset) -> str:
     """Everything that decides what is counted, as JSON with sorted keys."""
-    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store"})
+    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store", "freshness", "volume"})
     return json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
 
 

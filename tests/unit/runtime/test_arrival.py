@@ -1,0 +1,111 @@
+"""Looks hold when the log is too old, has too few rows or labels, or repeats requests; a proven regression stands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.rollout.world import T0
+from tests.unit.runtime.prediction_log import PredictionLog
+from tests.unit.runtime.test_judging import DATASET, JudgedWorld
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.monitoring import freezing, query
+from tierwise.monitoring.cells import Block, Dataset
+from tierwise.monitoring.freshness import received_window, stale, withheld
+from tierwise.monitoring.received import Received
+
+SAME = (0.1, 0.1)
+
+
+def dataset(**spec: Any) -> MonitoringDatasetSpec:
+    return MonitoringDatasetSpec.model_validate(DATASET.to_wire() | spec)
+
+
+def world_of(spec: MonitoringDatasetSpec, error_rates: tuple[float, float] = SAME) -> JudgedWorld:
+    world = JudgedWorld(PredictionLog(per_second=60, error_rates=error_rates))
+    world.fleet.datasets["humans"] = spec
+    return world.judged()
+
+
+@pytest.mark.parametrize(
+    ("spec", "received", "reason", "words"),
+    [
+        (
+            {"volume": {"per": "5m", "minRows": 100_000}},
+            Received(18_000, 18_000),
+            Reason.TOO_FEW_ROWS,
+            "18000 predictions in 5m, at least 100000 are expected",
+        ),
+        (
+            {"volume": {"per": "5m", "minLabels": 100}},
+            Received(18_000, 40),
+            Reason.TOO_FEW_ROWS,
+            "40 labels in 5m, at least 100 are expected",
+        ),
+        (
+            {"columns": {"requestId": "id"}},
+            Received(18_000, 18_000, 900),
+            Reason.DUPLICATE_ROWS,
+            "900 of 18000 rows (5.00%) repeat a request that is in the log already; set spec.deduplicate",
+        ),
+    ],
+)
+def test_a_tier_is_not_promoted_on_rows_that_are_too_few_or_repeated(spec, received, reason, words):
+    world = world_of(dataset(**spec))
+    world.log.received = received
+    world.run(300)
+    assert world.condition("Reconciling").reason == reason
+    assert words in world.condition("Reconciling").message
+    assert world.condition("AnalysisHealthy").status == "False"
+    assert world.tier(3).phase == "Judging"
+    world.log.received = Received(10**6, 10**6, 0)
+    world.run_until(lambda w: w.tier(3).phase == "Delivered", 3000)
+
+
+def test_a_regression_stands_with_however_few_rows_and_not_with_repeated_ones():
+    few = world_of(dataset(volume={"per": "5m", "minRows": 10**9}), (0.1, 0.3))
+    few.run_until(lambda w: w.rollout.result == "RolledBack", 600)
+    repeated = world_of(dataset(columns={"requestId": "id"}), (0.1, 0.3))
+    repeated.log.received = Received(18_000, 18_000, 900)
+    repeated.run(300)
+    assert repeated.condition("Reconciling").reason == Reason.DUPLICATE_ROWS
+
+
+def test_the_oldest_allowed_is_the_datasets_own_or_five_intervals():
+    def age(seconds: int, **spec: Any) -> bool:
+        found = stale(Dataset("d", dataset(**spec)), T0, T0 + timedelta(seconds=seconds), interval=60)
+        assert found is None or f"{seconds} s old" in found.message
+        return found is not None
+
+    assert (age(300), age(301)) == (False, True)
+    strict, patient = {"freshness": {"maxAge": "30s"}}, {"freshness": {"maxAge": "1h"}}
+    assert (age(30, **strict), age(31, **strict), age(3600, **patient)) == (False, True, False)
+
+
+def test_rows_are_counted_only_for_those_who_ask():
+    def window(**spec: Any) -> Block | None:
+        return received_window(Dataset("d", dataset(**spec)), T0)
+
+    assert window() is None
+    assert window(columns={"requestId": "id"}, deduplicate=True) is None
+    assert window(columns={"requestId": "id"}) == Block(T0 - timedelta(hours=1), T0)
+    assert window(volume={"per": "5m", "minRows": 1}) == Block(T0 - timedelta(minutes=5), T0)
+
+
+def test_a_few_repeated_rows_in_many_change_nothing():
+    spec = Dataset("d", dataset(columns={"requestId": "id"}))
+    assert withheld(spec, Received(10_000, 10_000, 10)) is None
+    assert withheld(spec, Received(10_000, 10_000, 11)) is not None
+
+
+def test_what_is_expected_of_arrival_may_be_edited_while_a_tier_is_judged():
+    strict = dataset(freshness={"maxAge": "30s"}, volume={"minRows": 9})
+    plain, changed = Dataset("d", DATASET), Dataset("d", strict)
+    assert query.config_hash(plain) == query.config_hash(changed)
+    assert freezing.config_hash(plain) == freezing.config_hash(changed)
+    other = Dataset("d", dataset(columns={"requestId": "id"}, deduplicate=True))
+    assert query.config_hash(plain) != query.config_hash(other)
+    assert freezing.config_hash(plain) != freezing.config_hash(other)
