@@ -171,8 +171,8 @@ def _with_odds(rates: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 SCENARIOS = [
-    (tier_effect, 150, 0),
-    (mix_shift, 100, 0),
-    (own_past, 120, 0),
-    (late_labels, 150, 0),
+    (tier_effect, 100, 0),
+    (mix_shift, 80, 0),
+    (own_past, 80, 0),
+    (late_labels, 100, 0),
 ]

@@ -180,12 +180,12 @@ def _rolled_back(
 
 SCENARIOS = [
     (equal_slices, 300, 0),
-    (mixed_slices, 800, 200),
+    (mixed_slices, 600, 200),
     (as_shipped, 300, 0),
     (drifting, 300, 0),
     (shared_noise, 300, 0),
     (at_tolerance, 300, 100),
-    (between_tolerance_and_margin, 200, 0),
+    (between_tolerance_and_margin, 150, 0),
     (composite, 300, 0),
     (rare_errors, 300, 100),
     (unequal_arms, 300, 0),

@@ -156,5 +156,5 @@ def _errors_of(n: np.ndarray, bad: np.ndarray) -> np.ndarray:
 SCENARIOS = [
     (autocorrelated, 150, 0),
     (duplicated, 250, 0),
-    (pods_differ, 200, 0),
+    (pods_differ, 100, 0),
 ]

@@ -72,6 +72,7 @@ class BettingTest:
         else:
             step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
             step(logs, block, past, self.ratios[chosen], self.deltas[chosen], prior, phi=phi)
+        assert np.isfinite(logs).all(), "evidence that is no number would only look like none"
         self.logs[:, chosen] = logs
         self.past[:, chosen] += block
         self.pending[:, chosen] = 0

@@ -41,6 +41,7 @@ SUBJECTS: dict[str, list[Scenario]] = {
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
     "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],
+    "Estimated metrics": [Scenario(*entry) for entry in mixture.SCENARIOS],
     "Score shift": [Scenario(*entry) for entry in shift.SCENARIOS],
     "Promotion": [Scenario(*entry) for entry in promotion.SCENARIOS],
     "Naming": [Scenario(*entry) for entry in naming.SCENARIOS],
