@@ -10,6 +10,7 @@ from tests.calibration import (
     delay,
     error,
     intervals,
+    mixture,
     naming,
     onset,
     peers,
