@@ -83,6 +83,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
     needed, named, flagged = x.labels_needed.tolist(), x.named.tolist(), x.flagged.tolist()
     improved, passed = evidence.was_improved.tolist(), evidence.was_non_inferior.tolist()
     powered, phi, sigma = layout.powered.tolist(), layout.phi.tolist(), layout.sigma_pod.tolist()
+    promotes = layout.promotes.tolist()
     out: dict[int, Result] = {}
     for d, plan in enumerate(evidence.plan.datasets):
         keys = evidence.slots[d]
@@ -116,8 +117,8 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
                     margin=metric_plan.margin,
                     tolerance=metric_plan.tolerance,
                     log10_e=logs[0][h],
-                    log10_e_non_inferior=logs[1][h],
-                    log10_e_improved=logs[2][h],
+                    log10_e_non_inferior=logs[1][h] if promotes[h] else None,
+                    log10_e_improved=logs[2][h] if promotes[h] else None,
                     powered=powered[h],
                     alpha=evidence.plan.alpha,
                     traffic=traffic[s],

@@ -12,6 +12,7 @@ from tierwise.rollout.events import deployment_events, rollout_events
 from tierwise.rollout.housekeeping import housekeeping
 from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.recovery import checked, recovering
+from tierwise.rollout.size import fitted
 from tierwise.rollout.verification import verified, verifying
 
 
@@ -33,6 +34,8 @@ def decide(observation: Observation, now: datetime) -> Decision:
         decision = verified(observation, decision, now)
     else:
         decision = deployment.fly(observation, rollout, now)
+    if decision.rollout_status is not None:
+        decision = replace(decision, rollout_status=fitted(decision.rollout_status))
     if not decision.actions and not _writes(observation, rollout, decision):
         decision = _kept_house(observation, decision)
     return replace(decision, events=_events(observation, rollout, decision))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
 
+from tierwise.api.modelrollout import Frozen
 from tierwise.api.slices import WHOLE
 from tierwise.monitoring.cells import Block, Cells, IntArray, Scope
 from tierwise.monitoring.history import coalesced
@@ -21,6 +22,7 @@ LONGEST_SECONDS = 86_400.0
 BLOCKS = 48
 # The plan is kept in the rollout's status, which stays under 64 KiB: slices with most rows come first.
 STATUS_BYTES = 24_000
+PLAN_BYTES = 30_000  # of the plan as it is written, with φ of every slice
 _BYTES_PER_RATE = 8
 
 
@@ -56,6 +58,20 @@ def read_history(
         cells[name] = bounded(read, metrics[name], STATUS_BYTES // max(1, len(sources)))
     covered = (BLOCKS - first) * step.total_seconds()
     return History(cells, covered if covered > 0 else seconds)
+
+
+def smallest_that_fits(
+    cells: Mapping[str, Cells], metrics: Mapping[str, int], planned: Callable[[Mapping[str, Cells]], Frozen]
+) -> Frozen:
+    """The plan with as many slices as keep it within its bytes: those with fewest rows are left to their parents."""
+    most = STATUS_BYTES
+    while True:
+        frozen = planned(cells)
+        size = len(frozen.model_dump_json(by_alias=True, exclude_none=True).encode())
+        if size <= PLAN_BYTES or all(len(each.slices) <= 1 for each in cells.values()):
+            return frozen
+        most = most * 3 // 4
+        cells = {name: bounded(each, metrics[name], most // len(cells)) for name, each in cells.items()}
 
 
 def _rows(cells: Cells) -> IntArray:

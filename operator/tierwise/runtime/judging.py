@@ -36,7 +36,7 @@ from tierwise.runtime.arrival import too_little
 from tierwise.runtime.controls import Past, choose_history
 from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
-from tierwise.runtime.history import read_history
+from tierwise.runtime.history import read_history, smallest_that_fits
 from tierwise.runtime.holds import missing, require_unchanged
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.prerelease import Examining
@@ -205,17 +205,22 @@ class Judging:
         scopes = _scopes(request, sources)
         history = read_history(sources, scopes, metrics, end, max_seconds)
         names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-        plan = plan_tier(
-            strategy.analysis.datasets,
-            _datasets(sources),
-            history.cells,
-            alpha_tier=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
-            expected_share=max_seconds / history.seconds,
-            candidate_share=exposure_fraction(spec.exposure),
-            max_duration_seconds=max_seconds,
-            spread=read_spread(sources, scopes, names, end),
-        )
-        frozen = freeze(plan, request.now)
+        spread = read_spread(sources, scopes, names, end)
+
+        def planned(cells: Mapping[str, Cells]) -> Frozen:
+            plan = plan_tier(
+                strategy.analysis.datasets,
+                _datasets(sources),
+                cells,
+                alpha_tier=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
+                expected_share=max_seconds / history.seconds,
+                candidate_share=exposure_fraction(spec.exposure),
+                max_duration_seconds=max_seconds,
+                spread=spread,
+            )
+            return freeze(plan, request.now)
+
+        frozen = smallest_that_fits(history.cells, metrics, planned)
         if strategy.analysis.external_cause == "Ignore":
             return frozen
         interval = duration_seconds(strategy.analysis.interval)

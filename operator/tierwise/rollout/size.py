@@ -1,0 +1,46 @@
+"""A rollout's status stays below 64 KiB, whatever the number of tiers, slices and metrics: what people read gives way.
+
+What the evidence is folded from (the plan, changes of pods, workloads) is never cut; plans are made small enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
+
+MOST_BYTES = 64 * 1024
+_OVER = ("Delivered", "RolledBack", "Untouched")
+
+
+def size_of(status: ModelRolloutStatus) -> int:
+    """Bytes of the status as JSON."""
+    return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def fitted(status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """The status with as few slices left out as it takes: of tiers that are over first, of the one in flight last."""
+    for smaller in _steps(status):
+        if size_of(smaller) < MOST_BYTES:
+            return smaller
+    return smaller
+
+
+def _steps(status: ModelRolloutStatus) -> Iterator[ModelRolloutStatus]:
+    yield status
+    for is_over, worst, culprits in ((True, 3, 10), (True, 0, 3), (True, 0, 1), (False, 3, 5), (False, 1, 1)):
+        status = _tiers(status, _cut(is_over, worst, culprits))
+        yield status
+
+
+def _cut(is_over: bool, worst: int, culprits: int) -> Callable[[TierStatus], TierStatus]:
+    def cut(tier: TierStatus) -> TierStatus:
+        if is_over and tier.phase not in _OVER:
+            return tier
+        return tier.model_copy(update={"worst": tier.worst[:worst], "culprits": tier.culprits[:culprits]})
+
+    return cut
+
+
+def _tiers(status: ModelRolloutStatus, change: Callable[[TierStatus], TierStatus]) -> ModelRolloutStatus:
+    return status.model_copy(update={"tiers": [change(tier) for tier in status.tiers]})

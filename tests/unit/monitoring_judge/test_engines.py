@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
+from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, scored
+from tierwise.api.names import Verdict
+from tierwise.monitoring.evidence import begin, fold
+from tierwise.monitoring.judge import judge
+from tierwise.monitoring.spread import Spread
+from tierwise.stats import betting
+
+EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
+WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC_OF_SCORES.columns.model_copy(update={"weight": "w"})})
+TWO_POINTS = {"absolute": 0.02}
+
+
+def judged(plan, cells):
+    return judge(fold(begin(plan), {"flights": cells}, halves(cells)))
+
+
+def result(judgement, metric, carrier=None):
+    wanted = {} if carrier is None else {"carrier": carrier}
+    return next(r for r in judgement.results if r.metric == metric and r.slice == wanted)
+
+
+def test_a_proportion_has_the_bits_of_its_bets_alone():
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=40, per_block=30)
+    plan = a_plan(an_analysis(), before_the_rollout(cells))
+    evidence = fold(begin(plan), {"flights": cells}, halves(cells))
+    layout, past = evidence.layout, np.zeros((4, evidence.layout.size))
+    logs = np.zeros((6, layout.size))
+    ones, half = np.ones(layout.size), np.full(layout.size, 0.005)
+    for block in cells.counts:
+        now = np.zeros_like(past)
+        for slot, key in enumerate(evidence.slots[0]):
+            c = block[cells.slices.index(key)]
+            bad, n = c[:, 0, 1] + c[:, 1, 0], c[:, :2, :2].sum(axis=(1, 2))
+            now[:, slot] = n[1], bad[1], n[0], bad[0]
+        known = slice(0, len(evidence.slots[0]))
+        betting.add_regression(
+            part := logs[:, known], now[:, known], past[:, known], *(a[known] for a in (ones, half, layout.prior))
+        )
+        logs[:, known] = part
+        past += now
+    assert evidence.bets.regression.tobytes() == logs.tobytes()
+
+
+def test_a_lost_ranking_is_found_by_auc_alone_and_only_where_it_is():
+    analysis = an_analysis(metrics=("auc",), margin=TWO_POINTS)
+    j = judged(a_plan_of(analysis), scored(1, skill=(1.0, 0.7)))
+    assert j.regressed
+    assert [c.slice for c in j.culprits] == [{"carrier": "HA"}]
+    found = result(j, "auc", "HA")
+    assert found.test == "mixture"
+    assert found.candidate.bad is None
+    assert found.difference == pytest.approx(found.candidate_value - found.baseline_value)
+    assert found.interval[0] < found.difference < found.interval[1] < 0
+
+
+def test_an_equal_ranking_becomes_non_inferior_and_is_powered_by_the_spread_of_the_past():
+    analysis = an_analysis(metrics=("auc",), margin=TWO_POINTS)
+    plan = a_plan_of(analysis)
+    assert plan.datasets[0].powered.all()
+    assert not a_plan_of(analysis, expected_share=0.1).datasets[0].powered.any()
+    j = judged(plan, scored(1, blocks=60))
+    assert j.non_inferior
+    assert {r.verdict for r in j.results} == {Verdict.NON_INFERIOR}
+
+
+def test_late_onset_of_an_estimated_metric_does_not_pay_for_the_hours_before():
+    analysis = an_analysis(metrics=("auc",), margin=TWO_POINTS)
+    calm = scored(1, blocks=60, rows=200, seconds=240)
+    worse = scored(2, blocks=12, rows=200, seconds=60, skill=(1.0, 0.6), start=calm.blocks[-1].end)
+    found = {}
+    for hours in (1, 8):
+        evidence = fold(begin(a_plan_of(analysis, hours=hours)), {"flights": calm}, halves(calm))
+        evidence = fold(evidence, {"flights": worse}, halves(worse))
+        found[hours] = evidence.log_regression.max()
+        assert (len(evidence.mixtures.late) > 0) == (hours == 8)
+    assert found[8] > found[1] + 2
+
+
+@pytest.mark.parametrize("shift", [0.5, -0.5])
+def test_a_shift_of_the_score_is_found_either_way_and_counts_once(shift):
+    analysis = an_analysis(metrics=("score-shift",), margin={"absolute": 0.05})
+    plan = a_plan_of(analysis)
+    assert plan.hypotheses == 4  # the whole, two carriers, one reserved
+    j = judged(plan, scored(1, shift=shift))
+    assert [c.slice for c in j.culprits] == [{"carrier": "HA"}]
+    moved = result(j, "score-shift", "HA")
+    assert np.sign(moved.difference) == -np.sign(shift)  # fewer rows below an edge when scores rise
+    assert moved.log10_e_non_inferior is None
+
+
+def test_promotion_does_not_wait_for_a_shift():
+    analysis = an_analysis(metrics=("auc", "score-shift"), margin=TWO_POINTS)
+    j = judged(a_plan_of(analysis), scored(1, blocks=60))
+    assert j.non_inferior
+    assert result(j, "score-shift").verdict is Verdict.INCONCLUSIVE
+    assert not judged(a_plan_of(an_analysis(metrics=("score-shift",))), scored(1, blocks=60)).non_inferior
+
+
+def test_sample_weights_are_judged_by_the_mixture_with_the_rows_shown():
+    analysis = an_analysis(metrics=("error-rate",), margin=TWO_POINTS)
+    plan = a_plan_of(analysis, spec=WEIGHTED, weighted=True)
+    cells = scored(1, blocks=60, weighted=True)
+    j = judged(plan, cells)
+    whole = result(j, "error-rate")
+    assert whole.test == "mixture"
+    assert j.non_inferior
+    assert whole.candidate.n == cells.counts[:, 0, 1].sum()
+    w = cells.weights[0, :, 0, 1].sum(axis=0)
+    assert whole.candidate_value == pytest.approx((w[0, 1] + w[1, 0]) / w.sum())
+    worse = judged(plan, scored(1, blocks=60, weighted=True, skill=(1.0, 0.5)))
+    assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
+
+
+def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6):
+    return Spread(
+        ("", "carrier=HA", "carrier=UA"), np.full((metrics, 3), phi), np.full(metrics, sigma), phi_split, pods
+    )
+
+
+@pytest.mark.parametrize("metric", ["error-rate", "auc"])
+def test_overdispersion_weakens_evidence_and_is_shown(metric):
+    analysis = an_analysis(metrics=(metric,), margin=TWO_POINTS)
+    cells = scored(1, blocks=4, skill=(1.0, 0.8))
+    plain = judged(a_plan_of(analysis), cells)
+    calmer = judged(a_plan_of(analysis, spread=a_spread(phi=4.0)), cells)
+    assert 0 < result(calmer, metric, "HA").log10_e < result(plain, metric, "HA").log10_e
+    assert result(calmer, metric, "HA").phi == 4.0
+    few = a_plan_of(analysis, spread=a_spread(phi=4.0), expected_share=4.0).datasets[0].powered.sum()
+    assert few < a_plan_of(analysis, expected_share=4.0).datasets[0].powered.sum()
+
+
+@pytest.mark.parametrize("margin", [TWO_POINTS, {"relative": 0.2}])
+def test_a_difference_that_pods_alone_may_make_is_no_regression(margin):
+    analysis = an_analysis(metrics=("error-rate",), margin=margin)
+    cells = scored(1, blocks=40, skill=(1.0, 0.8))
+    plan = a_plan_of(analysis, spread=a_spread(sigma=0.2))
+    pods = np.full((40, 2), 3)
+    evidence = fold(begin(plan), {"flights": cells}, halves(cells), pods)
+    assert evidence.stopped_at is None
+    assert result(judge(evidence), "error-rate", "HA").sigma_pod == 0.2
+    assert any("3 and 3 pods" in note for note in judge(evidence).notes)
+    many = fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), 300))
+    assert many.stopped_at is not None
+
+
+def test_fewer_than_three_pods_are_said_and_the_fewest_count():
+    cells = scored(1, blocks=3)
+    plan = a_plan_of(an_analysis(metrics=("error-rate",)), spread=a_spread(sigma=0.2))
+    pods = np.array([[8, 4], [8, 2], [8, 4]])
+    evidence = fold(begin(plan), {"flights": cells}, halves(cells), pods)
+    assert evidence.fewest_pods == (8, 2)
+    assert any("only 2 candidate and 8 baseline pods" in note for note in judge(evidence).notes)
+
+
+def test_bundled_requests_are_no_mismatch_of_the_split():
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=30, candidate_share=0.5)
+    history = before_the_rollout(cells)
+    plan = a_plan(an_analysis(), history)
+    loose = replace(plan, datasets=(replace(plan.datasets[0], phi_split=1e6),))
+    share = np.full(30, 0.3)
+    assert judge(fold(begin(plan), {"flights": cells}, share)).sample_ratio_mismatch is not None
+    assert judge(fold(begin(loose), {"flights": cells}, share)).sample_ratio_mismatch is None
+
+
+def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged():
+    worse = some_cells(np.random.default_rng(4), EVEN | {"carrier=HA": (0.05, 0.15)}, blocks=8, per_block=300)
+    plan = a_plan(an_analysis(), before_the_rollout(some_cells(np.random.default_rng(1), EVEN)))
+    evidence = fold(begin(plan), {"flights": worse}, halves(worse))
+    assert evidence.stopped_at is not None
+    assert {"carrier": "HA"} in [r.slice for r in judge(evidence).results if r.flagged]
+    assert {"carrier": "UA"} not in [r.slice for r in judge(evidence).results if r.flagged]
+    fallen = replace(evidence, log_regression=evidence.log_regression - 100)
+    assert fallen.flagged.tolist() == evidence.flagged.tolist()
+
+
+def test_a_metric_whose_bins_were_not_read_says_nothing_and_passes_nothing():
+    cells = replace(scored(1, blocks=40), bins=None, edges=None)
+    j = judged(a_plan_of(an_analysis(metrics=("auc", "score-shift"))), cells)
+    assert not j.non_inferior
+    assert {r.verdict for r in j.results} == {Verdict.INSUFFICIENT_DATA}
+    assert {r.candidate_value for r in j.results} == {None}
