@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "local": ("Run", "A local Kubernetes control plane: up, status, kubeconfig, down."),
     "operator": ("Run", "Run the operator."),
     "store": ("Run", "The prediction log: init creates its tables, serve runs a local one."),
+    "dataset": ("Judge without a cluster", "Make a MonitoringDataset from a dataset's own description."),
     "labels": ("Run", "Copy labels from PostgreSQL into the store of the prediction log."),
     "completion": ("Other", "Print the completion script of a shell."),
 }

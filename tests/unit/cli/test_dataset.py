@@ -1,0 +1,161 @@
+"""`tierwise dataset import`: what describes a dataset becomes a manifest that lint accepts; what is missing is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from tierwise.cli.dataset import command
+from tierwise.cli.manifest_checks import check_files
+from tierwise.runtime.errors import SpecError
+
+OWN = """
+name: Bot score, validation
+table: ml.validation
+columns: {predicted_at: timestamp, model_version: string, is_bot: int8, bot_score: float, browser: string,
+          asnType: string}
+label: is_bot
+score: bot_score
+time: predicted_at
+slices: [browser, asnType]
+threshold: 0.7
+thresholds: {recall: 0.9}
+where: "split = 'validation'"
+"""
+
+README = """---
+license: apache-2.0
+dataset_info:
+  features:
+    - name: text
+      dtype: string
+    - name: language
+      dtype: string
+    - name: is_short
+      dtype: bool
+    - name: label
+      dtype:
+        class_label:
+          names: {'0': world, '1': sports, '2': business}
+---
+# News
+"""
+
+
+def imported(path: Path, *more: str) -> Result:
+    return CliRunner().invoke(command, ["import", str(path), *more], catch_exceptions=False)
+
+
+def manifest(path: Path, *more: str) -> dict[str, Any]:
+    done = imported(path, *more)
+    assert done.exit_code == 0, done.output
+    written = path.parent / "made.yaml"
+    written.write_text(done.stdout)
+    problems, _ = check_files([written])
+    assert problems == []
+    return yaml.safe_load(done.stdout)
+
+
+def test_a_description_of_our_own_becomes_a_dataset(tmp_path: Path):
+    (tmp_path / "set.yaml").write_text(OWN)
+    made = manifest(tmp_path / "set.yaml")
+    assert made["metadata"]["name"] == "bot-score-validation"
+    assert made["spec"] == {
+        "table": "ml.validation",
+        "columns": {
+            "time": "predicted_at",
+            "model": "",
+            "version": "model_version",
+            "tier": "",
+            "score": "bot_score",
+            "label": "is_bot",
+        },
+        "where": "split = 'validation'",
+        "threshold": 0.7,
+        "dimensions": [
+            {"name": "browser", "expression": "browser"},
+            {"name": "asn_type", "expression": "asnType"},
+        ],
+        "thresholds": [{"metric": "recall", "threshold": 0.9}],
+    }
+
+
+def test_features_of_hugging_face_become_classes_and_dimensions(tmp_path: Path):
+    (tmp_path / "README.md").write_text(README)
+    made = manifest(tmp_path / "README.md", "--name", "News", "--slice", "language", "--slice", "is_short")
+    assert made["metadata"]["name"] == "news"
+    assert made["spec"]["scale"] == {"kind": "Classes"}
+    assert made["spec"]["classes"] == ["0", "1", "2"]
+    assert [item["name"] for item in made["spec"]["dimensions"]] == ["language", "is_short"]
+    done = imported(tmp_path / "README.md")
+    assert "note: classes are numbers: 0 is 'world', 1 is 'sports', 2 is 'business'" in done.stderr
+    assert (
+        "note: not sliced by text, language: it cannot be told how many values there are; give --slice" in done.stderr
+    )
+    assert "note: there are no predictions in it; write each version's to column score of" in done.stderr
+
+
+def test_dataset_info_of_two_classes_is_a_score_and_a_label(tmp_path: Path):
+    features = {
+        "sentence": {"dtype": "string", "_type": "Value"},
+        "label": {"names": ["negative", "positive"], "_type": "ClassLabel"},
+    }
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"dataset_name": "sst2", "features": features}))
+    made = manifest(tmp_path / "dataset_info.json", "-o", "json")
+    assert made["metadata"]["name"] == "sst2"
+    assert "scale" not in made["spec"]
+    assert "label 0 is 'negative', 1 is 'positive'" in imported(tmp_path / "dataset_info.json").stderr
+
+
+def test_columns_of_a_parquet_file_with_few_values_are_dimensions(tmp_path: Path):
+    rows = 400
+    table = pa.table(
+        {
+            "ts": pa.array([0] * rows, pa.timestamp("ms")),
+            "model_version": ["v1", "v2"] * (rows // 2),
+            "id": [str(i) for i in range(rows)],
+            "label": pa.array([0, 1] * (rows // 2), pa.int8()),
+            "score": [0.5] * rows,
+            "carrier": ["AA", "HA"] * (rows // 2),
+            "comment": [f"text {i}" for i in range(rows)],
+            "terminal": pa.array([i % 4 for i in range(rows)], pa.int32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "flights.parquet")
+    made = manifest(tmp_path / "flights.parquet")
+    assert made["spec"]["columns"]["requestId"] == "id"
+    assert [item["name"] for item in made["spec"]["dimensions"]] == ["carrier", "terminal"]
+    assert "not sliced by comment" in imported(tmp_path / "flights.parquet").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("a.yaml", "columns: [a, b]", r"which column is the label \(columns: a, b\); give --label COLUMN"),
+        ("a.yaml", "columns: [a, b]\nlabel: c", r"there is no column 'c' \(columns: a, b\); give --label"),
+        ("a.yaml", "name: x", "neither columns nor features"),
+        ("a.yaml", "[1, 2]", "is no object"),
+        ("a.yaml", "a: [", "cannot be read"),
+        ("a.json", "{", "cannot be read"),
+        ("README.md", "# no yaml", "has no YAML between two lines of ---"),
+        ("a.parquet", "no parquet", "cannot be read"),
+        ("a.yaml", "columns: [label]\nwhere: ''", r"spec\.where: is empty"),
+        ("a.yaml", "columns: [label]\nlabel: label\ntable: 'a b'", r"spec\.table: 'a b' has another form"),
+    ],
+)
+def test_what_cannot_be_read_or_told_is_said_with_a_remedy(tmp_path: Path, name: str, text: str, complaint: str):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SpecError, match=complaint):
+        imported(tmp_path / name)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path):
+    with pytest.raises(SpecError, match=r"none\.yaml: no such file"):
+        imported(tmp_path / "none.yaml")
