@@ -11,6 +11,7 @@ import sklearn.metrics as sk
 from scipy import stats
 
 from tests.support.predictions import T0
+from tests.support.raw_rows import squared_calibration_error
 from tests.support.wide_log import CLASSES, TABLE, WideLog
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale, Value
@@ -78,16 +79,6 @@ def top_share(rows, k):
     return np.mean([CLASSES[rows.truth[i]] in rows.top[i][:k] for i in at])
 
 
-def squared_calibration_error(rows):
-    at, used, total = rows.middle, 0, 0.0
-    for value in np.unique(at):
-        y = rows.y[at == value]
-        if len(y) > 1:
-            used += len(y)
-            total += len(y) * ((value - y.mean()) ** 2 - y.mean() * (1 - y.mean()) / (len(y) - 1))
-    return total / used
-
-
 def over(rows, limit):
     there = ~np.isnan(rows.latency)
     return (rows.latency[there] > limit).mean()
@@ -111,7 +102,7 @@ BINARY = {
     "ks": lambda r: stats.ks_2samp(r.middle[r.y == 1], r.middle[r.y == 0]).statistic,
     "log-loss": lambda r: sk.log_loss(r.y, np.clip(r.p, 1e-7, 1 - 1e-7)),
     "brier": lambda r: sk.brier_score_loss(r.y, r.p),
-    "ece": squared_calibration_error,
+    "ece": lambda r: squared_calibration_error(r.middle, r.y, r.edges),
     "mae": lambda r: sk.mean_absolute_error(r.target[r.number], r.score[r.number]),
     "rmse": lambda r: sk.root_mean_squared_error(r.target[r.number], r.score[r.number]),
     "bias": lambda r: (r.score - r.target)[r.number].mean(),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
-from tests.unit.metrics.raw_rows import moments
+from tests.support.raw_rows import moments
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
-from tests.unit.metrics.raw_rows import LINEAR, binned, moments, scored, stacked, tally_of
+from tests.support.raw_rows import LINEAR, binned, moments, scored, squared_calibration_error, stacked, tally_of
 from tierwise.metrics import registry
 from tierwise.metrics.probabilities import CLIP
 from tierwise.metrics.tally import Tally
@@ -43,23 +43,9 @@ def test_too_few_positives_are_not_enough_and_no_rows_are_no_value(name):
     assert np.isnan(found.value).tolist() == [False, True]
 
 
-def squared_error_by_bin(scores, labels):
-    middle = binned(scores, LINEAR)
-    total, used = 0.0, 0
-    for value in np.unique(middle):
-        of_bin = labels[middle == value]
-        n = len(of_bin)
-        if n < 2:
-            continue
-        used += n
-        observed = of_bin.mean()
-        total += n * ((value - observed) ** 2 - observed * (1 - observed) / (n - 1))
-    return total / used
-
-
-def test_the_calibration_error_is_that_of_its_bins():
+def test_the_calibration_error_is_that_of_its_groups_of_bins():
     found = estimate("ece", tally_of(SCORES, LABELS))
-    assert found.value == pytest.approx(squared_error_by_bin(SCORES, LABELS), rel=1e-9)
+    assert found.value == pytest.approx(squared_calibration_error(binned(SCORES, LINEAR), LABELS, LINEAR), rel=1e-9)
 
 
 def calibrated(rng, count, *, off=0.0):
@@ -74,7 +60,8 @@ def test_a_calibrated_model_has_no_error_on_average_and_a_shifted_one_its_square
         error = found.value.std(ddof=1) / np.sqrt(1500)
         # A bin's middle for its mean adds at most a few hundred-thousandths here.
         assert found.value.mean() == pytest.approx(expected, abs=4 * error + 5e-5)
-        assert found.variance.mean() == pytest.approx(found.value.var(ddof=1), rel=0.15)
+        seen = found.value.var(ddof=1)
+        assert 0.9 * seen < found.variance.mean() < 1.7 * seen, "smoothed shares make it a little too large"
 
 
 def test_low_scores_of_positives_are_turned():

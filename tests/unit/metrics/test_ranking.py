@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics as sk
 from scipy import stats
 
-from tests.unit.metrics.raw_rows import FINE, LINEAR, LOGIT, binned, scored, stacked, tally_of
+from tests.support.raw_rows import FINE, LINEAR, LOGIT, binned, scored, stacked, tally_of
 from tierwise.metrics import registry
 
 RNG = np.random.default_rng(5)

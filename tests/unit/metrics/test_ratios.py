@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.metrics.raw_rows import moments
+from tests.support.raw_rows import moments
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import sums_of

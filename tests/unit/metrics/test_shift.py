@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.metrics.raw_rows import LINEAR, scored, tally_of
+from tests.support.raw_rows import LINEAR, scored, tally_of
 from tierwise.metrics import registry
 from tierwise.metrics.shift import deciles, psi
 
