@@ -108,3 +108,49 @@ def test_a_workload_that_an_autoscaler_targets_is_told_while_a_twin_is_there(wor
     assert world.workload().autoscaled
     world.kubectl.apply(a_workload("w2"))
     eventually(lambda: not world.workload("w2").autoscaled, within=10, what="only its target is scaled")
+
+
+def test_a_delivery_that_admission_denies_is_refused_with_its_own_reason_and_message(world: World):
+    name = f"frozen-{world.namespace}"
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+                "resourceRules": [
+                    {
+                        "apiGroups": ["apps"],
+                        "apiVersions": ["v1"],
+                        "operations": ["UPDATE"],
+                        "resources": ["deployments"],
+                    }
+                ],
+            },
+            "validations": [{"expression": "object.spec.template == oldObject.spec.template", "message": "frozen"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+    world.kubectl.apply(policy, binding)
+    try:
+
+        def refusal() -> SpecError | None:
+            try:
+                world.fleet.apply(world.deployment(), world.deliver())
+            except SpecError as error:
+                return error
+            world.fleet.apply(world.deployment(), world.deliver(V1))  # the policy is not in force yet
+            return None
+
+        refused = eventually(refusal, within=60, what="the policy denies the delivery")
+        assert refused is not None
+        assert refused.reason == "DeliveryRefused"
+        assert "frozen" in str(refused)
+    finally:
+        world.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)

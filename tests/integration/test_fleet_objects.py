@@ -7,7 +7,7 @@ import pytest
 from tests.support.fleet_world import V1, World, a_model_deployment
 from tests.support.polling import eventually
 from tierwise.api.common import Version
-from tierwise.api.names import ANNOTATION_ROLLED_BACK_FROM, FINALIZER
+from tierwise.api.names import ANNOTATION_ROLLED_BACK_FROM, FINALIZER, Reason
 from tierwise.rollout.actions import (
     Annotate,
     DeleteRollout,
@@ -153,3 +153,33 @@ def test_nothing_is_written_once_the_guard_says_no(world: World):
     with pytest.raises(LostError):
         world.fleet.apply(deployment, action)
     assert world.resource_version("deployment", "w") == before
+
+
+def test_an_object_that_cannot_be_parsed_is_told_in_conditions_and_an_event_once(world: World):
+    view = world.deployment()
+    status = view.status.model_copy(update={"last_revision": 7})
+    world.fleet.replace_deployment_status(view, status)
+    message = "ModelDeployment model: tiers.0.exposure: it is not what this version reads; correct the object"
+    world.fleet.report_invalid(world.namespace, "model", Reason.INVALID_SPEC, message)
+    stored = world.kubectl.get("mdep", "model")["status"]
+    by_type = {condition["type"]: condition for condition in stored["conditions"]}
+    assert {kind: by_type[kind]["status"] for kind in ("Ready", "Reconciling", "Stalled")} == {
+        "Ready": "False",
+        "Reconciling": "False",
+        "Stalled": "True",
+    }
+    assert by_type["Stalled"]["reason"] == "InvalidSpec"
+    assert by_type["Stalled"]["message"] == message
+    assert stored["lastRevision"] == 7
+    assert stored["summary"]["status"] == "Stalled"
+    events = [event for event in world.kubectl.get("events")["items"] if event["reason"] == "InvalidSpec"]
+    assert [event["message"] for event in events] == [message]
+    version = world.resource_version("mdep", "model")
+    world.fleet.report_invalid(world.namespace, "model", Reason.INVALID_SPEC, message)
+    assert world.resource_version("mdep", "model") == version
+
+
+def test_another_model_deployment_of_the_same_model_is_a_namesake(world: World):
+    assert world.fleet.list_namesakes(world.deployment()) == ()
+    world.kubectl.apply(a_model_deployment("other"))
+    eventually(lambda: world.fleet.list_namesakes(world.deployment()) == ("other",), within=20)

@@ -38,6 +38,7 @@ class ConditionType(StrEnum):
     ROLLED_BACK = "RolledBack"
     RECOVERED = "Recovered"
     VERIFIED = "Verified"
+    MODEL_NAME_UNIQUE = "ModelNameUnique"
     PAUSED = "Paused"
 
 

@@ -60,4 +60,3 @@ def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
     if tier.cluster is not None:
         fact = "a tier in another cluster is not supported yet"
         yield Unsupported((*path, "cluster"), fact, "remove it; run one ModelDeployment in each cluster")
-

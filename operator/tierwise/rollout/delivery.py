@@ -10,7 +10,17 @@ from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER, Reason
 from tierwise.rollout.actions import Action, Deliver
-from tierwise.rollout.flight import Flight, Step, finished_tier, progressing, stalled, tier_status, with_workloads
+from tierwise.rollout.commits import commit_problem
+from tierwise.rollout.flight import (
+    Flight,
+    Step,
+    finished_tier,
+    progressing,
+    stalled,
+    tier_status,
+    with_tier,
+    with_workloads,
+)
 from tierwise.rollout.observation import WorkloadView
 from tierwise.rollout.removal import remove_twins
 from tierwise.rollout.verification import beside_other_tiers
@@ -142,8 +152,14 @@ def delivering(flight: Flight, tier: TierStatus) -> Step:
             flight.poll_seconds,
         )
     if found.actions or found.waiting:
+        if found.actions and status.reason == Reason.DELIVERY_REFUSED:
+            # Let in at last: what pods may take counts from now, not from the first refusal.
+            status = with_tier(status, tier.name, delivering_since=flight.now)
         message = f"{tier.name}: " + "; ".join(found.waiting)
         return Step(progressing(status, Reason.DELIVERING, message), found.actions, flight.poll_seconds)
+    other = commit_problem(flight, tier.name)
+    if other is not None:
+        return Step(stalled(status, Reason.COMMIT_MISMATCH, other, flight.now), (), flight.poll_seconds)
     removal = remove_twins(flight, tier_status(status, tier.name))
     if removal is not None:
         status = with_workloads(status, tier.name, removal.records)
@@ -164,8 +180,8 @@ def is_overdue(flight: Flight, tier: TierStatus) -> str | None:
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
     found = converge(flight, tier.name, tier.workloads, flight.spec.to, "applied")
-    if not found.waiting or found.conflicts or found.foreign:
-        return None
+    if not found.waiting or found.actions or found.conflicts or found.foreign:
+        return None  # what is still to be written is not the pods' fault
     return f"{tier.name}: {'; '.join(found.waiting)} after progressDeadline {flight.spec.strategy.progress_deadline}"
 
 

@@ -8,11 +8,11 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType, Reason
 from tierwise.rollout import commands, prerelease, start, verification
-from tierwise.rollout.actions import Decision, SetFinalizer
+from tierwise.rollout.actions import Decision, Deliver, SetFinalizer
 from tierwise.rollout.adoption import adopt
 from tierwise.rollout.advance import advance, with_conditions
 from tierwise.rollout.conditions import Health, Report, Truth, recovered, rollout_report, verified
-from tierwise.rollout.flight import FINISHED, Flight, Step
+from tierwise.rollout.flight import FINISHED, Flight, Step, stalled
 from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.summary import with_report, with_rollout_report
 from tierwise.rollout.validate import Problem, preflight_problem
@@ -53,12 +53,20 @@ def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decisi
     if not rollout.has_finalizer and not rollout.deleting:
         return Decision(view.status, actions=(SetFinalizer(True, rollout.name),), requeue_after_seconds=0.0)
     flight = Flight(observation, rollout, now)
-    step = advance(flight)
+    step = _unless_refused(flight, advance(flight))
     rolling = with_conditions(step.status, flight)
     status = _with_handled(observation, rolling, rollout.name)
     status = _with_rejected(status, rollout, rolling, now)
     status = with_rollout_report(status, rollout_report(rolling), observation, now, (rollout.spec, rolling))
     return _decision(status, Step(rolling, step.actions, step.requeue_after_seconds), rollout.name)
+
+
+def _unless_refused(flight: Flight, step: Step) -> Step:
+    """What was refused was not written: nothing is recorded of it but the refusal, and it is tried again later."""
+    refused = flight.observation.refused
+    if refused is None or not any(isinstance(action, Deliver) for action in step.actions):
+        return step
+    return Step(stalled(flight.status, Reason.DELIVERY_REFUSED, refused, flight.now), (), RETRY_SECONDS)
 
 
 def _decision(status: ModelDeploymentStatus, step: Step, name: str) -> Decision:

@@ -28,6 +28,13 @@ def _deployment(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> 
     if new is not None and (old is None or old.reason != new.reason):
         yield Event("Warning", new.reason, new.message)
 
+    if _shared(after.conditions) is not None and _shared(before.conditions) is None:
+        yield Event("Warning", str(Reason.MODEL_NAME_SHARED), _shared(after.conditions) or "")
+
+
+def _shared(conditions: list[Condition]) -> str | None:
+    return next((c.message for c in conditions if c.type == ConditionType.MODEL_NAME_UNIQUE), None)
+
 
 def _stalled(conditions: list[Condition]) -> Condition | None:
     return next((c for c in conditions if c.type == ConditionType.STALLED and c.status == "True"), None)

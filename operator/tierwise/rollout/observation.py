@@ -167,3 +167,6 @@ class Observation:
     pre_release: Judgement | JudgementUnavailable | None = None  # of the spec's version, on the validation table
     recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked
     verification: VerificationLook | JudgementUnavailable | None = None  # while delivered tiers are watched on the log
+    commits: Mapping[str, int] = field(default_factory=dict)  # rows by commit, while a tier is delivered to
+    refused: str | None = None  # why the API server refused a delivery of this very tick
+    namesakes: tuple[str, ...] = ()  # other ModelDeployments of the same model: the log cannot tell theirs apart

@@ -57,10 +57,21 @@ def _rendered(
             f"spec.paused is {str(is_paused).lower()}",
         ),
     }
+    if observation.namesakes:
+        others[ConditionType.MODEL_NAME_UNIQUE] = ("False", Reason.MODEL_NAME_SHARED, namesakes_text(observation))
     full = Report(report.health, report.reason, report.message, others)
     generation = observation.deployment.generation
     conditions = render(full, status.conditions, generation=generation, now=now)
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation, "summary": summary})
+
+
+def namesakes_text(observation: Observation) -> str:
+    """Whose predictions the log mixes with this one's, and the remedy."""
+    model = observation.deployment.spec.model
+    return clip(
+        f"ModelDeployment {', '.join(observation.namesakes)} has spec.model {model!r} too: the log tells models apart "
+        "by that name alone, so each is judged on the other's predictions as well; give them different names"
+    )
 
 
 def _available(status: ModelDeploymentStatus, observation: Observation) -> tuple[Truth, Reason, str]:

@@ -33,6 +33,7 @@ from tierwise.rollout.observation import (
     VerificationLook,
 )
 from tierwise.runtime.arrival import too_little
+from tierwise.runtime.commits import read_commits
 from tierwise.runtime.controls import Past, choose_history
 from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
@@ -94,6 +95,10 @@ class TierJudge(Protocol):
 
     def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
         """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
+        ...
+
+    def commits(self, request: LookRequest) -> Mapping[str, int]:
+        """Rows by commit that the pods of a tier log since its delivery began. Never raises for what the log does."""
         ...
 
     def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
@@ -174,6 +179,12 @@ class Judging:
     def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
         """Counts of both versions since a rollback."""
         return read_recovery(request, self._safety)
+
+    def commits(self, request: LookRequest) -> Mapping[str, int]:
+        """Rows by commit since the delivery began."""
+        return read_commits(
+            request.deployment, request.rollout, request.tier, request.fleet, request.stores, request.now
+        )
 
     def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
         """One look at delivered tiers."""

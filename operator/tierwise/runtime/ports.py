@@ -9,6 +9,7 @@ from typing import Protocol
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.actions import Action, Event
@@ -40,6 +41,14 @@ class Fleet(Protocol):
 
     def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
         """Workloads that other ModelDeployments of the namespace select."""
+        ...
+
+    def list_namesakes(self, deployment: DeploymentView) -> tuple[str, ...]:
+        """Names of other ModelDeployments of the namespace with the same `spec.model`, sorted."""
+        ...
+
+    def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
+        """Tell in status and an Event that the stored ModelDeployment cannot be read; no write when it is told."""
         ...
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:

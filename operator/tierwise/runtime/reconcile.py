@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from tierwise.api.modelrollout import TierStatus
-from tierwise.rollout.actions import Decision
+from tierwise.rollout.actions import Decision, Deliver
 from tierwise.rollout.conditions import current_tier
 from tierwise.rollout.decide import decide
 from tierwise.rollout.deployment import in_flight
@@ -14,7 +14,7 @@ from tierwise.rollout.flight import FINISHED
 from tierwise.rollout.observation import DeploymentView, Observation, RolloutView
 from tierwise.rollout.recovery import recovering
 from tierwise.rollout.verification import verifying
-from tierwise.runtime.errors import ConflictError
+from tierwise.runtime.errors import ConflictError, SpecError
 from tierwise.runtime.judging import Look, LookRequest, Stores, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.recovery import RecoveryRequest
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _CONFLICT_ATTEMPTS = 4
 _CONFLICT_SECONDS = 1.0
+_INVALID_SECONDS = 60.0
 
 
 def reconcile(
@@ -48,7 +49,12 @@ def reconcile(
 
 
 def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> float | None:
-    view = fleet.get_deployment(namespace, name)
+    try:
+        view = fleet.get_deployment(namespace, name)
+    except SpecError as error:
+        # It cannot be parsed: without this only the operator's log would say so.
+        fleet.report_invalid(namespace, name, error.reason, str(error))
+        return _INVALID_SECONDS
     if view is None:
         judge.forget(namespace, name)
         return None
@@ -56,15 +62,34 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
     observation = _observe(view, fleet, stores, clock, judge)
     rollout = in_flight(observation) or recovering(observation) or verifying(observation)
     decision = decide(observation, now)
-    for action in decision.actions:
-        logger.info("%s/%s: %s", namespace, name, _describe(action))
-        fleet.apply(view, action)
+    refused = _apply(view, decision, fleet)
+    if refused is not None:
+        decision = decide(replace(observation, refused=refused), now)
+        _apply(view, decision, fleet)
     _write(view, rollout, fleet, decision)
     if decision.events:
         for event in decision.events:
             logger.info("%s/%s: %s: %s", namespace, name, event.reason, event.message)
         fleet.emit(view, rollout, decision.events)
     return decision.requeue_after_seconds
+
+
+def _apply(view: DeploymentView, decision: Decision, fleet: Fleet) -> str | None:
+    """Carry out the actions; why the API server refused a delivery, if it did: that is told in the status.
+
+    The others are carried out nevertheless: a rollback restores what it can.
+    """
+    refused = None
+    for action in decision.actions:
+        logger.info("%s/%s: %s", view.namespace, view.name, _describe(action))
+        try:
+            fleet.apply(view, action)
+        except SpecError as error:
+            if not isinstance(action, Deliver):
+                raise
+            logger.warning("%s/%s: %s", view.namespace, view.name, error)
+            refused = refused or str(error)
+    return refused
 
 
 def _describe(action: object) -> str:
@@ -87,6 +112,7 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
     bare = Observation(deployment=view, rollouts=rollouts, created_at=view.created_at)
     rollout = in_flight(bare)
     observation = replace(bare, tiers=fleet.list_tiers(_in_force(view, rollout)), claims=fleet.list_claims(view))
+    observation = replace(observation, namesakes=fleet.list_namesakes(view))
     if view.deleting or view.status.first_seen_at is None:
         return observation
     if rollout is None:
@@ -105,6 +131,10 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
     if rollout.status.rolling_back_since is None and rollout.status.verification is not None:
         seen = judge.verification(VerificationRequest(view, rollout, fleet, stores, clock.now()))
         observation = replace(observation, verification=seen)
+    delivered = current_tier(rollout.status)
+    if rollout.status.rolling_back_since is None and delivered is not None and delivered.phase == "Delivering":
+        commits = judge.commits(LookRequest(view, rollout, delivered, fleet, stores, clock.now()))
+        return replace(observation, commits=commits)
     tier = _judged_tier(rollout)
     if tier is None:
         return observation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import TWIN_SUFFIX
+from tierwise.api.names import TWIN_SUFFIX, Reason
 from tierwise.rollout.actions import Action, Event
 from tierwise.rollout.observation import Claim, DeploymentView, Pods, RolloutView, Running, TierView
 from tierwise.runtime.errors import ConflictError
@@ -170,6 +170,15 @@ class SimulatedFleet:
             for tier in other.spec.tiers
             for workload in self._selected(tier.workloads.selector.match_labels)
         )
+
+    def list_namesakes(self, deployment: DeploymentView) -> tuple[str, ...]:
+        """Other ModelDeployments of the same model."""
+        others = (other for other in self.deployments.values() if other.uid != deployment.uid)
+        return tuple(sorted(other.name for other in others if other.spec.model == deployment.spec.model))
+
+    def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
+        """Every stored object here was parsed before."""
+        raise AssertionError(f"{namespace}/{name}: {reason}: {message}")
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
         """None when it does not exist."""

@@ -126,6 +126,7 @@ class FakeJudge:
         self.validated: Answer = None
         self.recovered: RecoveryLog | JudgementUnavailable | None = None
         self.verified: Verified | Callable[[VerificationRequest], Verified] = None
+        self.logged: dict[str, int] = {}
         self.looks = 0
 
     def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
@@ -133,6 +134,9 @@ class FakeJudge:
         if self.recovered is not None:
             return self.recovered
         return RecoveryLog(min(request.now, period(request.rollout)[1]), 0, 100)
+
+    def commits(self, request: LookRequest) -> dict[str, int]:
+        return self.logged
 
     def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
         """As told; nothing by default."""

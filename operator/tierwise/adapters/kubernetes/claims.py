@@ -24,6 +24,7 @@ class ClaimRecord:
     selectors: tuple[Mapping[str, str], ...]
     datasets: frozenset[str]
     in_flight: bool
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
         selectors=tuple(selector for selector in selectors if selector),
         datasets=frozenset(str(dataset.get("name")) for dataset in datasets),
         in_flight=bool((item.get("status") or {}).get("rollout")),
+        model=str(spec.get("model") or ""),
     )
 
 
@@ -92,3 +94,8 @@ def claims_of_others(uid: str, claims: Iterable[ClaimRecord], workloads: Sequenc
         for workload in own
         if selects(claim, workload)
     )
+
+
+def namesakes(uid: str, model: str, claims: Iterable[ClaimRecord]) -> tuple[str, ...]:
+    """Names of other ModelDeployments than `uid` that say they are of the same model."""
+    return tuple(sorted(claim.name for claim in claims if claim.uid != uid and claim.model == model))

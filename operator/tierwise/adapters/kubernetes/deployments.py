@@ -117,14 +117,27 @@ def deliver(client: Client, namespace: str, action: Deliver) -> None:
 
     Raises:
         ConflictError: gone, made anew, or (without `force`) another manager owns a field with another value.
-        SpecError: ContainerMissing; ParameterConflict when the server refuses it (a parameter set by valueFrom).
+        SpecError: ContainerMissing; DeliveryRefused by quota, admission or a missing permission; ParameterConflict
+            when the server refuses it otherwise (a parameter set by valueFrom).
     """
     workload = _workload(client, namespace, action.workload_name, action.workload_uid, action.container)
     path = path_of("deployments", namespace, action.workload_name)
     try:
         after = client.apply(path, delivery_manifest(workload, action), manager=FIELD_MANAGER, force=action.force)
     except ApiError as error:
-        remedy = "give the parameter a plain value in the workload, or take it out of spec.version.parameters"
-        raise write_error(error, f"Deployment {action.workload_name}", remedy, Reason.PARAMETER_CONFLICT) from error
+        if not _is_denied(error):
+            remedy = "give the parameter a plain value in the workload, or take it out of spec.version.parameters"
+            raise write_error(error, f"Deployment {action.workload_name}", remedy, Reason.PARAMETER_CONFLICT) from error
+        raise SpecError(
+            f"delivery of {action.version.name} to Deployment {action.workload_name} is refused: {error.message}",
+            "raise the quota, mend the admission policy or the Role; it is tried again by itself",
+            reason=Reason.DELIVERY_REFUSED,
+        ) from error
     if after["metadata"]["generation"] != workload["metadata"]["generation"]:
         logger.info("delivered %s to Deployment %s/%s", action.version.name, namespace, action.workload_name)
+
+
+def _is_denied(error: ApiError) -> bool:
+    """Refused by quota, a missing permission or admission, which may answer with any status."""
+    said = error.message.lower()
+    return isinstance(error, ForbiddenError) or "denied request" in said or "denied the request" in said

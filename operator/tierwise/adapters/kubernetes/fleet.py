@@ -9,10 +9,11 @@ from typing import Any, assert_never
 
 from tierwise.adapters.kubernetes import deployments, objects
 from tierwise.adapters.kubernetes.autoscalers import autoscaled_in
-from tierwise.adapters.kubernetes.claims import claims_of_others
+from tierwise.adapters.kubernetes.claims import claims_of_others, namesakes
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
+from tierwise.adapters.kubernetes.invalid import report_invalid
 from tierwise.adapters.kubernetes.manifests import label_value
 from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.adapters.kubernetes.paths import path_of
@@ -20,7 +21,7 @@ from tierwise.adapters.kubernetes.views import is_twin, twin_view, workload_view
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX
+from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX, Reason
 from tierwise.rollout.actions import (
     Action,
     Annotate,
@@ -139,6 +140,14 @@ class KubernetesFleet:
         """From the caches: what others select of the workloads that this one selects."""
         namespace = deployment.namespace
         return claims_of_others(deployment.uid, self._mirror.claims(namespace), self._mirror.workloads(namespace))
+
+    def list_namesakes(self, deployment: DeploymentView) -> tuple[str, ...]:
+        """From the cache: other ModelDeployments of the namespace with the same model's name."""
+        return namesakes(deployment.uid, deployment.spec.model, self._mirror.claims(deployment.namespace))
+
+    def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
+        """Conditions and an Event on an object that cannot be parsed; no write when they say so already."""
+        report_invalid(self._client, namespace, name, Event("Warning", str(reason), message), self._clock.now())
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
         """Fresh; None when it does not exist."""
