@@ -16,7 +16,7 @@ from tierwise.runtime.errors import StoreError
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class Retention(click.ParamType):
+class Retention(click.ParamType[int]):
     """Days, as ``400d`` or ``400``; ``never`` deletes nothing (0)."""
 
     name = "days"
