@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("Judge without a cluster", "A policy against recorded or generated traffic, peers' rules beside it."),
     "plan": ("Judge without a cluster", "How long tiers must run to see a given drop in a given slice."),
     "metrics": ("Judge without a cluster", "What can be measured, how it is tested, and what it needs."),
+    "backfill": ("Judge without a cluster", "Compute a metric for the past, from stored distributions or the log."),
     "query": ("Judge without a cluster", "Print the exact SQL of a dataset and window."),
     "lint": ("Judge without a cluster", "Check manifests: which key at which line is wrong."),
     "demo": ("Run", "Roll a worse and a better model out on real flights, on this machine."),
