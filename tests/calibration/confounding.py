@@ -174,5 +174,5 @@ SCENARIOS = [
     (tier_effect, 100, 0),
     (mix_shift, 80, 0),
     (own_past, 80, 0),
-    (late_labels, 100, 0),
+    (late_labels, 100, 60),
 ]

@@ -53,12 +53,13 @@ def tables(replicates: int) -> list[Row]:
 
 
 def calibration_error(replicates: int) -> list[Row]:
-    """Equal models, calibrated and not."""
+    """Equal models, calibrated and not, with equal and with unequal arms."""
     rows = []
-    for seed, bend, name in ((88, 0.0, "calibrated"), (89, 0.4, "miscalibrated")):
-        hits = _ever(seed, "ece", replicates, _probabilities(bend))
-        about = f"Equal models, both {name}; debiased squared ECE: ever rolled back."
-        rows.append(at_most(f"A/A, ece, {name}", hits, replicates, ALPHA, about=about))
+    for seed, bend, share, name in ((88, 0.0, 0.5, "calibrated"), (89, 0.4, 0.5, "not calibrated"), (92, 0.4, 0.1, "")):
+        hits = _ever(seed, "ece", replicates, _probabilities(bend, share))
+        kind = name or "not calibrated, a tenth of the rows the candidate's"
+        about = f"Equal models, {kind}; debiased squared ECE: ever rolled back."
+        rows.append(at_most(f"A/A, ece, {name or 'split 10%'}", hits, replicates, ALPHA, about=about))
     return rows
 
 
@@ -127,12 +128,12 @@ def _tails(seed: int, replicates: int, share: float, alone: str) -> dict[str, in
     return {which: int(runs.sum()) for which, runs in reached.items()}
 
 
-def _labels(rng: np.random.Generator, streams: int) -> np.ndarray:
+def _labels(rng: np.random.Generator, streams: int, share: float = 0.5) -> np.ndarray:
     """Numbers of negatives and positives (streams, 2 arms, 2) of one look: the share of positives goes by slice."""
     sizes = np.resize(slice_sizes(_SLICES, 1000.0), streams)
     positive = np.resize([0.05, 0.2, 0.5], streams)
     expected = sizes[:, None] * np.stack([1 - positive, positive], axis=-1)
-    return rng.poisson(np.broadcast_to(expected[:, None], (streams, 2, 2)))
+    return rng.poisson(expected[:, None] * 2 * np.array([1 - share, share])[:, None])
 
 
 def _scores(baseline: float, candidate: float) -> Draw:
@@ -152,7 +153,7 @@ def _scores(baseline: float, candidate: float) -> Draw:
     return draw
 
 
-def _probabilities(bend: float) -> Draw:
+def _probabilities(bend: float, share_of_candidate: float) -> Draw:
     """Scores spread over all bins; positives as often as the score says, its log-odds off by `bend`."""
     middle = (_EDGES[:-1] + _EDGES[1:]) / 2
     share = np.diff(stats.norm.cdf(np.linspace(-7, 7, _BINS + 1), -1, 1.5))
@@ -160,7 +161,7 @@ def _probabilities(bend: float) -> Draw:
     truth = odds / (1 + odds)
 
     def draw(rng: np.random.Generator, streams: int) -> Tally:
-        n = _labels(rng, streams).sum(axis=-1)
+        n = _labels(rng, streams, share_of_candidate).sum(axis=-1)
         rows = rng.multinomial(n, share / share.sum())
         positives = rng.binomial(rows, truth)
         bins = np.zeros((streams, 2, 3, _BINS + 1), dtype=np.int64)
@@ -214,5 +215,5 @@ SCENARIOS = [
     (rankings, 80, 0),
     (tables, 100, 0),
     (calibration_error, 80, 0),
-    (tails, 8000, 0),
+    (tails, 8000, 4000),
 ]

@@ -99,6 +99,6 @@ def _ever_differs(seed: int, replicates: int, labelled: tuple[float, float], loo
 SCENARIOS = [
     (even_split, 4000, 800),
     (lost_rows, 4000, 1000),
-    (kept_connections, 4000, 0),
+    (kept_connections, 4000, 1000),
     (labels_present, 400, 0),
 ]
