@@ -12,6 +12,7 @@ from tierwise.stats import betting, split
 
 # Arms may differ this much in the share of labelled rows: far below it no margin that can be tested is touched.
 PRESENCE_TOLERANCE = 0.005
+_EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
 _RATIO = np.ones(2)
 _DELTA = np.full(2, PRESENCE_TOLERANCE)
 _PRIOR = np.full(2, 0.5)
@@ -22,18 +23,29 @@ class Guards:
     """Running guards of one dataset's whole.
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
-    missing more often" and "less often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,).
+    missing more often" and "less often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,), and `alone`
+    the other arm's rows since an arm's last one.
     """
 
     rows: IntArray
     labelled: IntArray
     invalid: IntArray
+    alone: IntArray
     expected_candidate: float  # rows that the pods' split would have sent to the candidate
     split_rows: int  # rows of blocks whose split is known
     split_logs: FloatArray
     presence_past: FloatArray
     presence_pending: FloatArray
     presence_logs: FloatArray
+
+    @property
+    def gone(self) -> int | None:
+        """The arm that has stopped to have rows: twenty would have come since its last one, by the shares so far."""
+        for arm in (BASELINE, CANDIDATE):
+            own, other = int(self.rows[arm]), int(self.rows[1 - arm])
+            if own and self.alone[arm] * own >= _EXPECTED_ROWS * (other - int(self.alone[arm])) > 0:
+                return arm
+        return None
 
     @property
     def log_split(self) -> float:
@@ -54,6 +66,7 @@ def no_rows() -> Guards:
         rows=zero,
         labelled=zero,
         invalid=zero,
+        alone=zero,
         expected_candidate=0.0,
         split_rows=0,
         split_logs=np.zeros(6),
@@ -75,6 +88,7 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: fl
         rows=guards.rows + rows,
         labelled=guards.labelled + rows - missing,
         invalid=guards.invalid + whole[:, :, ANSWER_INVALID].sum(axis=1),
+        alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
     )
     if 0 < candidate_share < 1:
         total = float(rows.sum())

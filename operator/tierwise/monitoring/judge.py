@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
         out_of_domain=_out_of_domain(evidence),
+        gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
         notes=(*notes, *notes_of(evidence)),
     )
@@ -159,6 +161,15 @@ def _presence_message(evidence: Evidence) -> str | None:
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
         f"{baseline:.1%} of the baseline's (e={math.exp(logs[d]):.3g}): labelled metrics would compare different rows"
     )
+
+
+def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
+    """An arm that has stopped to have rows in every dataset; a stop of the evidence is what counts from then on."""
+    arms = {guards.gone for guards in evidence.guards}
+    if evidence.stopped_at is not None or len(arms) != 1:
+        return None
+    arm = arms.pop()
+    return None if arm is None else "candidate" if arm == CANDIDATE else "baseline"
 
 
 def _out_of_domain(evidence: Evidence) -> tuple[float | None, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from tierwise.api.common import Margin
 from tierwise.api.names import Verdict
@@ -91,4 +92,5 @@ class Judgement:
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())
+    gone: Literal["baseline", "candidate"] | None = None  # the arm that has stopped to have rows
     control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from tierwise.api.modelrollout import ControlHistory, Frozen
@@ -12,6 +13,7 @@ from tierwise.monitoring.cells import BASELINE, Block, Cells, Scope
 from tierwise.monitoring.controls import ControlEvidence, against_past, fold_control, past_block, used_block
 from tierwise.rollout.blocks import SharedBlock
 from tierwise.runtime.datasets import Source
+from tierwise.runtime.runs import blocks_at_once, read_run
 
 _Kind = Literal["PreviousWeek", "PreviousDay"]
 SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
@@ -157,9 +159,11 @@ class Past:
         if kept is None or block not in kept.blocks:
             if block.end - block.start != step:  # cut when the pods changed
                 return source.store.read_cells(source.dataset, scope, wanted)
-            count = min(_READ_AHEAD, int((history.ends_at - block.start) / step))
+            most = blocks_at_once([source.dataset], _READ_AHEAD)
+            count = min(most, int((history.ends_at - block.start) / step))
             blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
-            kept = self.ahead[name] = source.store.read_cells(source.dataset, scope, blocks)
+            _, kept = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))
+            self.ahead[name] = kept
         return _blocks(kept, [kept.blocks.index(block)])
 
 

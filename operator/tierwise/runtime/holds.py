@@ -40,6 +40,14 @@ def missing(spec: ModelRolloutSpec, judged: Judgement) -> JudgementUnavailable |
     if not candidate:
         text = f"no predictions of {spec.to.name} beside {baseline} of {spec.from_.name}; check how pods name it"
         return JudgementUnavailable(Reason.CANDIDATE_MISSING, text)
+    if judged.gone is not None:
+        who, name = (
+            (Reason.CANDIDATE_MISSING, spec.to.name)
+            if judged.gone == "candidate"
+            else (Reason.BASELINE_MISSING, spec.from_.name)
+        )
+        text = f"{name} has stopped: no more predictions of it beside those of the other; check that its pods log"
+        return JudgementUnavailable(who, text)
     names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
     if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
         text = f"none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
