@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +105,58 @@ def test_labels_are_read_where_they_are_and_only_those_of_the_window(store, serv
     assert all('"came" >= ' in line and '"came" <= ' in line for line in asked)
 
 
+def test_a_read_only_user_reads_them_through_a_table_of_engine_postgresql(server, tmp_path):
+    """One process can have one embedded path: the tables are made in another."""
+    collection = (
+        f"CREATE NAMED COLLECTION research AS host = '127.0.0.1', port = {server.port}, database = 'app', "
+        f"user = 'app', password = '{server.password}'"
+    )
+    table = (
+        "CREATE TABLE research_labels (request String, is_bot Nullable(UInt8), came DateTime64(6, 'UTC'), "
+        "kind String) ENGINE = PostgreSQL(research, table = 'labels', schema = 'research')"
+    )
+    given = {"dsn": f"chdb://{tmp_path}/data", "statements": [collection, table]}
+    answer = subprocess.run(
+        [sys.executable, "-c", READ_ONLY],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(answer.stdout)
+    assert told["counts"] == counted(ROWS, label_of).tolist()
+    assert "may not call postgresql()" in told["refused"]
+    assert "kind: Table" in told["refused"]
+
+
+READ_ONLY = """
+import json, sys
+from tests.integration.test_postgres_labels import ROWS, through
+from tests.support.labelled_log import SCOPE, WINDOW, a_dataset, write_log
+from tierwise.adapters.clickhouse import open_store
+from tierwise.runtime.errors import SpecError
+
+given = json.load(sys.stdin)
+store = open_store(given["dsn"])
+for statement in given["statements"]:
+    store.execute(statement)
+log = write_log(store, ROWS)
+store.close()
+store = open_store(given["dsn"], read_only=True)
+table = through("research", kind="Table", table="research_labels")
+del table["collection"]
+store.check(dataset := a_dataset(log, table))
+counts = store.read_cells(dataset, SCOPE, [WINDOW]).counts[0, 0].tolist()
+try:
+    store.check(a_dataset(log, through("research")))
+    refused = ""
+except SpecError as error:
+    refused = str(error)
+print(json.dumps({"counts": counts, "refused": refused}))
+store.close()
+"""
+
+
 def test_a_session_of_another_time_zone_is_refused_because_its_times_would_be_shifted(store, server):
     table = write_log(store, ROWS[:3])
     server.run("ALTER ROLE app SET timezone = 'America/New_York'")
@@ -144,7 +199,7 @@ def test_importing_again_brings_only_what_is_new_and_nothing_twice(served, serve
     first = imported(server, store_dsn, "--into", "again", "--overlap", "1m")
     assert first.exit_code == 0, first.output
     valued = [x for x in LABELS if x.value is not None]
-    assert first.output.startswith(f"{len(valued)} labels read from postgresql://app@127.0.0.1:{server.port}/app")
+    assert first.stdout.startswith(f"{len(valued)} labels read from postgresql://app@127.0.0.1:{server.port}/app")
     newest = max(x.at for x in valued)
     late = Label("r7", 1, newest + timedelta(minutes=3), "manual")
     server.run(f"SET timezone = 'UTC'; INSERT INTO research.labels VALUES {label_values([late])}")
@@ -158,7 +213,7 @@ def test_importing_again_brings_only_what_is_new_and_nothing_twice(served, serve
     distinct = {(x.id, x.value, x.at) for x in [*valued, late]}
     assert served.query("SELECT count() AS n FROM again FINAL").column("n")[0].as_py() == len(distinct)
     recent = [x for x in valued if x.at >= newest - timedelta(minutes=1)]
-    assert f'"rows": {len(recent) + 1},' in again.output
+    assert f'"rows": {len(recent) + 1},' in again.stdout
 
 
 def test_an_import_that_fails_says_why_without_the_password(server, store_dsn):

@@ -71,6 +71,7 @@ class ClickHouseStore:
         """Raise when the dataset cannot be read."""
         self._check_user()
         log = self._log(dataset, fresh=True)
+        built(dataset, lambda: check_labels(self._connection, log))
         nothing = Block(_EPOCH, _EPOCH)
         scope = Scope(None, "baseline", "candidate")
         # Nothing is read, but every name and type is resolved by the store.
@@ -84,7 +85,6 @@ class ClickHouseStore:
             built(dataset, lambda: log.column("tier"))
         if log.spec.columns.model is not None:
             built(dataset, lambda: log.column("model"))
-        built(dataset, lambda: check_labels(self._connection, log))
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """The newest prediction time not after `now`."""

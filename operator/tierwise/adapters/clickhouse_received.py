@@ -45,6 +45,7 @@ def check_labels(connection: Connection, log: Log) -> None:
     for source in log.spec.labels.sources if log.spec.labels is not None else ():
         if source.kind != "PostgreSQL" or source.collection is None:
             continue
+        _require_table_functions(connection, source.name)
         ours = texts(connection.query("SELECT timezone() AS zone").column("zone"))[0]
         asked = f"postgresql({quote(source.collection)}, query = 'SELECT current_setting(''TimeZone'') AS zone')"
         found = connection.query(f"SELECT zone FROM {asked}")  # noqa: S608
@@ -59,3 +60,13 @@ def check_labels(connection: Connection, log: Log) -> None:
                     remedy,
                     reason=Reason.DATASET_INVALID,
                 )
+
+
+def _require_table_functions(connection: Connection, source: str) -> None:
+    """Refuse a read-only user, who may not call postgresql() and would be told no more than that access is denied."""
+    if connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly").column("readonly")[0].as_py() == 1:
+        raise Refused(
+            f"label source {source!r}: the store's user is read-only and may not call postgresql()",
+            "create a table of ENGINE = PostgreSQL(COLLECTION, table = …) and use kind: Table",
+            reason=Reason.DATASET_INVALID,
+        )
