@@ -162,7 +162,7 @@ class Past:
             most = blocks_at_once([source.dataset], _READ_AHEAD)
             count = min(most, int((history.ends_at - block.start) / step))
             blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
-            _, kept = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))
+            kept = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))[1]
             self.ahead[name] = kept
         return _blocks(kept, [kept.blocks.index(block)])
 
