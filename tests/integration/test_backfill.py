@@ -15,7 +15,6 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from tests.integration.test_store_migrations import as_the_first_release_left_it
 from tests.integration.test_store_reads import a_dataset
 from tests.support.predictions import T0
 from tests.support.wide_log import TABLE, WideLog
@@ -34,14 +33,23 @@ SCOPE = Scope(None, "v1", "v2")
 ROWS = WideLog(3000)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ClickHouseStore]:
-    store = open_store(f"chdb://{tmp_path / 'data'}")
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseStore]:
+    store = open_store(f"chdb://{tmp_path_factory.mktemp('store') / 'data'}")
     store.init()
     store.execute(TABLE.format(name="log", score="Float32"))
     store._connection.insert("log", ROWS.table())
     yield store
     store.close()
+
+
+@pytest.fixture
+def store(loaded: ClickHouseStore) -> ClickHouseStore:
+    """The log, and nothing stored of it yet."""
+    for table in ("ml_performance", "tierwise_config"):
+        loaded.execute(f"TRUNCATE TABLE {table}")
+    loaded._stored_configs.clear()
+    return loaded
 
 
 def unweighted(**fields: object) -> Dataset:
@@ -167,15 +175,6 @@ def test_slices_that_changed_are_named(store):
         past(store, "recall", unweighted())
 
 
-def test_blocks_of_a_release_that_did_not_store_its_configuration_are_counted_from_the_rows(tmp_path):
-    old = open_store(f"chdb://{tmp_path / 'old'}")
-    as_the_first_release_left_it(old)
-    asked = Wanted("m", "flights", T0 - timedelta(days=365), T0, timedelta(days=400))
-    (config,) = RecordedPast(old).configs(asked)
-    assert (config.config, config.edges) == ("", ())
-    old.close()
-
-
 def test_a_shift_has_no_value_of_one_version(store):
     with pytest.raises(SpecError, match="compares two versions"):
         past(store, "score-shift", unweighted())
@@ -190,7 +189,6 @@ def program(store: ClickHouseStore, folder: Path, *arguments: str) -> Result:
     }  # fmt: skip
     (folder / "mds.yaml").write_text(yaml.safe_dump(manifest))
     dsn = str(store._connection.address)
-    store.close()  # a directory of chDB has one client at a time
     given = [
         "--dataset",
         str(folder / "mds.yaml"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from click.testing import CliRunner
 
 from tests.integration.test_store_performance import counted, stored
 from tests.support.messy_log import a_dataset
+from tests.support.predictions import T0
 from tests.support.store import served_store
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse_past import RecordedPast
 from tierwise.adapters.clickhouse_schema import MIGRATIONS, MIGRATIONS_TABLE, PERFORMANCE, PREDICTIONS
 from tierwise.cli.main import cli
 from tierwise.monitoring.cells import Scope
+from tierwise.monitoring.past import Wanted
 from tierwise.runtime.errors import StoreError
 
 SCOPE = Scope("m", "v1", "v2")
@@ -149,3 +153,10 @@ def test_several_may_run_at_once(tmp_path):
         assert stored(stores[0], "r")
         for store in stores:
             store.close()
+
+
+def test_a_backfill_knows_that_the_first_release_did_not_say_what_it_stored(store):
+    as_the_first_release_left_it(store)
+    asked = Wanted("m", "flights", T0 - timedelta(days=100), T0, timedelta(days=400))
+    (config,) = RecordedPast(store).configs(asked)
+    assert (config.config, config.edges) == ("", ())
