@@ -57,10 +57,10 @@ def drifting(replicates: int) -> list[Row]:
 def shared_noise(replicates: int) -> list[Row]:
     """Both arms' rates jump together from minute to minute."""
     sizes, rates = _mixed(21, replicates)
-    noise = np.random.default_rng(22)
 
     def moved(rates: np.ndarray, look: int) -> np.ndarray:
-        return _shifted(rates, np.repeat(noise.normal(0, 0.5, replicates), SLICES))
+        of_the_minute = np.random.default_rng([22, look])  # the same for both arms
+        return _shifted(rates, np.repeat(of_the_minute.normal(0, 0.5, replicates), SLICES))
 
     hits = _rolled_back(21, replicates, sizes, rates, rates, moved=moved)
     about = "The log-odds of both arms, in all slices, move together by noise of sd .5, new every minute."
