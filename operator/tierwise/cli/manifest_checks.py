@@ -76,8 +76,16 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
             deployment = _read(document, ModelDeploymentSpec)
             if deployment is not None:
                 deployments.append((document, deployment))
+    models: dict[tuple[str, str], Document] = {}
     for document, deployment in deployments:
         yield from _check_deployment(document, deployment, datasets)
+        other = models.setdefault((_namespace(document), deployment.model), document)
+        if other.name != document.name:
+            fact = (
+                f"{deployment.model!r} is the model of ModelDeployment {other.name!r} too, and the log tells models "
+                "apart by that name alone; give each its own"
+            )
+            yield document.problem(("spec", "model"), fact)
 
 
 def _read(document: Document, model: type[Any]) -> Any | None:  # noqa: ANN401  # the model's instance
@@ -136,9 +144,18 @@ def _check_deployment(
     for index, analysis in enumerate(spec.analysis.datasets):
         place: KeyPath = ("spec", "analysis", "datasets", index)
         yield from _check_analysis(document, place, "name", analysis, here)
+    for index, confounder in enumerate(spec.analysis.confounders):
+        lacking = [a.name for a in spec.analysis.datasets if a.name in here and not _has(here[a.name], confounder)]
+        if lacking:
+            fact = f"{confounder!r} is not a dimension of dataset {' and '.join(map(repr, lacking))}; add it there"
+            yield document.problem(("spec", "analysis", "confounders", index), fact)
     if spec.analysis.pre_release is not None:
         place = ("spec", "analysis", "preRelease")
         yield from _check_analysis(document, place, "dataset", spec.analysis.pre_release.analysis, here)
+
+
+def _has(dataset: MonitoringDatasetSpec, dimension: str) -> bool:
+    return any(item.name == dimension for item in dataset.dimensions)
 
 
 def _check_analysis(

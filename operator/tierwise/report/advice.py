@@ -35,6 +35,9 @@ _REMEDY = {
     "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
     "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: both arms are out of it.",
     "ExternalCause": "Look for what changed for both versions alike; the candidate is not to blame.",
+    "CommitMismatch": "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
+    "DeliveryRefused": "Mend the quota, admission policy or Role that refuses the write.",
+    "InvalidSpec": "Correct the object, or apply the CRDs of this version of Tierwise.",
     "ProbeUnavailable": "Raise the quota or free capacity for the candidate twin's pods.",
     "BaselineUnready": "Bring the workload's own pods up: they are the control.",
     "DatasetMissing": "Apply the MonitoringDataset that the analysis names.",
@@ -58,7 +61,7 @@ def advice_of(view: View) -> Advice:
         case "RolledBack" | "RollingBack":
             return _rolled_back(view, tuple(why), namespace)
         case "Completed" | "Ready":
-            return Advice(tuple(why) or (f"{view.stable or view.version} serves in every tier.",), ("Nothing.",), ())
+            return _delivered(view, tuple(why), namespace)
         case "Paused":
             return _paused(view, tuple(why), namespace)
         case "Superseded":
@@ -100,6 +103,18 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
             )
         sentences.append(text)
     return sentences
+
+
+def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    why = why or (f"{view.stable or view.version} serves in every tier.",)
+    record = view.rollout.status.verification if view.rollout is not None else None
+    if record is None:
+        return Advice(why, ("Nothing.",), ())
+    why = (*why, f"After promotion: {record.message}.")
+    if record.verdict == "Regressed":
+        command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
+        return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    return Advice(why, ("Nothing.",), ())
 
 
 def _rolled_back(view: View, why: tuple[str, ...], namespace: str) -> Advice:

@@ -35,6 +35,8 @@ def render_view(view: View) -> RenderableType:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     if view.recovery:
         parts.append(Text.assemble(("Recovery: ", "bold"), view.recovery.removeprefix("recovery "), overflow="fold"))
+    if view.verification:
+        parts.append(Text.assemble(("Verified: ", "bold"), view.verification, overflow="fold"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("NAME", "KIND", "STATUS", "PODS", "EVIDENCE", "AGE"):
         table.add_column(column, no_wrap=column != "EVIDENCE", overflow="fold" if column == "EVIDENCE" else "ellipsis")

@@ -86,6 +86,12 @@ class View:
         return found.message if found is not None else None
 
     @property
+    def verification(self) -> str | None:
+        """What is known of delivered tiers on the log; None where they are not watched."""
+        found = self.rollout.status.verification if self.rollout is not None else None
+        return found.message if found is not None else None
+
+    @property
     def pods(self) -> tuple[int, int]:
         """Ready and all pods of all tiers, twins included."""
         return sum(tier.ready for tier in self.tiers), sum(tier.total for tier in self.tiers)

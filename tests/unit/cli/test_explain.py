@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
-from tierwise.api.modelrollout import Recovery
+from tierwise.api.modelrollout import Recovery, Verification
 from tierwise.cli.explain import print_explanation
 from tierwise.cli.status import exit_code
 from tierwise.report.advice import advice_of
@@ -50,6 +50,21 @@ def test_the_recovery_after_a_rollback_is_told_everywhere():
         console.print(render_view(view))
     assert "Recovery: verified: 1 workload stayed at v7" in captured.get()
     assert status_json(view)["rollout"]["recovery"]["verifiedAt"]
+
+
+def test_what_is_known_of_a_version_after_its_promotion_is_told_everywhere():
+    deployment, [rollout], seen = rolled_back()
+    record = Verification(stage="AfterRollout", since=T0, alpha=0.0025, verdict="Regressed", message="v8 got worse")
+    status = rollout.status.model_copy(update={"result": "Completed", "verification": record, "recovery": None})
+    scene = (deployment, (replace(rollout, status=status),), seen)
+    assert "After promotion: v8 got worse." in explained(scene)
+    assert "rollback.automatic is false" in explained(scene)
+    view = view_of(*scene, NOW)
+    console = Console(width=150, no_color=True)
+    with console.capture() as captured:
+        console.print(render_view(view))
+    assert "Verified: v8 got worse" in captured.get()
+    assert status_json(view)["rollout"]["verification"]["verdict"] == "Regressed"
 
 
 def test_a_wait_is_explained_by_the_labels_still_needed_and_the_time_that_takes():

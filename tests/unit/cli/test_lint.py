@@ -65,6 +65,13 @@ def test_a_right_manifest_passes(tmp_path: Path):
     assert "--gitops argocd|flux|helm" in result.stderr
 
 
+def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
+    other = BOTH.split("---")[0].replace("metadata: {name: bot-score}", "metadata: {name: bot-score-eu}")
+    other = other.replace("app: bot-score", "app: elsewhere")
+    result = lint(tmp_path, f"{BOTH}\n---\n{other}")
+    assert "spec.model: 'bot-score' is the model of ModelDeployment 'bot-score' too" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -96,6 +103,11 @@ def test_a_right_manifest_passes(tmp_path: Path):
             "exposure: 10%",
             "exposureWorkloads: 2",
             "16: spec.tiers[1].exposureWorkloads: exposing whole workloads is not",
+        ),
+        (
+            "  analysis:",
+            "  analysis:\n    confounders: [asn]",
+            "18: spec.analysis.confounders[0]: 'asn' is not a dimension",
         ),
         ("exposure: 10%", "control: Fresh", "16: spec.tiers[1].control: control Fresh is not supported yet; use Con"),
         (
