@@ -11,6 +11,7 @@ from pathlib import Path
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_values import built
+from tierwise.adapters.file_problems import what_is_wrong
 from tierwise.adapters.recorded_file import load_file
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
@@ -59,9 +60,8 @@ def open_recorded_file(path: str, spec: MonitoringDatasetSpec, row_time: str | N
         try:
             load_file(connection, path, kind, spec, row_time)
         except StoreError as error:
-            raise SpecError(
-                f"{path}: cannot be read as {kind}: {error.message}", "check the file", reason=_BAD_FILE
-            ) from error
+            fact, remedy = what_is_wrong(kind, error.message)
+            raise SpecError(f"{path}: {fact}", remedy, reason=_BAD_FILE) from error
         yield RecordedStore(ClickHouseStore(connection))
     finally:
         connection.close()

@@ -11,10 +11,8 @@ from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.decode import texts
-from tierwise.monitoring.log import quote
+from tierwise.monitoring.quoting import is_reserved, quote
 from tierwise.runtime.errors import SpecError
-
-_RESERVED = "tierwise_"  # names that queries give to what they compute
 
 _FLAGS = {  # of `analyze --data`
     "time": "--time",
@@ -75,6 +73,8 @@ def _check_names(path: str, columns: Mapping[str, str], spec: MonitoringDatasetS
                 f"give the column of the {role} with {_FLAGS[role]}",
                 reason=Reason.UNKNOWN_COLUMN,
             )
+        if role in _FLAGS and name is not None and name != row_time and is_reserved(name):
+            raise _reserved(path, name)
     for dimension in spec.dimensions:
         if dimension.name not in columns:
             raise SpecError(
@@ -82,7 +82,7 @@ def _check_names(path: str, columns: Mapping[str, str], spec: MonitoringDatasetS
                 "slice by one of these",
                 reason=Reason.UNKNOWN_DIMENSION,
             )
-        if dimension.name.startswith(_RESERVED):
+        if is_reserved(dimension.name):
             raise _reserved(path, dimension.name)
     if row_time in columns:
         raise _reserved(path, str(row_time))
@@ -95,13 +95,24 @@ def _reserved(path: str, name: str) -> SpecError:
 
 
 def _readings(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict[str, str]:
-    """SQL for the columns of text that stand for a time or a number."""
+    """SQL for the columns of text that stand for a time or a number, and of numbers that stand for a time."""
     found = {}
     names = spec.columns
+    if any(kind in columns.get(names.time, "") for kind in ("Int", "Float")):
+        found[names.time] = _epoch(quote(names.time))
     for name, reading in ((names.time, _time), (names.score, _number), (names.label, _label)):
         if "String" in columns.get(name, ""):
             found[name] = reading(f"trimBoth(toString({quote(name)}))")
     return found
+
+
+def _epoch(number: str) -> str:
+    """A time of a number since 1970: its size tells seconds, milliseconds, microseconds and nanoseconds apart."""
+    # Each unit for the years up to 5138; before 1973 a finer unit would be taken for a coarser one.
+    units = ((1e11, "1000000"), (1e14, "1000"), (1e17, "1"))
+    cases = ", ".join(f"{number} < {most!r}, {number} * {factor}" for most, factor in units)
+    micros = f"multiIf(isNull({number}) OR {number} < 0, NULL, {cases}, {number} / 1000)"
+    return f"fromUnixTimestamp64Micro(toInt64({micros}), 'UTC')"
 
 
 def _time(text: str) -> str:

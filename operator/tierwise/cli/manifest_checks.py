@@ -216,8 +216,15 @@ def _ambiguous(node: yaml.Node, path: KeyPath, file: str) -> Iterator[Problem]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _ambiguous(value, (*path, index), file)
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag == _TEXT and path[:1] == ("spec",):
+    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag == _TEXT and _is_in_spec(path):
         if _GO_NUMBER.fullmatch(node.value) is None:
             return
         place = Document(file, None, {path: node.start_mark.line + 1})
         yield place.problem(path, f"kubectl reads {node.value} as a number; quote it")
+
+
+def _is_in_spec(path: KeyPath) -> bool:
+    """Also in an item of a List."""
+    while path[:1] == ("items",):
+        path = path[2:]
+    return path[:1] == ("spec",)

@@ -15,6 +15,9 @@ from tierwise.runtime.errors import SpecError
 
 MAX_KEYS = 100_000  # far above any manifest; aliases of aliases can hold billions in a few lines
 
+_FLOAT = "tag:yaml.org,2002:float"
+_NO_NUMBERS = (".inf", ".nan")
+
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,12 +37,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document. `lines` maps the path of every key and item to its line (1-based)."""
+    """One YAML document, or one item of a ``kind: List`` at `place` of it.
+
+    `lines` maps the path of every key and item below `place` to its line (1-based).
+    """
 
     file: str
     data: Any
     lines: Mapping[KeyPath, int]
-    problems: tuple[Problem, ...] = field(default=())  # duplicate keys
+    problems: tuple[Problem, ...] = field(default=())  # duplicate keys, numbers that are none
+    place: KeyPath = ()
 
     @property
     def kind(self) -> str:
@@ -61,7 +68,7 @@ class Document:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A complaint about the key at `path`."""
-        return Problem(self.file, self.line_of(path), key_text(path), message)
+        return Problem(self.file, self.line_of(path), key_text((*self.place, *path)), message)
 
 
 class ManifestError(SpecError):
@@ -74,7 +81,7 @@ class ManifestError(SpecError):
 
 
 def load_documents(path: str | Path) -> tuple[Document, ...]:
-    """All documents of a YAML or JSON file that are not empty.
+    """All documents of a YAML or JSON file that are not empty; a ``kind: List`` gives its items.
 
     Raises:
         ManifestError: not YAML, with the parser's line.
@@ -98,7 +105,7 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
             problems = tuple(_index(node, (), lines, file))
             data = loader.construct_document(node)
             if data is not None:
-                documents.append(Document(file, data, lines, problems))
+                documents += _items(Document(file, data, lines, problems))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ManifestError((Problem(file, line, "", f"not YAML: {error.problem}"),)) from error
@@ -111,6 +118,20 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
     finally:
         loader.dispose()
     return tuple(documents)
+
+
+def _items(document: Document) -> list[Document]:
+    """The document itself or, of a List, its items; what is wrong with the list is told with its first item."""
+    items = document.data.get("items") if document.kind == "List" else None
+    if not isinstance(items, list) or not items:
+        return [document]
+    found: list[Document] = []
+    for index, item in enumerate(items):
+        here = ("items", index)
+        lines = {path[2:]: line for path, line in document.lines.items() if path[:2] == here}
+        problems = document.problems if index == 0 else ()
+        found += _items(Document(document.file, item, lines, problems, (*document.place, *here)))
+    return found
 
 
 def load_one(path: str | Path, kind: str) -> Document:
@@ -184,6 +205,8 @@ def _index(
             seen.add(below)
             lines[below] = line
             yield from _index(value, below, lines, file, around)
+    elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and node.value.lower().lstrip("+-") in _NO_NUMBERS:
+        yield Problem(file, line, key_text(path), f"{node.value} is no number that JSON has; give a finite one")
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*path, index)] = value.start_mark.line + 1

@@ -12,8 +12,8 @@ from tierwise.monitoring.binning import number_sql
 from tierwise.monitoring.cells import Dataset, Scope
 from tierwise.monitoring.duplicates import first_rows
 from tierwise.monitoring.labels import first_known, given, joined_rows
+from tierwise.monitoring.quoting import is_reserved, table_sql
 from tierwise.monitoring.quoting import quote as quote
-from tierwise.monitoring.quoting import table_sql
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
 
@@ -83,6 +83,11 @@ class Log:
                 f"dataset {self.dataset.name!r}: column {name!r} is not in {where} (columns: {known})",
                 f"set spec.{field}",
                 reason=Reason.UNKNOWN_COLUMN,
+            )
+        if is_reserved(name):
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the column name {name!r} is used by Tierwise itself",
+                f"give it another name in spec.query, and set spec.{field}",
             )
         return quote(name)
 
@@ -177,6 +182,8 @@ class Log:
         """A dimension's value as a string; null is the value `null`."""
         for dimension in self.spec.dimensions:
             if dimension.name == name:
+                if is_reserved(dimension.expression.strip("`")):
+                    self.named(dimension.expression.strip("`"), f"dimensions[{name}].expression")
                 expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
                 if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
                     return expression

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from tierwise.api.names import Reason
 from tierwise.monitoring.refusal import Refused
+
+# Names that queries give to what they compute; a column of the same name would be taken for it.
+_RESERVED = re.compile(r"tierwise_(arm|answer|bin|cell|pod|request|w|[dlx]\d+)")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether queries use the name for something of their own."""
+    return _RESERVED.fullmatch(name) is not None
 
 
 def quote(identifier: str) -> str:

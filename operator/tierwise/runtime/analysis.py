@@ -142,8 +142,16 @@ def analyze(
             version=sum(found.version for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
-        notes=source_notes(log, datasets, scope, folded),
+        notes=(*_clipped(request, window, now), *source_notes(log, datasets, scope, folded)),
     )
+
+
+def _clipped(request: AnalysisRequest, window: Block, now: datetime) -> tuple[str, ...]:
+    """A note where --until is far beyond the last row: nobody should think that later rows were judged."""
+    if request.until is None or min(request.until, now) - window.end <= timedelta(seconds=2 * request.block_seconds):
+        return ()
+    last = f"{window.end:%Y-%m-%dT%H:%M:%SZ}"
+    return (f"the window ends at {last} with the last mature row, not at --until {request.until:%Y-%m-%dT%H:%M:%SZ}",)
 
 
 def _progress(report: Callable[[int, int], None], before: int, total: int, done: int) -> None:
@@ -188,7 +196,7 @@ def _window(request: AnalysisRequest, datasets: Sequence[Dataset], log: Recorded
     start = request.since or min(firsts)
     # The window is half-open: it ends just after the last row.
     after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
-    end = min(until, after_last) if request.until is None else until
+    end = min(until, after_last)
     count = math.ceil((end - start).total_seconds() / request.block_seconds)
     if count > MAX_BLOCKS:
         longer = math.ceil((end - start).total_seconds() / 5_000 / 60)

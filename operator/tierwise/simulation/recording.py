@@ -76,11 +76,11 @@ def record(
             for scope in scopes
         )  # fmt: skip
     available = (whole - known) * width
-    cut = [tier for tier in policy.tiers if tier.max_duration > available]
     notes = tuple(
-        f"{f'tier {tier.name!r}' if tier.name else 'the tier'}: the log has {available / 3600:.1f} h after its history, so "
-        f"maxDuration of {tier.max_duration / 3600:.1f} h is cut to that"
-        for tier in cut
+        f"{f'tier {tier.name!r}' if tier.name else 'the tier'}: maxDuration of {tier.max_duration / 3600:.1f} h is cut "
+        f"to the {available / 3600:.1f} h that the log has after its history"
+        for tier in policy.tiers
+        if tier.max_duration > available
     )
     tiers = tuple(replace(tier, max_duration=min(tier.max_duration, available)) for tier in policy.tiers)
     return Recording(

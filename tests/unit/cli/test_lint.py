@@ -236,3 +236,23 @@ def test_whatever_the_api_server_refuses_lint_refuses_at_the_same_field(tmp_path
         result = lint(tmp_path, yaml.safe_dump(case.data, sort_keys=False), "-o", "json")
         assert result.exit_code == 1, case.constraint
         assert any(case.field in problem["key"] for problem in json.loads(result.stdout)["problems"]), case.constraint
+
+
+def test_the_items_of_a_list_are_checked_with_their_own_lines(tmp_path: Path):
+    items = [yaml.safe_load(DEPLOYMENT), yaml.safe_load(DATASET.replace("expression: asn", "expression: sleep(1)"))]
+    text = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}, sort_keys=False)
+    result = lint(tmp_path, text)
+    line = next(i for i, each in enumerate(text.splitlines(), start=1) if "sleep(1)" in each)
+    assert result.exit_code == 1
+    assert f"bot-score.yaml:{line}: items[1].spec.dimensions[1].expression: " in result.stdout
+    assert "2 objects" in result.stderr
+
+    right = text.replace("sleep(1)", "asn")
+    assert lint(tmp_path, right).exit_code == 0
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", ".NaN"])
+def test_a_number_that_json_has_not_is_refused(value: str, tmp_path: Path):
+    result = lint(tmp_path, DATASET.replace("  where:", f"  threshold: {value}\n  where:"))
+    assert result.exit_code == 1
+    assert f"spec.threshold: {value} is no number that JSON has; give a finite one" in result.stdout
