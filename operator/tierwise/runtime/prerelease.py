@@ -13,13 +13,11 @@ from datetime import UTC, datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.names import Reason
 from tierwise.api.strategy import PreRelease
-from tierwise.monitoring.analysis import fold_recorded
 from tierwise.monitoring.cells import Block, Cells, Scope
-from tierwise.monitoring.evidence import begin
-from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.plan import PlanError, plan_tier
+from tierwise.monitoring.plan import PlanError
 from tierwise.monitoring.query import config_hash
+from tierwise.monitoring.validation import judge_validation
 from tierwise.rollout.observation import DeploymentView, JudgementUnavailable
 from tierwise.runtime.arrival import too_little_recorded
 from tierwise.runtime.datasets import Source, Stores, resolve
@@ -91,23 +89,13 @@ class Examining:
 
 def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block) -> Judgement | JudgementUnavailable:
     dataset = source.dataset
-    cells = {dataset.name: source.store.read_cells(dataset, scope, [window])}
-    missing = _missing(gate, scope, cells[dataset.name])
+    cells = source.store.read_cells(dataset, scope, [window])
+    missing = _missing(gate, scope, cells)
     if missing is not None:
         return missing
-    rows = cells[dataset.name].counts[0, 0].sum(axis=(1, 2))
-    plan = plan_tier(
-        (gate.analysis,),
-        {dataset.name: dataset},
-        cells,
-        alpha_tier=gate.false_rejection_rate,
-        expected_share=1.0,
-        candidate_share=float(rows[1] / rows.sum()),
-        max_duration_seconds=1.0,  # one look: no later copies
-    )
-    judged = judge(fold_recorded(begin(plan), cells))
+    judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
     if not sum(judged.labels) and all(result.candidate.n == 0 for result in judged.results):
-        text = f"dataset {dataset.name!r}: none of {rows.sum()} predictions on the validation set has a label"
+        text = f"dataset {dataset.name!r}: none of {sum(judged.rows)} predictions on the validation set has a label"
         return JudgementUnavailable(Reason.NO_LABELS, f"{text}; check spec.columns.label and spec.where")
     return too_little_recorded(source.store, [dataset], scope, window, judged) or judged
 
