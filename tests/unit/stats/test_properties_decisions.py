@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ville import evalues
 
 from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
 from tierwise.monitoring.cells import Cells
 from tierwise.monitoring.evidence import begin, fold
-from tierwise.stats import betting, intervals, multiplicity
+from tierwise.stats import betting
 
 SETTINGS = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -109,28 +107,3 @@ def test_swapping_arms_turns_the_direction_of_the_evidence(seed):
         past += block
     assert betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)[0] > 1
     assert betting.log_mean(swapped, betting.REGRESSION_LOG_WEIGHTS)[0] < 0
-
-
-@given(st.lists(st.floats(-20, 20), min_size=1, max_size=40), st.floats(0.001, 0.5))
-@SETTINGS
-def test_naming_is_that_of_an_independent_e_bh(log_e, alpha):
-    values = np.array(log_e)
-    named = multiplicity.e_bh(values, np.zeros(len(values)), alpha, hypotheses=len(values))
-    # A value exactly on its threshold may round either way.
-    edges = np.log(len(values) / (alpha * np.arange(1, len(values) + 1)))
-    if np.abs(values[:, None] - edges).min() > 1e-9:
-        assert named.tolist() == evalues.ebh(np.exp(values), alpha).tolist()
-
-
-@pytest.mark.parametrize("alpha", [0.001, 0.05])
-def test_intervals_are_the_normal_mixture_boundary_of_an_independent_source(alpha):
-    from ville import normal_mixture
-
-    counts = np.array([[1968, 61, 2011, 19], [5000, 500, 400, 60], [90, 30, 100, 20]], dtype=float).T
-    tau = 0.02
-    low, high = intervals.rate_difference_interval(counts, alpha=alpha, tau=tau)
-    variance = intervals.rate_difference_variance(counts)
-    half = normal_mixture(1 / variance, alpha, 1 / tau**2) * variance
-    difference = counts[1] / counts[0] - counts[3] / counts[2]
-    np.testing.assert_allclose(low, np.maximum(difference - half, -1), rtol=1e-9)
-    np.testing.assert_allclose(high, np.minimum(difference + half, 1), rtol=1e-9)
