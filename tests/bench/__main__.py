@@ -41,9 +41,9 @@ def main() -> int:
             lines: list[Line] = module.run(log, quick=options.quick)
             sections.append(Section(module.TITLE, tuple(lines)))
             show(sections[-1])
+            if options.write:  # after each: hours of another benchmark are not lost with the last
+                print(f"  written: {write(sections, rows)}")
             sys.stdout.flush()
-    if options.write:
-        print(f"\nwritten: {write(sections, rows)}")
     missed = [line for section in sections for line in section.lines if line.met is False]
     for line in missed:
         print(f"MISSED: {line.what} against {line.peer}: {line.shown} ({line.wanted})")
