@@ -137,8 +137,8 @@ def rows_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WideL
     store.close()
 
 
-def tallies(store, names, *, weight=None, **fields):
-    """The tally (slices, arms) that a look gives for these metrics, and the slices' keys."""
+def a_dataset(names, *, weight=None, **fields):
+    """The dataset with all that a look reads for these metrics."""
     columns = {"model": None, "tier": None, "labelled_at": "labelled_at", "latency": "latency", "status": "status"}
     columns |= {"top": "top", "weight": weight} | fields.pop("columns", {})
     spec = MonitoringDatasetSpec(
@@ -151,12 +151,18 @@ def tallies(store, names, *, weight=None, **fields):
     )
     sums = {s.name: s for name in names for s in sums_of(registry.get(name), weighted=weight is not None)}
     reads = Reads(bins=True, sums=tuple(sums.values()), weights=weight is not None)
-    cells = store.read_cells(Dataset("wide", spec, (("carrier",), ("carrier", "origin")), reads=reads), SCOPE, [WINDOW])
+    return Dataset("wide", spec, (("carrier",), ("carrier", "origin")), reads=reads)
+
+
+def tallies(store, names, **fields):
+    """The tally (slices, arms) that a look gives for these metrics, and the slices' keys."""
+    dataset = a_dataset(names, **fields)
+    cells = store.read_cells(dataset, SCOPE, [WINDOW])
     tally = Tally(
         cells.counts[0],
         bins=cells.bins[0],
         edges=cells.edges,
-        classes=tuple(spec.classes),
+        classes=tuple(dataset.spec.classes),
         sums={name: values[0] for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, 0],
     )
@@ -219,6 +225,13 @@ def test_the_shift_counts_the_raw_scores_below_its_edges(rows_store, binary):
             assert n[s, arm] == len(scores)
             expected = [np.count_nonzero(edge > scores) for edge in tally.edges[at].astype(np.float32)]
             assert below[s, arm].tolist() == expected
+
+
+def test_no_number_that_a_metric_asks_for_is_ever_none(rows_store):
+    _, store = rows_store
+    found = store.count_invalid(a_dataset(BINARY, domain=Domain(exclude=[0.25])), SCOPE, WINDOW, WINDOW.end)
+    assert found.value == 0, "metrics guard null, NaN and infinity themselves"
+    assert found.score > 0
 
 
 WEIGHTED = ("false-positive-rate", "accuracy", "latency-over@200", "brier", "mcc", "ratio@clicks/impressions")

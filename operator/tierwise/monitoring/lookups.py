@@ -58,15 +58,19 @@ def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query
     if log.dataset.reads.weights:
         numbers.append(weight(log))
     finite = " AND ".join(f"isFinite({number})" for number in numbers)
-    value = f", countIf({inside} AND {ours} AND NOT ({finite})) AS value" if numbers else ""
+    causes = {
+        "score": f"{inside} AND {ours} AND NOT {_valid_answer(log)}",
+        "label": f"{inside} AND {ours} AND {log.invalid_label()}",
+        "time": f"{ours} AND {no_time}",
+        "version": f"{inside} AND NOT {ours}",
+    }
+    if numbers:
+        causes["value"] = f"{inside} AND {ours} AND NOT ({finite})"
     conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
-    sql = (
-        f"SELECT countIf({inside} AND {ours} AND NOT {_valid_answer(log)}) AS score, "
-        f"countIf({inside} AND {ours} AND {log.invalid_label()}) AS label, "
-        f"countIf({ours} AND {no_time}) AS time, "
-        f"countIf({inside} AND NOT {ours}) AS version{value} "
-        f"FROM {log.rows(conditions)}"
-    )
+    # Named outside only: a cause may be called as a column is, and would then be taken for it.
+    counts = ", ".join(f"countIf({condition}) AS tierwise_x{i}" for i, condition in enumerate(causes.values()))
+    names = ", ".join(f"tierwise_x{i} AS {cause}" for i, cause in enumerate(causes))
+    sql = f"SELECT {names} FROM (SELECT {counts} FROM {log.rows(conditions)})"
     parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
     return Query(sql, {**parameters, "now": time_parameter(now)})
 
