@@ -116,8 +116,8 @@ def _check_dataset(document: Document, spec: MonitoringDatasetSpec) -> Iterator[
         yield from _refusal(document, ("spec", "values", index, "expression"), guard_expression, value.expression)
     for index, source in enumerate(spec.labels.sources if spec.labels is not None else ()):
         if source.where is not None:
-            path = ("spec", "labels", "sources", index, "where")
-            yield from _refusal(document, path, guard_expression, source.where)
+            place: KeyPath = ("spec", "labels", "sources", index, "where")
+            yield from _refusal(document, place, guard_expression, source.where)
 
 
 def _refusal(document: Document, path: KeyPath, guard: Any, sql: str) -> Iterator[Problem]:  # noqa: ANN401  # a guard
