@@ -63,6 +63,13 @@ def calibration_error(replicates: int) -> list[Row]:
     return rows
 
 
+def losses(replicates: int) -> list[Row]:
+    """Equal models judged by a mean with a long tail."""
+    hits = _ever(93, "log-loss", replicates, _losses)
+    about = "Equal models, log-losses with a long tail (skewness 8), scales from the data: ever rolled back."
+    return [at_most("A/A, log-loss", hits, replicates, ALPHA, about=about)]
+
+
 def tails(replicates: int) -> list[Row]:
     """How often the evidence reaches 1,000 in one slice: the tail that 200 slices live on."""
     rows = []
@@ -196,6 +203,18 @@ def _answers(candidate_share: float, *, wrong: float = 0.1, labels: np.ndarray |
     return draw
 
 
+def _losses(rng: np.random.Generator, streams: int) -> Tally:
+    """Losses exp(N(−2, 1.1²)), summed by stream and arm."""
+    n = _labels(rng, streams)
+    counts = np.zeros((streams, 2, 3, 3), dtype=np.int64)
+    counts[..., :2, 0] = n
+    rows = n.sum(axis=-1).ravel()
+    x = rng.lognormal(-2, 1.1, int(rows.sum()))
+    owner = np.repeat(np.arange(len(rows)), rows)
+    sums = [np.bincount(owner, weights=w, minlength=len(rows)).reshape(streams, 2) for w in (np.ones(len(x)), x, x * x)]
+    return Tally(counts=counts, sums=dict(zip(("log-loss:n", "log-loss:x", "log-loss:xx"), sums, strict=True)))
+
+
 _CLASS_SHARES = np.array([0.5, 0.3, 0.15, 0.05])
 _CONFUSION = 0.8 * np.eye(4) + 0.05 * np.ones((4, 4))  # 85 % right
 
@@ -215,5 +234,6 @@ SCENARIOS = [
     (rankings, 80, 0),
     (tables, 100, 0),
     (calibration_error, 80, 0),
+    (losses, 100, 0),
     (tails, 8000, 4000),
 ]
