@@ -157,7 +157,11 @@ class Gate(ApiModel):
 class Coverage(ApiModel):
     """How much of the tier's traffic is in slices that could be judged."""
 
-    traffic: float | None = Field(None, description="Share of the traffic in slices with a verdict.")
+    traffic: float | None = Field(
+        None,
+        description="Share of the traffic in slices with labels enough for a verdict, in the dimension covered worst.",
+    )
+    whole: float | None = Field(None, description="1: labels are enough for a verdict on all traffic as one; else 0.")
     slices: int = Field(0, description="Slices seen.")
     powered: int = Field(0, description="Hypotheses with enough traffic to be judged.")
     regressed: int = Field(0, description="Hypotheses found regressed.")

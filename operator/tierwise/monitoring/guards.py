@@ -24,19 +24,26 @@ class Guards:
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
     missing more often" and "less often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,), and `alone`
-    the other arm's rows since an arm's last one.
+    the other arm's rows since an arm's last one; `together` are rows of blocks in which both arms had some.
     """
 
     rows: IntArray
     labelled: IntArray
     invalid: IntArray
     alone: IntArray
+    together: int
     expected_candidate: float  # rows that the pods' split would have sent to the candidate
     split_rows: int  # rows of blocks whose split is known
     split_logs: FloatArray
     presence_past: FloatArray
     presence_pending: FloatArray
     presence_logs: FloatArray
+
+    @property
+    def together_share(self) -> float:
+        """Share of the rows in blocks in which both arms had some; 1 without rows."""
+        rows = int(self.rows.sum())
+        return self.together / rows if rows else 1.0
 
     @property
     def gone(self) -> int | None:
@@ -67,6 +74,7 @@ def no_rows() -> Guards:
         labelled=zero,
         invalid=zero,
         alone=zero,
+        together=0,
         expected_candidate=0.0,
         split_rows=0,
         split_logs=np.zeros(6),
@@ -88,6 +96,7 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: fl
         rows=guards.rows + rows,
         labelled=guards.labelled + rows - missing,
         invalid=guards.invalid + whole[:, :, ANSWER_INVALID].sum(axis=1),
+        together=guards.together + (int(rows.sum()) if rows.all() else 0),
         alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
     )
     if 0 < candidate_share < 1:

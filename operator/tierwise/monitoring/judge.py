@@ -16,6 +16,7 @@ from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.judgement import Judgement, Result
 from tierwise.monitoring.layout import BoolArray
 from tierwise.monitoring.notes import notes_of
+from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.strength import strength_of
 from tierwise.stats import betting, multiplicity, split
@@ -46,6 +47,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         rows=_arms(guards.rows) if guards else (0, 0),
         labels=_arms(guards.labelled) if guards else (0, 0),
         coverage_traffic=_coverage(evidence),
+        coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
         out_of_domain=_out_of_domain(evidence),
@@ -104,7 +106,7 @@ def _coverage(evidence: Evidence) -> float | None:
         traffic = traffic_of(evidence, d)
         if traffic[0] is None:
             return None
-        strong = np.all(plan.powered, axis=0)
+        strong = np.all(plan.powered[_promoting(plan)], axis=0)
         per_grouping = dict.fromkeys(plan.dataset.groupings or ((),), 0.0)
         for key, is_powered, share in zip(plan.slices, strong, traffic, strict=False):
             grouping = tuple(parse_slice_key(key))
@@ -112,6 +114,18 @@ def _coverage(evidence: Evidence) -> float | None:
                 per_grouping[grouping] += share or 0.0
         shares += per_grouping.values()
     return min(shares, default=None)
+
+
+def _whole_coverage(evidence: Evidence) -> float | None:
+    """1 where the whole is powered for every metric and dataset: all traffic is judged as one; else 0."""
+    if not any(guards.rows.any() for guards in evidence.guards):
+        return None
+    return float(all(plan.powered[_promoting(plan), 0].all() for plan in evidence.plan.datasets))
+
+
+def _promoting(plan: DatasetPlan) -> list[int]:
+    """Rows of the metrics that promotion asks for."""
+    return [row for row in range(len(plan.metrics)) if plan.engine(row) != "shift"]
 
 
 def _sparsest(evidence: Evidence) -> int:

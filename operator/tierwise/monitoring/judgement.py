@@ -87,6 +87,7 @@ class Judgement:
     rows: tuple[int, int]  # baseline, candidate predictions
     labels: tuple[int, int]  # of these, labelled
     coverage_traffic: float | None
+    coverage_whole: float | None = None  # 1 where the whole is powered: all traffic is judged as one
     sample_ratio_mismatch: str | None = None  # message with numbers, when E ≥ 1000
     labeling_differs: str | None = None
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate

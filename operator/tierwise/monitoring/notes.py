@@ -9,6 +9,7 @@ import numpy as np
 from tierwise.api.slices import WHOLE, slice_key
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.plan import DatasetPlan
+from tierwise.monitoring.results import control_of
 
 FEW_PODS = 3
 
@@ -28,6 +29,7 @@ def notes_of(evidence: Evidence) -> list[str]:
         notes += _never_promotable(plan)
         notes += _spread(evidence, plan)
         notes += _unreadable(evidence, d, plan)
+        notes += _apart(evidence, d, plan)
     return notes + _few_pods(evidence)
 
 
@@ -92,6 +94,16 @@ def _unreadable(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
         return []
     bad = [name for name, values in evidence.mixtures.tallies[d].sums.items() if not np.isfinite(values).all()]
     return [f"dataset {plan.dataset.name!r}: sum {name!r} is not a number; its metric stays undecided" for name in bad]
+
+
+def _apart(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
+    share = evidence.guards[d].together_share
+    if control_of(evidence, d) == "concurrent":
+        return []
+    seen = f"dataset {plan.dataset.name!r}: only {share:.0%} of the rows are in blocks with both versions"
+    return [
+        f"{seen}, so what changed with time counts as the candidate's; compare versions that were served side by side"
+    ]
 
 
 def _few_pods(evidence: Evidence) -> list[str]:

@@ -10,6 +10,7 @@ from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.cells import Reads
+from tierwise.monitoring.measuring import metric_for
 from tierwise.monitoring.plan_error import PlanError
 
 
@@ -32,7 +33,8 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
                     f"remove {metric.name!r} or rename the sum in its plug-in",
                     reason=Reason.NOT_SUPPORTED,
                 )
-    return Reads(bins=any(metric.needs.bins for metric in metrics), sums=tuple(sums.values()), weights=is_weighted)
+    bins = any(metric_for(metric.name, spec).needs.bins for metric in metrics)
+    return Reads(bins=bins, sums=tuple(sums.values()), weights=is_weighted)
 
 
 def known_metric(dataset: str, name: str) -> Metric:

@@ -17,6 +17,7 @@ from tierwise.monitoring.observed import observed
 from tierwise.monitoring.verdict import verdict_of
 from tierwise.stats import multiplicity, power
 
+CONCURRENT_FROM = 0.5  # share of the rows in blocks with both versions
 _LOG10 = math.log(10)
 
 
@@ -90,6 +91,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
         values = [parse_slice_key(key) for key in keys]
         traffic = traffic_of(evidence, d)
         for m, metric_plan in enumerate(plan.metrics):
+            control = control_of(evidence, d)
             test = "mixture" if plan.engine(m) == "mixture" else "block-betting"
             first = layout.offsets[d] + m * plan.slots
             for s in range(len(keys)):
@@ -125,11 +127,17 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
                     labels_needed=math.ceil(needed[h]) if is_open and math.isfinite(needed[h]) else None,
                     smallest_detectable=smallest[h],
                     test=test,
+                    control=control,
                     phi=phi[h],
                     sigma_pod=sigma[h],
                     flagged=flagged[h],
                 )
     return out
+
+
+def control_of(evidence: Evidence, dataset: int) -> str:
+    """Which control the candidate was compared with: pods beside it, or the other version at another time."""
+    return "concurrent" if evidence.guards[dataset].together_share >= CONCURRENT_FROM else "before-after"
 
 
 def traffic_of(evidence: Evidence, dataset: int) -> list[float | None]:

@@ -20,6 +20,8 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
     results = [(tier.name, result) for tier in analysis.tiers for result in tier.judgement.results]
     coverage = [tier.judgement.coverage_traffic for tier in analysis.tiers]
     known = [share for share in coverage if share is not None]
+    whole = (tier.judgement.coverage_whole for tier in analysis.tiers)
+    wholes = [share for share in whole if share is not None]
     return {
         "schema": SCHEMA,
         "model": request.model,
@@ -41,6 +43,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         ],
         "coverage": {
             "traffic": number(sum(known) / len(known)) if known else None,
+            "whole": number(min(wholes)) if wholes else None,
             "unpowered": [
                 {
                     "dataset": result.dataset,

@@ -14,11 +14,11 @@ from tierwise.report.analysis_json import row_of, time_text
 from tierwise.report.text import (
     count_text,
     counts_text,
+    coverage_text,
     difference_text,
     e_value_text,
     interval_text,
     margin_text,
-    rate_text,
     slice_text,
     value_text,
 )
@@ -114,11 +114,7 @@ def _tier(tier: TierAnalysis, most: int) -> list[RenderableType]:
     if unpowered == len(judgement.results):
         parts.append(Text("none of them has labels enough to be shown within its margin", "dim"))
     elif unpowered:
-        covered = rate_text(judgement.coverage_traffic)
-        line = (
-            f"{unpowered} of them have too few labels to be shown within their margin; the others hold {covered} of "
-            "the traffic in the dimension covered worst"
-        )
-        parts.append(Text(line, "dim"))
+        line = f"{unpowered} of them have too few labels to be shown within their margin; labels are enough for "
+        parts.append(Text(line + coverage_text(judgement.coverage_whole, judgement.coverage_traffic), "dim"))
     parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
     return parts

@@ -20,8 +20,8 @@ from tierwise.api.names import GateDecision
 from tierwise.report.charts import Timeline, timeline_of
 from tierwise.report.text import (
     count_text,
+    coverage_text,
     duration_text,
-    rate_text,
 )
 from tierwise.report.verdict_rows import VerdictRow, of_result, of_verdict, rows_of
 from tierwise.report.view import RESULT_TONE, View, view_of
@@ -205,7 +205,7 @@ def _coverage_text(coverage: Coverage) -> str:
     text = f"{found} of {coverage.slices}"
     if coverage.traffic is None:
         return text
-    return f"{text}; labels enough for a claim: {rate_text(coverage.traffic)} of the dimension covered worst"
+    return f"{text}; labels enough for {coverage_text(coverage.whole, coverage.traffic)}"
 
 
 def _moment(value: datetime) -> str:

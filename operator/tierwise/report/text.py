@@ -42,6 +42,14 @@ def points_text(difference: float | None) -> str:
     return "–" if difference is None else f"{difference * 100:+.2f} pp"
 
 
+def coverage_text(whole: float | None, traffic: float | None) -> str:
+    """What labels are enough for: all traffic as one, and how much of it in slices of their own."""
+    slices = f"slices with {rate_text(traffic)} of the traffic in the dimension covered worst"
+    if whole is None:
+        return slices
+    return f"the whole and {slices}" if whole else f"{slices}, not for the whole"
+
+
 def value_text(metric: str, value: float | None) -> str:
     """A metric's value: a share of rows in percent, anything else with four digits."""
     return rate_text(value) if value is None or is_share(metric) else f"{value:.4g}"

@@ -30,6 +30,7 @@ def _coverage(judgement: Judgement) -> Coverage:
     counts = Counter(result.verdict for result in judgement.results)
     return Coverage(
         traffic=judgement.coverage_traffic,
+        whole=judgement.coverage_whole,
         slices=len(judgement.results),
         powered=sum(1 for result in judgement.results if result.powered),
         regressed=counts[Verdict.REGRESSED],

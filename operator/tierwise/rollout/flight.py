@@ -96,7 +96,7 @@ def finished_tier(tier: TierStatus, phase: TierPhase, now: datetime) -> TierStat
     """The tier's record at its end, without what only the judging of it needed: the status must stay small."""
     frozen = tier.frozen
     if frozen is not None:
-        kept = {"slices": [], "phi": {}, "points": {}}
+        kept: dict[str, object] = {"slices": [], "phi": {}, "points": {}}
         datasets = [dataset.model_copy(update=kept) for dataset in frozen.datasets]
         frozen = frozen.model_copy(update={"datasets": datasets, "powered": "", "prior_rates": {}})
     last = tier.pods_changes[-1:]

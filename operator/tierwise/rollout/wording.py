@@ -115,7 +115,7 @@ def non_inferiority(judgement: Judgement) -> str:
     covered = (
         ""
         if judgement.coverage_traffic is None
-        else f" ({_percent(judgement.coverage_traffic)} of the traffic in the dimension covered worst)"
+        else f" (with {_percent(judgement.coverage_traffic)} of the traffic in the dimension covered worst)"
     )
     return f"not worse than the margins overall and in all {powered} powered slices{covered}; {labels(judgement)}"
 

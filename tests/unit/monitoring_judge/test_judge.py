@@ -203,3 +203,29 @@ def test_verdict_precedence():
     assert verdict_of(named=False, improved=False, non_inferior=False, **flags) is Verdict.INCONCLUSIVE
     empty = {"candidate_n": 4, "baseline_n": 100}
     assert verdict_of(named=False, improved=False, non_inferior=False, **empty) is Verdict.INSUFFICIENT_DATA
+
+
+def test_versions_that_were_not_served_together_are_said_to_be_compared_over_time():
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=40)
+    assert {r.control for r in judged(EVEN).results} == {"concurrent"}
+    cells.counts[:20, :, 1] = 0
+    cells.counts[20:, :, 0] = 0
+    j = judge(fold(begin(a_plan(an_analysis(), before_the_rollout(cells))), {"flights": cells}, halves(cells)))
+    assert {r.control for r in j.results} == {"before-after"}
+    assert any("only 0% of the rows are in blocks with both versions" in note for note in j.notes)
+
+
+def test_coverage_tells_the_whole_from_the_dimension_that_is_covered_worst():
+    small = {f"carrier={i}": (0.05, 0.05) for i in range(8)}
+    j = judged(small, per_block=60, blocks=20)
+    assert (j.coverage_whole, j.coverage_traffic) == (1.0, 0.0)
+
+
+def test_an_arm_that_stops_to_have_rows_is_gone_and_one_that_pauses_is_not():
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=30)
+    plan = a_plan(an_analysis(), before_the_rollout(cells))
+    assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone is None
+    cells.counts[10:12, :, 1] = 0
+    assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone is None
+    cells.counts[25:, :, 1] = 0
+    assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone == "candidate"
