@@ -141,6 +141,15 @@ def test_rows_logged_twice_hold_with_their_number(store, good, twice):
     assert once.outcome.decision is GateDecision.PROMOTE
 
 
+def test_a_few_repeated_rows_are_noted_and_decide_nothing(store, good):
+    table = f"few_{uuid.uuid4().hex[:8]}"
+    store.execute(f"CREATE TABLE {table} ENGINE = MergeTree ORDER BY ts AS SELECT * FROM {good}")
+    store.execute(f"INSERT INTO {table} SELECT * FROM {good} WHERE id IN ('7', '8')")
+    found = judged(store, a_spec(table, columns={"requestId": "id"}))
+    assert found.outcome.decision is GateDecision.PROMOTE
+    assert any(f"2 of {ROWS + 2} rows (0.03%) repeat a request" in note for note in found.notes)
+
+
 def test_deduplicated_rows_count_as_those_that_were_logged_once(store, good, twice):
     spec = a_spec(twice, columns={"requestId": "id"}, deduplicate=True)
     found = judged(store, spec)

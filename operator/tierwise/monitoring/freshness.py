@@ -14,6 +14,7 @@ STALE_INTERVALS = 5
 STALE_SECONDS = 60.0
 # Repeated rows count twice as evidence; so few change no rate and no error bound that is judged.
 MOST_DUPLICATES = 0.001
+DUPLICATES_SECONDS = 600.0  # of the log that each look searches for repeated rows; more where blocks are longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,15 @@ def stale(
     )
 
 
-def received_window(dataset: Dataset, mature: datetime) -> Block | None:
-    """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted."""
+def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0) -> Block | None:
+    """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted.
+
+    It holds at least two blocks of `interval` seconds, so that looks leave out none while a tier is judged.
+    """
     spec = dataset.spec
     if spec.volume is None and (spec.columns.request_id is None or spec.deduplicate):
         return None
-    seconds = 3600 if spec.volume is None else duration_seconds(spec.volume.per)
+    seconds = max(DUPLICATES_SECONDS, 2 * interval) if spec.volume is None else duration_seconds(spec.volume.per)
     return Block(mature - timedelta(seconds=max(1, seconds)), mature)
 
 

@@ -27,7 +27,7 @@ from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tie
 from tierwise.monitoring.reads import reads_of
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
-from tierwise.runtime.arrival import source_notes, too_little_recorded
+from tierwise.runtime.arrival import arrival_notes, too_little_recorded
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 from tierwise.runtime.runs import blocks_at_once, in_runs
@@ -142,7 +142,7 @@ def analyze(
             version=sum(found.version for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
-        notes=(*_clipped(request, window, now), *source_notes(log, datasets, scope, folded)),
+        notes=(*_clipped(request, window, now), *arrival_notes(log, datasets, scope, folded)),
     )
 
 

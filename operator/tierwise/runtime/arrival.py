@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
-from tierwise.monitoring.freshness import received_window, withheld
+from tierwise.monitoring.freshness import duplicated, received_window, withheld
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.observation import JudgementUnavailable
@@ -17,14 +17,18 @@ from tierwise.runtime.recorded import RecordedLog
 
 
 def too_little(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], mature: Mapping[str, datetime], judged: Judgement
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    mature: Mapping[str, datetime],
+    judged: Judgement,
+    interval: float,
 ) -> JudgementUnavailable | None:
-    """Why the judgement must not promote; None when all datasets have what they expect.
+    """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
 
     A regression stands with however few rows it was proven. Rows logged twice are no proof of anything.
     """
     for name, source in sources.items():
-        window = received_window(source.dataset, mature[name])
+        window = received_window(source.dataset, mature[name], interval=interval)
         if window is None:
             continue
         held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
@@ -56,10 +60,14 @@ def too_little_recorded(
     return None
 
 
-def source_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
-    """One line per source of labels and per pair that both know rows, for datasets with several sources."""
+def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
+    """Rows logged twice, however few; and per source of labels and pair of sources, what they say."""
     notes: list[str] = []
     for dataset in datasets:
+        if dataset.spec.columns.request_id is not None and not dataset.spec.deduplicate:
+            received = log.read_received(dataset, scope, window)
+            if received.duplicates:
+                notes.append(f"dataset {dataset.name!r}: {duplicated(received)}")
         sources = log.read_sources(dataset, scope, window)
         if sources is not None:
             notes += [f"dataset {dataset.name!r}: {line}" for line in _lines(sources)]

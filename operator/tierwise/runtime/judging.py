@@ -264,7 +264,7 @@ class Judging:
         judged = judge(folded.evidence, at=request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
-        return missing(request.rollout.spec, judged) or too_little(sources, scopes, mature, judged) or judged
+        return missing(request.rollout.spec, judged) or too_little(sources, scopes, mature, judged, interval) or judged
 
     def _fold(
         self,

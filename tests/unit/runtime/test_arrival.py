@@ -91,7 +91,9 @@ def test_rows_are_counted_only_for_those_who_ask():
 
     assert window() is None
     assert window(columns={"requestId": "id"}, deduplicate=True) is None
-    assert window(columns={"requestId": "id"}) == Block(T0 - timedelta(hours=1), T0)
+    assert window(columns={"requestId": "id"}) == Block(T0 - timedelta(minutes=10), T0)
+    hourly = received_window(Dataset("d", dataset(columns={"requestId": "id"})), T0, interval=3600)
+    assert hourly == Block(T0 - timedelta(hours=2), T0)
     assert window(volume={"per": "5m", "minRows": 1}) == Block(T0 - timedelta(minutes=5), T0)
 
 
