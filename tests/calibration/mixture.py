@@ -231,9 +231,9 @@ def _classes(rng: np.random.Generator, streams: int) -> Tally:
 
 
 SCENARIOS = [
-    (rankings, 80, 0),
-    (tables, 100, 0),
-    (calibration_error, 80, 0),
-    (losses, 100, 0),
-    (tails, 8000, 4000),
+    (rankings, 250, 0),
+    (tables, 400, 0),
+    (calibration_error, 150, 0),
+    (losses, 200, 0),
+    (tails, 10_000, 4000),
 ]

@@ -85,7 +85,7 @@ def _passes(seed: int, replicates: int, *, slices: int, factor: float, worse: np
 SCENARIOS = [
     (non_inferiority, 4000, 2000),
     (improvement, 4000, 1000),
-    (one_at_the_margin, 500, 150),
-    (just_powered, 500, 150),
+    (one_at_the_margin, 2000, 150),
+    (just_powered, 2000, 150),
     (half_a_margin_worse, 4000, 1000),
 ]
