@@ -73,7 +73,7 @@ def as_shipped(replicates: int) -> list[Row]:
         found = first_crossing(np.random.default_rng(6), test, candidate, baseline, log_threshold=threshold)
         about = (
             f"{candidate[0]} candidate and {baseline[0]} baseline labels a minute, R = {ratio:g}, Δ = {delta:g}, "
-            f"α = {alpha:.1%}; the bound is a tenth over the reference."
+            f"α = {100 * alpha:.1f} %; the bound is a tenth over the reference."
         )
         rows.append(
             median_at_most(name, float(np.median(found)), 1.1 * reference, "min", f"{reference:g}", about=about)

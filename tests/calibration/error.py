@@ -119,8 +119,8 @@ def unequal_arms(replicates: int) -> list[Row]:
     for seed, share in ((28, 0.05), (29, 0.95)):
         sizes, rates = _mixed(seed, replicates)
         hits = _rolled_back(seed, replicates, sizes, rates, rates + 0.005, delta=0.005, share=lambda _, s=share: s)
-        about = f"The candidate has {share:.0%} of the traffic; all slices at tolerance (.005)."
-        rows.append(at_most(f"Split {share:.0%}", hits, replicates, ALPHA, about=about))
+        about = f"The candidate has {100 * share:.0f} % of the traffic; all slices at tolerance (.005)."
+        rows.append(at_most(f"Split {100 * share:.0f} %", hits, replicates, ALPHA, about=about))
     return rows
 
 

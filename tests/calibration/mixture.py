@@ -59,7 +59,7 @@ def calibration_error(replicates: int) -> list[Row]:
         hits = _ever(seed, "ece", replicates, _probabilities(bend, share))
         kind = name or "not calibrated, a tenth of the rows the candidate's"
         about = f"Equal models, {kind}; debiased squared ECE: ever rolled back."
-        rows.append(at_most(f"A/A, ece, {name or 'split 10%'}", hits, replicates, ALPHA, about=about))
+        rows.append(at_most(f"A/A, ece, {name or 'split 10 %'}", hits, replicates, ALPHA, about=about))
     return rows
 
 
@@ -75,12 +75,10 @@ def tails(replicates: int) -> list[Row]:
     rows = []
     for seed, share, alone in ((90, 0.05, "pooled"), (91, 0.95, "own")):
         reached = _tails(seed, replicates, share, alone)
-        about = (
-            f"Balanced accuracy, equal models, 2 % wrong, the candidate has {share:.0%} of 200 rows a look: E ≥ 1,000."
-        )
+        about = f"Balanced accuracy, equal models, 2 % wrong, the candidate has {100 * share:.0f} % of 200 rows a look: E ≥ 1,000."
         hits = reached["larger"]
-        rows.append(at_most(f"Tail, split {share:.0%}", hits, replicates, 1e-3, "thinnest", about=about))
-        name, about = f"Tail, split {share:.0%}, {alone}", f"The same with the {alone} variance alone."
+        rows.append(at_most(f"Tail, split {100 * share:.0f} %", hits, replicates, 1e-3, "thinnest", about=about))
+        name, about = f"Tail, split {100 * share:.0f} %, {alone}", f"The same with the {alone} variance alone."
         rows.append(contrast(name, reached[alone], replicates, 1e-3, "27–257 times", about=about))
     return rows
 

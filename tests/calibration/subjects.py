@@ -37,8 +37,8 @@ class Scenario:
 
 SUBJECTS: dict[str, list[Scenario]] = {
     "False rollbacks": [Scenario(*entry) for entry in error.SCENARIOS],
-    "Peers": [Scenario(*entry) for entry in peers.SCENARIOS],
     "Time to rollback": [Scenario(*entry) for entry in delay.SCENARIOS],
+    "Peers": [Scenario(*entry) for entry in peers.SCENARIOS],
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
     "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],

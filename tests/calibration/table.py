@@ -37,7 +37,12 @@ def at_most(scenario: str, hits: int, trials: int, bound: float, reference: str 
     """Holds when even the upper bound of the share is at most `bound`."""
     upper = upper_bound(hits, trials)
     return Row(
-        scenario, about, f"≤ {bound * 100:g} %", f"{_share(hits, trials)} (≤ {upper:.2%})", upper <= bound, reference
+        scenario,
+        about,
+        f"≤ {bound * 100:g} %",
+        f"{_share(hits, trials)} (≤ {_percent(upper)})",
+        upper <= bound,
+        reference,
     )
 
 
@@ -45,13 +50,18 @@ def at_least(scenario: str, hits: int, trials: int, bound: float, reference: str
     """Holds when even the lower bound of the share is at least `bound`."""
     lower = lower_bound(hits, trials)
     return Row(
-        scenario, about, f"≥ {bound * 100:g} %", f"{_share(hits, trials)} (≥ {lower:.2%})", lower >= bound, reference
+        scenario,
+        about,
+        f"≥ {bound * 100:g} %",
+        f"{_share(hits, trials)} (≥ {_percent(lower)})",
+        lower >= bound,
+        reference,
     )
 
 
 def unpromised(scenario: str, hits: int, trials: int, reference: str = "", *, about: str) -> Row:
     """A share that is shown so that nobody is surprised: nothing is promised, so nothing can break."""
-    both = f"{lower_bound(hits, trials):.2%} – {upper_bound(hits, trials):.2%}"
+    both = f"{_percent(lower_bound(hits, trials))} – {_percent(upper_bound(hits, trials))}"
     return Row(scenario, about, "none", f"{_share(hits, trials)} ({both})", True, reference)
 
 
@@ -59,7 +69,7 @@ def contrast(scenario: str, hits: int, trials: int, bound: float, reference: str
     """What happens without the rule of the row before: at least `bound`, or the simulation could not have failed."""
     lower = lower_bound(hits, trials)
     promise = f"fails: ≥ {bound * 100:g} %"
-    return Row(scenario, about, promise, f"{_share(hits, trials)} (≥ {lower:.2%})", lower >= bound, reference)
+    return Row(scenario, about, promise, f"{_share(hits, trials)} (≥ {_percent(lower)})", lower >= bound, reference)
 
 
 def median_at_most(scenario: str, median: float, bound: float, unit: str, reference: str = "", *, about: str) -> Row:
@@ -70,7 +80,11 @@ def median_at_most(scenario: str, median: float, bound: float, unit: str, refere
 
 
 def _share(hits: int, trials: int) -> str:
-    return f"{hits / trials:.2%} of {trials:,}"
+    return f"{_percent(hits / trials)} of {trials:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def markdown(rows: list[Row]) -> str:
