@@ -75,7 +75,8 @@ def tails(replicates: int) -> list[Row]:
     rows = []
     for seed, share, alone in ((90, 0.05, "pooled"), (91, 0.95, "own")):
         reached = _tails(seed, replicates, share, alone)
-        about = f"Balanced accuracy, equal models, 2 % wrong, the candidate has {100 * share:.0f} % of 200 rows a look: E ≥ 1,000."
+        rows_of_it = f"{100 * share:.0f} % of 200 rows a look"
+        about = f"Balanced accuracy, equal models, 2 % wrong, the candidate has {rows_of_it}: E ≥ 1,000."
         hits = reached["larger"]
         rows.append(at_most(f"Tail, split {100 * share:.0f} %", hits, replicates, 1e-3, "thinnest", about=about))
         name, about = f"Tail, split {100 * share:.0f} %, {alone}", f"The same with the {alone} variance alone."
