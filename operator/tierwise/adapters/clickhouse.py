@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse_limits import read_cells_in_pieces, read_distributions_in_pieces
 from tierwise.adapters.clickhouse_received import check_labels, read_received, read_sources
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.adapters.clickhouse_values import CountedValues, built
@@ -36,7 +37,6 @@ from tierwise.monitoring.query import (
     Arms,
     Kept,
     Log,
-    Query,
     Source,
     cells_query,
     config_hash,
@@ -51,6 +51,7 @@ from tierwise.runtime.errors import StoreError
 
 MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR = datetime(2200, 1, 1, tzinfo=UTC)  # no row is of the future then
 
 T = TypeVar("T")
 Sliced = TypeVar("Sliced", Cells, Distributions)
@@ -72,13 +73,14 @@ class ClickHouseStore:
         self._check_user()
         log = self._log(dataset, fresh=True)
         built(dataset, lambda: check_labels(self._connection, log))
-        nothing = Block(_EPOCH, _EPOCH)
+        # Nothing is read, but every name and type is resolved by the store. An empty window would be folded to "false",
+        # which shards of a Distributed table trip over.
+        nothing = Block(_EPOCH, _EPOCH + timedelta(seconds=1))
         scope = Scope(None, "baseline", "candidate")
-        # Nothing is read, but every name and type is resolved by the store.
         for query in (
             built(dataset, lambda: cells_query(log, scope, [nothing])),
             built(dataset, lambda: distributions_query(log, scope, nothing)),
-            built(dataset, lambda: invalid_query(log, scope, nothing, _EPOCH)),
+            built(dataset, lambda: invalid_query(log, scope, nothing, _FAR)),
         ):
             self._connection.query(query.sql, query.parameters)
         if log.spec.columns.tier is not None:
@@ -121,13 +123,14 @@ class ClickHouseStore:
         log = self._log(dataset)
 
         def read(kept: Kept) -> Cells:
+            def ask(part: Dataset, run: Sequence[Block]) -> Cells:
+                of_part = replace(log, dataset=part)
+                query = built(part, lambda: cells_query(of_part, scope, run, kept, arms(of_part)))
+                return decode_cells(self._connection.query(query.sql, query.parameters), query, run)
+
             size = blocks_per_query(dataset)
-            parts = []
-            for start in range(0, len(blocks), size):
-                run = blocks[start : start + size]
-                query = built(dataset, partial(_cells_query, log, scope, run, kept, arms))
-                parts.append(decode_cells(self._connection.query(query.sql, query.parameters), query, run))
-            return merge_cells(parts)
+            runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
+            return merge_cells([read_cells_in_pieces(dataset, run, ask) for run in runs])
 
         return self._values.read(log, scope, Block(blocks[0].start, blocks[-1].end), read)
 
@@ -140,9 +143,11 @@ class ClickHouseStore:
         log = self._log(dataset)
 
         def read(kept: Kept) -> Distributions:
-            query = built(dataset, lambda: distributions_query(log, scope, block, kept))
-            table = self._connection.query(query.sql, query.parameters)
-            return decode_distributions(table, query, block)
+            def ask(part: Dataset, piece: Block) -> Distributions:
+                query = built(part, lambda: distributions_query(replace(log, dataset=part), scope, piece, kept))
+                return decode_distributions(self._connection.query(query.sql, query.parameters), query, piece)
+
+            return read_distributions_in_pieces(dataset, block, ask)
 
         return self._values.read(log, scope, block, read)
 
@@ -234,7 +239,3 @@ def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
     It connects when it is first used. `read_only` makes an embedded engine refuse every write.
     """
     return ClickHouseStore(Connection(dsn, read_only=read_only))
-
-
-def _cells_query(log: Log, scope: Scope, run: Sequence[Block], kept: Kept, arms: Callable[[Log], Arms]) -> Query:
-    return cells_query(log, scope, run, kept, arms(log))

@@ -269,8 +269,9 @@ def error_of_code(code: int, text: str, place: str) -> TierwiseError:
     if code in LIMIT_CODES:
         return StoreError(
             message,
-            "raise the limit of the user's profile, or look at a shorter interval or fewer slices",
+            "raise the limit of the user's profile, or look at a shorter interval, fewer slices or fewer values",
             reason=Reason.QUERY_OVER_LIMITS,
+            code=code,
         )
     if code in COLUMN_CODES:
         return SpecError(message, "fix the column's name in the dataset", reason=Reason.UNKNOWN_COLUMN)

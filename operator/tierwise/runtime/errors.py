@@ -6,13 +6,14 @@ from tierwise.api.names import Reason
 
 
 class TierwiseError(Exception):
-    """An error a person meets: what is wrong (`message`), and what to do (`remedy`)."""
+    """An error a person meets: what is wrong (`message`), and what to do (`remedy`); `code` is the store's own."""
 
-    def __init__(self, message: str, remedy: str = "", *, reason: Reason) -> None:
+    def __init__(self, message: str, remedy: str = "", *, reason: Reason, code: int | None = None) -> None:
         super().__init__(f"{message}; {remedy}" if remedy else message)
         self.message = message
         self.remedy = remedy
         self.reason = reason
+        self.code = code
 
 
 class StoreError(TierwiseError):

@@ -1,0 +1,87 @@
+"""Reads that keep within a store's limits: what is too much for one query is asked in pieces, to the same counts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions
+from tierwise.monitoring.decode import merge_cells
+from tierwise.monitoring.pieces import added, halves_of_groupings, halves_of_time, side_by_side
+from tierwise.runtime.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+MOST_HALVINGS = 6
+MOST_AFTER_TIMEOUT = 2  # every attempt takes as long as the limit allows
+_TIMEOUT = 159
+_QUOTA = frozenset({201, 202})  # more queries would only make it worse
+_ROWS = frozenset({158, 160, 307})  # rows or bytes read, or the time that they would take
+
+AskCells = Callable[[Dataset, Sequence[Block]], Cells]
+AskDistributions = Callable[[Dataset, Block], Distributions]
+
+
+def read_cells_in_pieces(dataset: Dataset, blocks: Sequence[Block], ask: AskCells, halvings: int = 0) -> Cells:
+    """`ask`, and where the store says that it is too much: fewer blocks, then fewer slices, then shorter times.
+
+    Raises:
+        StoreError: QueryOverLimits when pieces do not help either; any other error at once.
+    """
+    try:
+        return ask(dataset, blocks)
+    except StoreError as error:
+        _check(error, dataset, halvings)
+        over = error
+    more = halvings + 1
+    if len(blocks) > 1:
+        half = len(blocks) // 2
+        runs = (blocks[:half], blocks[half:])
+        return merge_cells([read_cells_in_pieces(dataset, run, ask, more) for run in runs])
+    if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
+        return side_by_side([read_cells_in_pieces(part, blocks, ask, more) for part in parts])
+    if halves := halves_of_time(dataset, blocks[0]):
+        found = added([read_cells_in_pieces(dataset, [half], ask, more) for half in halves])
+        return replace(found, blocks=tuple(blocks))
+    raise over
+
+
+def read_distributions_in_pieces(
+    dataset: Dataset, block: Block, ask: AskDistributions, halvings: int = 0
+) -> Distributions:
+    """As `read_cells_in_pieces`, of one block's distributions."""
+    try:
+        return ask(dataset, block)
+    except StoreError as error:
+        _check(error, dataset, halvings)
+        over = error
+    more = halvings + 1
+    if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
+        return side_by_side([read_distributions_in_pieces(part, block, ask, more) for part in parts])
+    if halves := halves_of_time(dataset, block):
+        found = added([read_distributions_in_pieces(dataset, half, ask, more) for half in halves])
+        return replace(found, block=block)
+    raise over
+
+
+def _fewer_slices_help(error: StoreError) -> bool:
+    """Fewer slices read as many rows, but have fewer groups: one code stands for both limits."""
+    return error.code not in _ROWS or "GROUP BY" in error.message
+
+
+def _check(error: StoreError, dataset: Dataset, halvings: int) -> None:
+    """Raise what pieces cannot help with."""
+    if error.reason is not Reason.QUERY_OVER_LIMITS or error.code is None or error.code in _QUOTA:
+        raise error
+    if halvings >= (MOST_AFTER_TIMEOUT if error.code == _TIMEOUT else MOST_HALVINGS):
+        pieces = f"in {2**halvings} pieces, the read is still over the store's limits"
+        raise StoreError(
+            f"dataset {dataset.name!r}: {pieces}: {error.message}",
+            error.remedy,
+            reason=error.reason,
+            code=error.code,
+        )
+    if not halvings:
+        logger.info("dataset %s: over the store's limits (code %s), asked in pieces", dataset.name, error.code)
