@@ -18,6 +18,8 @@ from tierwise.api.strategy import DatasetAnalysis
 from tierwise.api.supported import unsupported
 from tierwise.cli.yamllines import Document, KeyPath, ManifestError, Problem, load_documents
 from tierwise.metrics import registry
+from tierwise.monitoring.plan_error import PlanError
+from tierwise.monitoring.reads import require_supported
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
 
@@ -164,6 +166,7 @@ def _check_analysis(
     yield from _check_metrics(document, place, analysis)
     dataset = here.get(analysis.name)
     if dataset is not None:
+        yield from _check_support(document, place, analysis, dataset)
         yield from _check_dimensions(document, place, analysis, dataset)
     elif here:
         # Some datasets are here and this one is not: most likely a typing error.
@@ -177,11 +180,28 @@ def _check_metrics(document: Document, path: KeyPath, analysis: DatasetAnalysis)
             registry.get(metric.name)
         except registry.UnknownMetricError as error:
             yield document.problem((*path, "metrics", index, "name"), str(error))
+            continue
+        if not (metric.margin.absolute or metric.margin.relative):
+            fact = "a margin of 0 can never be shown to be kept, so no tier would be promoted; give one above 0"
+            yield document.problem((*path, "metrics", index, "margin"), fact)
     judged = [metric.name for metric in analysis.metrics]
     for index, expectation in enumerate(analysis.expect):
         if expectation.metric not in judged:
             fact = f"{expectation.metric!r} is not judged on this dataset; use {' or '.join(judged)}, or add it"
             yield document.problem((*path, "expect", index, "metric"), fact)
+
+
+def _check_support(
+    document: Document, path: KeyPath, analysis: DatasetAnalysis, dataset: MonitoringDatasetSpec
+) -> Iterator[Problem]:
+    for index, item in enumerate(analysis.metrics):
+        metric = registry.find(item.name)
+        if metric is None:
+            continue
+        try:
+            require_supported(analysis.name, metric, dataset)
+        except PlanError as error:
+            yield document.problem((*path, "metrics", index, "name"), str(error))
 
 
 def _check_dimensions(

@@ -88,6 +88,16 @@ def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
         ("name: verified-humans\n        m", "name: humans\n        m", "19: spec.analysis.datasets[0].name: no Monit"),
         ("- {name: false-positive-rate", "- {name: fpr", "21: spec.analysis.datasets[0].metrics[0].name: metric 'fpr'"),
         (
+            "margin: {relative: 0.25}",
+            "margin: {relative: 0}",
+            "21: spec.analysis.datasets[0].metrics[0].margin: a margin of 0",
+        ),
+        (
+            "- {name: false-positive-rate",
+            "- {name: server-error-rate, margin: {absolute: 0.1}}\n          - {name: false-positive-rate",
+            "21: spec.analysis.datasets[0].metrics[0].name: dataset 'verified-humans': metric 'server-error",
+        ),
+        (
             "metric: false-positive-rate",
             "metric: recall",
             "24: spec.analysis.datasets[0].expect[0].metric: 'recall' is",
