@@ -5,9 +5,11 @@ import pytest
 
 from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, scored
+from tierwise.api.monitoringdataset import MetricThreshold
 from tierwise.api.names import Verdict
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.monitoring.judge import judge
+from tierwise.monitoring.reads import reads_of
 from tierwise.monitoring.spread import Spread
 from tierwise.stats import betting
 
@@ -185,3 +187,50 @@ def test_a_metric_whose_bins_were_not_read_says_nothing_and_passes_nothing():
     assert not j.non_inferior
     assert {r.verdict for r in j.results} == {Verdict.INSUFFICIENT_DATA}
     assert {r.candidate_value for r in j.results} == {None}
+
+
+def with_sums(cells, analysis, values):
+    """Sums of a number that is `values[arm]` on average, with deviation 1, of every counted row."""
+    rng = np.random.default_rng(8)
+    n = cells.counts.sum(axis=(-1, -2)).astype(float)
+    mean = np.array(values) + rng.normal(size=n.shape) / np.sqrt(np.maximum(n, 1))
+    by_kind = {"n": n, "x": n * mean, "x2": n * (1 + mean**2)}
+    names = [item.name for item in reads_of(analysis, SPEC_OF_SCORES).sums]
+    sums = {name: by_kind["n" if i == 0 else "x" if i == 1 else "x2"] for i, name in enumerate(names)}
+    return replace(cells, sums=sums)
+
+
+@pytest.mark.parametrize("moved", [0.6, -0.6])
+def test_a_metric_that_must_not_move_either_way_regresses_on_both_sides(moved):
+    analysis = an_analysis(metrics=("bias",), margin={"absolute": 0.1})
+    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)))
+    same = judged(plan, with_sums(scored(1, blocks=60), analysis, (0.0, 0.0)))
+    assert result(same, "bias").verdict is Verdict.NON_INFERIOR
+    other = judged(plan, with_sums(scored(1), analysis, (0.0, moved)))
+    assert result(other, "bias").verdict is Verdict.REGRESSED
+    assert result(other, "bias").difference == pytest.approx(moved, abs=0.1)
+
+
+def test_sums_that_are_no_numbers_are_told_and_never_pass():
+    analysis = an_analysis(metrics=("bias",), margin={"absolute": 0.1})
+    cells = with_sums(scored(1, blocks=60), analysis, (0.0, 0.0))
+    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)))
+    for values in cells.sums.values():
+        values[0] = np.nan
+    j = judged(plan, cells)
+    assert not j.non_inferior
+    assert not j.regressed
+    assert any("is not a number" in note for note in j.notes)
+    assert {(r.log10_e, r.candidate_value) for r in j.results} == {(0.0, None)}
+
+
+def test_a_threshold_of_its_own_counts_the_answers_at_it():
+    own = SPEC_OF_SCORES.model_copy(update={"thresholds": [MetricThreshold(metric="recall", threshold=0.8)]})
+    analysis = an_analysis(metrics=("recall", "precision"), margin=TWO_POINTS)
+    cells = scored(1, blocks=20)
+    j = judged(a_plan_of(analysis, spec=own), cells)
+    positives = cells.bins[:, 0, 1, 1].sum(axis=0)
+    edge = int(np.flatnonzero(cells.edges == 0.8)[0])
+    assert result(j, "recall").candidate.bad == positives[:edge].sum()
+    usual = cells.counts[:, 0, 1].sum(axis=0)
+    assert result(j, "precision").candidate.n == usual[:2, 1].sum()
