@@ -10,7 +10,7 @@ from itertools import groupby
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
 from tierwise.monitoring.verified import has_compared, results_of_watch
 from tierwise.monitoring.verifying import (
     Control,
@@ -76,7 +76,8 @@ class Verifying:
 
     def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | JudgementUnavailable:
         analysis = request.rollout.spec.strategy.analysis
-        sources = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
+        found = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
+        sources = {name: replace(source, dataset=_counts_only(source.dataset)) for name, source in found.items()}
         problem = _problem(sources, analysis.confounders)
         if problem is not None:
             return problem
@@ -144,6 +145,11 @@ class Verifying:
             progress = replace(progress, watch=watch, pieces=progress.pieces + len(run))
             self.kept[owner] = (request.rollout.uid, progress)
         return progress
+
+
+def _counts_only(dataset: Dataset) -> Dataset:
+    """Only counts are watched: bins and sums need not be read."""
+    return replace(dataset, reads=Reads(weights=dataset.reads.weights))
 
 
 def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> JudgementUnavailable | None:
