@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.recorded import RecordedStore
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
@@ -23,6 +24,14 @@ START = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)  # midnight in Berlin; at 01:0
 HOURS = 4
 NOW = START + timedelta(days=2)
 ROWS = 6000
+
+
+@pytest.fixture(scope="module")
+def store(store_dsn: str) -> Iterator[ClickHouseStore]:
+    """One store: what is tried here is the same over HTTP and embedded."""
+    store = open_store(store_dsn)
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")

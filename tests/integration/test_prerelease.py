@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.unit.rollout.world import NAME, World
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.runtime.judging import Judging
 from tierwise.runtime.reconcile import reconcile
@@ -25,6 +26,14 @@ SELECT if(v = 'v1', toDateTime64('2026-01-01 00:00:00', 3, 'UTC'), toDateTime64(
        if(cityHash64(n, 'wrong') % 100 < if({worse} AND v = 'v2' AND n % 5 = 3, 40, 10), 1 - label, label) AS score
 FROM (SELECT number AS n, arrayJoin(['v1', 'v2']) AS v FROM numbers(20000))
 """
+
+
+@pytest.fixture(scope="module")
+def store(store_dsn: str) -> Iterator[ClickHouseStore]:
+    """One store: what is tried here is the same over HTTP and embedded."""
+    store = open_store(store_dsn)
+    yield store
+    store.close()
 
 
 class GatedWorld(World):
