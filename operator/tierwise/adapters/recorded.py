@@ -16,7 +16,7 @@ from tierwise.adapters.recorded_file import load_file
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.asked import Asked, Asking, asked
-from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.decode import texts
 from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
 from tierwise.monitoring.received import Received, Sources
@@ -104,6 +104,14 @@ class RecordedStore:
         cells = self._store.read_cells(replace(dataset, known=self._known.get(key, dataset.known)), scope, blocks)
         self._known.setdefault(key, cells.slices)
         return cells
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """As PredictionStore."""
+        return self._store.read_halves(dataset, scope, blocks)
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
+        """As PredictionStore."""
+        return self._store.read_pods(dataset, scope, window)
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """As PredictionStore."""

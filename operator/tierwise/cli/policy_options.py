@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.cli.analysis_options import AnalyzeOptions, Span, request_of_data, request_of_store
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
-from tierwise.monitoring.drop import Drop, bad_rate, is_planned
+from tierwise.metrics.metric import Proportion, Shift
+from tierwise.monitoring.drop import Drop, is_worse
 from tierwise.rollout.exposure import exposure_fraction
 from tierwise.runtime.analysis import AnalysisRequest
 from tierwise.runtime.planning import NO_CANDIDATE, PlannedTier, PlanRequest
@@ -35,7 +37,7 @@ class Drops(click.ParamType[Drop]):
     name = "drop"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Drop:  # noqa: ANN401
-        """A Drop; the metric must be a proportion that counts by label and answer can tell."""
+        """A Drop; the metric must exist and have a value."""
         if isinstance(value, Drop):
             return value
         found = _DROP.fullmatch(value.strip())
@@ -45,23 +47,24 @@ class Drops(click.ParamType[Drop]):
             )
         metric = found["metric"]
         try:
-            registry.get(metric)
+            measure = registry.get(metric).measure
         except registry.UnknownMetricError as error:
             self.fail(str(error), param, ctx)
-        if not is_planned(metric):
-            self.fail(f"{metric} is not a proportion of labelled answers; drops of it are not planned", param, ctx)
-        before = self._number(found["before"], param, ctx) if found["before"] else None
-        after = self._number(found["after"], param, ctx)
-        if before is not None and bad_rate(metric, after) <= bad_rate(metric, before):
+        if isinstance(measure, Shift):
+            self.fail(f"{metric} has no value that could drop; name another metric", param, ctx)
+        is_share = isinstance(measure, Proportion)
+        before = self._number(found["before"], param, ctx, is_share=is_share) if found["before"] else None
+        after = self._number(found["after"], param, ctx, is_share=is_share)
+        if before is not None and not is_worse(metric, before, after):
             self.fail(f"{value!r} is no change for the worse in {metric}; give FROM->TO in that order", param, ctx)
         return Drop(self._slice(found["slice"], param, ctx), metric, before, after)
 
-    def _number(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def _number(self, text: str, param: click.Parameter | None, ctx: click.Context | None, *, is_share: bool) -> float:
         try:
             number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         except ValueError:
             self.fail(f"{text!r} is not a number; give a share such as 0.9 or 90%", param, ctx)
-        if not 0 <= number <= 1:
+        if not (0 <= number <= 1 if is_share else math.isfinite(number)):
             self.fail(f"{text!r} is not a share; give one from 0 to 1, or in percent", param, ctx)
         return number
 

@@ -18,7 +18,7 @@ from tierwise.cli.policy_options import DROP_HELP, Drops, TierFlags, plan_reques
 from tierwise.cli.progressbar import progress_bar
 from tierwise.cli.simulate_table import render_simulation
 from tierwise.cli.stream_options import Generated, Rates, Rows, Values, generated_policy, generated_stream, policy_of
-from tierwise.monitoring.drop import Drop, is_counted
+from tierwise.monitoring.drop import Drop, is_counted, is_flipped
 from tierwise.simulation.comparison import Simulation, simulate
 from tierwise.simulation.facts import Report, simulation_json
 from tierwise.simulation.harm import ImpossibleDropError
@@ -141,7 +141,10 @@ def command(  # one argument per option
     flags = TierFlags(exposure, min_duration, max_duration)
     if isinstance(block, int) or (isinstance(onset, int) and onset) or isinstance(judge_every, int):
         raise click.UsageError("a duration has no unit; give one such as 1m")
-    drop = None if drop is None else replace(drop, onset_seconds=onset)
+    if drop is not None:
+        if not is_flipped(drop.metric):
+            raise click.UsageError(f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over")
+        drop = replace(drop, onset_seconds=onset)
     replayed: tuple[Policy, Stream] | None = None
     notes: tuple[str, ...] = ()
     try:

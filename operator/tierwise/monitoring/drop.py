@@ -29,8 +29,8 @@ class Drop:
         return slice_key(self.slice) if self.slice else WHOLE
 
 
-def is_planned(metric: str) -> bool:
-    """Whether drops of it can be planned and simulated: a proportion of rows counted by label and answer alone."""
+def is_flipped(metric: str) -> bool:
+    """Whether drops of it can be simulated: a proportion of rows counted by label and answer alone."""
     found = registry.get(metric)
     return isinstance(found.measure, Proportion) and is_counted(metric)
 
@@ -42,6 +42,11 @@ def is_counted(metric: str) -> bool:
     return "Binary" in found.kinds and not (
         needs.bins or needs.sums or needs.columns or needs.values or needs.classes or needs.excluded
     )
+
+
+def is_worse(metric: str, before: float, after: float) -> bool:
+    """Whether a value of `after` is worse than one of `before`."""
+    return after < before if registry.get(metric).direction == "HigherIsBetter" else after > before
 
 
 def own_value(metric: str, rate: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.forecast import DropForecast, SliceForecast, TierForecast
-from tierwise.report.text import duration_text, points_text, rate_text, slice_text
+from tierwise.report.text import difference_text, duration_text, slice_text, value_text
 from tierwise.runtime.planning import Plan
 
 MOST_SLICES = 3
@@ -26,16 +26,17 @@ def advice_of(plan: Plan) -> tuple[str, ...]:
 
 def drop_text(drop: DropForecast) -> str:
     """``accuracy 90.0 % → 80.0 % on carrier=VX``."""
-    return (
-        f"{drop.drop.metric} {rate_text(drop.before)} → {rate_text(drop.drop.after)} on {slice_text(drop.drop.slice)}"
-    )
+    name = drop.drop.metric
+    values = f"{value_text(name, drop.before)} → {value_text(name, drop.drop.after)}"
+    return f"{name} {values} on {slice_text(drop.drop.slice)}"
 
 
 def _of_drop(drop: DropForecast, tier: TierForecast) -> Iterator[str]:
     if drop.labels_per_hour == 0:
         yield f"{drop_text(drop)}: no labelled rows there; send traffic or labels to it"
     elif drop.seconds is None:
-        text = f"within the tolerance of {points_text(drop.tolerance).lstrip('+')}, so it is no regression"
+        tolerance = difference_text(drop.drop.metric, drop.tolerance).lstrip("+")
+        text = f"within the tolerance of {tolerance}, so it is no regression"
         yield f"{drop_text(drop)}: {text}; set a smaller margin or tolerance of {drop.drop.metric}"
     else:
         ways = [f"maxDuration {_longer(drop.seconds)}"]
@@ -74,7 +75,7 @@ def _ways(found: SliceForecast) -> str:
     if found.sure_seconds is not None:
         ways.append(f"maxDuration {_longer(found.sure_seconds)}")
     if found.margin_needed is not None:
-        ways.append(f"margin {points_text(found.margin_needed).lstrip('+')}")
+        ways.append(f"margin {difference_text(found.metric, found.margin_needed).lstrip('+')}")
     return " or ".join(ways) or "no rows"
 
 

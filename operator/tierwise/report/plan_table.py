@@ -11,7 +11,7 @@ from rich.text import Text
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.forecast import SliceForecast, TierForecast
 from tierwise.report.plan_advice import advice_of, drop_text
-from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+from tierwise.report.text import count_text, duration_text, slice_text, value_text
 from tierwise.runtime.planning import Plan, PlannedTier
 
 
@@ -57,8 +57,8 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
             slice_text(parse_slice_key(found.slice)),
             found.metric,
             count_text(round(found.labels_per_hour)),
-            rate_text(found.value),
-            "never" if found.smallest_drop is None else f"→ {rate_text(found.smallest_drop)}",
+            value_text(found.metric, found.value),
+            "never" if found.smallest_drop is None else f"→ {value_text(found.metric, found.smallest_drop)}",
             _passes(found),
             Text("yes", style="green") if found.powered else Text("no", style="yellow"),
         )
@@ -67,7 +67,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
         never = sum(not found.powered for found in ordered[most:])
         yield Text(f"and {len(ordered) - most} more with fewer labels, {never} of them not judged alone (-o json)")
     if tier.not_planned:
-        yield Text(f"not planned, as they are no proportions of labelled answers: {', '.join(tier.not_planned)}")
+        yield Text(f"not planned, as they have no value that could drop: {', '.join(tier.not_planned)}")
 
 
 def _passes(found: SliceForecast) -> str:

@@ -15,11 +15,14 @@ from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
 from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.plan import PlanError, groupings_of, plan_tier
+from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.spread import Spread, spread_of
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
+from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
-READ_BLOCKS = 48  # as the operator reads the time before a tier
+MOST_HALF_HOURS = 48  # the last day: every hour's mix once
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,11 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
         StoreError: the log cannot be read.
     """
     traffic = find_traffic(request, log, now)
-    blocks = blocks_between(traffic.window.start, traffic.window.end, traffic.seconds / READ_BLOCKS)
     found, rows = [], []
     seen: set[str] = set()
     for tier in request.tiers:
         scope = Scope(request.model, traffic.baseline, NO_CANDIDATE, tier.log_tiers)
-        history = {name: log.read_cells(dataset, scope, blocks) for name, dataset in traffic.datasets.items()}
+        history = {name: log.read_cells(dataset, scope, [traffic.window]) for name, dataset in traffic.datasets.items()}
         planned = plan_tier(
             request.analysis,
             traffic.datasets,
@@ -95,6 +97,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
             expected_share=tier.max_seconds / traffic.seconds,
             candidate_share=tier.exposure,
             max_duration_seconds=tier.max_seconds,
+            spread=_spread(log, traffic, scope, request.analysis),
         )
         seen |= {key for dataset in planned.datasets for key in dataset.slices}
         rows.append(_rows(history))
@@ -165,9 +168,22 @@ def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpe
             reason=Reason.DATASET_MISSING,
         )
     try:
-        return Dataset(analysis.name, spec, groupings_of(analysis, spec))
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
     except PlanError as error:
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
+
+
+def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence[DatasetAnalysis]) -> dict[str, Spread]:
+    """How much the pods differed, of datasets that name them, by the half hours of the window."""
+    blocks = blocks_between(traffic.window.start, traffic.window.end, BLOCK_SECONDS)[-MOST_HALF_HOURS:]
+    found = {}
+    for item in analysis:
+        dataset = traffic.datasets[item.name]
+        halves = log.read_halves(dataset, scope, blocks)
+        if halves is not None:
+            pods = log.read_pods(dataset, scope, Block(blocks[0].start, blocks[-1].end))
+            found[item.name] = spread_of(halves, pods, tuple(metric.name for metric in item.metrics))
+    return found
 
 
 def _most_rows(surveys: Sequence[Mapping[str, Seen]]) -> str | None:

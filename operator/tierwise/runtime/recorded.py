@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.query import Query
 from tierwise.monitoring.received import Received, Sources
 
@@ -33,6 +33,14 @@ class RecordedLog(Protocol):
         ...
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
+        """As PredictionStore."""
+        ...
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """As PredictionStore."""
+        ...
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """As PredictionStore."""
         ...
 

@@ -17,6 +17,8 @@ from tierwise.monitoring.drop import Drop
             "carrier=VX, origin=New York recall ->0.5",
             Drop({"carrier": "VX", "origin": "New York"}, "recall", None, 0.5),
         ),
+        ("carrier=VX auc 0.9->0.85", Drop({"carrier": "VX"}, "auc", 0.9, 0.85)),
+        ("mae 2->3.5", Drop({}, "mae", 2.0, 3.5)),
         ("false-positive-rate 0.5%->3%", Drop({}, "false-positive-rate", 0.005, 0.03)),
     ],
 )
@@ -25,7 +27,7 @@ def test_a_drop_reads_as_it_is_said(text, drop):
 
 
 @pytest.mark.parametrize(
-    "text", ["accuracy", "accuracy 0.9->1.8", "carrier accuracy 0.9->0.8", "accurracy 0.9->0.8", "auc 0.9->0.8"]
+    "text", ["accuracy", "accuracy 0.9->1.8", "carrier accuracy 0.9->0.8", "accurracy 0.9->0.8", "score-shift 0.9->0.8"]
 )
 def test_what_is_no_drop_is_told(text):
     with pytest.raises(click.BadParameter):

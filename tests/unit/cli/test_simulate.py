@@ -55,6 +55,7 @@ def test_a_drop_that_the_policy_cannot_see_is_exit_3():
         ([*SMALL, "--drop", "carrier=c01 accuracy 0.8->0.9"], "no change for the worse"),
         ([*SMALL, "--drop", "carrier=c01 accuracy ->0.97"], "rate of bad answers is 0.05"),
         ([*SMALL, "--drop", "carrier=c01 recall 0.9->0.8"], "recall is not judged"),
+        ([*SMALL, "--drop", "carrier=c01 auc 0.9->0.8"], "auc is not a share of answers"),
         ([*SMALL, "--drop", "nonsense"], "is not 'DIM=VALUE METRIC FROM->TO'"),
         ([*SMALL, "--metric", "auc"], "needs more of a row than label and answer"),
         (["--generate", "carrier"], "is not DIM=COUNT"),
