@@ -40,7 +40,9 @@ FixedString Enum8 Enum16 Map Tuple String
 _TIME = """
 toYear toQuarter toMonth toDayOfYear toDayOfMonth toDayOfWeek toHour toMinute toSecond toUnixTimestamp
 toUnixTimestamp64Milli toStartOfYear toStartOfQuarter toStartOfMonth toStartOfWeek toMonday toStartOfDay
-toStartOfHour toStartOfMinute toStartOfFiveMinutes toStartOfTenMinutes toStartOfFifteenMinutes
+toStartOfMillisecond toStartOfSecond fromUnixTimestamp fromUnixTimestamp64Second fromUnixTimestamp64Milli
+fromUnixTimestamp64Micro fromUnixTimestamp64Nano toStartOfHour toStartOfMinute toStartOfFiveMinutes
+toStartOfTenMinutes toStartOfFifteenMinutes
 toStartOfInterval toYYYYMM toYYYYMMDD toISOWeek toISOYear toWeek toTimeZone toTimezone dateDiff date_diff
 dateTrunc date_trunc dateAdd dateSub addSeconds addMinutes addHours addDays addWeeks addMonths subtractSeconds
 subtractMinutes subtractHours subtractDays subtractWeeks formatDateTime dateName monthName toIntervalSecond

@@ -125,7 +125,7 @@ def _scan(sql: str, what: str) -> None:
         raise query_refused(f"{what}: it is empty", "write an SQL expression")
     if len(sql) > _MAX_LENGTH:
         raise query_refused(f"{what}: it has {len(sql)} characters", f"write at most {_MAX_LENGTH}")
-    at, word = 0, ""
+    at, word, before, last = 0, "", "", ""
     open_: list[_Open] = []
     while at < len(sql):
         match = _TOKEN.match(sql, at)
@@ -137,7 +137,9 @@ def _scan(sql: str, what: str) -> None:
         if kind == "comment":
             raise query_refused(f"{what}: it has a comment at character {at + 1}", "remove the comment")
         if kind == "sign" and text in "([":
-            if text == "(" and word and word not in FUNCTIONS and word.lower() not in KEYWORDS:
+            # SELECT * EXCEPT (a) and * REPLACE (b AS c) choose columns
+            chooses = before == "*" and word.upper() in ("EXCEPT", "REPLACE")
+            if text == "(" and word and word not in FUNCTIONS and word.lower() not in KEYWORDS and not chooses:
                 raise _function_refused(word, what)
             open_.append(_Open(word if text == "(" else ""))
             if len(open_) > _MAX_DEPTH:
@@ -154,9 +156,10 @@ def _scan(sql: str, what: str) -> None:
             )
         if kind == "quoted":
             # `file`('x') calls the function file: a quoted name before a parenthesis is a call like any other
-            word = text[1:-1]
+            word, before = text[1:-1], last
         elif kind != "space":
-            word = text if kind == "word" else ""
+            word, before = (text, last) if kind == "word" else ("", "")
+        last = last if kind == "space" else text
         at = match.end()
 
 
@@ -176,8 +179,17 @@ def _refuse_unless(node: exp.Expr, allowed: tuple[type, ...], what: str) -> None
         listed = [*node.expressions, *(node.args[k] for k in ("field", "unnest") if node.args.get(k) is not None)]
         if any(item.find(exp.Column, exp.Table, exp.Unnest) or isinstance(item, exp.Identifier) for item in listed):
             raise query_refused(f"{what}: IN reads a table", "list the values: IN ('a', 'b')")
-    if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Select):
+    if isinstance(node, exp.Star) and not _is_list_of_columns(node):
         raise query_refused(f"{what}: * is not an expression", "name a column")
+
+
+def _is_list_of_columns(star: exp.Star) -> bool:
+    """``*`` or ``t.*`` of a SELECT; what EXCEPT leaves out are names."""
+    left_out = star.args.get("except_") or star.args.get("except") or ()
+    if any(not isinstance(name, exp.Column | exp.Identifier) for name in left_out):
+        return False
+    parent = star.parent.parent if isinstance(star.parent, exp.Column) else star.parent
+    return isinstance(parent, exp.Select)
 
 
 def _refuse_clauses(node: exp.Expr, what: str) -> None:

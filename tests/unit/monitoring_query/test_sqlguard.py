@@ -52,6 +52,10 @@ SELECTS = [
     "SELECT a FROM t ARRAY JOIN arr",
     "SELECT a, dictGet('x', 'y', z) AS d FROM t PREWHERE e",
     "SELECT DISTINCT a FROM t LIMIT 1 BY a",
+    "SELECT t.*, s AS score FROM t",
+    "SELECT * EXCEPT (score, `la bel`), s AS score FROM t",
+    "SELECT * REPLACE (s * 2 AS score) FROM t",
+    "SELECT fromUnixTimestamp64Milli(ms) AS ts FROM t",
 ]
 NOT_SELECTS = [
     "", "SELECT 1; SELECT 2", "SELECT * FROM t; DROP TABLE t", "DROP TABLE t", "INSERT INTO t SELECT 1", "SHOW TABLES",
@@ -64,7 +68,9 @@ NOT_SELECTS = [
     "SELECT * FROM INFORMATION_SCHEMA.tables", "WITH t AS (SELECT * FROM system.users) SELECT * FROM t",
     "SELECT * FROM a JOIN b ON a.x = b.x", "SELECT * FROM t, s", "SELECT * FROM t WHERE a IN (SELECT b FROM s)",
     "SELECT * FROM t WHERE a IN s", "SELECT sleep(1) FROM t", "SELECT * FROM t WHERE file('x') = 1", "SELECT * FROM t SAMPLE 0.1",
-    "SELECT * FROM {t:Identifier}", "SELECT * FROM t OFFSET 3",
+    "SELECT * FROM {t:Identifier}", "SELECT * FROM t OFFSET 3", "SELECT * REPLACE (file('x') AS a) FROM t",
+    "SELECT * EXCEPT ((SELECT 1)) FROM t", "SELECT * REPLACE ((SELECT a FROM s) AS a) FROM t", "SELECT * APPLY(file) FROM t",
+    "SELECT * REPLACE (a AS b) SETTINGS x = 1 FROM t", "SELECT count(t.*) FROM t", "SELECT a EXCEPT (b) FROM t",
     # a name that WITH gives elsewhere does not hide the table of that name
     "WITH s AS (SELECT * FROM s) SELECT * FROM s, t", "WITH a AS (SELECT * FROM s), s AS (SELECT 1) SELECT * FROM a, t",
     "SELECT * FROM s, t WHERE 1 IN (WITH s AS (SELECT 1) SELECT * FROM s)",
