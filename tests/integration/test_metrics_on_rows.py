@@ -234,6 +234,19 @@ def test_no_number_that_a_metric_asks_for_is_ever_none(rows_store):
     assert found.score > 0
 
 
+def test_where_labels_are_numbers_every_one_in_time_is_a_label(rows_store):
+    log, store = rows_store
+    dataset = a_dataset(["mae"], target="Number")
+    cells = store.read_cells(dataset, SCOPE, [WINDOW])
+    ours = log.arms() >= 0
+    known = (log.late <= 300) & np.array([label is not None for label in log.label])
+    assert cells.counts[0, 0, :, 1].sum() == (ours & known).sum()
+    assert cells.counts[0, 0, :, 2].sum() == (ours & ~known).sum()
+    assert cells.counts[0, 0, :, 0].sum() == 0
+    assert cells.sums["mae:n"][0, 0].sum() == cells.counts[0, 0, :, 1, :2].sum()
+    assert store.count_invalid(dataset, SCOPE, WINDOW, WINDOW.end).label == 0
+
+
 WEIGHTED = ("false-positive-rate", "accuracy", "latency-over@200", "brier", "mcc", "ratio@clicks/impressions")
 
 

@@ -63,6 +63,7 @@ positive: AtOrAbove
 domain: {min: 0, max: 1, exclude: [0.5]}
 scale: {kind: Classes, bins: 100}
 classes: [bot, human]
+target: Number
 dimensions:
 - {name: asn_type, expression: asn, maxValues: 50}
 values:

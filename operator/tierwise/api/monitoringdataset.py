@@ -177,6 +177,11 @@ class MonitoringDatasetSpec(ApiModel):
         description="Names of the classes, for scale Classes; a score or label that is none of them is invalid.",
         json_schema_extra=LIST_SET,
     )
+    target: Literal["Binary", "Number"] = Field(
+        "Binary",
+        description="What labels are, where they are no classes. Binary: 0 or 1. Number: any finite number, which the "
+        "score predicts, for metrics such as mae; spec.domain says which predictions are valid.",
+    )
     values: list[Value] = Field(
         default_factory=list,
         max_length=16,
@@ -206,7 +211,7 @@ class MonitoringDatasetSpec(ApiModel):
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        later = {"classes": [], "values": [], "thresholds": [], "deduplicate": False}
+        later = {"classes": [], "target": "Binary", "values": [], "thresholds": [], "deduplicate": False}
         return without_unset(serialize(self), later | dict.fromkeys(("labels", "freshness", "volume")))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tierwise.api.labelsources import LabelSource
 from tierwise.monitoring.quoting import quote, table_sql
@@ -57,6 +57,16 @@ class Given:
             return f"toString({self.value}) IN ('{value}', '{'true' if value else 'false'}')"
         return f"{self.value} = '{value}'" if "String" in self.kind else f"{self.value} = {value}"
 
+    def is_no(self, kind: Literal["Binary", "Number", "Classes"]) -> str:
+        """Whether there is a label which is none of its kind; one that is late is invalid, too."""
+        match kind:
+            case "Number":
+                return f"isNotNull({self.value}) AND NOT isFinite({self._as_number()})"
+            case "Classes":
+                return self.no_class()
+            case _:
+                return self.invalid()
+
     def invalid(self) -> str:
         """Whether there is a label which is neither 0 nor 1; one that is late is invalid, too."""
         neither = f"NOT ifNull({self.is_value(1)}, false) AND NOT ifNull({self.is_value(0)}, false)"
@@ -74,10 +84,13 @@ class Given:
 
     def number(self) -> str:
         """The label as Float64, NaN when unknown."""
-        value = f"ifNull(toFloat64OrNull(toString({self.value})), nan)"
-        if self.kind is not None and any(number in self.kind for number in ("Float", "Int", "Decimal", "Bool")):
-            value = f"ifNull(toFloat64({self.value}), nan)"
+        value = self._as_number()
         return f"if({' OR '.join(self.refused)}, nan, {value})" if self.refused else value
+
+    def _as_number(self) -> str:
+        if self.kind is not None and any(number in self.kind for number in ("Float", "Int", "Decimal", "Bool")):
+            return f"ifNull(toFloat64({self.value}), nan)"
+        return f"ifNull(toFloat64OrNull(toString({self.value})), nan)"
 
 
 def class_index(value: str, classes: int) -> str:

@@ -145,8 +145,10 @@ class Log:
     def label(self) -> str:
         """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1.
 
-        Of several sources the first that knows the row's label.
+        Of several sources the first that knows the row's label. Where labels are numbers every known one is 1.
         """
+        if self.spec.target == "Number":
+            return f"if(isFinite({self.label_number()}), 1, 2)"
         return first_known([one.binary() for one in given(self)], "2")
 
     def label_class(self) -> str:
@@ -163,8 +165,8 @@ class Log:
     def invalid_label(self) -> str:
         """Whether the row has a label that no label can be, of a source that judges."""
         counts = self.counts()
-        classes = self.spec.scale.kind == "Classes"
-        wrong = " OR ".join(f"({one.no_class() if classes else one.invalid()})" for one in given(self))
+        kind = "Classes" if self.spec.scale.kind == "Classes" else self.spec.target
+        wrong = " OR ".join(f"({one.is_no(kind)})" for one in given(self))
         return wrong if counts is None else f"{counts} AND ({wrong})"
 
     def rows(self, conditions: Sequence[str]) -> str:

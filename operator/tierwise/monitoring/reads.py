@@ -7,6 +7,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric
+from tierwise.metrics.support import missing
 from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.cells import Reads
@@ -54,36 +55,11 @@ def known_metric(dataset: str, name: str) -> Metric:
 
 
 def require_supported(dataset: str, metric: Metric, spec: MonitoringDatasetSpec) -> None:
-    """A metric needs scores of its kind, columns and values.
+    """A metric needs answers of its kind, columns, values and a scale.
 
     Raises:
         PlanError: something is missing.
     """
-    problem = None
-    if not set(metric.kinds) & kinds_of(spec):
-        wanted = " or ".join(_ANSWERS[kind] for kind in metric.kinds)
-        remedy = "choose another metric, or set spec.scale.kind (Classes: answers are spec.classes)"
-        problem = f"is for answers that are {wanted}, and scale {spec.scale.kind} is not", remedy
-    columns = [role for role in metric.needs.columns if getattr(spec.columns, role, None) in (None, "")]
-    if columns:
-        named = ", ".join(f"columns.{role}" for role in columns)
-        problem = f"needs {named}, which the MonitoringDataset does not name", "name the log's column there"
-    there = [value.name for value in spec.values]
-    values = [name for name in metric.needs.values if name not in there]
-    if values:
-        shown = ", ".join(there) or "none"
-        problem = f"needs {', '.join(map(repr, values))} of spec.values (there: {shown})", "add it there"
-    if metric.needs.bins and spec.scale.kind == "None":
-        problem = "needs the scores' distribution and spec.scale.kind is None", "set another scale"
-    if problem is not None:
-        raise PlanError(
-            f"dataset {dataset!r}: metric {metric.name!r} {problem[0]}", problem[1], reason=Reason.NOT_SUPPORTED
-        )
-
-
-_ANSWERS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
-
-
-def kinds_of(spec: MonitoringDatasetSpec) -> set[str]:
-    """What the answers may be taken as: a score is also a number that a label can be subtracted from."""
-    return {"Classes"} if spec.scale.kind == "Classes" else {"Binary", "Number"}
+    if (problem := missing(metric, spec)) is not None:
+        fact, remedy = problem
+        raise PlanError(f"dataset {dataset!r}: metric {metric.name!r} {fact}", remedy, reason=Reason.NOT_SUPPORTED)

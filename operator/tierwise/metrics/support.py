@@ -1,0 +1,44 @@
+"""Whether a dataset can support a metric: its kind of answers, columns, values and scale."""
+
+from __future__ import annotations
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.metrics.classes import position
+from tierwise.metrics.metric import Kind, Metric
+
+_KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
+
+
+def kinds_of(spec: MonitoringDatasetSpec) -> set[Kind]:
+    """What answers may be taken as: a score with a label of 0 or 1 is also a number with a number."""
+    if spec.scale.kind == "Classes":
+        return {"Classes"}
+    return {"Number"} if spec.target == "Number" else {"Binary", "Number"}
+
+
+def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
+    """What a dataset lacks for a metric, and what to do; None when nothing."""
+    needs = metric.needs
+    if not set(metric.kinds) & kinds_of(spec):
+        wanted = " or ".join(_KINDS[kind] for kind in metric.kinds)
+        there = " or ".join(_KINDS[kind] for kind in sorted(kinds_of(spec)))
+        remedy = "choose another metric, or set spec.target (Number) or spec.scale.kind (Classes)"
+        return f"is for answers that are {wanted}, and the dataset's are {there}", remedy
+    if columns := [role for role in needs.columns if not getattr(spec.columns, role, None)]:
+        named = ", ".join(f"columns.{role}" for role in columns)
+        return f"needs {named}, which the MonitoringDataset does not name", "name the log's column there"
+    values = [value.name for value in spec.values]
+    if absent := [name for name in needs.values if name not in values]:
+        shown = ", ".join(values) or "none"
+        return f"needs {', '.join(map(repr, absent))} of spec.values (there: {shown})", "add it there"
+    if absent := [name for name in needs.classes if position(tuple(spec.classes), name) is None]:
+        shown = ", ".join(spec.classes)
+        return f"is of class {absent[0]!r}, which is none of spec.classes ({shown})", "name one of these, in lower case"
+    if needs.bins and spec.scale.kind == "None":
+        return "needs the scores' distribution and spec.scale.kind is None", "set another scale"
+    if needs.probability and (spec.domain.min < 0 or spec.domain.max > 1):
+        found = f"{spec.domain.min:g} … {spec.domain.max:g}"
+        return f"needs scores that are probabilities and spec.domain is {found}", "give probabilities, and domain 0 … 1"
+    if needs.excluded and not spec.domain.exclude:
+        return "counts the scores of spec.domain.exclude, and there are none", "add the score that stands for no score"
+    return None

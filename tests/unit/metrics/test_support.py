@@ -1,0 +1,63 @@
+"""A dataset that cannot support a metric is told what it lacks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tierwise.api.monitoringdataset import Columns, Domain, MonitoringDatasetSpec, Scale, Value
+from tierwise.metrics import registry
+from tierwise.metrics.metric import Metric
+from tierwise.metrics.support import missing
+
+CLASSES = {"scale": Scale(kind="Classes"), "classes": ["ham", "Good Bot"]}
+EVERYTHING = {
+    "columns": Columns(latency="ms", status="status", top="best"),
+    "values": [Value(name=name, expression=name) for name in ("clicks", "impressions", "revenue", "issued", "solved")],
+    "domain": Domain(exclude=[0.0]),
+}
+
+
+def dataset(**fields):
+    return MonitoringDatasetSpec(table="requests", **fields)
+
+
+@pytest.mark.parametrize("entry", registry.BUILT_IN, ids=lambda entry: entry.name)
+def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
+    metric = entry if isinstance(entry, Metric) else entry.instance
+    of_classes = EVERYTHING | {"scale": Scale(kind="Classes"), "classes": ["spam", "ham"]}
+    kinds = {"Binary": EVERYTHING, "Number": EVERYTHING | {"target": "Number"}, "Classes": of_classes}
+    for kind, fields in kinds.items():
+        found = missing(metric, dataset(**fields))
+        also = kind == "Binary" and "Number" in metric.kinds  # 0 and 1 are numbers
+        assert (found is None) == (kind in metric.kinds or also), (kind, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "fact"),
+    [
+        ("macro-f1", {}, "is for answers that are classes, and the dataset's are yes or no or numbers"),
+        ("accuracy", CLASSES, "is for answers that are yes or no, and the dataset's are classes"),
+        ("accuracy", {"target": "Number"}, "is for answers that are yes or no, and the dataset's are numbers"),
+        ("latency-over@200", {}, "needs columns.latency"),
+        ("ratio@clicks/views", EVERYTHING, r"needs 'views' of spec.values \(there: clicks, impressions"),
+        ("recall@spam", CLASSES, r"is of class 'spam', which is none of spec.classes \(ham, Good Bot\)"),
+        ("auc", {"scale": Scale(kind="None")}, "spec.scale.kind is None"),
+        ("brier", {"domain": Domain(max=99)}, "needs scores that are probabilities and spec.domain is 0 … 99"),
+        ("not-computed", {}, "counts the scores of spec.domain.exclude, and there are none"),
+    ],
+)
+def test_what_is_lacking_is_named_with_what_to_do(name, fields, fact):
+    found = missing(registry.get(name), dataset(**fields))
+    assert found is not None
+    assert re.search(fact, found[0])
+    assert found[1]
+
+
+def test_a_class_may_be_written_in_lower_case():
+    assert missing(registry.get("recall@good-bot"), dataset(**CLASSES)) is None
+
+
+def test_a_label_of_0_or_1_is_also_a_number():
+    assert missing(registry.get("mae"), dataset()) is None
