@@ -87,7 +87,9 @@ def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_ba
 def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTrouble | None:
     """What the judgement says of the control; None while it is as it was."""
     found = state.trouble
-    return None if found is None else ControlTrouble(found.since, found.worst, PAST_TEXT[history.kind])
+    if found is None:
+        return None
+    return ControlTrouble(found.since, replace(found.worst, control="history"), PAST_TEXT[history.kind])
 
 
 def against_past(now: Cells, past: Cells) -> Cells:

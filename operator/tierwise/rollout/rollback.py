@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
 from tierwise.api.names import Reason
-from tierwise.rollout import commands, recovery
+from tierwise.rollout import commands, recovery, verification
 from tierwise.rollout.actions import Action, DeleteTwin
 from tierwise.rollout.delivery import conflict_message, converge
 from tierwise.rollout.flight import Flight, Step, finished_tier, stalled, with_workloads
@@ -38,6 +38,7 @@ def returning(flight: Flight, status: ModelRolloutStatus, reason: Reason, messag
             "stalled_since": None,
             "tiers": tiers,
             "handled": handled,
+            "verification": verification.without_an_end(status, flight.now),
         }
     )
 

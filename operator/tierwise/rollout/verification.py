@@ -53,6 +53,14 @@ def _alpha(spec: ModelRolloutSpec) -> float:
     return round(STAGE_SHARE * spec.strategy.analysis.false_rollback_rate, 12)
 
 
+def without_an_end(status: ModelRolloutStatus, now: datetime) -> Verification | None:
+    """The record of a rollout that goes back: what was still watched is not watched any more."""
+    record = status.verification
+    if record is None or record.verdict != "Verifying":
+        return record
+    return _ended(record, "Superseded", "not watched to its end: the rollout goes back", now)
+
+
 def is_open(status: ModelRolloutStatus) -> bool:
     """Whether a finished rollout's version is still watched."""
     record = status.verification

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.rollout.world import NAME, World, a_result, a_spec
+from tests.unit.rollout.world import NAME, REGRESSED, World, a_result, a_spec
 from tierwise.api.names import Reason, Verdict
 from tierwise.rollout.observation import JudgementUnavailable, VerificationLook
 
@@ -101,6 +101,16 @@ def test_a_regression_beside_the_tiers_to_come_rolls_the_rollout_back_in_flight(
     assert (world.rollout.result, world.rollout.reason) == ("RolledBack", "RegressedAfterPromotion")
     assert world.versions == ("v1", "v1", "v1")
     assert world.twins == set()
+
+
+def test_a_rollout_that_goes_back_for_another_reason_is_not_watched_any_more():
+    world = World().adopted(**rules())
+    world.judge.by_tier["tier-2"] = REGRESSED
+    world.judge.verified = a_look()
+    world.apply("v2", **rules())
+    world.run_until(lambda w: bool(w.fleet.rollouts) and w.rollout.result == "RolledBack")
+    assert world.rollout.reason == "Regressed"
+    assert (record(world).verdict, record(world).finished_at) == ("Superseded", world.rollout.rolling_back_since)
 
 
 def test_observe_only_records_it_tells_people_and_keeps_the_version():
