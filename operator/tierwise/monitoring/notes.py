@@ -27,6 +27,7 @@ def notes_of(evidence: Evidence) -> list[str]:
     for d, plan in enumerate(evidence.plan.datasets):
         notes += _wishes(evidence, d, plan)
         notes += _never_promotable(plan)
+        notes += _only_shifts(plan)
         notes += _spread(evidence, plan)
         notes += _unreadable(evidence, d, plan)
         notes += _apart(evidence, d, plan)
@@ -64,6 +65,13 @@ def _never_promotable(plan: DatasetPlan) -> list[str]:
         for row, metric in enumerate(plan.metrics)
         if not (metric.margin.absolute or metric.margin.relative) and plan.engine(row) != "shift"
     ]
+
+
+def _only_shifts(plan: DatasetPlan) -> list[str]:
+    if any(plan.engine(row) != "shift" for row in range(len(plan.metrics))):
+        return []
+    told = f"dataset {plan.dataset.name!r}: only shifts are judged, which promotion does not ask for"
+    return [f"{told}; add a metric that can be shown to be kept, or promote by annotation"]
 
 
 def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
