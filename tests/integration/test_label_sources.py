@@ -119,6 +119,16 @@ def test_a_source_below_the_least_confidence_judges_nothing_and_is_measured(stor
     assert 0 < conflict.share < 1
 
 
+@pytest.mark.parametrize("spec", [{"target": "Number"}, {"scale": {"kind": "Classes"}, "classes": ["0", "1"]}])
+def test_sources_of_numbers_and_of_classes_are_measured_alike(store, world, spec):
+    log, table = world[3], world[4]
+    plain = store.read_sources(a_dataset(log, OWN, of_table("research", table)), SCOPE, WINDOW)
+    other = a_dataset(log, OWN, of_table("research", table), **spec)
+    assert store.read_sources(other, SCOPE, WINDOW) == plain
+    labels = store.read_received(a_dataset(log, OWN, of_table("research", table)), SCOPE, WINDOW).labels
+    assert store.read_received(other, SCOPE, WINDOW).labels == labels
+
+
 def test_distributions_and_rows_received_read_the_same_labels(store, world):
     rows, research, _, log, table, _ = world
     dataset = a_dataset(log, of_table("research", table))

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.duplicates import request_of
-from tierwise.monitoring.labels import given_by
+from tierwise.monitoring.labels import Given, given_by
 from tierwise.monitoring.log import Log
 from tierwise.monitoring.query import Query
 from tierwise.monitoring.roles import class_parameters
@@ -92,25 +92,22 @@ def sources_query(log: Log, scope: Scope, window: Block) -> Query:
         raise ValueError("the dataset has one source of labels")
     conditions, parameters = window_conditions(log, window.start, window.end)
     rows = log.rows([*conditions, *log.scope_conditions(scope), log.versions()])
-    unknown = _unknown(log)
     where = () if (counts := log.counts()) is None else (f"NOT {counts}",)
     given = [given_by(log, source, where) for source in labels.sources]
-    classes = log.spec.scale.kind == "Classes"
-    codes = [one.class_index(len(log.spec.classes)) if classes else one.binary() for one in given]
-    columns = [f"{code} AS tierwise_l{i}" for i, code in enumerate(codes)]
+    columns = [f"{_said(log, one)} AS tierwise_l{i}" for i, one in enumerate(given)]
     counted: list[str] = []
     earlier: list[str] = []
     for i, source in enumerate(labels.sources):
-        known = f"tierwise_l{i} != {unknown}"
+        known = f"isNotNull(tierwise_l{i})"
         counted.append(f"countIf({known}) AS l{i}")
         if source.confidence >= labels.min_confidence:
             counted.append(f"countIf({' AND '.join([*earlier, known])}) AS d{i}")
-            earlier.append(f"tierwise_l{i} = {unknown}")
+            earlier.append(f"isNull(tierwise_l{i})")
         else:
             counted.append(f"toUInt64(0) AS d{i}")
-    for i, j in combinations(range(len(codes)), 2):
-        both = f"tierwise_l{i} != {unknown} AND tierwise_l{j} != {unknown}"
-        counted.append(f"countIf({both}) AS b{i}_{j}, countIf({both} AND tierwise_l{i} != tierwise_l{j}) AS c{i}_{j}")
+    for i, j in combinations(range(len(given)), 2):
+        differ = f"tierwise_l{i} != tierwise_l{j}"  # null where one of them says nothing
+        counted.append(f"countIf(isNotNull({differ})) AS b{i}_{j}, countIf(ifNull({differ}, false)) AS c{i}_{j}")
     parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
     return Query(f"SELECT {', '.join(counted)} FROM (SELECT {', '.join(columns)} FROM {rows})", parameters)
 
@@ -125,10 +122,18 @@ def sources_of(log: Log, row: Mapping[str, int]) -> Sources:
     return Sources(says, conflicts)
 
 
-def _unknown(log: Log) -> str:
-    return str(len(log.spec.classes)) if log.spec.scale.kind == "Classes" else "2"
+def _said(log: Log, given: Given) -> str:
+    """What a source says of a row, as one number; null where it says nothing."""
+    if log.spec.scale.kind == "Classes":
+        size = len(log.spec.classes)
+        return f"nullIf({given.class_index(size)}, {size})"
+    if log.spec.target == "Number":
+        number = given.number()
+        return f"if(isFinite({number}), {number}, NULL)"
+    return f"nullIf({given.binary()}, 2)"
 
 
 def _known(log: Log) -> str:
-    label = log.label_class() if log.spec.scale.kind == "Classes" else log.label()
-    return f"{label} != {_unknown(log)}"
+    if log.spec.scale.kind == "Classes":
+        return f"{log.label_class()} != {len(log.spec.classes)}"
+    return f"{log.label()} != 2"
