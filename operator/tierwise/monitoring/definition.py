@@ -54,6 +54,7 @@ class Definition:
     threshold: float | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     where: str | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def _own(data: Mapping[str, Any], name: str) -> Definition:
         threshold=None if data.get("threshold") is None else float(data["threshold"]),
         thresholds={str(metric): float(value) for metric, value in thresholds.items()},
         where=None if data.get("where") is None else str(data["where"]),
+        target=None if data.get("target") is None else str(data["target"]),
     )
 
 
@@ -182,6 +184,8 @@ def to_manifest(definition: Definition) -> Manifest:
         spec["where"] = definition.where
     if definition.threshold is not None:
         spec["threshold"] = definition.threshold
+    if definition.target is not None:
+        spec["target"] = definition.target
     spec |= _answers(definition, label, notes)
     spec["dimensions"] = [
         {"name": dimension_name(name), "expression": name} for name in _dimensions(definition, columns, notes)

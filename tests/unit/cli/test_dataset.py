@@ -87,6 +87,13 @@ def test_a_description_of_our_own_becomes_a_dataset(tmp_path: Path):
     }
 
 
+def test_a_dataset_of_numbers_says_so(tmp_path: Path):
+    (tmp_path / "delays.yaml").write_text(
+        "columns: [delay, predicted]\nlabel: delay\nscore: predicted\ntarget: Number\n"
+    )
+    assert manifest(tmp_path / "delays.yaml")["spec"]["target"] == "Number"
+
+
 def test_features_of_hugging_face_become_classes_and_dimensions(tmp_path: Path):
     (tmp_path / "README.md").write_text(README)
     made = manifest(tmp_path / "README.md", "--name", "News", "--slice", "language", "--slice", "is_short")
