@@ -93,7 +93,7 @@ class ControlHistory(ApiModel):
     """Which past of the tier its untouched pods are compared with, to tell an external cause."""
 
     kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
-        description="The same hours of the week or the day before, or the time just before the tier."
+        description="The same hours of the week or the day before, or the time just before the rollout."
     )
     starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
     ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")

@@ -31,7 +31,7 @@ _SHIFTS = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
 PAST_TEXT = {
     "PreviousWeek": "the same hours of the week before",
     "PreviousDay": "the same hours of the day before",
-    "JustBefore": "the time just before the tier",
+    "JustBefore": "the time just before the rollout",
 }
 
 

@@ -235,8 +235,14 @@ class Judging:
         if strategy.analysis.external_cause == "Ignore":
             return frozen
         interval = duration_seconds(strategy.analysis.interval)
+        # Before the rollout, not the tier: what changed while earlier tiers were judged must not pass for usual.
         past = choose_history(
-            sources, _scopes(request, sources), end=end, max_seconds=max_seconds, interval_seconds=interval
+            sources,
+            _scopes(request, sources),
+            end=request.rollout.status.started_at or end,
+            start=end,
+            max_seconds=max_seconds,
+            interval_seconds=interval,
         )
         return frozen.model_copy(update={"history": past})
 

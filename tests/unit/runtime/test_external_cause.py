@@ -63,7 +63,7 @@ def test_what_is_worse_for_both_versions_holds_with_numbers_and_rolls_nothing_ba
     gate = world.tier(3).gate
     assert gate.decision == "Hold"
     assert "accuracy on" in gate.message
-    assert "the time just before the tier" in gate.message
+    assert "the time just before the rollout" in gate.message
     assert "the candidate is not worse" in gate.message
     world.run(1200)
     assert world.rollout.result == "Stalled"  # outlasts maxDuration: a person is told
