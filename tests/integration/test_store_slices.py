@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
+
+import numpy as np
+import pytest
 
 from tests.support.messy_log import BLOCKINGS, MATURITY, MINUTE, a_dataset, assert_same, insert, minutes
 from tests.support.predictions import T0, Row, brute_cells, in_scope
-from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.api.slices import parse_slice_key
+from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.hashed import combinations_of
 
 
 def test_one_arm_alone_is_counted_and_the_other_is_zero(store):
@@ -69,3 +75,49 @@ def test_an_attack_with_many_values_stays_within_the_limit(store):
     assert len(cells.slices) == 52
     assert cells.counts[0, cells.slices.index("carrier=other")].sum() == 20_000 - 50
     assert cells.counts[0, 0].sum() == 20_000
+
+
+MANY = (
+    ("carrier",),
+    ("carrier", "hour"),
+    ("carrier", "hour", "origin"),
+    ("carrier", "origin"),
+    ("hour", "origin"),
+)
+
+
+@pytest.mark.parametrize("max_values", [50, 5])
+@pytest.mark.parametrize("groupings", [MANY, MANY[1:]])
+def test_many_combinations_are_grouped_by_hash_to_the_same_counts(store, log, groupings, max_values):
+    _, scope = log
+    dataset = a_dataset(*groupings, max_values=max_values)
+    assert combinations_of(dataset) == MANY[1:]
+    found = store.read_cells(dataset, scope, BLOCKINGS["cut"])
+    for grouping in groupings:
+        alone = store.read_cells(replace(dataset, groupings=(grouping,)), scope, BLOCKINGS["cut"])
+        assert [key for key in found.slices if names_of(key) == grouping] == list(alone.slices[1:])
+        for i, key in enumerate(alone.slices):
+            np.testing.assert_array_equal(found.counts[:, found.slices.index(key)], alone.counts[:, i], err_msg=key)
+    assert len(found.slices) == 1 + sum(names_of(key) in groupings for key in found.slices)
+
+
+def test_distributions_of_many_combinations_are_grouped_by_hash_too(store, log):
+    _, scope = log
+    block = BLOCKINGS["one"][0]
+    found = store.read_distributions(a_dataset(*MANY), scope, block)
+    for grouping in MANY:
+        alone = store.read_distributions(a_dataset(grouping), scope, block)
+        for i, key in enumerate(alone.slices):
+            np.testing.assert_array_equal(found.counts[found.slices.index(key)], alone.counts[i], err_msg=key)
+
+
+def test_an_empty_window_of_many_combinations_has_the_whole(store, log):
+    _, scope = log
+    far = T0 - timedelta(days=400)
+    cells = store.read_cells(a_dataset(*MANY), scope, [Block(far, far + MINUTE)])
+    assert cells.slices == ("",)
+    assert not cells.counts.any()
+
+
+def names_of(key: str) -> tuple[str, ...]:
+    return tuple(sorted(parse_slice_key(key)))

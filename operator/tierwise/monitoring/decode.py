@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, PodCounts
+from tierwise.monitoring.hashed import named
 from tierwise.monitoring.query import ANSWERS, ARMS, CELLS, LABELS, OTHER, Kept, Query
 
 
@@ -28,6 +29,8 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
     """The slice key of every row."""
     if not query.dimensions:
         return [WHOLE] * table.num_rows
+    if query.hashed:
+        return _hashed_keys(table, query)
     size = len(query.dimensions)
     columns = [texts(table.column(f"tierwise_d{i}")) for i in range(size)]
     # grouping() sets the bit of every key that is NOT in the row's set, the leftmost key in the highest bit
@@ -39,6 +42,29 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
         slice_key({query.dimensions[i]: columns[i][row] for i in sets[g]})
         for row, g in enumerate(table.column("g").to_pylist())
     ]
+
+
+def _hashed_keys(table: pa.Table, query: Query) -> list[str]:
+    """As `_keys`, of values that stand alone and combinations by hash."""
+    size = len(query.dimensions) + len(query.hashed)
+    g = table.column("g").to_numpy()
+    rows = [np.flatnonzero(g == (1 << size) - 1 - (1 << (size - 1 - i))) for i in range(size)]
+    keys = [WHOLE] * table.num_rows
+    values: list[list[str]] = []
+    hashes = []
+    for i, name in enumerate(query.dimensions):
+        alone = table.take(pa.array(rows[i]))
+        values.append(texts(alone.column(f"tierwise_d{i}")))
+        hashes.append(alone.column(f"k{i}").to_numpy())
+        for row, value in zip(rows[i], values[i], strict=True):
+            keys[row] = slice_key({name: value})
+    found = table.column("tierwise_p").to_numpy()
+    for j, grouping in enumerate(query.hashed, start=len(query.dimensions)):
+        places = [query.dimensions.index(name) for name in grouping]
+        names = named(found[rows[j]], [values[i] for i in places], [hashes[i] for i in places])
+        for row, chosen in zip(rows[j], names, strict=True):
+            keys[row] = slice_key(dict(zip(grouping, chosen, strict=True)))
+    return keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +99,15 @@ def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
     keys = _keys(table, query)
     flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
     present = flat.any(axis=1)
+    alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
+    if query.hashed:  # all dimensions stand alone, those too that nobody asked for alone
+        alone = query.dimensions[0]
+        wanted = {grouping[0] for grouping in query.groupings if len(grouping) == 1}
+        unasked = tuple(f"{name}=" for name in query.dimensions if name not in wanted)
+        present &= np.array(["," in key or not key.startswith(unasked) for key in keys], dtype=np.bool_)
     slices = (WHOLE, *sorted({key for key, any_row in zip(keys, present, strict=True) if any_row} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
     place = np.array([index.get(key, -1) for key in keys], dtype=np.int64)
-    alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
     # every row has exactly one value of a dimension that stands alone
     whole = np.array(
         [alone is not None and key.startswith(f"{alone}=") and "," not in key for key in keys], dtype=np.bool_

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from tierwise.monitoring.binning import Binning, bin_sql, binning_of, number_sql
 from tierwise.monitoring.cells import Block, Dataset, FloatArray, Scope
+from tierwise.monitoring.hashed import combinations_of, hash_sql
 from tierwise.monitoring.log import Log as Log
 from tierwise.monitoring.log import Source as Source
 from tierwise.monitoring.log import source_sql as source_sql
@@ -33,6 +34,7 @@ class Query:
     """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers and of what is counted.
 
     `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
+    `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too.
     """
 
     sql: str
@@ -43,6 +45,7 @@ class Query:
     edges: FloatArray | None = field(default=None, compare=False)
     sums: tuple[str, ...] = ()
     weights: bool = False
+    hashed: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,18 @@ def config_hash(dataset: Dataset) -> int:
 
 
 def cells_query(
-    log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept | None = None, arms: Arms | None = None
+    log: Log,
+    scope: Scope,
+    blocks: Sequence[Block],
+    kept: Kept | None = None,
+    arms: Arms | None = None,
+    *,
+    as_texts: bool = False,
 ) -> Query:
-    """Counts by block, slice, arm, label and answer, and what `reads` ask for; decode with `decode.decode_cells`."""
+    """Counts by block, slice, arm, label and answer, and what `reads` ask for; decode with `decode.decode_cells`.
+
+    `as_texts`: group by no hashes, also where there are many combinations of dimensions.
+    """
     arms = arms or versions_of(log)
     conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
     block = block_number(log, blocks)
@@ -101,10 +113,12 @@ def cells_query(
     query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
-    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept())
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
 
 
-def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None = None) -> Query:
+def distributions_query(
+    log: Log, scope: Scope, block: Block, kept: Kept | None = None, *, as_texts: bool = False
+) -> Query:
     """Counts by slice, arm, label and bin in one scan; the last bin counts invalid scores."""
     arms = versions_of(log)
     conditions, parameters = window_conditions(log, block.start, block.end)
@@ -117,7 +131,7 @@ def distributions_query(log: Log, scope: Scope, block: Block, kept: Kept | None 
         inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
         columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
         query = _weights(log, query, columns, aggregates, CELLS, by="tierwise_answer")
-    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept())
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
 
 
 def pods_query(log: Log, scope: Scope, window: Block, most: int) -> Query:
@@ -204,6 +218,8 @@ def _grouped(
     aggregates: Sequence[str],
     conditions: Sequence[str],
     kept: Kept,
+    *,
+    as_texts: bool,
 ) -> Query:
     """The one query of a look: numbers per row, aggregated once per grouping set.
 
@@ -225,9 +241,36 @@ def _grouped(
     wanted = ", ".join(aggregates)
     if not groupings:
         return replace(query, sql=f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner})", parameters=parameters)
+    if hashed := () if as_texts else combinations_of(log.dataset):
+        return _hashed(replace(query, parameters=parameters), dimensions, groupings, hashed, inner, wanted)
     sets = ", ".join("(" + ", ".join(keys[dimensions.index(name)] for name in grouping) + ")" for grouping in groupings)
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {wanted} "
         f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}{'' if any(len(g) == 1 for g in groupings) else ', ()'})"
     )
     return replace(query, sql=sql, parameters=parameters, dimensions=dimensions, groupings=groupings)
+
+
+def _hashed(
+    query: Query,
+    dimensions: tuple[str, ...],
+    groupings: tuple[tuple[str, ...], ...],
+    hashed: tuple[tuple[str, ...], ...],
+    inner: str,
+    wanted: str,
+) -> Query:
+    """Every dimension alone by its values, combinations by a hash in the column `tierwise_p`."""
+    singles = [f"tierwise_d{i}" for i in range(len(dimensions))]
+    places = [[dimensions.index(name) for name in grouping] for grouping in hashed]
+    hashes = ", ".join(f"cityHash64({key}) AS tierwise_h{i}" for i, key in enumerate(singles))
+    combined = ", ".join(f"{hash_sql(place)} AS tierwise_p{j}" for j, place in enumerate(places))
+    keys = [*singles, *(f"tierwise_p{j}" for j in range(len(hashed)))]
+    of_values = ", ".join(f"cityHash64({key}) AS k{i}" for i, key in enumerate(singles))
+    # A key that is not in a row's set is 0 there.
+    one = " + ".join(f"tierwise_p{j}" for j in range(len(hashed)))
+    sql = (
+        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(singles)}, {of_values}, {one} AS tierwise_p, "
+        f"{wanted} FROM (SELECT *, {combined} FROM (SELECT *, {hashes} FROM ({inner}))) "
+        f"GROUP BY GROUPING SETS ({', '.join(f'({key})' for key in keys)})"
+    )
+    return replace(query, sql=sql, dimensions=dimensions, groupings=groupings, hashed=hashed)
