@@ -1,0 +1,101 @@
+"""`plan` and `simulate` on a file: traffic read as counts, split into equal arms, replayed as it was."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("chdb", reason="needs the embedded ClickHouse engine (pip install tierwise[embedded])")
+
+from tierwise.cli.main import cli
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ROWS = 24_000
+VX_WRONG = 0.1
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Four hours of v1, beside it v2 that is wrong for carrier VX."""
+    rng = np.random.default_rng(1)
+    version = np.where(rng.random(ROWS) < 0.8, "v1", "v2")
+    carrier = rng.choice(["AA", "DL", "VX"], ROWS, p=[0.6, 0.3, 0.1])
+    label = rng.random(ROWS) < 0.3
+    rate = np.where(carrier == "VX", np.where(version == "v2", 0.5, VX_WRONG), 0.05)
+    answer = label ^ (rng.random(ROWS) < rate)
+    table = {
+        "ts": [START + timedelta(seconds=float(s)) for s in np.sort(rng.random(ROWS)) * 4 * 3600],
+        "model_version": version,
+        "score": np.where(answer, 0.9, 0.1),
+        "label": label.astype(np.int64),
+        "carrier": carrier,
+    }
+    path = tmp_path_factory.mktemp("log") / "log.parquet"
+    pyarrow.parquet.write_table(pa.table(table), path)
+    v1 = version == "v1"
+    vx_wrong = float((answer != label)[v1 & (carrier == "VX")].mean())
+    return path, int(v1.sum()), vx_wrong
+
+
+def run(command, path, *arguments):
+    options = ["--data", str(path), "--time", "ts", "--slice", "carrier", "--metric", "accuracy:0.05", "-o", "json"]
+    result = CliRunner().invoke(cli, [command, *options, *arguments])
+    assert result.exit_code in (0, 3), result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_plan_is_of_the_traffic_that_is_in_the_log(log):
+    path, rows, vx_wrong = log
+    found = run("plan", path, "--drop", "carrier=VX accuracy ->0.6", "--drop", "carrier=VX accuracy 0.9->0.87")
+
+    assert found["schema"] == "tierwise.io/plan/v1"
+    assert found["baseline"] == "v1"
+    tier = found["tiers"][0]
+    assert tier["rows_per_hour"] == pytest.approx(rows / 4, rel=0.01)
+    by_slice = {one["slice"].get("carrier", ""): one for one in tier["slices"]}
+    assert by_slice[""]["labels_per_hour"] == pytest.approx(rows / 4, rel=0.01)
+    assert by_slice["VX"]["value"] == pytest.approx(1 - vx_wrong, abs=0.005)
+
+    large, small = tier["drops"]
+    assert large["within_max_duration"]
+    assert large["from"] == by_slice["VX"]["value"]
+    assert not small["within_max_duration"]
+    assert any("carrier=VX" in line and "maxDuration" in line for line in found["advice"])
+
+
+def test_a_slice_that_is_not_there_is_told_with_those_that_are(log):
+    result = CliRunner().invoke(
+        cli,
+        ["plan", "--data", str(log[0]), "--time", "ts", "--slice", "carrier", "--metric", "accuracy:0.05",
+         "--drop", "carrier=ZZ accuracy ->0.6"],
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "'carrier=ZZ' has no rows" in result.stderr
+    assert "carrier=VX" in result.stderr
+
+
+def test_equal_arms_of_one_version_are_promoted_and_the_drop_is_found_in_them_and_in_the_log(log):
+    path, _, _ = log
+    arguments = ["--drop", "carrier=VX accuracy ->0.6", "--runs", "4", "--max-duration", "3h", "--exposure", "50%"]
+    arguments += ["--min-duration", "2h"]  # a soak: the slice is too small for promotion to wait for it
+    found = run("simulate", path, *arguments, "--candidate", "v2", "--block", "2m", "--processes", "1", "--seed", "3")
+
+    assert found["source"].startswith("recorded v1")
+    assert found["rollouts"]["equal"]["rolled_back"] == 0
+    assert found["rollouts"]["drop"] == {"runs": 4, "promoted": 0, "held": 0, "rolled_back": 4, "named": 4}
+    replayed = {rule["name"]: rule for rule in found["replay"]["rules"]}
+    assert replayed["tierwise"]["stopped"]
+    assert found["replay"]["outcome"] == "RollBack"
+    assert found["replay"]["named"] == [{"dataset": "data", "metric": "accuracy", "slice": "carrier=VX"}]
+
+
+def test_the_output_does_not_depend_on_processes(log):
+    arguments = ["--runs", "12", "--max-duration", "30m", "--block", "5m", "--seed", "3"]
+    alone, together = (run("simulate", log[0], *arguments, "--processes", count) for count in ("1", "2"))
+    assert alone == together
