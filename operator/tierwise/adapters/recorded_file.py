@@ -60,7 +60,8 @@ def _settings(spec: MonitoringDatasetSpec, *, as_text: bool) -> str:
     """Of a file of text, the types of the columns that are used; the rest, and all of Parquet, as it is found."""
     # Guessed types come from the first rows only, and a guess turns the version 1.10 into 1.1 and a zip code 00501
     # into 501.
-    used = [*spec.columns.model_dump().values(), *(dimension.name for dimension in spec.dimensions)] if as_text else []
+    roles = [name for role, name in spec.columns.model_dump().items() if role in _FLAGS]
+    used = [*roles, *(dimension.name for dimension in spec.dimensions)] if as_text else []
     hints = ", ".join(f"{quote(name)} Nullable(String)" for name in dict.fromkeys(name for name in used if name))
     return f"schema_inference_hints = {_literal(hints)}, precise_float_parsing = 1"
 
@@ -75,6 +76,14 @@ def _check_names(path: str, columns: Mapping[str, str], spec: MonitoringDatasetS
             )
         if role in _FLAGS and name is not None and name != row_time and is_reserved(name):
             raise _reserved(path, name)
+    more = [name for role, name in spec.columns.model_dump().items() if role not in _FLAGS and name is not None]
+    for name in (*more, *(value.name for value in spec.values)):
+        if name not in columns:
+            raise SpecError(
+                f"{path}: column {name!r}, which a metric reads, is not there (columns: {', '.join(columns)})",
+                f"call the file's column {name}, or leave the metric away",
+                reason=Reason.UNKNOWN_COLUMN,
+            )
     for dimension in spec.dimensions:
         if dimension.name not in columns:
             raise SpecError(

@@ -12,7 +12,7 @@ import click
 
 from tierwise.api.common import Margin, duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
-from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
+from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Value
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
 from tierwise.monitoring.plan import alpha_of_tier
@@ -170,6 +170,10 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
     for name in (options.version_column, options.score_column, options.label_column, options.time_column or ROW_TIME):
         if not name.strip():
             raise click.UsageError("a column has an empty name; name a column of the file, or leave the option away")
+    # What metrics need beyond scores and labels is read from the columns of these names: latency, clicks, …
+    needs = [registry.get(metric.name).needs for metric in options.metrics]
+    roles = dict.fromkeys(role for need in needs for role in need.columns)
+    values = dict.fromkeys(name for need in needs for name in need.values)
     spec = MonitoringDatasetSpec.model_construct(
         table=DATA_TABLE,
         # A column of a file may have any name; manifests are stricter.
@@ -180,12 +184,13 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
             tier=options.tier_column,
             score=options.score_column,
             label=options.label_column,
-        ),
+        ).model_copy(update={role: role for role in roles}),
         threshold=options.threshold,
         positive="Below" if options.positive == "Below" else "AtOrAbove",
         dimensions=[
             Dimension.model_construct(name=name, expression=_quoted(name), max_values=10_000) for name in names
         ],
+        values=[Value.model_construct(name=name, expression=_quoted(name)) for name in values],
     )
     return _request(options, now, options.model, {FILE_DATASET: spec}, None, in_file_order=in_file_order)
 

@@ -50,7 +50,8 @@ _JUDGED = (
         type=Margins(),
         multiple=True,
         metavar="NAME:MARGIN",
-        help="accuracy:0.01 (absolute) or false-positive-rate:25% (relative); may be repeated.",
+        help="accuracy:0.01 (absolute), latency-over@200:25% (relative) or a name alone; may be repeated. "
+        "`tierwise metrics` lists them.",
     ),
     click.option(
         "--slice",
