@@ -22,7 +22,7 @@ from tierwise.monitoring.cells import Block
 
 TITLE = "Metrics per slice on a million rows"
 ROWS = 1_000_000
-SAMPLE, QUICK_SAMPLE = 24, 3
+SAMPLE, QUICK_SAMPLE = 16, 3
 FRAMES, QUICK_FRAMES = ("d0", "d4"), ("d0",)  # the fewest and the most values
 
 
@@ -121,7 +121,7 @@ def run(log: BenchLog, *, quick: bool = False) -> list[Line]:
                 "pull": pulled,
                 "slices": lambda: slice_by_slice(kept[0], chosen),
             },
-            rounds=2 if quick else 5,
+            rounds=2 if quick else 3,
         )
         timings |= compare({name: lambda name=name: metric_frame(kept[0], name) for name in frames}, rounds=1)
         _agree(a_look(store, window), slice_by_slice(kept[0], chosen[:1])[0], slices.index(chosen[0]) + 1)

@@ -38,7 +38,7 @@ def machine() -> str:
     model = next((line.split(":", 1)[1].strip() for line in described if line.startswith("model name")), "unknown")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
-    return f"{model}, {cores} cores, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}"
+    return f"{model}, {cores} cores, {memory:.0f} GiB of memory, {platform.system()}"
 
 
 def versions(packages: Sequence[str]) -> str:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import bench_evalues, bench_look_query
+from tests.bench import (
+    bench_culprits,
+    bench_evalues,
+    bench_look_query,
+    bench_looks,
+    bench_memory,
+    bench_metrics,
+    bench_performance,
+)
 from tests.bench.prediction_log import BenchLog, filled_log
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +27,19 @@ def log() -> Iterator[BenchLog]:
         yield filled
 
 
-@pytest.mark.parametrize("bench", [bench_look_query, bench_evalues], ids=lambda bench: bench.__name__)
+# Those of pulled rows need peers that only `make bench` installs, that of the operator takes minutes.
+BENCHES = (
+    bench_memory,
+    bench_look_query,
+    bench_looks,
+    bench_performance,
+    bench_culprits,
+    bench_evalues,
+    bench_metrics,
+)
+
+
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__.rpartition(".")[2])
 def test_a_benchmark_runs_and_its_contestants_agree(log: BenchLog, bench):
     lines = bench.run(log, quick=True)
     assert lines
