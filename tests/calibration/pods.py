@@ -154,7 +154,7 @@ def _errors_of(n: np.ndarray, bad: np.ndarray) -> np.ndarray:
 
 
 SCENARIOS = [
-    (autocorrelated, 150, 100),
+    (autocorrelated, 300, 100),
     (duplicated, 250, 0),
     (pods_differ, 100, 0),
 ]
