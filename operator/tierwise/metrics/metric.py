@@ -119,10 +119,6 @@ class Metric:
             return self.measure.shown(bad / n)
         return 1.0 - bad / n if self.direction == "HigherIsBetter" else bad / n
 
-    def own_direction(self, low: float, high: float) -> tuple[float, float]:
-        """An interval of a difference of rates of `bad` as an interval of the metric's own difference."""
-        return (-high, -low) if self.direction == "HigherIsBetter" else (low, high)
-
 
 __all__ = [
     "ANY_KIND",

@@ -49,11 +49,6 @@ def test_counts_keep_leading_axes_and_empty_rows_have_no_value(name):
     assert metric.value(int(n[0, 1]), int(bad[0, 1])) is None
 
 
-def test_intervals_turn_with_the_direction():
-    assert registry.get("recall").own_direction(-0.01, 0.03) == (-0.03, 0.01)
-    assert registry.get("error-rate").own_direction(-0.01, 0.03) == (-0.01, 0.03)
-
-
 def test_unknown_metric_names_those_there_are():
     with pytest.raises(registry.UnknownMetricError, match="'acuracy' is unknown; use one of accuracy, auc"):
         registry.get("acuracy")
