@@ -9,11 +9,11 @@ import pytest
 from tests.support.model import TIERS, monitoring_dataset
 from tests.support.polling import eventually
 from tests.support.world import Scene, World
-from tierwise.simulation.scenarios import EQUAL_TIERS, residential
+from tierwise.simulation.scenarios import EQUAL_TIERS, BernoulliTraffic, residential
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 
-PLACES = ("regression", "place", "observed")
+PLACES = ("regression", "place", "observed", "external")
 # Worse by 0.1 percentage points is a regression; promotion is proof against one whole point.
 FALSE_ALARMS = {
     "name": "false-positive-rate",
@@ -24,17 +24,22 @@ ROLLOUT = {"metrics": [FALSE_ALARMS], "slices": ["asn_type", "browser"]}
 # Soak and deadline give two per cent of a small tier the time for a verdict; where nothing is worse none is waited for.
 DURATIONS = {"min_duration": "2m", "max_duration": "15m"}
 SHORT = {"min_duration": "5s", "max_duration": "2m"}
+# Long enough for the control's past to be compared with; a hold may last.
+HELD = {"min_duration": "20s", "max_duration": "10m"}
+# Worse from the first interval on, or never.
+USUAL, WORSE = {"worse_from_interval": 10**9}, {"worse_from_interval": 0}
 
 
 @pytest.fixture(scope="module")
 def scenes(world: World) -> dict[str, Scene]:
-    """Given v1 serving in three tiers, with traffic, adopted; when v2 is applied, in three namespaces at once."""
+    """Given v1 serving in three tiers, with traffic, adopted; when v2 is applied, in four namespaces at once."""
     scenes = {place: world.scene(place) for place in PLACES}
     traffic = {
         # tiers 3/2/1 have 5/25/70 % of the traffic, residential addresses 2 %: 20 predictions a second per arm there
         "regression": residential(40_000),
         "place": residential(10_000, variant="place", tier_shares=EQUAL_TIERS),
         "observed": residential(6_000, residential_share=0.1, tier_shares=EQUAL_TIERS),
+        "external": _external(**USUAL),
     }
     for place, scene in scenes.items():
         scene.serve("v1")
@@ -43,13 +48,33 @@ def scenes(world: World) -> dict[str, Scene]:
         world.play(scene, source=traffic[place])
     for place, scene in scenes.items():
         scene.becomes_ready()
-        scene.has_logged(30_000)
+        scene.has_logged(200_000 if place == "external" else 30_000)  # half a minute of a past to compare with
         scene.deploy("v2", **_rules(place))
     return scenes
 
 
 def _rules(place: str) -> dict[str, Any]:
-    return {**ROLLOUT, **(SHORT if place == "place" else DURATIONS), "rollback": {"automatic": place != "observed"}}
+    durations = {"place": SHORT, "external": HELD}.get(place, DURATIONS)
+    return {**ROLLOUT, **durations, "rollback": {"automatic": place != "observed"}}
+
+
+def _external(**when: int) -> BernoulliTraffic:
+    return residential(6_000, variant="external", residential_share=0.1, tier_shares=EQUAL_TIERS, **when)
+
+
+def test_what_gets_worse_for_both_versions_holds_with_numbers(scenes: dict[str, Scene], world: World):
+    scene = scenes["external"]
+    assert scene.traffic is not None
+    eventually(lambda: scene.tier("tier-3").get("phase") == "Judging", within=90, every=0.25)
+    scene.traffic.source = _external(**WORSE)
+    held = scene.holds("tier-3", "ExternalCause", within=120)
+    message = held["gate"]["message"]
+    assert "false-positive-rate on asn_type=residential" in message
+    assert "the time just before the rollout" in message
+    assert "the candidate is not worse than they are" in message
+    assert scene.rollout()["result"] == "Progressing"
+    assert "Look for what changed for both versions alike" in scene.explain()
+    scene.traffic.source = _external(**USUAL)
 
 
 def test_it_is_rolled_back_in_tier_3_the_slice_is_named_and_the_baseline_serves_again(
@@ -123,3 +148,9 @@ def test_observed_only_a_person_promotes_each_tier_and_rolls_back_at_the_end(sce
     assert scene.runs_everywhere("v1")
     assert scene.status()["stable"]["name"] == "v1"
     assert [r["name"] for r in scene.status()["rejected"]] == ["v2"]
+
+
+def test_after_the_external_cause_is_over_the_rollout_goes_on_by_itself(scenes: dict[str, Scene], world: World):
+    scene = scenes["external"]
+    scene.ends("Completed", within=300)
+    assert scene.runs_everywhere("v2")
