@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,20 @@ def test_a_label_table_or_column_that_is_not_there_is_refused_by_name(store, wor
     assert missing.value.reason in (Reason.UNKNOWN_TABLE, Reason.UNKNOWN_COLUMN)
     with pytest.raises(Exception, match="is_human"):
         store.check(a_dataset(log, of_table("research", table, column="is_human")))
+
+
+def test_sources_of_which_none_is_trusted_are_refused(store, world):
+    dataset = a_dataset(world[3], OWN, labels={"minConfidence": 0.7})
+    with pytest.raises(SpecError, match=r"no label source reaches minConfidence 0\.7 \(the most trusted has 0\.6\)"):
+        store.check(dataset)
+
+
+def test_rows_without_an_id_get_no_label_of_others_without(store):
+    rows = [replace(row, id="") for row in requests(20)]
+    table = write_labels(store, [Label("", 1, row.ts, "manual") for row in rows])
+    counts = read(store, a_dataset(write_log(store, rows), of_table("research", table)))
+    assert counts[:, :2].sum() == 0
+    assert counts.sum() == counted(rows, lambda _: None).sum()
 
 
 def test_a_label_that_is_neither_0_nor_1_is_unknown_and_counted_as_invalid(store):

@@ -99,7 +99,10 @@ def test_labels_are_read_where_they_are_and_only_those_of_the_window(store, serv
     with collection(store, server) as name:
         store.check(dataset := a_dataset(write_log(store, ROWS), through(name)))
         counts = store.read_cells(dataset, SCOPE, [WINDOW]).counts[0, 0]
+        manual = a_dataset(dataset.spec.table, through(name, where="kind = 'manual'"))
+        chosen = store.read_cells(manual, SCOPE, [WINDOW]).counts[0, 0]
     assert np.array_equal(counts, counted(ROWS, label_of))
+    assert np.array_equal(chosen, counted(ROWS, lambda row: label_by(row, LABELS, "manual")))
     asked = [line for line in server.log.read_text().splitlines() if 'FROM "research"."labels" WHERE' in line]
     assert asked
     assert all('"came" >= ' in line and '"came" <= ' in line for line in asked)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tierwise.api.labelsources import LabelSource
 from tierwise.monitoring.quoting import quote, table_sql
+from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression
 
 if TYPE_CHECKING:
@@ -100,13 +101,25 @@ def class_index(value: str, classes: int) -> str:
 
 
 def given(log: Log) -> list[Given]:
-    """What the sources say that count, the most trusted first."""
+    """What the sources say that count, the most trusted first.
+
+    Raises:
+        Refused: none reaches `minConfidence`.
+    """
     labels = log.spec.labels
     where = () if (counts := log.counts()) is None else (f"NOT {counts}",)
     if labels is None:
         late = () if log.spec.columns.labelled_at is None else (_late(log, log.column("labelled_at")),)
         return [Given("label", log.column("label"), log.type_of("label"), (*where, *late))]
-    return [given_by(log, source, where) for source in labels.sources if source.confidence >= labels.min_confidence]
+    trusted = [source for source in labels.sources if source.confidence >= labels.min_confidence]
+    if not trusted:
+        most = max(source.confidence for source in labels.sources)
+        raise Refused(
+            f"dataset {log.dataset.name!r}: no label source reaches minConfidence {labels.min_confidence:g} "
+            f"(the most trusted has {most:g})",
+            "lower spec.labels.minConfidence, or add a source",
+        )
+    return [given_by(log, source, where) for source in trusted]
 
 
 def given_by(log: Log, source: LabelSource, where: Sequence[str] = ()) -> Given:
@@ -159,7 +172,8 @@ def _first_labels(source: LabelSource, ids: str) -> str:
     """Of each request its first label, from those that can count in the window; the value is null without one."""
     assert source.key is not None
     column, key = quote(source.column), quote(source.key)
-    conditions = [f"isNotNull({column})"]
+    # a row without an id must not get the label of another one without
+    conditions = [f"isNotNull({column})", f"ifNull(toString({key}), '') != ''"]
     if source.where is not None:
         conditions.append(_guarded(source))
     order = f"toString({column})"
