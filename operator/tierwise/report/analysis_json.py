@@ -62,6 +62,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
             "label": analysis.invalid.label,
             "time": analysis.invalid.time,
             "version": analysis.invalid.version,
+            **({"value": analysis.invalid.value} if analysis.invalid.value else {}),
         },
         "notes": list(dict.fromkeys([*analysis.notes, *(n for tier in analysis.tiers for n in tier.judgement.notes)])),
         "queries": [

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tierwise.api.names import GateDecision, Verdict
+from tierwise.monitoring.cells import Invalid
 from tierwise.monitoring.judgement import ArmCounts, Result
 from tierwise.report.analysis_json import row_of, time_text
 from tierwise.report.text import (
@@ -51,11 +52,12 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
     for tier in analysis.tiers:
         parts += ["", *_tier(tier, most)]
     invalid = analysis.invalid
-    if invalid.score or invalid.label or invalid.time or invalid.version:
+    if invalid != Invalid():
         parts.append(
             Text(
                 f"left out: {invalid.score} rows with an invalid score, {invalid.label} with an invalid label, "
-                f"{invalid.time} with no or a future time, {invalid.version} of other versions",
+                f"{invalid.time} with no or a future time, {invalid.version} of other versions"
+                + (f"; {invalid.value} missing in sums, their value is no number" if invalid.value else ""),
                 style="dim",
             )
         )

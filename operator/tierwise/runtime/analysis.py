@@ -140,6 +140,7 @@ def analyze(
             label=sum(found.label for found in invalid),
             time=sum(found.time for found in invalid),
             version=sum(found.version for found in invalid),
+            value=sum(found.value for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
         notes=(*_clipped(request, window, now), *arrival_notes(log, datasets, scope, folded)),
