@@ -199,7 +199,7 @@ def test_every_result_has_the_documented_keys_and_no_nan(logs):
         assert set(result["candidate"]) == {"n", "bad", "value"}
     assert found["results"][0]["margin"] == {"absolute": 0.05}
     assert found["results"][0]["alpha"] == 0.045
-    assert set(found["coverage"]) == {"traffic", "unpowered"}
+    assert set(found["coverage"]) == {"traffic", "whole", "unpowered"}
 
 
 def test_without_a_time_column_rows_are_folded_in_file_order_by_thousands(logs):

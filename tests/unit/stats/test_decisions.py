@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tierwise.stats import intervals, multiplicity, power, split
@@ -54,6 +55,35 @@ def test_e_bh_is_nested_in_alpha_and_blind_to_order():
         assert (many | ~few).all()
         order = rng.permutation(50)
         assert (multiplicity.e_bh(log_e[order], weights[order], 0.1, hypotheses=50) == many[order]).all()
+
+
+def test_holms_flags_are_those_of_statsmodels():
+    rng = np.random.default_rng(3)
+    for alpha in (0.01, 0.05, 0.2):
+        log_sup = rng.exponential(4, 40)
+        flags = multiplicity.holm(log_sup, np.zeros(40), alpha, hypotheses=40)
+        expected = multipletests(np.minimum(np.exp(-log_sup), 1), alpha=alpha, method="holm")[0]
+        assert flags.tolist() == expected.tolist()
+
+
+def test_a_flag_needs_the_decisions_bound_first_then_less_and_follows_the_weights():
+    log_e, alpha = np.log([81.0, 79.0, 50.0, 1.0]), 0.05
+    assert multiplicity.holm(log_e, np.zeros(4), alpha, hypotheses=4).tolist() == [True, True, True, False]
+    assert not multiplicity.holm(log_e - 0.1, np.zeros(4), alpha, hypotheses=4).any()  # 73 < 4/.05
+    weights = np.log([0.5, 1.5, 1.0, 1.0])
+    less = np.log([81.0, 79.0, 40.0, 1.0])  # weighted 40.5, 118.5, 40, 1 against 80, then 50
+    assert multiplicity.holm(less, weights, alpha, hypotheses=4).tolist() == [False, True, False, False]
+    ignored = np.array([-np.inf, 0.0, 0.0, 0.0])
+    assert not multiplicity.holm(np.array([99.0, 1.0, 1.0, 1.0]), ignored, alpha, hypotheses=4).any()
+
+
+def test_an_estimate_is_powered_as_a_rate_of_the_same_variance_is():
+    n, rate, phi = np.array([1e3, 3e4, 3e4, 1e5]), np.full(4, 0.05), np.array([1.0, 1.0, 3.0, 3.0])
+    gap = np.full(4, 0.01)
+    variance = rate * (1 - rate) * 2 / n
+    expected = power.powered(n, n, rate, gap, phi=phi).tolist()
+    assert power.powered_by_variance(variance, gap, phi=phi).tolist() == expected == [False, True, False, True]
+    assert not power.powered_by_variance(np.array([np.nan, 1e-9]), np.array([0.1, 0.0])).any()
 
 
 def test_ignored_hypotheses_are_never_named():
