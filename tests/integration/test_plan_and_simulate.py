@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -99,3 +101,88 @@ def test_the_output_does_not_depend_on_processes(log):
     arguments = ["--runs", "12", "--max-duration", "30m", "--block", "5m", "--seed", "3"]
     alone, together = (run("simulate", log[0], *arguments, "--processes", count) for count in ("1", "2"))
     assert alone == together
+
+
+DATASET = """\
+apiVersion: tierwise.io/v1alpha1
+kind: MonitoringDataset
+metadata: {name: verified}
+spec:
+  table: predictions
+  dimensions:
+    - {name: carrier, expression: carrier}
+"""
+DEPLOYMENT = """\
+apiVersion: tierwise.io/v1alpha1
+kind: ModelDeployment
+metadata: {name: delays}
+spec:
+  model: delays
+  version: {name: v2, image: example.org/delays:v2}
+  delivery: {container: server}
+  tiers:
+    - name: small
+      workloads: {selector: {matchLabels: {tier: small}}}
+      maxDuration: 30m
+    - name: large
+      workloads: {selector: {matchLabels: {tier: large}}}
+      exposure: 40%
+      maxDuration: 2h
+  analysis:
+    falseRollbackRate: 0.1
+    datasets:
+      - name: verified
+        metrics:
+          - {name: accuracy, margin: {absolute: 0.05}}
+          - {name: auc, margin: {absolute: 0.05}}
+        slices: [carrier]
+"""
+LOAD = """
+import sys, pyarrow.parquet
+from tierwise.adapters.clickhouse import open_store
+store = open_store(sys.argv[1])
+store.init(["carrier"])
+store.insert_predictions(pyarrow.parquet.read_table(sys.argv[2]))
+store.close()
+"""
+
+
+def test_each_tier_is_planned_on_its_own_traffic_with_the_deployment_s_policy(log, tmp_path):
+    table = pyarrow.parquet.read_table(log[0])
+    rng = np.random.default_rng(2)
+    tiers = np.where(rng.random(ROWS) < 0.1, "small", "large")
+    table = table.append_column("tier", pa.array(tiers)).append_column("model", pa.array(["delays"] * ROWS))
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    dsn = f"chdb://{tmp_path / 'store'}"
+    # A directory of chDB belongs to one process: another one loads it and another one reads it.
+    subprocess.run([sys.executable, "-c", LOAD, dsn, str(tmp_path / "log.parquet")], check=True, timeout=300)
+    (tmp_path / "mds.yaml").write_text(DATASET)
+    (tmp_path / "mdep.yaml").write_text(DEPLOYMENT)
+
+    manifests = ["--dataset", str(tmp_path / "mds.yaml"), "--deployment", str(tmp_path / "mdep.yaml")]
+    window = [
+        "--since",
+        "2026-03-01T00:00:00Z",
+        "--drop",
+        "carrier=VX accuracy ->0.6",
+        "--baseline",
+        "v1",
+        "-o",
+        "json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "tierwise.cli.main", "plan", "--store", dsn, *manifests, *window],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+    assert done.returncode == 3, done.stderr
+    small, large = json.loads(done.stdout)["tiers"]
+    of_v1 = np.array(table["model_version"].to_pylist()) == "v1"
+    for tier, name in ((small, "small"), (large, "large")):
+        assert tier["rows_per_hour"] == pytest.approx((of_v1 & (tiers == name)).sum() / 4, rel=0.01)
+        assert tier["alpha"] == pytest.approx(0.9 * 0.1 / 2)
+        assert {one["metric"] for one in tier["slices"]} == {"accuracy", "auc"}
+    assert (small["exposure"], large["exposure"]) == (0.2, 0.4)
+    assert not small["drops"][0]["within_max_duration"]
+    assert large["drops"][0]["within_max_duration"]
+    assert small["drops"][0]["seconds"] > 5 * large["drops"][0]["seconds"]

@@ -44,9 +44,11 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dic
                 "metric": metric.name,
                 "margin": margin_json(metric.margin),
                 "tolerance": margin_json(metric.tolerance),
+                "phi": float(dataset.phi[row].max()),
+                "pods": dataset.pods or None,
             }
             for dataset in tier.plan.datasets
-            for metric in dataset.metrics
+            for row, metric in enumerate(dataset.metrics)
         ],
         "drops": [_drop(drop) for drop in tier.drops],
         "slices": [_slice(found) for found in tier.slices],

@@ -66,6 +66,10 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     if len(ordered) > most:
         never = sum(not found.powered for found in ordered[most:])
         yield Text(f"and {len(ordered) - most} more with fewer labels, {never} of them not judged alone (-o json)")
+    alone = [dataset.dataset.name for dataset in tier.plan.datasets if not dataset.pods]
+    if alone:
+        told = "φ = 1: nothing tells how much pods differ (spec.columns.pod)"
+        yield Text(f"{', '.join(alone)}: {told}", style="dim")
     if tier.not_planned:
         yield Text(f"not planned, as they have no value that could drop: {', '.join(tier.not_planned)}")
 

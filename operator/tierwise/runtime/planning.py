@@ -17,7 +17,7 @@ from tierwise.monitoring.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.plan import PlanError, groupings_of, plan_tier
 from tierwise.monitoring.reads import reads_of
 from tierwise.monitoring.spread import Spread, spread_of
-from tierwise.runtime.errors import SpecError
+from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.recorded import RecordedLog, Seen
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
@@ -179,9 +179,14 @@ def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence
     found = {}
     for item in analysis:
         dataset = traffic.datasets[item.name]
-        halves = log.read_halves(dataset, scope, blocks)
-        if halves is not None:
+        try:
+            halves = log.read_halves(dataset, scope, blocks)
             pods = log.read_pods(dataset, scope, Block(blocks[0].start, blocks[-1].end))
+        except StoreError as error:
+            if error.reason is not Reason.QUERY_OVER_LIMITS:
+                raise
+            continue  # as in the operator: the plan says that φ is taken as 1
+        if halves is not None:
             found[item.name] = spread_of(halves, pods, tuple(metric.name for metric in item.metrics))
     return found
 
