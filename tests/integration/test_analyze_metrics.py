@@ -67,6 +67,8 @@ def test_values_are_those_of_the_files_rows(file):
     }
     assert results["latency-over@200"]["margin"] == {"relative": 0.25}, "its own, where none is given"
     assert "bad" not in results["auc"]["candidate"], "it is no proportion"
+    assert abs(results["score-shift"]["psi"]) < 0.05, "nothing moved"
+    assert "psi" not in results["auc"]
 
 
 def test_a_column_that_a_metric_reads_and_the_file_lacks_is_named(file):

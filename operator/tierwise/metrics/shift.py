@@ -32,33 +32,32 @@ def _below(tally: Tally, at: IntArray) -> tuple[IntArray, IntArray]:
     """Numbers of valid scores (...), and of those below each edge (..., points)."""
     if tally.bins is None:
         raise ValueError("the distribution of the score is missing")
-    return _below_edges(tally.bins, at)
-
-
-def _below_edges(bins: IntArray, at: IntArray) -> tuple[IntArray, IntArray]:
-    below = np.cumsum(bins[..., :-1].sum(axis=-2), axis=-1)
+    below = np.cumsum(tally.bins[..., :-1].sum(axis=-2), axis=-1)
     below = np.concatenate([np.zeros((*below.shape[:-1], 1), dtype=np.int64), below], axis=-1)
     return below[..., -1], below[..., at]
 
 
-def psi(candidate: IntArray, baseline: IntArray, at: IntArray) -> FloatArray:
-    """Population stability index (...) between the parts that the edges `at` make, less what chance alone adds.
+def psi(candidate: FloatArray, candidate_n: FloatArray, baseline: FloatArray, baseline_n: FloatArray) -> FloatArray:
+    """Population stability index (...) between the parts that edges make, less what chance alone adds.
 
-    Counts are (..., labels, bins + 1). PSI = Σ (pa − pb)·ln(pa/pb) has expectation (B − 1)(1/na + 1/nb) when nothing
-    moved, with B parts; half a row is added to every part. NaN where an arm has no rows. A figure for reports: it never
-    gates. Rules of thumb call 0.1 a moderate and 0.25 a large shift.
+    `candidate` and `baseline` (points, ...) are rows below each edge, of n rows (...). PSI = Σ (pa − pb)·ln(pa/pb) has
+    expectation (B − 1)(1/na + 1/nb) when nothing moved, with B parts that have rows; half a row is added to each. NaN
+    where an arm has no rows. A figure for reports: it never gates. Rules of thumb call 0.1 a moderate and 0.25 a large
+    shift.
+
+    Source: Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020.
     """
-    edges = np.unique(at)
-    shares, sizes = [], []
-    for bins in (candidate, baseline):
-        n, below = _below_edges(bins, edges)
-        parts = np.diff(below, axis=-1, prepend=0, append=n[..., np.newaxis])
-        shares.append((parts + 0.5) / (n + 0.5 * parts.shape[-1])[..., np.newaxis])
-        sizes.append(n)
-    (pa, pb), (na, nb) = shares, sizes
-    some = (na > 0) & (nb > 0)
-    chance = len(edges) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
-    return np.where(some, ((pa - pb) * np.log(pa / pb)).sum(axis=-1) - chance, np.nan)
+    sizes = (candidate_n, baseline_n)
+    parts = [
+        np.diff(below, axis=0, prepend=0 * below[:1], append=n[np.newaxis])
+        for below, n in zip((candidate, baseline), sizes, strict=True)
+    ]
+    used = (parts[0] + parts[1]) > 0  # two edges may be the same
+    count = used.sum(axis=0)
+    shares = [(part + 0.5) / np.maximum(n + 0.5 * count, 1) for part, n in zip(parts, sizes, strict=True)]
+    distance = np.where(used, (shares[0] - shares[1]) * np.log(shares[0] / shares[1]), 0.0).sum(axis=0)
+    chance = (count - 1) * (1 / np.maximum(candidate_n, 1) + 1 / np.maximum(baseline_n, 1))
+    return np.where((candidate_n > 0) & (baseline_n > 0), distance - chance, np.nan)
 
 
 METRICS = (
@@ -72,7 +71,7 @@ METRICS = (
         "how far the candidate's share below differs from the baseline's. Bets on either side of each, averaged.",
         unit="difference of shares of rows",
         not_for="A model that is meant to score differently, such as a recalibrated one; and promotion, which it never "
-        "waits for. PSI is in reports only.",
+        "waits for. The PSI beside it, without its chance part, is for reports and decides nothing.",
         kinds=("Binary", "Number"),
     ),
 )

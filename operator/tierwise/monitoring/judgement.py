@@ -53,6 +53,7 @@ class Result:
     phi: float = 1.0
     sigma_pod: float = 0.0
     flagged: bool = False  # Holm on p = 1/sup E: a flag that stays
+    psi: float | None = None  # of a shift, without its chance part: for reports, it decides nothing
 
 
 @dataclass(frozen=True, slots=True)

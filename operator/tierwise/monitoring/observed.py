@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.metrics.metric import Metric, Proportion
+from tierwise.metrics.shift import psi
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, FloatArray
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.evidence_betting import Group
@@ -22,7 +23,8 @@ class Observed:
     """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
-    `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed.
+    `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
+    shifts only.
     """
 
     counts: FloatArray
@@ -36,13 +38,14 @@ class Observed:
     variance: FloatArray
     spread: FloatArray
     most: FloatArray
+    psi: FloatArray
 
 
 def observed(evidence: Evidence) -> Observed:
     """What was observed until the last folded block."""
     layout = evidence.layout
     lanes = layout.lanes
-    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(11)))
+    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
     out.most[:] = np.inf
     counts = evidence.bets.counts
     for group in lanes.proportions:
@@ -82,6 +85,7 @@ def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) 
     largest = np.abs(np.nan_to_num(moved)).argmax(axis=0)
     out.difference[here] = np.take_along_axis(moved, largest[np.newaxis], axis=0)[0]
     out.counts[0, here], out.counts[2, here] = na[0], nb[0]
+    out.psi[here] = psi(ka, na[0], kb, nb[0])
     _bounds(evidence, out, here, np.full(group.slots, 0.5))
     with np.errstate(divide="ignore"):
         variance = 0.25 * (1 / np.maximum(na[0], 1) + 1 / np.maximum(nb[0], 1))

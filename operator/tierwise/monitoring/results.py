@@ -40,6 +40,7 @@ class Numbers:
     log_improved: FloatArray
     smallest: FloatArray
     labels_needed: FloatArray
+    psi: FloatArray
     named: BoolArray
     flagged: BoolArray
 
@@ -69,6 +70,7 @@ def numbers_of(evidence: Evidence) -> Numbers:
             seen.variance * layout.phi, seen.tolerance, threshold - layout.log_weight, seen.most
         ),
         labels_needed=np.where(layout.promotes, needed, np.nan),
+        psi=seen.psi,
         named=named,
         flagged=evidence.flagged,
     )
@@ -79,8 +81,8 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
     layout = evidence.layout
     logs = [(a / _LOG10).tolist() for a in (x.log_regression, x.log_non_inferior, x.log_improved)]
     na, ka, nb, kb = ([None if math.isnan(v) else int(v) for v in row] for row in x.counts.tolist())
-    shown = (x.candidate, x.baseline, x.difference, x.low, x.high, x.smallest)
-    candidate, baseline, difference, low, high, smallest = ([_finite(v) for v in a.tolist()] for a in shown)
+    shown = (x.candidate, x.baseline, x.difference, x.low, x.high, x.smallest, x.psi)
+    candidate, baseline, difference, low, high, smallest, psi = ([_finite(v) for v in a.tolist()] for a in shown)
     needed, named, flagged = x.labels_needed.tolist(), x.named.tolist(), x.flagged.tolist()
     improved, passed = evidence.was_improved.tolist(), evidence.was_non_inferior.tolist()
     powered, phi, sigma = layout.powered.tolist(), layout.phi.tolist(), layout.sigma_pod.tolist()
@@ -131,6 +133,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
                     phi=phi[h],
                     sigma_pod=sigma[h],
                     flagged=flagged[h],
+                    psi=psi[h],
                 )
     return out
 

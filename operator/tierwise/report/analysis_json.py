@@ -102,6 +102,7 @@ def result_json(result: Result, tier: str | None) -> dict[str, Any]:
         "phi": number(result.phi),
         "sigma_pod": number(result.sigma_pod),
         "labels_needed": result.labels_needed,
+        **({} if result.psi is None else {"psi": number(result.psi)}),
     }
 
 

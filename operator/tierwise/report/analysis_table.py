@@ -78,7 +78,7 @@ def results_table(results: Sequence[Result]) -> Table:
             Text(slice_text(result.slice)),  # as text: a value such as [/b] is no markup
             result.metric,
             _arm(result.metric, result.baseline_value, result.baseline),
-            _arm(result.metric, result.candidate_value, result.candidate),
+            _arm(result.metric, result.candidate_value, result.candidate, result.psi),
             difference_text(result.metric, result.difference),
             interval_text(result.metric, result.interval),
             margin_text(result.margin, result.metric),
@@ -88,8 +88,9 @@ def results_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def _arm(metric: str, value: float | None, counts: ArmCounts) -> str:
-    return f"{value_text(metric, value)}  {counts_text(counts.n, counts.bad)}"
+def _arm(metric: str, value: float | None, counts: ArmCounts, psi: float | None = None) -> str:
+    shown = value_text(metric, value) if psi is None else f"PSI {psi:.3f}"
+    return f"{shown}  {counts_text(counts.n, counts.bad)}"
 
 
 def _window_line(analysis: Analysis) -> str:

@@ -54,9 +54,15 @@ def raw_psi(a, b, edges):
     return ((pa - pb) * np.log(pa / pb)).sum()
 
 
+def below(scores):
+    """Rows below each edge, and all."""
+    n, under = registry.get("score-shift").measure.count(tally_of(scores, np.zeros(len(scores), dtype=int)), AT)
+    return under.astype(float), np.array(float(n))
+
+
 def test_psi_is_that_of_the_raw_rows_less_chance():
     a, b = SCORES[:4000], SCORES[4000:] ** 1.2
-    found = psi(tally_of(a, LABELS[:4000]).bins, tally_of(b, LABELS[4000:]).bins, AT)
+    found = psi(*below(a), *below(b))
     edges = np.unique(LINEAR[AT])
     chance = len(edges) * (1 / 4000 + 1 / 16_000)
     assert found == pytest.approx(raw_psi(a, b, edges) - chance, rel=1e-9)
@@ -64,11 +70,18 @@ def test_psi_is_that_of_the_raw_rows_less_chance():
 
 def test_psi_of_two_samples_of_the_same_scores_is_zero_on_average():
     rng = np.random.default_rng(2)
-    pairs = [(tally_of(*scored(rng, 500)).bins, tally_of(*scored(rng, 900)).bins) for _ in range(1500)]
-    found = psi(np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs]), AT)
+    pairs = [(*below(scored(rng, 500)[0]), *below(scored(rng, 900)[0])) for _ in range(1500)]
+    a, na, b, nb = (np.stack([pair[i] for pair in pairs], axis=-1) for i in range(4))
+    found = psi(a, na, b, nb)
     # Half a row in every part takes a few percent of the chance part away: 10 parts of 50 rows.
     assert found.mean() == pytest.approx(0, abs=4 * found.std() / np.sqrt(1500) + 0.02 * 9 * (1 / 500 + 1 / 900))
 
 
+def test_edges_that_are_the_same_make_no_part():
+    a, b = np.array([10.0, 10.0, 40.0]), np.array([30.0, 30.0, 50.0])
+    n = np.array(100.0)
+    assert psi(a, n, b, n) == psi(a[1:], n, b[1:], n)
+
+
 def test_psi_without_rows_is_unknown():
-    assert np.isnan(psi(0 * TALLY.bins, TALLY.bins, AT))
+    assert np.isnan(psi(np.zeros(9), np.array(0.0), *below(SCORES)))
