@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
+from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ControlHistory, Frozen
+from tierwise.api.strategy import Analysis
 from tierwise.monitoring.cells import BASELINE, Block, Cells, Scope
 from tierwise.monitoring.controls import ControlEvidence, against_past, fold_control, past_block, used_block
 from tierwise.rollout.blocks import SharedBlock
@@ -23,6 +25,24 @@ SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
 _READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
 _FINE = 60
+
+
+def past_of_tier(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    analysis: Analysis,
+    began: datetime,
+    start: datetime,
+    max_seconds: float,
+) -> ControlHistory | None:
+    """What the control of a tier that starts at `start` is compared with; None without a past, and with ``Ignore``.
+
+    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual.
+    """
+    if analysis.external_cause == "Ignore":
+        return None
+    interval = duration_seconds(analysis.interval)
+    return choose_history(sources, scopes, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
 
 
 def choose_history(

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import numpy as np
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen, TierStatus
+from tierwise.api.modelrollout import Frozen
 from tierwise.api.names import Reason
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.answers import cells_of
@@ -29,16 +28,16 @@ from tierwise.rollout.observation import (
     DeploymentView,
     JudgementUnavailable,
     RecoveryLog,
-    RolloutView,
     VerificationLook,
 )
 from tierwise.runtime.arrival import too_little
 from tierwise.runtime.commits import read_commits
-from tierwise.runtime.controls import Past, choose_history
+from tierwise.runtime.controls import Past, past_of_tier
 from tierwise.runtime.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.history import read_history, smallest_that_fits
 from tierwise.runtime.holds import missing, require_unchanged
+from tierwise.runtime.looks import Look, LookRequest, TierJudge
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.prerelease import Examining
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
@@ -52,62 +51,6 @@ logger = logging.getLogger(__name__)
 
 _BLOCKS_PER_READ = 240
 _CHECKED_FOR = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class LookRequest:
-    """Which tier of which rollout is looked at, and through what."""
-
-    deployment: DeploymentView
-    rollout: RolloutView
-    tier: TierStatus
-    fleet: Fleet
-    stores: Stores
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A judgement or why there is none; `frozen` is a plan for a tier that has none recorded yet."""
-
-    judgement: Judgement | JudgementUnavailable | None = None
-    frozen: Frozen | None = None
-
-
-class TierJudge(Protocol):
-    """Judges tiers. The operator's is `Judging`; tests of decisions use others."""
-
-    def preflight(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> JudgementUnavailable | None:
-        """What a person has to change before anything could be judged; None when nothing is known to be wrong."""
-        ...
-
-    def pre_release(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> Judgement | JudgementUnavailable | None:
-        """The spec's version on the validation table; None without a gate. Never raises for what a table does."""
-        ...
-
-    def look(self, request: LookRequest) -> Look:
-        """One look. Never raises for what the log or a dataset does."""
-        ...
-
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
-        """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
-        ...
-
-    def commits(self, request: LookRequest) -> Mapping[str, int]:
-        """Rows by commit that the pods of a tier log since its delivery began. Never raises for what the log does."""
-        ...
-
-    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
-        """What the log says of delivered tiers; None where they are not watched. Never raises for what the log does."""
-        ...
-
-    def forget(self, namespace: str, name: str) -> None:
-        """The ModelDeployment is gone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,18 +175,8 @@ class Judging:
             return freeze(plan, request.now)
 
         frozen = smallest_that_fits(history.cells, metrics, planned)
-        if strategy.analysis.external_cause == "Ignore":
-            return frozen
-        interval = duration_seconds(strategy.analysis.interval)
-        # Before the rollout, not the tier: what changed while earlier tiers were judged must not pass for usual.
-        past = choose_history(
-            sources,
-            _scopes(request, sources),
-            end=request.rollout.status.started_at or end,
-            start=end,
-            max_seconds=max_seconds,
-            interval_seconds=interval,
-        )
+        began = request.rollout.status.started_at or end
+        past = past_of_tier(sources, _scopes(request, sources), strategy.analysis, began, end, max_seconds)
         return frozen.model_copy(update={"history": past})
 
     def _judge(
