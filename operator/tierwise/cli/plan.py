@@ -8,7 +8,7 @@ import click
 
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.output import console_for, print_facts
-from tierwise.cli.policy_options import DROP_HELP, Drops, TierFlags, plan_request, tier_options
+from tierwise.cli.policy_options import DROP_HELP, Drops, plan_request, tier_flags, tier_options
 from tierwise.monitoring.drop import Drop
 from tierwise.report.plan_json import plan_json
 from tierwise.report.plan_table import render_plan
@@ -61,7 +61,7 @@ def command(
     Exit status: 0 every drop is seen within maxDuration by every tier, 3 one is not, 1 an error, 2 wrong usage.
     """
     now = datetime.now(UTC)
-    flags = TierFlags(exposure, min_duration, max_duration)
+    flags = tier_flags(exposure, min_duration, max_duration)
     options, request, asked, _ = plan_request(dict(given), flags, now, drops)
     with open_log(options, request) as log:
         found = plan(asked, log, now)

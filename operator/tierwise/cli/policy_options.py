@@ -113,11 +113,34 @@ def tier_options(function: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class TierFlags:
-    """What overrides the deployment's tiers; None: as it is there."""
+    """What overrides the deployment's tiers; None: as it is there. Durations are seconds."""
 
     exposure: float | None
-    min_duration: float | int | None
-    max_duration: float | int | None
+    min_duration: float | None
+    max_duration: float | None
+
+
+def tier_flags(exposure: float | None, min_duration: float | None, max_duration: float | None) -> TierFlags:
+    """The flags of `tier_options`.
+
+    Raises:
+        click.UsageError: a duration has no unit, or the soak is longer than the tier.
+    """
+    for name, value in (("--min-duration", min_duration), ("--max-duration", max_duration)):
+        with_unit(name, value)
+    if min_duration is not None and max_duration is not None and min_duration > max_duration:
+        raise click.UsageError("--min-duration is longer than --max-duration; give a shorter soak")
+    return TierFlags(exposure, min_duration, max_duration)
+
+
+def with_unit(option: str, value: float | None) -> None:
+    """A Span is an int where it was given without a unit, which only `analyze --block` takes for a number of rows.
+
+    Raises:
+        click.UsageError: it is one.
+    """
+    if isinstance(value, int):
+        raise click.UsageError(f"{option} {value} has no unit; give a duration such as {value}s or 1m")
 
 
 def plan_request(

@@ -14,7 +14,15 @@ from tierwise.api.modeldeployment import MetricSpec
 from tierwise.cli.analysis_options import Span
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.output import console_for, print_facts
-from tierwise.cli.policy_options import DROP_HELP, Drops, TierFlags, plan_request, tier_options
+from tierwise.cli.policy_options import (
+    DROP_HELP,
+    Drops,
+    TierFlags,
+    plan_request,
+    tier_flags,
+    tier_options,
+    with_unit,
+)
 from tierwise.cli.progressbar import progress_bar
 from tierwise.cli.simulate_table import render_simulation
 from tierwise.cli.stream_options import Generated, Rates, Rows, Values, generated_policy, generated_stream, policy_of
@@ -138,9 +146,9 @@ def command(  # one argument per option
     Exit status: 0 simulated, 3 Tierwise saw the drop in fewer than 80 % of the runs, 4 it stopped equal versions surely
     more often than α, 1 an error, 2 wrong usage.
     """
-    flags = TierFlags(exposure, min_duration, max_duration)
-    if isinstance(block, int) or (isinstance(onset, int) and onset) or isinstance(judge_every, int):
-        raise click.UsageError("a duration has no unit; give one such as 1m")
+    flags = tier_flags(exposure, min_duration, max_duration)
+    for name, value in (("--block", block), ("--onset", onset), ("--judge-every", judge_every)):
+        with_unit(name, value)
     if drop is not None:
         if not is_flipped(drop.metric):
             raise click.UsageError(f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over")
@@ -149,6 +157,8 @@ def command(  # one argument per option
     notes: tuple[str, ...] = ()
     try:
         if generate is not None:
+            if candidate is not None:
+                raise click.UsageError("--candidate replays a log; leave it away with --generate")
             source = "generated"
             policy, stream = _generated(
                 given,
@@ -194,8 +204,8 @@ def _exit_status(report: Report) -> int:
 def _generated(
     given: Mapping[str, Any], flags: TierFlags, what: Generated, block: float | None, seed: int, drop: Drop | None
 ) -> tuple[Policy, Stream]:
-    if given["data"] or given["dataset_files"]:
-        raise click.UsageError("--generate makes the rows; leave --data and --dataset away")
+    if given["data"] or given["dataset_files"] or given["baseline"]:
+        raise click.UsageError("--generate makes the rows; leave --data, --dataset and --baseline away")
     policy = generated_policy(
         given["deployment_file"],
         given["metrics"],

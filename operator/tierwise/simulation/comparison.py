@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from multiprocessing import get_context
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.metrics import registry
+from tierwise.metrics.metric import Proportion
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.plan import DatasetPlan, TierPlan, absolute_gap
 from tierwise.simulation.peers import Peer, Rule, peers
@@ -122,6 +123,7 @@ _SHARED: list[tuple[Simulation, tuple[TierPlan, ...]]] = []  # of a worker proce
 
 
 def _begin(simulation: Simulation, plans: tuple[TierPlan, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends workers at once and without a traceback each
     _SHARED.append((simulation, plans))
 
 
@@ -199,7 +201,7 @@ class _Blocks:
 
 
 def hypothesis_blocks(plan: TierPlan, cells: Mapping[str, Cells]) -> FloatArray:
-    """Counts (looks, 4, H) of the plan's known slices x metrics, as `peers` reads them."""
+    """Counts (looks, 4, H) of the plan's known slices x metrics that are proportions, as `peers` reads them."""
     parts = []
     for dataset in plan.datasets:
         found = cells[dataset.dataset.name]
@@ -208,33 +210,29 @@ def hypothesis_blocks(plan: TierPlan, cells: Mapping[str, Cells]) -> FloatArray:
         for slot, key in enumerate(dataset.slices):
             if key in position:
                 counts[:, slot] = found.counts[:, position[key]]
-        for metric in dataset.metrics:
-            n, bad = registry.get(metric.name).n_bad(counts)
+        for row in _proportions(dataset):
+            n, bad = dataset.metric(row).n_bad(counts)
             of_arms = (n[..., CANDIDATE], bad[..., CANDIDATE], n[..., BASELINE], bad[..., BASELINE])
             parts.append(np.stack(of_arms, axis=1).astype(np.float64))
     return np.concatenate(parts, axis=2)
 
 
+def _proportions(dataset: DatasetPlan) -> list[int]:
+    """Rows of the metrics that peers can judge."""
+    return [row for row in range(len(dataset.metrics)) if isinstance(dataset.metric(row).measure, Proportion)]
+
+
 def _peers(simulation: Simulation, plans: Sequence[TierPlan], tier: int) -> Sequence[Peer]:
-    plan = plans[tier]
-    usual = np.concatenate([d.prior_rates.ravel() for d in plan.datasets])
+    judged = [(dataset, row) for dataset in plans[tier].datasets for row in _proportions(dataset)]
+    if not judged:
+        return ()
     return peers(
-        usual,
-        _gaps(plan.datasets, "margin"),
-        _gaps(plan.datasets, "tolerance"),
+        np.concatenate([dataset.prior_rates[row] for dataset, row in judged]),
+        np.concatenate([absolute_gap(d.metrics[row].margin, d.prior_rates[row]) for d, row in judged]),
+        np.concatenate([absolute_gap(d.metrics[row].tolerance, d.prior_rates[row]) for d, row in judged]),
         alpha=simulation.policy.alpha,
         looks=simulation.stream.looks(tier),
         judge_every=simulation.judge_every,
-    )
-
-
-def _gaps(datasets: Sequence[DatasetPlan], which: str) -> FloatArray:
-    return np.concatenate(
-        [
-            absolute_gap(metric.margin if which == "margin" else metric.tolerance, dataset.prior_rates[row])
-            for dataset in datasets
-            for row, metric in enumerate(dataset.metrics)
-        ]
     )
 
 

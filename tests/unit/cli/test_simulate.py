@@ -59,6 +59,9 @@ def test_a_drop_that_the_policy_cannot_see_is_exit_3():
         ([*SMALL, "--drop", "nonsense"], "is not 'DIM=VALUE METRIC FROM->TO'"),
         ([*SMALL, "--metric", "auc"], "needs more of a row than label and answer"),
         (["--generate", "carrier"], "is not DIM=COUNT"),
+        ([*SMALL, "--onset", "30"], "--onset 30 has no unit"),
+        ([*SMALL, "--candidate", "v2"], "--candidate replays a log"),
+        (["--generate", "carrier=3", "--metric", "accuracy", "--max-duration", "5m", "--min-duration", "6m"], "soak"),
         (["--generate", "carrier=3", "--metric", "accuracy", "--slice", "origin"], "'origin' does not exist"),
         (["--metric", "accuracy"], "give --store"),
     ],
@@ -67,3 +70,9 @@ def test_what_is_wrong_is_told_before_anything_is_simulated(arguments, message):
     result = run(*arguments, "--runs", "1")
     assert result.exit_code in (1, 2)
     assert message in " ".join((result.stderr).replace("│", " ").split())
+
+
+def test_estimated_metrics_are_judged_and_left_out_of_the_peers_rules():
+    found = json.loads(run(*SMALL, "--metric", "mcc:0.05", "--runs", "1", "-o", "json").stdout)
+    assert found["policy"]["tiers"][0]["hypotheses"] == 2 * (1 + 3 + 1)
+    assert "p < 0.05/4" in next(rule["description"] for rule in found["rules"] if rule["name"] == "z-test-bonferroni")
