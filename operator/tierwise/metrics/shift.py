@@ -15,14 +15,14 @@ def deciles(history: IntArray, points: int = POINTS) -> IntArray:
     """Indices (points,) of the edges that split `history` into `points` + 1 parts as equal as its bins allow.
 
     `history` (labels, bins + 1) are counts of scores before the rollout, the last bin invalid. An edge has at least a
-    row on either side where there are that many bins with rows; with coarse bins neighbours may be the same edge. All
-    edges are 0 without rows: nothing lies below, and nothing is ever bet.
+    row on either side; with coarse bins neighbours may be the same edge. Without rows, or with all of them in one bin,
+    the edges are evenly spaced.
     """
     below = np.concatenate([[0], np.cumsum(history[..., :-1].reshape(-1, history.shape[-1] - 1).sum(axis=0))])
     total = below[-1]
     inner = np.flatnonzero((below > 0) & (below < total))
     if not len(inner):
-        return np.zeros(points, dtype=np.int64)
+        return np.asarray(np.arange(1, points + 1) * (len(below) - 1) // (points + 1), dtype=np.int64)
     wanted = total * np.arange(1, points + 1) / (points + 1)
     nearest = np.abs(below[inner][np.newaxis] - wanted[:, np.newaxis]).argmin(axis=1)
     return np.asarray(inner[nearest], dtype=np.int64)
@@ -42,8 +42,8 @@ def psi(candidate: FloatArray, candidate_n: FloatArray, baseline: FloatArray, ba
 
     `candidate` and `baseline` (points, ...) are rows below each edge, of n rows (...). PSI = Σ (pa − pb)·ln(pa/pb) has
     expectation (B − 1)(1/na + 1/nb) when nothing moved, with B parts that have rows; half a row is added to each. NaN
-    where an arm has no rows. A figure for reports: it never gates. Rules of thumb call 0.1 a moderate and 0.25 a large
-    shift.
+    where an arm has no rows, or all are in one part. A figure for reports: it never gates. Rules of thumb call 0.1 a
+    moderate and 0.25 a large shift.
 
     Source: Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020.
     """
@@ -57,7 +57,7 @@ def psi(candidate: FloatArray, candidate_n: FloatArray, baseline: FloatArray, ba
     shares = [(part + 0.5) / np.maximum(n + 0.5 * count, 1) for part, n in zip(parts, sizes, strict=True)]
     distance = np.where(used, (shares[0] - shares[1]) * np.log(shares[0] / shares[1]), 0.0).sum(axis=0)
     chance = (count - 1) * (1 / np.maximum(candidate_n, 1) + 1 / np.maximum(baseline_n, 1))
-    return np.where((candidate_n > 0) & (baseline_n > 0), distance - chance, np.nan)
+    return np.where((candidate_n > 0) & (baseline_n > 0) & (count > 1), distance - chance, np.nan)
 
 
 METRICS = (

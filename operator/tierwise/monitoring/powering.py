@@ -46,9 +46,8 @@ def of_metric(
     size = len(past.slices)
     if isinstance(metric.measure, Shift):
         bins = past.before.bins
-        at = (
-            np.zeros(metric.measure.points, dtype=np.int64) if bins is None else deciles(bins[0], metric.measure.points)
-        )
+        none = np.zeros((1, dataset.spec.scale.bins + 1), dtype=np.int64)
+        at = deciles(none if bins is None else bins[0], metric.measure.points)
         return Known(np.zeros(size), np.zeros(size, dtype=np.bool_), tuple(at.tolist()))
     prior, usual, n = np.zeros(size), np.zeros(size), np.zeros(size)
     if isinstance(metric.measure, Proportion):

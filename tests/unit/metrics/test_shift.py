@@ -35,11 +35,12 @@ def test_leading_axes_are_kept_and_invalid_scores_left_out():
     assert below.shape == (2, 9)
 
 
-def test_a_past_without_rows_or_in_one_bin_has_no_edge_to_bet_at():
-    assert deciles(np.zeros((3, 101), dtype=np.int64)).tolist() == [0] * 9
+def test_without_a_past_or_with_all_of_it_in_one_bin_the_edges_are_evenly_spaced():
+    even = [10, 20, 30, 40, 50, 60, 70, 80, 90]
+    assert deciles(np.zeros((3, 101), dtype=np.int64)).tolist() == even
     one = np.zeros((3, 101), dtype=np.int64)
     one[0, 50] = 1000
-    assert deciles(one).tolist() == [0] * 9
+    assert deciles(one).tolist() == even
 
 
 def test_edges_have_rows_on_either_side():
@@ -83,5 +84,6 @@ def test_edges_that_are_the_same_make_no_part():
     assert psi(a, n, b, n) == psi(a[1:], n, b[1:], n)
 
 
-def test_psi_without_rows_is_unknown():
+def test_psi_without_rows_or_in_one_part_is_unknown():
+    assert np.isnan(psi(np.zeros(9), np.array(50.0), np.zeros(9), np.array(50.0)))
     assert np.isnan(psi(np.zeros(9), np.array(0.0), *below(SCORES)))
