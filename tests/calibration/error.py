@@ -184,7 +184,7 @@ SCENARIOS = [
     (as_shipped, 300, 0),
     (drifting, 300, 0),
     (shared_noise, 300, 0),
-    (at_tolerance, 300, 100),
+    (at_tolerance, 300, 150),
     (between_tolerance_and_margin, 150, 0),
     (composite, 300, 0),
     (rare_errors, 300, 100),
