@@ -15,14 +15,6 @@ def a_simulation(policy, stream, runs=4, **extra):
     return Simulation(policy, stream, runs, seed=3, has_drop=True, **extra)
 
 
-def test_the_result_does_not_depend_on_the_number_of_processes():
-    policy = a_policy(hours=0.25)
-    simulation = a_simulation(policy, a_stream(policy, drop=DROP), runs=12)
-    alone, together = simulate(simulation), simulate(simulation, processes=2)
-    assert alone.same == together.same
-    assert alone.worse == together.worse
-
-
 def test_equal_versions_are_promoted_through_all_tiers_and_a_drop_is_stopped_in_the_first():
     policy = a_policy(tiers=3)
     found = simulate(a_simulation(policy, a_stream(policy, rows=20_000, drop=DROP), to_the_end=False))
