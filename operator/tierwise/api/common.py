@@ -117,7 +117,11 @@ class Margin(ApiModel):
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     absolute: float | None = Field(
-        None, ge=0, le=1, description="Difference of the two rates; 0.01 is one percentage point."
+        None,
+        ge=0,
+        le=1_000_000,
+        description="Difference of the two rates, where 0.01 is one percentage point and 1 the most; or of the two "
+        "values, in the metric's own unit.",
     )
     relative: float | None = Field(
         None, ge=0, le=10, description="Share of the baseline's rate; 0.25 is a quarter more errors."

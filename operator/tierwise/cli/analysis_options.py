@@ -15,6 +15,7 @@ from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeplo
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Value
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
+from tierwise.metrics.metric import Proportion
 from tierwise.monitoring.plan import alpha_of_tier
 from tierwise.runtime.analysis import AnalysisRequest, TierRequest
 
@@ -116,7 +117,11 @@ class Margins(click.ParamType[MetricSpec]):
             margin = Margin(relative=amount / 100) if text.endswith("%") else Margin(absolute=amount)
         except ValueError:
             self.fail(
-                f"margin {text!r} of {name} is neither absolute (0.01, between 0 and 1) nor relative (25%)", param, ctx
+                f"margin {text!r} of {name} is neither absolute (0.01, not negative) nor relative (25%)", param, ctx
+            )
+        if isinstance(metric.measure, Proportion) and (margin.absolute or 0.0) > 1:
+            self.fail(
+                f"margin {text!r} of {name} is more than 1, and it is a share of rows; give 0.01 or 25%", param, ctx
             )
         return MetricSpec(name=name, margin=margin)
 

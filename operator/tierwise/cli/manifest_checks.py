@@ -19,7 +19,7 @@ from tierwise.api.supported import unsupported
 from tierwise.cli.yamllines import Document, KeyPath, ManifestError, Problem, load_documents
 from tierwise.metrics import registry
 from tierwise.monitoring.plan_error import PlanError
-from tierwise.monitoring.reads import require_supported
+from tierwise.monitoring.reads import require_margin, require_supported
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
 
@@ -177,10 +177,12 @@ def _check_analysis(
 def _check_metrics(document: Document, path: KeyPath, analysis: DatasetAnalysis) -> Iterator[Problem]:
     for index, metric in enumerate(analysis.metrics):
         try:
-            registry.get(metric.name)
+            require_margin(analysis.name, registry.get(metric.name), metric.margin)
         except registry.UnknownMetricError as error:
             yield document.problem((*path, "metrics", index, "name"), str(error))
             continue
+        except PlanError as error:
+            yield document.problem((*path, "metrics", index, "margin"), str(error))
         if not (metric.margin.absolute or metric.margin.relative):
             fact = "a margin of 0 can never be shown to be kept, so no tier would be promoted; give one above 0"
             yield document.problem((*path, "metrics", index, "margin"), fact)

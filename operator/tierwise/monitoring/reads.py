@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.metrics import registry
-from tierwise.metrics.metric import Metric
+from tierwise.metrics.metric import Metric, Proportion
 from tierwise.metrics.support import missing
 from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
@@ -24,8 +25,9 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
     metrics = [known_metric(analysis.name, item.name) for item in analysis.metrics]
     is_weighted = spec.columns.weight is not None
     sums: dict[str, Sum] = {}
-    for metric in metrics:
+    for metric, wanted in zip(metrics, analysis.metrics, strict=True):
         require_supported(analysis.name, metric, spec)
+        require_margin(analysis.name, metric, wanted.margin)
         for item in sums_of(metric, weighted=is_weighted):
             other = sums.setdefault(item.name, item)
             if other.expression != item.expression:
@@ -63,3 +65,17 @@ def require_supported(dataset: str, metric: Metric, spec: MonitoringDatasetSpec)
     if (problem := missing(metric, spec)) is not None:
         fact, remedy = problem
         raise PlanError(f"dataset {dataset!r}: metric {metric.name!r} {fact}", remedy, reason=Reason.NOT_SUPPORTED)
+
+
+def require_margin(dataset: str, metric: Metric, margin: Margin) -> None:
+    """A difference of two shares is at most 1.
+
+    Raises:
+        PlanError: the absolute margin of a proportion is larger.
+    """
+    if isinstance(metric.measure, Proportion) and (margin.absolute or 0.0) > 1:
+        raise PlanError(
+            f"dataset {dataset!r}: the margin of {metric.name!r} is {margin.absolute:g}, and it is a share of rows",
+            "give at most 1; 0.01 is one percentage point",
+            reason=Reason.NOT_SUPPORTED,
+        )

@@ -22,7 +22,7 @@ FILE = ["--data", "log.parquet"]
     [
         ([*FILE, *VERSIONS, "--metric", "acuracy:0.01"], "metric 'acuracy' is unknown; use one of accuracy, "),
         ([*FILE, *VERSIONS, "--metric", "accuracy:lots"], "margin 'lots' of accuracy is neither absolute"),
-        ([*FILE, *VERSIONS, "--metric", "accuracy:1.5"], "margin '1.5' of accuracy is neither absolute"),
+        ([*FILE, *VERSIONS, "--metric", "accuracy:1.5"], "margin '1.5' of accuracy is more than 1"),
         ([*FILE, *VERSIONS], "which metric? give --metric NAME:MARGIN"),
         ([*FILE, *METRIC, "--baseline", "v1", "--candidate", "v1"], "--baseline and --candidate are both 'v1'"),
         ([*FILE, *VERSIONS, *METRIC, "--since", "yesterday"], "'yesterday' is neither a time such as"),
