@@ -11,9 +11,12 @@ import pytest
 
 from tests.support.messy_log import BLOCKINGS, MATURITY, MINUTE, a_dataset, assert_same, insert, minutes
 from tests.support.predictions import T0, Row, brute_cells, in_scope
+from tierwise.api.monitoringdataset import Scale
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.metrics.tally import Sum
+from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
 from tierwise.monitoring.hashed import combinations_of
+from tierwise.monitoring.memory import is_sparse
 
 
 def test_one_arm_alone_is_counted_and_the_other_is_zero(store):
@@ -121,3 +124,33 @@ def test_an_empty_window_of_many_combinations_has_the_whole(store, log):
 
 def names_of(key: str) -> tuple[str, ...]:
     return tuple(sorted(parse_slice_key(key)))
+
+
+WIDE = Reads(
+    bins=True, sums=(Sum("p", "{valid} * {score}"), Sum("right", "{label} < 2 AND {answer} = {label}")), weights=True
+)
+
+
+APART = (("carrier", "hour"), ("carrier", "origin"), ("hour", "origin"))  # no dimension stands alone
+MIXED = (("carrier",), ("hour",), ("hour", "origin"))
+
+
+@pytest.mark.parametrize(("groupings", "blocking"), [(MANY, "one"), (MIXED, "gaps"), (APART, "one")])
+def test_few_rows_in_many_slices_are_read_cell_by_cell_to_the_same_counts(store, log, groupings, blocking):
+    _, scope = log
+    scale = Scale(bins=1000)
+    few, many = (replace(a_dataset(*groupings, max_values=n, scale=scale), reads=WIDE) for n in (24, 10_000))
+    assert (is_sparse(few), is_sparse(many)) == (False, True)
+    dense, sparse = (store.read_cells(dataset, scope, BLOCKINGS[blocking]) for dataset in (few, many))
+    assert sparse.slices == dense.slices
+    for name in ("counts", "bins", "edges"):
+        np.testing.assert_array_equal(getattr(sparse, name), getattr(dense, name), err_msg=name)
+    np.testing.assert_allclose(sparse.weights, dense.weights, rtol=1e-12)
+    for name in dense.sums:
+        np.testing.assert_allclose(sparse.sums[name], dense.sums[name], rtol=1e-12)
+    block = BLOCKINGS["one"][0]
+    all_cells, occurring = (store.read_distributions(dataset, scope, block) for dataset in (few, many))
+    assert occurring.slices == all_cells.slices
+    np.testing.assert_array_equal(occurring.counts, all_cells.counts)
+    np.testing.assert_allclose(occurring.weights, all_cells.weights, rtol=1e-12)
+    np.testing.assert_allclose(occurring.sums["p"], all_cells.sums["p"], rtol=1e-12)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.metrics.tally import Sum
 
+LABELS, ANSWERS, ARMS = 3, 3, 2
+CELLS = ARMS * LABELS * ANSWERS  # counts of one block and slice
 BASELINE, CANDIDATE = 0, 1  # index of an arm
 NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
 # index of an answer: 0 negative, 1 positive, 2 invalid (score NaN or out of the domain)

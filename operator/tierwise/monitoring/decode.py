@@ -14,6 +14,7 @@ from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, PodCounts
 from tierwise.monitoring.hashed import named
 from tierwise.monitoring.query import ANSWERS, ARMS, CELLS, LABELS, OTHER, Kept, Query
+from tierwise.monitoring.sparse import distinct, numbers
 
 
 def texts(column: pa.ChunkedArray) -> list[str]:
@@ -77,10 +78,13 @@ class _Rows:
     slices: tuple[str, ...]
     place: npt.NDArray[np.int64]
     whole: npt.NDArray[np.bool_]
+    sparse_per_arm: int = 0
 
     def sum_by_slice(self, table: pa.Table, column: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
         """A column of arrays as an array of shape (slices, *shape)."""
         cells = int(np.prod(shape))
+        if self.sparse_per_arm:
+            return self._sparse_sum(table, column, cells, dtype).reshape(len(self.slices), *shape)
         flat = table.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
         out: npt.NDArray[Any] = np.zeros((len(self.slices), cells), dtype=dtype)
         used = np.flatnonzero(self.place >= 0)
@@ -93,18 +97,43 @@ class _Rows:
             out[0] = flat[self.whole].sum(axis=0, dtype=dtype)
         return out.reshape(len(self.slices), *shape)
 
+    def _sparse_sum(self, table: pa.Table, column: str, cells: int, dtype: type) -> npt.NDArray[Any]:
+        index, values = numbers(table, column, self.sparse_per_arm)
+        inside = (index >= 0) & (index < cells)  # a row between blocks has a negative cell
+        out: npt.NDArray[Any] = np.zeros((len(self.slices), cells), dtype=dtype)
+        used = inside & (self.place >= 0)
+        np.add.at(out, (self.place[used], index[used]), values[used].astype(dtype))
+        if self.whole.any():
+            used = inside & self.whole
+            out[0] = 0
+            np.add.at(out[0], index[used], values[used].astype(dtype))
+        return out
+
 
 def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
     """The slices of an answer; one whose rows are all outside the blocks is none."""
-    keys = _keys(table, query)
+    if query.sparse:
+        # A slice has many rows: its key is made once.
+        more = ["tierwise_p"] if query.hashed else []
+        one, inverse = distinct(table, ["g", *(f"tierwise_d{i}" for i in range(len(query.dimensions))), *more])
+        one_each = _keys(one, query)
+        known = np.zeros(len(one_each), dtype=np.bool_)
+        index, _ = numbers(table, "h", query.per_arm)
+        known[inverse[(index >= 0) & (index < cells)]] = True
+        rows = _placed(one_each, known, query)
+        return _Rows(rows.slices, rows.place[inverse], rows.whole[inverse], query.per_arm)
     flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
-    present = flat.any(axis=1)
+    return _placed(_keys(table, query), flat.any(axis=1), query)
+
+
+def _placed(keys: Sequence[str], present: npt.NDArray[np.bool_], query: Query) -> _Rows:
+    """The slices of rows with these keys, of those that are present."""
     alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
     if query.hashed:  # all dimensions stand alone, those too that nobody asked for alone
         alone = query.dimensions[0]
         wanted = {grouping[0] for grouping in query.groupings if len(grouping) == 1}
         unasked = tuple(f"{name}=" for name in query.dimensions if name not in wanted)
-        present &= np.array(["," in key or not key.startswith(unasked) for key in keys], dtype=np.bool_)
+        present = present & np.array(["," in key or not key.startswith(unasked) for key in keys], dtype=np.bool_)
     slices = (WHOLE, *sorted({key for key, any_row in zip(keys, present, strict=True) if any_row} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
     place = np.array([index.get(key, -1) for key in keys], dtype=np.int64)

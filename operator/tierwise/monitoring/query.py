@@ -15,18 +15,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tierwise.monitoring.binning import Binning, bin_sql, binning_of, number_sql
+from tierwise.monitoring.cells import ANSWERS as ANSWERS
+from tierwise.monitoring.cells import ARMS as ARMS
+from tierwise.monitoring.cells import CELLS as CELLS
+from tierwise.monitoring.cells import LABELS as LABELS
 from tierwise.monitoring.cells import Block, Dataset, FloatArray, Scope
 from tierwise.monitoring.hashed import combinations_of, hash_sql
 from tierwise.monitoring.log import Log as Log
 from tierwise.monitoring.log import Source as Source
 from tierwise.monitoring.log import source_sql as source_sql
+from tierwise.monitoring.memory import is_sparse
 from tierwise.monitoring.refusal import not_supported
 from tierwise.monitoring.roles import answer, answer_class, class_parameters, label, sum_sql, weight
+from tierwise.monitoring.sparse import aggregates_of, keys_of
 from tierwise.monitoring.window import block_number, window_conditions
 
 OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
-LABELS, ANSWERS, ARMS = 3, 3, 2
-CELLS = ARMS * LABELS * ANSWERS  # cells of one block
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Query:
     """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers and of what is counted.
 
     `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
-    `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too.
+    `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too. `sparse`: a row per
+    slice and cell that occurs, in place of one per slice with all its cells; `per_arm` cells are an arm's.
     """
 
     sql: str
@@ -46,6 +51,8 @@ class Query:
     sums: tuple[str, ...] = ()
     weights: bool = False
     hashed: tuple[tuple[str, ...], ...] = ()
+    sparse: bool = False
+    per_arm: int = LABELS * ANSWERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,8 @@ def cells_query(
     block = block_number(log, blocks)
     inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
     columns = [f"{_cell(arms, inner, LABELS * ANSWERS, block)} AS tierwise_cell"]
-    aggregates = [_counts("tierwise_cell", CELLS * len(blocks), "h")]
     query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    aggregates = [_counts("tierwise_cell", CELLS * len(blocks), "h")]
     if log.dataset.reads.bins:
         query, per_arm, found = _bins(log, query)
         columns.append(f"{_cell(arms, found, per_arm, block)} AS tierwise_bin")
@@ -113,6 +120,7 @@ def cells_query(
     query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
+    query = replace(query, sparse=is_sparse(log.dataset))
     return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
 
 
@@ -131,6 +139,8 @@ def distributions_query(
         inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
         columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
         query = _weights(log, query, columns, aggregates, CELLS, by="tierwise_answer")
+    distributed = replace(log.dataset, reads=replace(log.dataset.reads, bins=True))
+    query = replace(query, sparse=is_sparse(distributed), per_arm=per_arm)
     return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
 
 
@@ -238,30 +248,29 @@ def _grouped(
     rows = log.rows([*conditions, *log.scope_conditions(scope), arms.condition])
     inner = f"SELECT {', '.join([*values, *columns])} FROM {rows}"
     keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    wanted = ", ".join(aggregates)
+    cells = keys_of(columns) if query.sparse else ()
+    wanted = ", ".join([*cells, *(aggregates_of(len(query.sums), weights=query.weights) if cells else aggregates)])
     if not groupings:
-        return replace(query, sql=f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner})", parameters=parameters)
+        sql = f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner}){' GROUP BY ' + ', '.join(cells) if cells else ''}"
+        return replace(query, sql=sql, parameters=parameters)
     if hashed := () if as_texts else combinations_of(log.dataset):
-        return _hashed(replace(query, parameters=parameters), dimensions, groupings, hashed, inner, wanted)
-    sets = ", ".join("(" + ", ".join(keys[dimensions.index(name)] for name in grouping) + ")" for grouping in groupings)
+        query = replace(query, parameters=parameters, dimensions=dimensions, groupings=groupings, hashed=hashed)
+        return _hashed(query, inner, wanted, cells)
+    wholes: tuple[tuple[str, ...], ...] = () if any(len(grouping) == 1 for grouping in groupings) else ((),)
+    chosen = [[keys[dimensions.index(name)] for name in grouping] for grouping in (*groupings, *wholes)]
+    sets = ", ".join("(" + ", ".join([*own, *cells]) + ")" for own in chosen)
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {wanted} "
-        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets}{'' if any(len(g) == 1 for g in groupings) else ', ()'})"
+        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets})"
     )
     return replace(query, sql=sql, parameters=parameters, dimensions=dimensions, groupings=groupings)
 
 
-def _hashed(
-    query: Query,
-    dimensions: tuple[str, ...],
-    groupings: tuple[tuple[str, ...], ...],
-    hashed: tuple[tuple[str, ...], ...],
-    inner: str,
-    wanted: str,
-) -> Query:
+def _hashed(query: Query, inner: str, wanted: str, cells: Sequence[str]) -> Query:
     """Every dimension alone by its values, combinations by a hash in the column `tierwise_p`."""
-    singles = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    places = [[dimensions.index(name) for name in grouping] for grouping in hashed]
+    hashed = query.hashed
+    singles = [f"tierwise_d{i}" for i in range(len(query.dimensions))]
+    places = [[query.dimensions.index(name) for name in grouping] for grouping in hashed]
     hashes = ", ".join(f"cityHash64({key}) AS tierwise_h{i}" for i, key in enumerate(singles))
     combined = ", ".join(f"{hash_sql(place)} AS tierwise_p{j}" for j, place in enumerate(places))
     keys = [*singles, *(f"tierwise_p{j}" for j in range(len(hashed)))]
@@ -271,6 +280,6 @@ def _hashed(
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(singles)}, {of_values}, {one} AS tierwise_p, "
         f"{wanted} FROM (SELECT *, {combined} FROM (SELECT *, {hashes} FROM ({inner}))) "
-        f"GROUP BY GROUPING SETS ({', '.join(f'({key})' for key in keys)})"
+        f"GROUP BY GROUPING SETS ({', '.join('(' + ', '.join([key, *cells]) + ')' for key in keys)})"
     )
-    return replace(query, sql=sql, dimensions=dimensions, groupings=groupings, hashed=hashed)
+    return replace(query, sql=sql)
