@@ -5,15 +5,13 @@ The store and the time are arguments, so that `analyze`, simulations and tests r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import numpy as np
 
-from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
@@ -25,41 +23,19 @@ from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
 from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.spread import Spread
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.runtime.analysis_window import AnalysisRequest as AnalysisRequest
+from tierwise.runtime.analysis_window import TierRequest as TierRequest
+from tierwise.runtime.analysis_window import clipped, scope_of_request, window_of
 from tierwise.runtime.arrival import arrival_notes, too_little_recorded
 from tierwise.runtime.errors import SpecError
-from tierwise.runtime.recorded import RecordedLog, Seen
+from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.runs import blocks_at_once, in_runs
+from tierwise.runtime.spread import half_hours_before, spread_in
 
-MAX_BLOCKS = 50_000
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
-
-
-@dataclass(frozen=True, slots=True)
-class TierRequest:
-    """One judgement: its share of α, and which tiers of the log it reads (none: all rows)."""
-
-    name: str | None
-    alpha: float
-    max_duration_seconds: float
-    log_tiers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisRequest:
-    """What to compare. `datasets` are by name; times are UTC-aware; blocks are `block_seconds` of prediction time."""
-
-    model: str | None
-    baseline: str
-    candidate: str
-    analysis: tuple[DatasetAnalysis, ...]
-    datasets: Mapping[str, MonitoringDatasetSpec]
-    tiers: tuple[TierRequest, ...]
-    since: datetime | None
-    until: datetime | None
-    block_seconds: float
-    in_file_order: bool = False  # times are row numbers: nothing of them is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +88,24 @@ def analyze(
     datasets = [_dataset(item, request.datasets) for item in request.analysis]
     for dataset in datasets:
         log.check(dataset)
-    window = _window(request, datasets, log, now)
+    window, exposed = window_of(request, datasets, log, now)
+    spread = {} if request.in_file_order else _spread(request, datasets, log, exposed)
     blocks = blocks_between(window.start, window.end, request.block_seconds)
     total = len(blocks) * len(request.tiers)
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
         try:
-            tiers.append(_tier(request, tier, datasets, log, blocks, partial(_progress, on_progress, done, total)))
+            tiers.append(
+                _tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total))
+            )
         except MetricFailedError as error:
             raise SpecError(str(error), reason=Reason.METRIC_FAILED) from error
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
             break  # as in a rollout: the tiers after it stay untouched
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
     folded = Block(window.start, min([window.end, *stops]))
-    scope = _scope(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
     invalid = [log.count_invalid(dataset, scope, folded, now) for dataset in datasets]
     return Analysis(
         request=request,
@@ -143,16 +122,8 @@ def analyze(
             value=sum(found.value for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
-        notes=(*_clipped(request, window, now), *arrival_notes(log, datasets, scope, folded)),
+        notes=(*clipped(request, window, now), *arrival_notes(log, datasets, scope, folded)),
     )
-
-
-def _clipped(request: AnalysisRequest, window: Block, now: datetime) -> tuple[str, ...]:
-    """A note where --until is far beyond the last row: nobody should think that later rows were judged."""
-    if request.until is None or min(request.until, now) - window.end <= timedelta(seconds=2 * request.block_seconds):
-        return ()
-    last = f"{window.end:%Y-%m-%dT%H:%M:%SZ}"
-    return (f"the window ends at {last} with the last mature row, not at --until {request.until:%Y-%m-%dT%H:%M:%SZ}",)
 
 
 def _progress(report: Callable[[int, int], None], before: int, total: int, done: int) -> None:
@@ -176,63 +147,16 @@ def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpe
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
 
 
-def _scope(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
-    return Scope(request.model, request.baseline, request.candidate, log_tiers)
-
-
-def _window(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, now: datetime) -> Block:
-    """From the first row of either version to the last mature one, within --since and --until."""
-    firsts, lasts = [], []
-    scope = _scope(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
-    maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets)
-    mature = now if request.in_file_order else now - timedelta(seconds=maturity)
-    until = min(request.until or mature, mature)
-    for dataset in datasets:
-        seen = log.survey(dataset, scope, (request.since, until))
-        for role, version in (("candidate", request.candidate), ("baseline", request.baseline)):
-            if version not in seen:
-                raise _missing_version(request, dataset, role, version, seen)
-            firsts.append(seen[version].first)
-            lasts.append(seen[version].last)
-    start = request.since or min(firsts)
-    # The window is half-open: it ends just after the last row.
-    after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
-    end = min(until, after_last)
-    count = math.ceil((end - start).total_seconds() / request.block_seconds)
-    if count > MAX_BLOCKS:
-        longer = math.ceil((end - start).total_seconds() / 5_000 / 60)
-        raise SpecError(
-            f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} there are {count} blocks, more than {MAX_BLOCKS}",
-            f"give longer blocks, for instance --block {longer}m, or a shorter window with --since and --until",
-            reason=Reason.QUERY_OVER_LIMITS,
-        )
-    return Block(start, end)
-
-
-def _missing_version(
-    request: AnalysisRequest, dataset: Dataset, role: str, version: str, seen: Mapping[str, Seen]
-) -> SpecError:
-    shown = sorted(seen, key=lambda name: -seen[name].rows)[:20]
-    of_model = f" of model {request.model!r}" if request.model and dataset.spec.columns.model else ""
-    there = f"versions there: {', '.join(shown)}" if shown else "there are no rows at all"
-    reason = Reason.CANDIDATE_MISSING if role == "candidate" else Reason.BASELINE_MISSING
-    remedy = f"give --{role} one of these" if shown else "check --model, --tier, --since and --until"
-    return SpecError(
-        f"{role} {version!r}{of_model} is not in dataset {dataset.name!r} within the window ({there})",
-        remedy,
-        reason=reason,
-    )
-
-
 def _tier(
     request: AnalysisRequest,
     tier: TierRequest,
     datasets: Sequence[Dataset],
+    spread: Mapping[str, Spread],
     log: RecordedLog,
     blocks: Sequence[Block],
     on_progress: Callable[[int], None],
 ) -> TierAnalysis:
-    scope = _scope(request, tier.log_tiers)
+    scope = scope_of_request(request, tier.log_tiers)
     whole_window = [Block(blocks[0].start, blocks[-1].end)]
     history = {dataset.name: log.read_cells(dataset, scope, whole_window) for dataset in datasets}
     most = blocks_at_once(datasets, BLOCKS_AT_ONCE)
@@ -248,6 +172,7 @@ def _tier(
         expected_share=1.0,
         candidate_share=_candidate_share(history),
         max_duration_seconds=tier.max_duration_seconds,
+        spread=spread,
     )
     evidence = begin(plan)
     done = 0
@@ -262,8 +187,19 @@ def _tier(
             break
     judgement = judge(evidence)
     read = Block(blocks[0].start, evidence.stopped_at or blocks[-1].end)
-    unavailable = _unavailable(judgement, tier) or too_little_recorded(log, datasets, scope, read, judgement)
+    unavailable = _unavailable(judgement, tier, request) or too_little_recorded(log, datasets, scope, read, judgement)
     return TierAnalysis(tier.name, plan, judgement, gate(Situation(unavailable=unavailable, judgement=judgement)))
+
+
+def _spread(
+    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, exposed: datetime
+) -> dict[str, Spread]:
+    """The baseline's pods in the day before the candidate's first row, of datasets that name them."""
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in request.analysis}
+    blocks = half_hours_before(exposed)
+    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
+    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def _candidate_share(history: Mapping[str, Cells]) -> float:
@@ -272,7 +208,7 @@ def _candidate_share(history: Mapping[str, Cells]) -> float:
     return float(by_arm[1] / by_arm.sum()) if by_arm.sum() else 0.5
 
 
-def _unavailable(judgement: Judgement, tier: TierRequest) -> JudgementUnavailable | None:
+def _unavailable(judgement: Judgement, tier: TierRequest, request: AnalysisRequest) -> JudgementUnavailable | None:
     """Missing data is a Hold with its own reason."""
     where = f"tier {tier.name!r}: " if tier.name else ""
     baseline, candidate = judgement.rows
@@ -286,6 +222,12 @@ def _unavailable(judgement: Judgement, tier: TierRequest) -> JudgementUnavailabl
         return JudgementUnavailable(
             Reason.CANDIDATE_MISSING, f"{where}no rows of the candidate, {baseline} of the baseline"
         )
+    if judgement.gone is not None and not request.in_file_order:
+        is_candidate = judgement.gone == "candidate"
+        reason = Reason.CANDIDATE_MISSING if is_candidate else Reason.BASELINE_MISSING
+        name = request.candidate if is_candidate else request.baseline
+        text = f"{name} has stopped: no more rows of it beside those of the other"
+        return JudgementUnavailable(reason, f"{where}{text}; give --until the time until which both were served")
     if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
         rows = f"{candidate} candidate and {baseline} baseline rows"
         return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")

@@ -16,9 +16,10 @@ from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.plan import PlanError, groupings_of, plan_tier
 from tierwise.monitoring.reads import reads_of
-from tierwise.monitoring.spread import Spread, spread_of
-from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.monitoring.spread import Spread
+from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
+from tierwise.runtime.spread import spread_in
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
@@ -176,19 +177,11 @@ def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpe
 def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence[DatasetAnalysis]) -> dict[str, Spread]:
     """How much the pods differed, of datasets that name them, by the half hours of the window."""
     blocks = blocks_between(traffic.window.start, traffic.window.end, BLOCK_SECONDS)[-MOST_HALF_HOURS:]
-    found = {}
-    for item in analysis:
-        dataset = traffic.datasets[item.name]
-        try:
-            halves = log.read_halves(dataset, scope, blocks)
-            pods = log.read_pods(dataset, scope, Block(blocks[0].start, blocks[-1].end))
-        except StoreError as error:
-            if error.reason is not Reason.QUERY_OVER_LIMITS:
-                raise
-            continue  # as in the operator: the plan says that φ is taken as 1
-        if halves is not None:
-            found[item.name] = spread_of(halves, pods, tuple(metric.name for metric in item.metrics))
-    return found
+    found = {
+        item.name: spread_in(log, traffic.datasets[item.name], scope, [metric.name for metric in item.metrics], blocks)
+        for item in analysis
+    }
+    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def _most_rows(surveys: Sequence[Mapping[str, Seen]]) -> str | None:
