@@ -60,10 +60,11 @@ def run(log: BenchLog, *, quick: bool = False) -> list[Line]:
         world = BenchWorld(store)
         world.adopted(**_spec()).apply("v2", **_spec())
         world.run_until(lambda w: bool(w.fleet.rollouts) and w.tier(3).phase == "Judging", 60)
+        world.run(MATURITY_SECONDS)
         while len(world.timed.seconds) < wanted:
             done = len(world.timed.seconds)
-            world.run(INTERVAL_SECONDS if done else MATURITY_SECONDS)
-            if done and len(world.timed.seconds) == done:
+            world.run(2 * INTERVAL_SECONDS)  # twice: a block is complete some seconds after its end
+            if len(world.timed.seconds) == done:
                 raise AssertionError(f"no look after {done}: {world.condition('Reconciling').message}")
         store.execute("TRUNCATE TABLE ml_performance")
     seconds, last = world.timed.seconds, world.timed.last

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def log() -> Iterator[BenchLog]:
-    with filled_log(20_000) as filled:
+    with filled_log(200_000) as filled:  # fewer, and the first block of `looks` has no label
         yield filled
 
 
