@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+import lz4.frame
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -76,7 +78,8 @@ def test_parameters_too_long_for_a_url_come_as_a_form(client):
 @pytest.mark.parametrize("compress", [False, "lz4", "zstd", "gzip"])
 def test_rows_go_in_and_come_out_in_every_encoding(store_dsn, table, compress):
     client = connect(store_dsn, compress=compress)
-    rows = [(i, f"s{i} ü\n", None if i % 3 else i / 7) for i in range(5000)]
+    # So wide that the client sends several blocks, each compressed for itself.
+    rows = [(i, f"s{i} ü\n" + "wide" * 500, None if i % 3 else i / 7) for i in range(5000)]
     client.insert(table, rows, column_names=["a", "s", "x"])
     assert client.query(f"SELECT * FROM {table} ORDER BY a").result_rows == rows
     client.close()
@@ -183,6 +186,22 @@ def test_broken_connections_do_not_harm(store_dsn):
             connection.sendall(data)
     body = gzip.compress(b"SELECT 1")
     assert raw(store_dsn, "POST", "/", body, Content_Encoding="gzip")[::2] == (200, b"1\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("lz4", lz4.frame.compress(b"1\tx\t1\n") + lz4.frame.compress(b"2\ty\t1\n")[:-3]),
+        ("deflate", zlib.compress(b"1\tx\t1\n") + zlib.compress(b"2\ty\t1\n")),
+        ("deflate", zlib.compress(b"1\tx\t1\n")[:-3]),
+    ],
+)
+def test_what_cannot_be_decompressed_to_its_end_becomes_no_rows(store_dsn, client, table, encoding, body):
+    status, headers, _ = raw(
+        store_dsn, "POST", f"/?query=INSERT+INTO+{table}+FORMAT+TSV", body, Content_Encoding=encoding
+    )
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "271")
+    assert client.query(f"SELECT count() FROM {table}").result_rows == [(0,)]
 
 
 @pytest.mark.parametrize(

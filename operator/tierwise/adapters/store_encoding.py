@@ -35,11 +35,9 @@ def decompress(body: bytes, encoding: str) -> bytes:
             case "gzip":
                 return gzip.decompress(body)
             case "deflate":
-                return zlib.decompress(body)
+                return _inflate(body)
             case "lz4":
-                import lz4.frame  # type: ignore[import-untyped, unused-ignore]
-
-                return bytes(lz4.frame.decompress(body))
+                return _frames(body)
             case "zstd":
                 from backports import zstd
 
@@ -48,6 +46,29 @@ def decompress(body: bytes, encoding: str) -> bytes:
         message = f"Cannot decompress the {encoding} body: {error}"
         raise EngineError(message, "CANNOT_DECOMPRESS", 271, status=400) from None
     raise EngineError(f"Unknown Content-Encoding {encoding[:40]!r}", "UNKNOWN_COMPRESSION_METHOD", 89, status=400)
+
+
+def _frames(body: bytes) -> bytes:
+    """All LZ4 frames: clients send one for each block of rows, and `lz4.frame.decompress` stops after the first."""
+    import lz4.frame  # type: ignore[import-untyped, unused-ignore]
+
+    parts: list[bytes] = []
+    while body or not parts:
+        frame = lz4.frame.LZ4FrameDecompressor()
+        parts.append(frame.decompress(body))
+        if not frame.eof:
+            raise ValueError("a frame ends early")
+        body = frame.unused_data or b""
+    return b"".join(parts)
+
+
+def _inflate(body: bytes) -> bytes:
+    """One zlib stream and nothing after it, so that no rows are lost without a word."""
+    stream = zlib.decompressobj()
+    data = stream.decompress(body) + stream.flush()
+    if not stream.eof or stream.unused_data:
+        raise ValueError("not one whole stream")
+    return data
 
 
 def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
