@@ -98,6 +98,21 @@ def test_scores_that_are_none_hold_in_both_arms_and_roll_the_candidate_back_in_i
     assert (own.outcome.decision, own.outcome.reason) == (GateDecision.ROLL_BACK, Reason.OUT_OF_DOMAIN)
 
 
+def test_scores_that_a_part_of_the_candidates_rows_lacks_are_never_a_pass(store, good):
+    own = judged(store, from_query(spoilt(good, "score", "nan", where="g.model_version = 'v2' AND g.label = 1")))
+    assert (own.outcome.decision, own.outcome.reason) == (GateDecision.HOLD, Reason.DOMAIN_SUSPECT)
+    assert "of the candidate's rows have no valid answer and 0.0% of the baseline's" in own.outcome.message
+
+
+@pytest.mark.parametrize(("version", "reason"), [("v1", Reason.BASELINE_MISSING), ("v2", Reason.CANDIDATE_MISSING)])
+def test_a_version_that_stops_half_way_holds(store, good, version, reason):
+    still = f"version = '{version}' AND ts > toDateTime64('{START + timedelta(hours=3):%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
+    query = f"SELECT * FROM {good} WHERE NOT ({still.replace('version =', 'model_version =', 1)})"
+    found = judged(store, from_query(query))
+    assert (found.outcome.decision, found.outcome.reason) == (GateDecision.HOLD, reason)
+    assert f"{version} has stopped" in found.outcome.message
+
+
 @pytest.mark.parametrize("label", ["7", "NULL"])
 def test_labels_outside_their_domain_are_no_labels(store, good, label):
     found = judged(store, from_query(spoilt(good, "label", label)))

@@ -87,7 +87,7 @@ class Reason(StrEnum):
     CANDIDATE_MISSING = "CandidateMissing"
     SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"
     LABELING_DIFFERS = "LabelingDiffers"
-    DOMAIN_SUSPECT = "DomainSuspect"  # out-of-domain scores in both arms
+    DOMAIN_SUSPECT = "DomainSuspect"  # out-of-domain scores in both arms, or more of the candidate's
     EXTERNAL_CAUSE = "ExternalCause"
     OUT_OF_DOMAIN = "OutOfDomain"  # in the candidate only
     REGRESSED = "Regressed"

@@ -10,12 +10,15 @@ import numpy as np
 from tierwise.monitoring.cells import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, FloatArray, IntArray
 from tierwise.stats import betting, split
 
-# Arms may differ this much in the share of labelled rows: far below it no margin that can be tested is touched.
+# Arms may differ this much in the share of labelled rows, and of valid answers: far below it no margin that can be
+# tested is touched.
 PRESENCE_TOLERANCE = 0.005
 _EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
-_RATIO = np.ones(2)
-_DELTA = np.full(2, PRESENCE_TOLERANCE)
-_PRIOR = np.full(2, 0.5)
+_SIDES = 2  # of the presence of labels; the third column is of answers
+_BETS = 3
+_RATIO = np.ones(_BETS)
+_DELTA = np.full(_BETS, PRESENCE_TOLERANCE)
+_PRIOR = np.array([0.5, 0.5, 0.05])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,8 +26,9 @@ class Guards:
     """Running guards of one dataset's whole.
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
-    missing more often" and "less often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,), and `alone`
-    the other arm's rows since an arm's last one; `together` are rows of blocks in which both arms had some.
+    missing more often", "less often" and "the candidate's answers are invalid more often", in that order. `rows`,
+    `labelled`, `invalid` are int64 (2 arms,), and `alone` the other arm's rows since an arm's last one; `together` are
+    rows of blocks in which both arms had some.
     """
 
     rows: IntArray
@@ -62,8 +66,13 @@ class Guards:
     @property
     def log_presence(self) -> float:
         """Log e-value against equal presence of labels, both sides averaged."""
-        sides = betting.log_mean(self.presence_logs, betting.REGRESSION_LOG_WEIGHTS)
-        return float(betting.log_mean(sides, np.full(2, -math.log(2))))
+        sides = betting.log_mean(self.presence_logs[:, :_SIDES], betting.REGRESSION_LOG_WEIGHTS)
+        return float(betting.log_mean(sides, np.full(_SIDES, -math.log(_SIDES))))
+
+    @property
+    def log_answers(self) -> float:
+        """Log e-value against "the candidate's answers are invalid no more often than the baseline's"."""
+        return float(betting.log_mean(self.presence_logs[:, _SIDES], betting.REGRESSION_LOG_WEIGHTS))
 
 
 def no_rows() -> Guards:
@@ -78,9 +87,9 @@ def no_rows() -> Guards:
         expected_candidate=0.0,
         split_rows=0,
         split_logs=np.zeros(6),
-        presence_past=np.zeros((4, 2)),
-        presence_pending=np.zeros((4, 2)),
-        presence_logs=np.zeros((6, 2)),
+        presence_past=np.zeros((4, _BETS)),
+        presence_pending=np.zeros((4, _BETS)),
+        presence_logs=np.zeros((6, _BETS)),
     )
 
 
@@ -91,11 +100,12 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: fl
     """
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
+    invalid = whole[:, :, ANSWER_INVALID].sum(axis=1)
     watched = replace(
         guards,
         rows=guards.rows + rows,
         labelled=guards.labelled + rows - missing,
-        invalid=guards.invalid + whole[:, :, ANSWER_INVALID].sum(axis=1),
+        invalid=guards.invalid + invalid,
         together=guards.together + (int(rows.sum()) if rows.all() else 0),
         alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
     )
@@ -109,13 +119,14 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: fl
             expected_candidate=guards.expected_candidate + total * candidate_share,
             split_rows=guards.split_rows + int(total),
         )
-    return _watch_presence(watched, rows, missing)
+    return _watch_presence(watched, rows, missing, invalid)
 
 
-def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray) -> Guards:
+def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray) -> Guards:
     na, nb = rows[CANDIDATE], rows[BASELINE]
     ma, mb = missing[CANDIDATE], missing[BASELINE]
-    pending = guards.presence_pending + np.array([[na, na], [ma, na - ma], [nb, nb], [mb, nb - mb]], dtype=np.float64)
+    seen = [[na, na, na], [ma, na - ma, invalid[CANDIDATE]], [nb, nb, nb], [mb, nb - mb, invalid[BASELINE]]]
+    pending = guards.presence_pending + np.array(seen, dtype=np.float64)
     if not betting.ready(pending).all():
         return replace(guards, presence_pending=pending)
     logs = guards.presence_logs.copy()
@@ -123,6 +134,6 @@ def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray) -> Guards
     return replace(
         guards,
         presence_past=guards.presence_past + pending,
-        presence_pending=np.zeros((4, 2)),
+        presence_pending=np.zeros((4, _BETS)),
         presence_logs=np.minimum(logs, split.CAP),
     )

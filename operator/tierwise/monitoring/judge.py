@@ -50,6 +50,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
+        answers_missing=_answers_message(evidence),
         out_of_domain=_out_of_domain(evidence),
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
@@ -174,6 +175,28 @@ def _presence_message(evidence: Evidence) -> str | None:
     return (
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
         f"{baseline:.1%} of the baseline's (e={math.exp(logs[d]):.3g}): labelled metrics would compare different rows"
+    )
+
+
+def _answers_message(evidence: Evidence) -> str | None:
+    """Rows without a valid answer count in no metric, so that what is judged would be the rest of the candidate's.
+
+    Not of a dataset that judges `out-of-domain`: its margin says how many more there may be.
+    """
+    watched = [
+        (g.log_answers, d)
+        for d, g in enumerate(evidence.guards)
+        if all(metric.name != "out-of-domain" for metric in evidence.plan.datasets[d].metrics)
+    ]
+    if not _mean_exceeds([log for log, _ in watched]):
+        return None
+    log, d = max(watched)
+    g = evidence.guards[d]
+    baseline, candidate = (g.invalid / np.maximum(g.rows, 1)).tolist()
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have no valid "
+        f"answer and {baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no metric; mend its scores "
+        "or spec.domain, or add the metric out-of-domain with the margin that you accept"
     )
 
 

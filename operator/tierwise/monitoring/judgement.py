@@ -91,6 +91,7 @@ class Judgement:
     coverage_whole: float | None = None  # 1 where the whole is powered: all traffic is judged as one
     sample_ratio_mismatch: str | None = None  # message with numbers, when E ≥ 1000
     labeling_differs: str | None = None
+    answers_missing: str | None = None  # the candidate's are invalid more often; message with numbers, when E ≥ 1000
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())

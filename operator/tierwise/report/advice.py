@@ -33,7 +33,7 @@ _REMEDY = {
     "CandidateMissing": "Check that the twin's pods get traffic and write predictions with the new version's name.",
     "SampleRatioMismatch": "Check the Service and routing: the candidate does not get its pods' share of the requests.",
     "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
-    "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: both arms are out of it.",
+    "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
     "ExternalCause": "Look for what changed for both versions alike; the candidate is not to blame.",
     "CommitMismatch": "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
     "DeliveryRefused": "Mend the quota, admission policy or Role that refuses the write.",

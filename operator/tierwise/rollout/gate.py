@@ -115,6 +115,10 @@ def _regressed(now: Situation) -> Outcome | None:
     )
 
 
+def _answers_missing(now: Situation) -> Outcome | None:
+    return _hold(Reason.DOMAIN_SUSPECT, None if now.judgement is None else now.judgement.answers_missing)
+
+
 def _frozen_or_paused(now: Situation) -> Outcome | None:
     if now.frozen is not None:
         return _hold(now.frozen_reason, now.frozen)
@@ -166,6 +170,7 @@ TABLE: tuple[tuple[str, Row], ...] = (
     ("external cause", lambda now: _hold(Reason.EXTERNAL_CAUSE, now.external_cause)),
     ("candidate out of domain", _candidate_out_of_domain),
     ("regressed", _regressed),
+    ("candidate's answers are missing", _answers_missing),
     ("frozen or paused", _frozen_or_paused),
     ("soaking", _soaking),
     ("uncompared", _uncompared),

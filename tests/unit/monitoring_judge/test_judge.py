@@ -148,6 +148,24 @@ def test_invalid_answers_are_shares_by_arm():
     assert not j.non_inferior
 
 
+@pytest.mark.parametrize(
+    ("arm", "metrics"), [(1, ("error-rate",)), (0, ("error-rate",)), (1, ("error-rate", "out-of-domain"))]
+)
+def test_a_candidate_with_fewer_valid_answers_is_told_unless_the_dataset_judges_that(arm, metrics):
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=30)
+    counts = cells.counts.copy()
+    lost = counts[:, :, arm] // 5  # a fifth of the answers, whatever their label
+    counts[:, :, arm] -= lost
+    counts[:, :, arm, :, 2] += lost.sum(axis=-1)
+    plan = a_plan(an_analysis(metrics=metrics), before_the_rollout(cells))
+    j = judge(fold(begin(plan), {"flights": Cells(cells.blocks, cells.slices, counts)}, halves(cells)))
+    if (arm, len(metrics)) == (1, 1):
+        assert j.answers_missing is not None
+        assert "of the candidate's rows have no valid answer and 0.0% of the baseline's" in j.answers_missing
+    else:
+        assert j.answers_missing is None
+
+
 def test_a_wanted_improvement_that_does_not_come_is_noted():
     expect = [{"slice": {"carrier": "HA"}, "metric": "error-rate"}]
     assert any("HA" in n for n in judged(EVEN, analysis=an_analysis(expect=expect)).notes)

@@ -15,6 +15,7 @@ from tierwise.rollout.observation import JudgementUnavailable
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer from the store")
 DOMAIN_BOTH = a_judgement(out_of_domain=(0.9, 0.95))
 DOMAIN_CANDIDATE = a_judgement(out_of_domain=(0.0, 1.0))
+ANSWERS_MISSING = a_judgement(answers_missing="20 % against 0 %")
 
 # In the order of the design's table: the cause, and what the gate says.
 ROWS: list[tuple[str, dict[str, Any], str, Reason]] = [
@@ -28,6 +29,7 @@ ROWS: list[tuple[str, dict[str, Any], str, Reason]] = [
     ("external cause", {"external_cause": "both arms worse"}, "Hold", Reason.EXTERNAL_CAUSE),
     ("candidate out of domain", {"judgement": DOMAIN_CANDIDATE}, "RollBack", Reason.OUT_OF_DOMAIN),
     ("regressed", {"judgement": REGRESSED}, "RollBack", Reason.REGRESSED),
+    ("candidate's answers are missing", {"judgement": ANSWERS_MISSING}, "Hold", Reason.DOMAIN_SUSPECT),
     ("frozen or paused", {"paused": True}, "Hold", Reason.PAUSED),
     ("soaking", {"soaking": "until 12:00:30Z"}, "Hold", Reason.SOAKING),
     ("uncompared", {"is_compared": False}, "Promote", Reason.UNCOMPARED),
