@@ -40,6 +40,8 @@ _SELECT_PARTS = (
     exp.Select, exp.From, exp.Table, exp.Where, exp.PreWhere, exp.Subquery, exp.Alias, exp.TableAlias, exp.Star,
     exp.Final, exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Join,
 )  # fmt: skip
+# The scanner refuses every other spelling of it.
+_MULTIPLIES = re.compile(r"\barrayJoin\b[`\"]?\s*\(")
 _HIDDEN_SCHEMAS = {"system", "information_schema", "_temporary_and_external_tables"}
 _MAX_LENGTH = 8192
 _MAX_DEPTH = 64
@@ -59,6 +61,11 @@ def guard_expression(sql: str, *, what: str = "the expression") -> str:
                 f"{what}: it has a subquery", "use columns of the dataset's table, or dictGet for a look-up"
             )
         _refuse_unless(node, _VALUES, what)
+    if _MULTIPLIES.search(sql):
+        raise query_refused(
+            f"{what}: arrayJoin makes several rows of one, each of which would count as evidence",
+            "give one value a row; spec.query may unfold arrays that hold a prediction each",
+        )
     if isinstance(tree, exp.Tuple):
         raise query_refused(f"{what}: it is a list of expressions", "write one expression")
     return f"({sql.strip()})"

@@ -41,7 +41,7 @@ NOT_EXPRESSIONS = [
     "remote('h', 't')", "executable('x')", "sleep(3)", "Sleep(3)", "dictGet(file('x'), 'a', b)", "joinGet('a', 'b', c)",
     "getSetting('x')", "currentUser()", "hostName()", "version()", "now()", "rand()", "count()", "a OVER (PARTITION BY b)",
     "{p:String}", "@@version", "$$a$$", "‘a’", "a -- x", "a # x", "a /* x */", "a\x00", "a \\ b", "'unterminated", "(((a)",
-    "*", "COLUMNS('a')", "1 AS b", "a, b", "(a, b)", "(" * 100 + "a" + ")" * 100, "a" * 9000,
+    "arrayJoin([1, 2])", "`arrayJoin` (a)", "arrayMap(x -> arrayJoin([x]), a)", "*", "COLUMNS('a')", "1 AS b", "a, b", "(a, b)", "(" * 100 + "a" + ")" * 100, "a" * 9000,
 ]  # fmt: skip
 SELECTS = [
     "SELECT * FROM t",
@@ -50,6 +50,7 @@ SELECTS = [
     "WITH x AS (SELECT * FROM t) SELECT * FROM x",
     "SELECT * FROM (SELECT a FROM t WHERE b)",
     "SELECT a FROM t ARRAY JOIN arr",
+    "SELECT arrayJoin(arr) AS a FROM t",
     "SELECT a, dictGet('x', 'y', z) AS d FROM t PREWHERE e",
     "SELECT DISTINCT a FROM t LIMIT 1 BY a",
     "SELECT t.*, s AS score FROM t",
