@@ -211,6 +211,12 @@ def test_the_command_prints_json_csv_and_a_table(store, tmp_path):
     assert "carrier=HA" in program(store, tmp_path).stdout
 
 
+def test_a_metric_that_is_none_is_wrong_usage():
+    done = CliRunner().invoke(cli, ["backfill", "recal", "--store", "chdb://memory", "--dataset", "x", "--since", "1h"])
+    assert done.exit_code == 2
+    assert "metric 'recal' is unknown; use one of accuracy" in done.stderr
+
+
 def test_nothing_of_the_past_ends_with_3(store, tmp_path):
     done = program(store, tmp_path, "--version", "v9")
     assert done.exit_code == 3

@@ -84,4 +84,19 @@ def test_versions_that_are_not_there_are_told(logs):
 
 
 def test_a_metric_that_is_none_is_told(logs):
-    assert "unknown" in query(logs, "--metric", "beauty", expect=1).stderr
+    assert "unknown" in query(logs, "--metric", "beauty", expect=2).stderr
+
+
+def test_a_slice_or_metric_that_the_dataset_has_not_is_told_with_what_to_do(logs):
+    for mistake, remedy in (
+        (("--slice", "beauty"), "Use one of"),
+        (("--metric", "recall@cat"), "Choose another metric"),
+    ):
+        error = query(logs, *mistake, expect=1).stderr
+        assert "unexpected" not in error
+        assert f"\n{remedy}" in error
+
+
+def test_a_window_that_ends_before_it_begins_is_wrong_usage(logs):
+    window = ("--since", "2026-03-02T00:00:00Z", "--until", "2026-03-01T00:00:00Z")
+    assert "is not before the end of the window" in query(logs, *window, expect=2).stderr

@@ -96,6 +96,20 @@ class Span(click.ParamType[float | int]):
         return float(seconds)
 
 
+class MetricName(click.ParamType[str]):
+    """The name of a metric that exists."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """The name."""
+        try:
+            registry.get(str(value))
+        except registry.UnknownMetricError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 class Margins(click.ParamType[MetricSpec]):
     """``accuracy:0.01`` (absolute), ``latency-over@200:25%`` (relative), or a name alone: the metric's own margin."""
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.analysis_options import Moment, Span
+from tierwise.cli.analysis_options import MetricName, Moment, Span
 from tierwise.cli.output import Progress, console_for, print_facts
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.monitoring.cells import Dataset
@@ -39,7 +39,7 @@ class ConfigHash(click.ParamType[int]):
 
 
 @click.command("backfill", short_help="Compute a metric for the past, from stored distributions or the log.")
-@click.argument("metric")
+@click.argument("metric", type=MetricName())
 @click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN of the log and of ml_performance.")
 @click.option("--dataset", "dataset_file", type=click.Path(), required=True, help="Manifest of a MonitoringDataset.")
 @click.option("--model", help="Name of the model, unless --deployment names it.")

@@ -13,6 +13,7 @@ import click
 
 import tierwise
 from tierwise.adapters.kubernetes.errors import ClusterError
+from tierwise.monitoring.plan_error import PlanError
 from tierwise.runtime.errors import TierwiseError
 
 EXIT_ERROR = 1  # design: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
@@ -92,6 +93,8 @@ def render_error(error: Exception) -> str:
     """Two lines: what is wrong, naming object and value; what to do."""
     match error:
         case TierwiseError():
+            fact, remedy = error.message, error.remedy
+        case PlanError():
             fact, remedy = error.message, error.remedy
         case ModuleNotFoundError() if (error.name or "").startswith("tierwise"):
             fact, remedy = f"this build has no module {error.name}", "Install the whole of tierwise anew."

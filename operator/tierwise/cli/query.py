@@ -8,7 +8,7 @@ import click
 
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.analysis_options import Moment
+from tierwise.cli.analysis_options import MetricName, Moment
 from tierwise.cli.output import print_facts
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
@@ -42,7 +42,13 @@ EXIT_NOTHING = 3
 @click.option("--since", type=Moment(), help="Start of the window: 2026-03-01T12:00:00Z, or 2h for two hours ago.")
 @click.option("--until", type=Moment(), help="End of the window, exclusive. Default: just after the last row.")
 @click.option("--tier", "tiers", multiple=True, help="Only these tiers of the log; may be repeated.")
-@click.option("--metric", "metrics", multiple=True, help="A metric, for what it reads beyond counts; may be repeated.")
+@click.option(
+    "--metric",
+    "metrics",
+    type=MetricName(),
+    multiple=True,
+    help="A metric, for what it reads beyond counts; may be repeated.",
+)
 @click.option("--slice", "slices", multiple=True, metavar="DIM[,DIM]", help="A dimension or several; may be repeated.")
 @click.option(
     "--show",
@@ -87,6 +93,8 @@ def command(
     """
     now = datetime.now(UTC)
     start, end = (now - at if isinstance(at, timedelta) else at for at in (since, until))
+    if start is not None and start >= (end or now):
+        raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before the end of the window")
     datasets, named = _datasets(dataset_files, deployment_file, metrics, slices)
     # Imported here: an adapter's libraries take a second, and --help needs none of them.
     from tierwise.adapters.recorded import open_recorded_store
