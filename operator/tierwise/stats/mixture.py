@@ -55,12 +55,12 @@ def log_mixture(
 def interval(
     difference: FloatArray, variance: FloatArray, alpha: float, tau: FloatArray | float
 ) -> tuple[FloatArray, FloatArray]:
-    """Interval (low, high) for D that covers at *every* look with probability about 1 − alpha; NaN without a variance.
+    """Interval (low, high) for D that covers at *every* look with probability about 1 − alpha; NaN without V or τ.
 
     The two-sided normal mixture boundary, D̂ ± √(V(1 + V/τ²)(ln(1 + τ²/V) − 2 ln α)): narrowest for differences near τ.
     """
-    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
+    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0) & np.isfinite(tau) & (np.asarray(tau) > 0)
     safe = np.where(known, variance, 1.0)
-    square = np.square(tau)
+    square = np.where(known, np.square(tau), 1.0)
     half = np.sqrt(safe * (1 + safe / square) * (np.log1p(square / safe) - 2 * np.log(alpha)))
     return np.where(known, difference - half, np.nan), np.where(known, difference + half, np.nan)

@@ -80,3 +80,11 @@ def test_the_interval_excludes_zero_only_with_two_sided_evidence_of_one_over_alp
     assert ratio == pytest.approx(1 / alpha, rel=1e-6)
     assert low[0] == -high[0]
     assert np.isnan(interval(np.array([0.1]), np.array([0.0]), alpha, tau)).all()
+
+
+def test_without_a_scale_there_is_no_interval_and_no_warning():
+    # τ is a share of one row's standard deviation, which is 0 while all rows are alike.
+    with np.errstate(all="raise"):
+        low, high = interval(np.array([0.1, 0.1, 0.1]), np.array([1e-4] * 3), 0.05, np.array([0.0, np.nan, 0.03]))
+    assert np.isnan(low[:2]).all()
+    assert low[2] < 0.1 < high[2]
