@@ -2,13 +2,14 @@
 
 For observations y ∈ {0, 1} ("bad") of a candidate a and a baseline b, the null is μa ≤ R·μb + Δ (regression,
 improvement: with R = 1, Δ = 0 and the arms' roles turned) or μa ≥ R·μb + Δ (non-inferiority). For every block one bet
-is fixed from the counts of *earlier* blocks alone,
+is fixed from the counts of *earlier* blocks and the sizes na, nb of this one,
 
     e = Π candidate rows (1 + sa(y − ca)) · Π baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  nb·sb = −R·na·sa.
 
-Its log-expectation is concave in the true means and zero and stationary at (ca, cb) on the null's boundary, so
-E[e] ≤ 1 for every mean in the null and every predictable (cb, sa): a drifting base rate does no harm. Bets for several
-alternatives run side by side and are averaged; P(the average ever reaches x) ≤ 1/x (Ville).
+Its log-expectation is concave in the true means, and at (ca, cb) on the null's boundary it is zero with its gradient
+at right angles to that boundary, out of the null. So E[e] ≤ 1 for every mean in the null and every predictable
+(cb, sa): a drifting base rate does no harm. Bets for several alternatives run side by side and are averaged;
+P(the average ever reaches x) ≤ 1/x (Ville).
 
 All arrays are over hypotheses, shape (H,); counts of a block or of the past are (4, H): candidate n, candidate bad,
 baseline n, baseline bad.
