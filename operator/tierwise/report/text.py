@@ -44,6 +44,11 @@ def points_text(difference: float | None) -> str:
 
 def coverage_text(whole: float | None, traffic: float | None) -> str:
     """What labels are enough for: all traffic as one, and how much of it in slices of their own."""
+    if traffic == 0:
+        none = "slice of the dimension covered worst"
+        if whole is None:
+            return f"no {none}"
+        return f"the whole, and for no {none}" if whole else f"neither the whole nor any {none}"
     slices = f"slices with {rate_text(traffic)} of the traffic in the dimension covered worst"
     if whole is None:
         return slices

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cli.bot_score import NOW, REASON, a_deployment, condition, judging, rolled_back
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.html import deployment_html, write_report
-from tierwise.report.text import count_text, duration_text, e_value_text, rate_text
+from tierwise.report.text import count_text, coverage_text, duration_text, e_value_text, rate_text
 
 
 def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
@@ -19,6 +19,20 @@ def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
     for text in (REASON, "v7 → v8", "asn_type=residential", "61 bad of 1968", "4.1e5", "ghcr.io/acme/bot-score:v8"):
         assert text in page
     assert page.count('class="track"') == 4
+
+
+@pytest.mark.parametrize(
+    ("whole", "traffic", "text"),
+    [
+        (1.0, 0.5, "the whole and slices with 50.0 % of the traffic in the dimension covered worst"),
+        (0.0, 0.5, "slices with 50.0 % of the traffic in the dimension covered worst, not for the whole"),
+        (1.0, 0.0, "the whole, and for no slice of the dimension covered worst"),
+        (0.0, 0.0, "neither the whole nor any slice of the dimension covered worst"),
+        (None, 0.0, "no slice of the dimension covered worst"),
+    ],
+)
+def test_what_labels_are_enough_for_names_no_slices_with_nothing_in_them(whole, traffic, text):
+    assert coverage_text(whole, traffic) == text
 
 
 def test_the_report_needs_no_network():
