@@ -179,6 +179,9 @@ def to_manifest(definition: Definition) -> Manifest:
     columns |= extra
     if request is not None:
         columns["requestId"] = request
+    said = dict.fromkeys([*definition.roles.values(), *(definition.dimensions or ())])
+    if absent := [name for name in said if name and name not in names]:
+        notes.append(f"there is no column {', '.join(absent)} in it; write it with each prediction")
     spec: dict[str, Any] = {"table": definition.table, "columns": columns}
     if definition.where is not None:
         spec["where"] = definition.where

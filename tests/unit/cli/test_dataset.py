@@ -166,3 +166,9 @@ def test_what_cannot_be_read_or_told_is_said_with_a_remedy(tmp_path: Path, name:
 def test_a_file_that_is_missing_is_named(tmp_path: Path):
     with pytest.raises(SpecError, match=r"none\.yaml: no such file"):
         imported(tmp_path / "none.yaml")
+
+
+def test_a_column_that_was_asked_for_and_is_not_there_is_told(tmp_path: Path):
+    pq.write_table(pa.table({"label": [0, 1], "site": ["a", "b"]}), tmp_path / "set.parquet")
+    done = imported(tmp_path / "set.parquet", "--score", "prob", "--slice", "site", "--slice", "country")
+    assert "note: there is no column prob, country in it; write it with each prediction" in done.stderr
