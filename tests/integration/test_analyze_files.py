@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -244,3 +245,13 @@ def test_values_beyond_the_limit_are_the_same_ones_in_every_run_of_blocks(tmp_pa
             assert rows == (of_candidate == int(value[1:])).sum(), value
     assert sum(counted.values()) == len(of_candidate)
     assert not any("reserved" in note for note in found.tiers[0].judgement.notes)
+
+
+def test_one_versions_rows_after_the_others_in_the_file_are_no_pass(tmp_path):
+    rows = [Row(version="v1")] * 3000 + [Row(version="v2")] * 1000 + [Row(version="v2", score="0.1")] * 2000
+    path = csv(tmp_path, rows)
+    asked = ["--data", str(path), "--baseline", "v1", "--candidate", "v2", "--metric", "accuracy:0.3", "-o", "json"]
+    held = CliRunner().invoke(command, asked)
+    assert held.exit_code == 3
+    assert "mix the rows, or judge all of them as one block: --block 6000" in json.loads(held.stdout)["gate"]["message"]
+    assert CliRunner().invoke(command, [*asked, "--block", "6000"]).exit_code == 4

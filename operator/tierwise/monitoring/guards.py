@@ -51,10 +51,15 @@ class Guards:
 
     @property
     def gone(self) -> int | None:
-        """The arm that has stopped to have rows: twenty would have come since its last one, by the shares so far."""
+        """The arm that has stopped to have rows: twenty would have come since its last one, by the shares so far.
+
+        Where the other arm had none before, its twenty rows tell: arms that never met are not compared.
+        """
         for arm in (BASELINE, CANDIDATE):
             own, other = int(self.rows[arm]), int(self.rows[1 - arm])
-            if own and self.alone[arm] * own >= _EXPECTED_ROWS * (other - int(self.alone[arm])) > 0:
+            alone = int(self.alone[arm])
+            before = other - alone
+            if own and (alone * own >= _EXPECTED_ROWS * before if before else alone >= _EXPECTED_ROWS):
                 return arm
         return None
 

@@ -222,12 +222,16 @@ def _unavailable(judgement: Judgement, tier: TierRequest, request: AnalysisReque
         return JudgementUnavailable(
             Reason.CANDIDATE_MISSING, f"{where}no rows of the candidate, {baseline} of the baseline"
         )
-    if judgement.gone is not None and not request.in_file_order:
+    if judgement.gone is not None:
         is_candidate = judgement.gone == "candidate"
         reason = Reason.CANDIDATE_MISSING if is_candidate else Reason.BASELINE_MISSING
         name = request.candidate if is_candidate else request.baseline
         text = f"{name} has stopped: no more rows of it beside those of the other"
-        return JudgementUnavailable(reason, f"{where}{text}; give --until the time until which both were served")
+        if request.in_file_order:
+            remedy = f"mix the rows, or judge all of them as one block: --block {baseline + candidate}"
+        else:
+            remedy = "give --until the time until which both were served"
+        return JudgementUnavailable(reason, f"{where}{text}; {remedy}")
     if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
         rows = f"{candidate} candidate and {baseline} baseline rows"
         return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")

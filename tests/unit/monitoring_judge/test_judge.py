@@ -247,3 +247,7 @@ def test_an_arm_that_stops_to_have_rows_is_gone_and_one_that_pauses_is_not():
     assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone is None
     cells.counts[25:, :, 1] = 0
     assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone == "candidate"
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=30)
+    cells.counts[:15, :, 1] = 0
+    cells.counts[15:, :, 0] = 0
+    assert judge(fold(begin(plan), {"flights": cells}, halves(cells))).gone == "baseline"
