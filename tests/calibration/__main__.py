@@ -22,8 +22,11 @@ What [statistics.md](statistics.md) promises, simulated with the production code
 seeds, the same table for any number of processes); do not edit.
 
 Shares come with their one-sided 95 % Clopper–Pearson bound in brackets, and a promise counts as kept only when that
-bound keeps it. *fails* rows leave out the rule of the row above: they show why it is there, and that the simulation
-can break a bound. *none* rows promise nothing. *Reference* is the figure of an earlier simulation, made independently.
+bound keeps it. *fails* rows leave out a rule (of the row above, or the peers leave out all of ours): they show why it
+is there, and that the simulation can break a bound. *none* rows promise nothing. Each bound is 95 % on its own: of a
+hundred true promises a few may miss theirs by chance, and none may miss it by much. *Reference* is the figure of an
+earlier, independent simulation with streams of its own (other rates, noise and slices), so only its size compares:
+where a bound is promised, both must keep it.
 
 Unless a row says otherwise: 200 slices, 500 looks of a minute, 2,000 labels a minute and arm, spread as 1/rank^.8; base
 rates between .001 and .3 drawn per slice; α = 5 %; the bad slice has 100 labels a minute and arm.
