@@ -25,7 +25,8 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
 
     s = v/(n − 1) with v = ȳ(1 − ȳ). The variance is Σ w²(4γ²s + 2s²) with γ the true gap; γ² is estimated by g² − s,
     over all groups at least 0. In it ȳ is (positives + 1)/(rows + 2): else a group of few rows without a positive has
-    no variance at all, and with unequal arms false evidence at 1/1000 comes in 2 % of all comparisons.
+    no variance at all, and with unequal arms false evidence at 1/1000 comes in 2 % of all comparisons. To that comes
+    the variance of γ² between rows: w are shares of rows, not fixed.
     """
     if tally.bins is None or tally.edges is None:
         raise ValueError("the distribution of the score is missing")
@@ -45,6 +46,8 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     spread = (of_gaps + (2 * n**2 * chance**2).sum(axis=-1)) / np.maximum(total, 1)
     enough = (of_negatives.sum(axis=-1) >= FEWEST_EACH) & (k.sum(axis=-1) >= FEWEST_EACH)
     value = moments.share((n * beyond).sum(axis=-1), total)
+    # How many rows fall into each group is chance, too: where gaps differ between groups, that moves the value most.
+    spread = spread + moments.share((n * np.square(beyond - value[..., np.newaxis])).sum(axis=-1), total)
     return Estimate(value, spread[..., np.newaxis], total[..., np.newaxis], np.asarray(enough))
 
 

@@ -83,3 +83,14 @@ def test_bins_with_a_single_row_and_empty_tallies_are_left_out():
 def test_ece_needs_the_distribution():
     with pytest.raises(ValueError, match="distribution"):
         estimate("ece", Tally(np.zeros((3, 3), dtype=np.int64)))
+
+
+def test_the_calibration_errors_variance_holds_where_few_rows_are_far_off():
+    # 1 % of the rows have scores near 1 and few of them are positive; the others are calibrated at 0.
+    rng, size = np.random.default_rng(3), 3000
+    chances = np.zeros((3, 31))
+    chances[0, [0, 29]], chances[1, [0, 29]] = (0.985, 0.008), (0.005, 0.002)
+    bins = rng.multinomial(20_000, chances.ravel() / chances.sum(), size=size).reshape(size, 3, 31)
+    found = estimate("ece", Tally(np.zeros((size, 3, 3), dtype=np.int64), bins, np.linspace(0, 1, 31)))
+    assert found.enough.all()
+    assert np.median(found.variance) == pytest.approx(found.value.var(), rel=0.15)
