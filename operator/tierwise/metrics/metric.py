@@ -22,6 +22,8 @@ class Needs:
 
     `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values,
     `classes` names of spec.classes. `probability`: scores must be probabilities; `excluded`: needs domain.exclude.
+    `some_rows`: the rows that it is out of are picked by a number of the model's own doing (challenges issued), so that
+    arms may differ in how many they have; without it a row that lacks its number is missing data.
     """
 
     labels: bool = True
@@ -32,6 +34,7 @@ class Needs:
     classes: tuple[str, ...] = ()
     probability: bool = False
     excluded: bool = False
+    some_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,13 @@ class Metric:
     def needs_labels(self) -> bool:
         """Whether it says nothing without labels."""
         return self.needs.labels
+
+    @property
+    def present(self) -> str | None:
+        """The sum that counts the rows with its number, where every row should have one: a guard watches it."""
+        name = f"{self.name}:n"
+        is_counted = any(each.name == name for each in self.needs.sums)
+        return name if is_counted and not self.needs.labels and not self.needs.some_rows else None
 
     @property
     def test(self) -> Literal["block-betting", "mixture"]:

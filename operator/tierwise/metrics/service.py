@@ -113,6 +113,7 @@ METRICS = (
                 bad="NOT ifNull({value:solved} > 0, 0)",
             ),
             values=("issued", "solved"),
+            some_rows=True,
         ),
         "Challenges that were solved, out of those issued: rows whose value `issued` is above 0. Solved ones among "
         "rows the model calls a bot are people that it bothered. The margin is of the share that was not solved.",

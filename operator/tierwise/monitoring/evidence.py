@@ -17,7 +17,8 @@ from tierwise.monitoring.evidence_betting import Bets, no_bets
 from tierwise.monitoring.evidence_mixture import Mixtures, copies_of
 from tierwise.monitoring.guards import Guards, no_rows, watch
 from tierwise.monitoring.layout import BoolArray, Layout, ignored, lane_tolerance, layout_of
-from tierwise.monitoring.plan import TierPlan
+from tierwise.monitoring.numbers_watched import numbers_watched
+from tierwise.monitoring.plan import DatasetPlan, TierPlan
 from tierwise.monitoring.slots import Slots
 from tierwise.monitoring.tallies import block_tally, empty_tally
 from tierwise.stats.multiplicity import holm, log_decision_threshold
@@ -86,7 +87,7 @@ def begin(plan: TierPlan) -> Evidence:
         slots=tuple(s.keys for s in slots),
         unplaced=tuple(s.unplaced for s in slots),
         counts=tuple(tally.counts for tally in empty),
-        guards=tuple(no_rows() for _ in plan.datasets),
+        guards=tuple(no_rows(len(numbers_watched(d))) for d in plan.datasets),
         log_weight=_weighed(plan, layout, slots),
         bets=no_bets(layout.lanes),
         mixtures=Mixtures(empty if layout.estimates else (), (), zero, zero, zero),
@@ -149,7 +150,7 @@ def _folded(
     if any(kept.keys is not before for kept, before in zip(slots, evidence.slots, strict=True)):
         log_weight = _weighed(plan, layout, slots)
     guards = [
-        watch(guard, tally.counts[0], share, d.phi_split)
+        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally))
         for guard, tally, d in zip(evidence.guards, tallies, plan.datasets, strict=True)
     ]
     fewest = _fewer(evidence.fewest_pods, pods)
@@ -221,3 +222,8 @@ def _fewer(known: tuple[int, int] | None, pods: tuple[int, int] | None) -> tuple
 
 def _bias(layout: Layout, pods: tuple[int, int] | None) -> FloatArray:
     return np.zeros(layout.size) if pods is None else np.asarray(layout.sigma_pod * pod_bias(1.0, pods[1], pods[0]))
+
+
+def _numbers(dataset: DatasetPlan, tally: Tally) -> FloatArray:
+    """Rows of the whole that have each watched metric's number, (metrics of numbers, 2 arms)."""
+    return np.array([tally.sums[name][0] for name in numbers_watched(dataset).values()]).reshape(-1, 2)

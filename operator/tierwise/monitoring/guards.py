@@ -15,10 +15,7 @@ from tierwise.stats import betting, split
 PRESENCE_TOLERANCE = 0.005
 _EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
 _SIDES = 2  # of the presence of labels; the third column is of answers
-_BETS = 3
-_RATIO = np.ones(_BETS)
-_DELTA = np.full(_BETS, PRESENCE_TOLERANCE)
-_PRIOR = np.array([0.5, 0.5, 0.05])
+_BETS = 3  # then one per metric whose number every row should have
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +23,16 @@ class Guards:
     """Running guards of one dataset's whole.
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
-    missing more often", "less often" and "the candidate's answers are invalid more often", in that order. `rows`,
-    `labelled`, `invalid` are int64 (2 arms,), and `alone` the other arm's rows since an arm's last one; `together` are
+    missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
+    candidate's rows lack its number more often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,),
+    `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's rows since an arm's last one; `together` are
     rows of blocks in which both arms had some.
     """
 
     rows: IntArray
     labelled: IntArray
     invalid: IntArray
+    lacking: IntArray
     alone: IntArray
     together: int
     expected_candidate: float  # rows that the pods' split would have sent to the candidate
@@ -79,38 +78,56 @@ class Guards:
         """Log e-value against "the candidate's answers are invalid no more often than the baseline's"."""
         return float(betting.log_mean(self.presence_logs[:, _SIDES], betting.REGRESSION_LOG_WEIGHTS))
 
+    @property
+    def log_numbers(self) -> FloatArray:
+        """Log e-values (metrics of numbers,) against "the candidate's rows lack it no more often"."""
+        return betting.log_mean(self.presence_logs[:, _BETS:], betting.REGRESSION_LOG_WEIGHTS)
 
-def no_rows() -> Guards:
-    """Guards before the first block."""
+
+def no_rows(numbers: int = 0) -> Guards:
+    """Guards before the first block, of a dataset with so many metrics of numbers."""
+    bets = _BETS + numbers
     zero = np.zeros(2, dtype=np.int64)
     return Guards(
         rows=zero,
         labelled=zero,
         invalid=zero,
+        lacking=np.zeros((numbers, 2), dtype=np.int64),
         alone=zero,
         together=0,
         expected_candidate=0.0,
         split_rows=0,
         split_logs=np.zeros(6),
-        presence_past=np.zeros((4, _BETS)),
-        presence_pending=np.zeros((4, _BETS)),
-        presence_logs=np.zeros((6, _BETS)),
+        presence_past=np.zeros((4, bets)),
+        presence_pending=np.zeros((4, bets)),
+        presence_logs=np.zeros((6, bets)),
     )
 
 
-def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: float = 1.0) -> Guards:
+def watch(
+    guards: Guards,
+    whole: IntArray,
+    candidate_share: float,
+    phi_split: float = 1.0,
+    numbers: FloatArray | None = None,
+) -> Guards:
     """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown.
 
+    `numbers` (metrics of numbers, 2 arms) are the rows that have each metric's number.
     `phi_split` is the overdispersion of the split: requests that share a connection arrive at one pod together.
     """
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
     invalid = whole[:, :, ANSWER_INVALID].sum(axis=1)
+    # A sum that is no number at all is as if no row had it.
+    known = np.zeros((0, 2)) if numbers is None else np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
+    lacking = rows - np.clip(known, 0, rows).astype(np.int64)
     watched = replace(
         guards,
         rows=guards.rows + rows,
         labelled=guards.labelled + rows - missing,
         invalid=guards.invalid + invalid,
+        lacking=guards.lacking + lacking,
         together=guards.together + (int(rows.sum()) if rows.all() else 0),
         alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
     )
@@ -124,21 +141,22 @@ def watch(guards: Guards, whole: IntArray, candidate_share: float, phi_split: fl
             expected_candidate=guards.expected_candidate + total * candidate_share,
             split_rows=guards.split_rows + int(total),
         )
-    return _watch_presence(watched, rows, missing, invalid)
+    return _watch_presence(watched, rows, missing, invalid, lacking)
 
 
-def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray) -> Guards:
-    na, nb = rows[CANDIDATE], rows[BASELINE]
-    ma, mb = missing[CANDIDATE], missing[BASELINE]
-    seen = [[na, na, na], [ma, na - ma, invalid[CANDIDATE]], [nb, nb, nb], [mb, nb - mb, invalid[BASELINE]]]
+def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray, lacking: IntArray) -> Guards:
+    absent = np.stack([missing, rows - missing, invalid, *lacking])  # (bets, 2 arms)
+    bets = len(absent)
+    seen = [np.full(bets, rows[CANDIDATE]), absent[:, CANDIDATE], np.full(bets, rows[BASELINE]), absent[:, BASELINE]]
     pending = guards.presence_pending + np.array(seen, dtype=np.float64)
     if not betting.ready(pending).all():
         return replace(guards, presence_pending=pending)
     logs = guards.presence_logs.copy()
-    betting.add_regression(logs, pending, guards.presence_past, _RATIO, _DELTA, _PRIOR)
+    prior = np.where(np.arange(bets) < _SIDES, 0.5, 0.05)
+    betting.add_regression(logs, pending, guards.presence_past, np.ones(bets), np.full(bets, PRESENCE_TOLERANCE), prior)
     return replace(
         guards,
         presence_past=guards.presence_past + pending,
-        presence_pending=np.zeros((4, _BETS)),
+        presence_pending=np.zeros((4, bets)),
         presence_logs=np.minimum(logs, split.CAP),
     )

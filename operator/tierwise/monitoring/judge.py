@@ -16,6 +16,7 @@ from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.judgement import Judgement, Result
 from tierwise.monitoring.layout import BoolArray
 from tierwise.monitoring.notes import notes_of
+from tierwise.monitoring.numbers_watched import numbers_watched
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.strength import strength_of
@@ -50,7 +51,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
-        answers_missing=_answers_message(evidence),
+        answers_missing=_answers_message(evidence) or _numbers_message(evidence),
         out_of_domain=_out_of_domain(evidence),
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
@@ -197,6 +198,25 @@ def _answers_message(evidence: Evidence) -> str | None:
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have no valid "
         f"answer and {baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no metric; mend its scores "
         "or spec.domain, or add the metric out-of-domain with the margin that you accept"
+    )
+
+
+def _numbers_message(evidence: Evidence) -> str | None:
+    """A metric of numbers sees only rows that have one; where the candidate's lack it, they may be its worst."""
+    found = [
+        (float(log), d, row, name)
+        for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
+        for row, (log, name) in enumerate(zip(g.log_numbers, numbers_watched(plan), strict=True))
+    ]
+    if not _mean_exceeds([log for log, *_ in found]):
+        return None
+    log, d, row, name = max(found)
+    g = evidence.guards[d]
+    baseline, candidate = (g.lacking[row] / np.maximum(g.rows, 1)).tolist()
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows lack the number "
+        f"of {name} and {baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no verdict; log it for "
+        "every row, 0 where there is nothing to count"
     )
 
 

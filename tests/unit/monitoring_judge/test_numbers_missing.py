@@ -1,0 +1,53 @@
+"""A metric of numbers holds where the candidate's rows lack them more often: the rows it lacks may be its worst."""
+
+import numpy as np
+import pytest
+
+from tests.unit.monitoring_judge.builders import SPEC, an_analysis, halves, some_blocks
+from tests.unit.monitoring_judge.engines import a_dataset_of
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.monitoring.cells import Cells
+from tierwise.monitoring.evidence import begin, fold
+from tierwise.monitoring.judge import judge
+from tierwise.monitoring.plan import plan_tier
+
+ROWS, BLOCKS = 200, 40
+SERVED = MonitoringDatasetSpec.model_validate(SPEC.to_wire() | {"columns": {"latency": "ms"}})
+SLOW = "latency-over@200"
+
+
+def cells(*, lacking: float) -> Cells:
+    """Slow requests of the candidate have no latency, a share `lacking` of its rows; all that have one are fast."""
+    rng = np.random.default_rng(2)
+    counts = np.zeros((BLOCKS, 1, 2, 3, 3), dtype=np.int64)
+    counts[..., 2, 0] = ROWS
+    known = np.stack([np.full(BLOCKS, ROWS), ROWS - rng.binomial(ROWS, lacking, BLOCKS)], axis=-1)[:, np.newaxis]
+    slow = np.full((BLOCKS, 1, 2), 6.0)
+    return Cells(some_blocks(BLOCKS), ("",), counts, sums={f"{SLOW}:n": known.astype(float), f"{SLOW}:bad": slow})
+
+
+def judged(found: Cells):
+    analysis = an_analysis(metrics=(SLOW,), slices=(), margin={"absolute": 0.05})
+    plan = plan_tier(
+        [analysis],
+        {analysis.name: a_dataset_of(analysis, SERVED)},
+        {},
+        alpha_tier=0.045,
+        expected_share=1.0,
+        candidate_share=0.5,
+        max_duration_seconds=3600,
+    )
+    return judge(fold(begin(plan), {analysis.name: found}, halves(found)))
+
+
+def test_a_candidate_without_the_numbers_of_its_slow_requests_is_no_pass():
+    j = judged(cells(lacking=0.1))
+    assert j.answers_missing.startswith("dataset 'flights': 10.")
+    assert "of the candidate's rows lack the number of latency-over@200 and 0.0% of the baseline's" in j.answers_missing
+
+
+@pytest.mark.parametrize("lacking", [0.0, 0.004])
+def test_a_few_that_lack_it_hold_nothing(lacking):
+    j = judged(cells(lacking=lacking))
+    assert j.answers_missing is None
+    assert j.non_inferior
