@@ -53,11 +53,13 @@ def tables(replicates: int) -> list[Row]:
 
 
 def calibration_error(replicates: int) -> list[Row]:
-    """Equal models, calibrated and not, with equal and with unequal arms."""
+    """Equal models, calibrated and not, with rare positives, with equal and with unequal arms."""
     rows = []
-    for seed, bend, share, name in ((88, 0.0, 0.5, "calibrated"), (89, 0.4, 0.5, "not calibrated"), (92, 0.4, 0.1, "")):
+    of = ((88, 0.0, 0.5, "calibrated"), (89, 0.4, 0.5, "not calibrated"), (94, -4.0, 0.5, "rare positives"))
+    for seed, bend, share, name in (*of, (92, 0.4, 0.1, "")):
         hits = _ever(seed, "ece", replicates, _probabilities(bend, share))
         kind = name or "not calibrated, a tenth of the rows the candidate's"
+        kind = "2 % of the rows positive and scores far too high" if bend < 0 else kind
         about = f"Equal models, {kind}; debiased squared ECE: ever rolled back."
         rows.append(at_most(f"A/A, ece, {name or 'split 10 %'}", hits, replicates, ALPHA, about=about))
     return rows
