@@ -133,6 +133,8 @@ def test_rows_of_the_future_are_not_judged_and_counted(store, good):
         judged(store, from_query(spoilt(good, "ts", "g.ts + toIntervalDay(9)")))
     some = judged(store, from_query(spoilt(good, "ts", "g.ts + toIntervalDay(9)", where="toUInt32(g.id) % 3 = 0")))
     assert some.invalid.time == ROWS // 3
+    assert (some.outcome.decision, some.outcome.reason) == (GateDecision.HOLD, Reason.TIMES_UNUSABLE)
+    assert some.tiers[0].outcome.decision is GateDecision.PROMOTE  # but for the rows that no block holds
     assert sum(some.tiers[0].judgement.rows) == ROWS - ROWS // 3
 
 

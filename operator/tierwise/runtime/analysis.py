@@ -35,6 +35,7 @@ from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.runs import blocks_at_once, in_runs
 from tierwise.runtime.spread import half_hours_before, spread_in
 
+MOST_UNTIMED = 0.01  # share of rows without a usable time from which nothing is promoted
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
@@ -107,12 +108,16 @@ def analyze(
     folded = Block(window.start, min([window.end, *stops]))
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
     invalid = [log.count_invalid(dataset, scope, folded, now) for dataset in datasets]
+    untimed = [_untimed(dataset, found, tiers) for dataset, found in zip(datasets, invalid, strict=True)]
     return Analysis(
         request=request,
         window=window,
         blocks=sum(block.end <= folded.end for block in blocks),
         stopped_at=min(stops, default=None),
-        outcome=min((tier.outcome for tier in tiers), key=lambda outcome: _SEVERITY.index(outcome.decision)),
+        outcome=min(
+            [*(tier.outcome for tier in tiers), *(found for found in untimed if found is not None)],
+            key=lambda outcome: _SEVERITY.index(outcome.decision),
+        ),
         tiers=tuple(tiers),
         invalid=Invalid(
             score=sum(found.score for found in invalid),
@@ -200,6 +205,17 @@ def _spread(
     blocks = half_hours_before(exposed)
     found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
     return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _untimed(dataset: Dataset, invalid: Invalid, tiers: Sequence[TierAnalysis]) -> Outcome | None:
+    """Rows that no block holds may be one arm's worst: beyond a few there is no promotion."""
+    rows = sum(sum(tier.judgement.rows) for tier in tiers)
+    if invalid.time <= MOST_UNTIMED * (rows + invalid.time):
+        return None
+    share = invalid.time / (rows + invalid.time)
+    text = f"dataset {dataset.name!r}: {invalid.time} rows ({share:.1%}) have no time or one in the future"
+    remedy = "they count in no verdict; mend spec.columns.time, its time zone, or the clocks that write it"
+    return gate(Situation(unavailable=JudgementUnavailable(Reason.TIMES_UNUSABLE, f"{text}; {remedy}")))
 
 
 def _candidate_share(history: Mapping[str, Cells]) -> float:
