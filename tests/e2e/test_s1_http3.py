@@ -47,9 +47,9 @@ def scenes(world: World) -> dict[str, Scene]:
 
 @pytest.fixture
 def analyze(tmp_path: Path, world: World) -> Any:
-    """`tierwise analyze` of what a scene's tier-3 logged: exit status and results by rank, first the worst."""
+    """`tierwise analyze` of what a scene's tier-3 logged: the document, results by rank, first the worst."""
 
-    def run(scene: Scene, baseline: str, candidate: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    def run(scene: Scene, baseline: str, candidate: str, *options: str) -> dict[str, Any]:
         paths = {"dataset": DATASET, "deployment": model_deployment(candidate, model=scene.model, **ROLLOUT)}
         for name, manifest in paths.items():
             (tmp_path / name).write_text(yaml.safe_dump(manifest))
@@ -57,7 +57,9 @@ def analyze(tmp_path: Path, world: World) -> Any:
         log = ["--store", world.store.dsn, "--tier", "tier-3", "--block", "1s", "-o", "json"]
         done = tierwise("analyze", *log, *files, "--baseline", baseline, "--candidate", candidate, *options)
         assert done.returncode in (0, 3, 4), done.stderr
-        return done.returncode, json.loads(done.stdout)["results"]
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == {"Promote": 0, "Hold": 3, "RollBack": 4}[found["gate"]["decision"]]
+        return found
 
     return run
 
@@ -90,8 +92,9 @@ def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], worl
 def test_analyze_ranks_http3_worst_for_v1(scenes: dict[str, Scene], world: World, analyze: Any):
     scene = scenes["reverse"]
     scene.ends("RolledBack", within=240)
-    code, results = analyze(scene, "v2", "v1")
-    assert code == 4  # RollBack
+    found = analyze(scene, "v2", "v1")
+    assert found["gate"]["decision"] == "RollBack", found["gate"]
+    results = found["results"]
     assert results[0]["slice"] == HTTP3
     assert results[0]["verdict"] == "Regressed"
 
@@ -99,8 +102,8 @@ def test_analyze_ranks_http3_worst_for_v1(scenes: dict[str, Scene], world: World
 def test_analyze_says_how_much_better_v2_is(scenes: dict[str, Scene], world: World, analyze: Any):
     scene = scenes["forward"]
     tier3 = scene.ends("Completed", within=400)["tiers"][0]
-    code, results = analyze(scene, "v1", "v2", "--until", tier3["deliveringSince"])  # v1 has no rows after it
-    assert code == 0  # Promote
-    found = next(result for result in results if result["slice"] == HTTP3)
+    judged = analyze(scene, "v1", "v2", "--until", tier3["deliveringSince"])  # v1 has no rows after it
+    assert judged["gate"]["decision"] == "Promote", judged["gate"]
+    found = next(result for result in judged["results"] if result["slice"] == HTTP3)
     assert found["verdict"] == "Improved"
     assert found["candidate"]["value"] >= 3.5 * found["baseline"]["value"]
