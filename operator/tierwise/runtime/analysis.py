@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,8 @@ from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.runs import blocks_at_once, in_runs
 from tierwise.runtime.spread import half_hours_before, spread_in
 
+# A live log goes on while it is read: what is written meanwhile is not of the future.
+WRITTEN_MEANWHILE = timedelta(minutes=10)
 MOST_UNTIMED = 0.01  # share of rows without a usable time from which nothing is promoted
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
@@ -107,7 +109,7 @@ def analyze(
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
     folded = Block(window.start, min([window.end, *stops]))
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
-    invalid = [log.count_invalid(dataset, scope, folded, now) for dataset in datasets]
+    invalid = [log.count_invalid(dataset, scope, folded, now + WRITTEN_MEANWHILE) for dataset in datasets]
     untimed = [_untimed(dataset, found, tiers) for dataset, found in zip(datasets, invalid, strict=True)]
     return Analysis(
         request=request,
