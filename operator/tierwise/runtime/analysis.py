@@ -12,8 +12,6 @@ from functools import partial
 
 import numpy as np
 
-from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.analysis import blocks_between, fold_recorded, runs_of
@@ -21,14 +19,13 @@ from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence import begin
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.plan import PlanError, TierPlan, groupings_of, plan_tier
-from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.plan import TierPlan, plan_tier
 from tierwise.monitoring.spread import Spread
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.analysis_window import AnalysisRequest as AnalysisRequest
 from tierwise.runtime.analysis_window import TierRequest as TierRequest
-from tierwise.runtime.analysis_window import clipped, scope_of_request, window_of
+from tierwise.runtime.analysis_window import clipped, given_dataset, scope_of_request, window_of
 from tierwise.runtime.arrival import arrival_notes, too_little_recorded
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog
@@ -88,7 +85,7 @@ def analyze(
         SpecError: an unknown column, dimension, metric or version (naming those there are), too many blocks.
         StoreError: the log cannot be read.
     """
-    datasets = [_dataset(item, request.datasets) for item in request.analysis]
+    datasets = [given_dataset(item, request.datasets) for item in request.analysis]
     for dataset in datasets:
         log.check(dataset)
     window, exposed = window_of(request, datasets, log, now)
@@ -138,20 +135,6 @@ def _progress(report: Callable[[int, int], None], before: int, total: int, done:
 
 
 _SEVERITY = (GateDecision.ROLL_BACK, GateDecision.HOLD, GateDecision.PROMOTE)
-
-
-def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
-    spec = specs.get(analysis.name)
-    if spec is None:
-        raise SpecError(
-            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
-            "give its manifest with --dataset",
-            reason=Reason.DATASET_MISSING,
-        )
-    try:
-        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
-    except PlanError as error:
-        raise SpecError(error.message, error.remedy, reason=error.reason) from error
 
 
 def _tier(

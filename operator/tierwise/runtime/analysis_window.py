@@ -12,6 +12,8 @@ from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.plan import PlanError, groupings_of
+from tierwise.monitoring.reads import reads_of
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 
@@ -47,6 +49,25 @@ class AnalysisRequest:
 def scope_of_request(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
     """Whose rows are compared, in these tiers of the log."""
     return Scope(request.model, request.baseline, request.candidate, log_tiers)
+
+
+def given_dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
+    """The dataset that an analysis names, with what it slices by and reads.
+
+    Raises:
+        SpecError: it was not given, or cannot be judged so.
+    """
+    spec = specs.get(analysis.name)
+    if spec is None:
+        raise SpecError(
+            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
+            "give its manifest with --dataset",
+            reason=Reason.DATASET_MISSING,
+        )
+    try:
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
+    except PlanError as error:
+        raise SpecError(error.message, error.remedy, reason=error.reason) from error
 
 
 def window_of(

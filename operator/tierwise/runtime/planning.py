@@ -14,9 +14,9 @@ from tierwise.monitoring.analysis import blocks_between
 from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
 from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.forecast import TierForecast, forecast_tier
-from tierwise.monitoring.plan import PlanError, groupings_of, plan_tier
-from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.plan import plan_tier
 from tierwise.monitoring.spread import Spread
+from tierwise.runtime.analysis_window import given_dataset
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 from tierwise.runtime.spread import spread_in
@@ -123,7 +123,7 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
     Raises:
         SpecError: as `plan`.
     """
-    datasets = {item.name: _dataset(item, request.datasets) for item in request.analysis}
+    datasets = {item.name: given_dataset(item, request.datasets) for item in request.analysis}
     for dataset in datasets.values():
         log.check(dataset)
     maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets.values())
@@ -158,20 +158,6 @@ def require_slice(drop: Drop, slices: set[str]) -> None:
         f"use one of {', '.join(others[:12]) or '(no slices)'}{' …' if len(others) > 12 else ''}",
         reason=Reason.UNKNOWN_DIMENSION,
     )
-
-
-def _dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
-    spec = specs.get(analysis.name)
-    if spec is None:
-        raise SpecError(
-            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
-            "give its manifest with --dataset",
-            reason=Reason.DATASET_MISSING,
-        )
-    try:
-        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
-    except PlanError as error:
-        raise SpecError(error.message, error.remedy, reason=error.reason) from error
 
 
 def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence[DatasetAnalysis]) -> dict[str, Spread]:
