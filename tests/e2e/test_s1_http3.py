@@ -47,14 +47,14 @@ def scenes(world: World) -> dict[str, Scene]:
 
 @pytest.fixture
 def analyze(tmp_path: Path, world: World) -> Any:
-    """`tierwise analyze` of what a scene's tier-3 logged: the document, results by rank, first the worst."""
+    """`tierwise analyze` of what a tier logged: the document, results by rank, first the worst."""
 
-    def run(scene: Scene, baseline: str, candidate: str, *options: str) -> dict[str, Any]:
+    def run(scene: Scene, tier: str, baseline: str, candidate: str, *options: str) -> dict[str, Any]:
         paths = {"dataset": DATASET, "deployment": model_deployment(candidate, model=scene.model, **ROLLOUT)}
         for name, manifest in paths.items():
             (tmp_path / name).write_text(yaml.safe_dump(manifest))
         files = [part for name in paths for part in (f"--{name}", str(tmp_path / name))]
-        log = ["--store", world.store.dsn, "--tier", "tier-3", "--block", "1s", "-o", "json"]
+        log = ["--store", world.store.dsn, "--tier", tier, "--block", "1s", "-o", "json"]
         done = tierwise("analyze", *log, *files, "--baseline", baseline, "--candidate", candidate, *options)
         assert done.returncode in (0, 3, 4), done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
@@ -92,7 +92,7 @@ def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], worl
 def test_analyze_ranks_http3_worst_for_v1(scenes: dict[str, Scene], world: World, analyze: Any):
     scene = scenes["reverse"]
     scene.ends("RolledBack", within=240)
-    found = analyze(scene, "v2", "v1")
+    found = analyze(scene, "tier-3", "v2", "v1")
     assert found["gate"]["decision"] == "RollBack", found["gate"]
     results = found["results"]
     assert results[0]["slice"] == HTTP3
@@ -101,9 +101,10 @@ def test_analyze_ranks_http3_worst_for_v1(scenes: dict[str, Scene], world: World
 
 def test_analyze_says_how_much_better_v2_is(scenes: dict[str, Scene], world: World, analyze: Any):
     scene = scenes["forward"]
-    tier3 = scene.ends("Completed", within=400)["tiers"][0]
-    judged = analyze(scene, "v1", "v2", "--until", tier3["deliveringSince"])  # v1 has no rows after it
+    # Not tier-3: 5 s of it are some fifteen requests over HTTP/3, too few for "Improved" in every run.
+    tier1 = scene.ends("Completed", within=400)["tiers"][-1]
+    judged = analyze(scene, "tier-1", "v1", "v2", "--until", tier1["deliveringSince"])  # v1 has no rows after it
     assert judged["gate"]["decision"] == "Promote", judged["gate"]
     found = next(result for result in judged["results"] if result["slice"] == HTTP3)
-    assert found["verdict"] == "Improved"
-    assert found["candidate"]["value"] >= 3.5 * found["baseline"]["value"]
+    assert found["verdict"] == "Improved", found
+    assert found["candidate"]["value"] >= 2.5 * found["baseline"]["value"]  # 0.96 and 0.21, from about 150 labels each
