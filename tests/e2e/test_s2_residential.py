@@ -13,6 +13,7 @@ from tierwise.simulation.scenarios import EQUAL_TIERS, BernoulliTraffic, residen
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 
+ARMS = ("candidate", "baseline")
 PLACES = ("regression", "place", "observed", "external")
 # Worse by 0.1 percentage points is a regression; promotion is proof against one whole point.
 FALSE_ALARMS = {
@@ -122,13 +123,13 @@ def test_a_tier_of_worse_places_is_no_reason_to_roll_back(scenes: dict[str, Scen
     assert scene.phases() == ["Delivered"] * 3
     # tier-3's sites err twice as often as tier-1's, with either version
     first, _, last = (_rate_of_all(tier) for tier in rollout["tiers"])
-    assert first > 1.5 * last
+    assert first > 1.2 * last  # of 2, from some 17,000 labels and 120 errors of both arms
     assert scene.runs_everywhere("v2")
 
 
 def _rate_of_all(tier: dict[str, Any]) -> float:
     whole = next(verdict for verdict in tier["worst"] if not verdict.get("slice"))
-    return float(whole["baselineBad"]) / float(whole["baselineN"])
+    return sum(float(whole[f"{arm}Bad"]) for arm in ARMS) / sum(float(whole[f"{arm}N"]) for arm in ARMS)
 
 
 def test_observed_only_a_person_promotes_each_tier_and_rolls_back_at_the_end(scenes: dict[str, Scene], world: World):
