@@ -41,9 +41,9 @@ class JudgedWorld(World):
     def restart(self) -> None:
         self.judge = Judging(**self.settings)
 
-    def judged(self) -> JudgedWorld:
+    def judged(self, **spec: Any) -> JudgedWorld:
         self.adopted()
-        self.apply("v2").run_until(lambda w: bool(w.fleet.rollouts) and w.tier(3).phase == "Judging", 60)
+        self.apply("v2", **spec).run_until(lambda w: bool(w.fleet.rollouts) and w.tier(3).phase == "Judging", 60)
         return self
 
 
@@ -71,6 +71,22 @@ def test_after_a_restart_the_same_blocks_give_the_same_bits():
         restarted.restart()
         restarted.settle()
         assert restarted.rollout == steady.rollout
+
+
+def test_after_a_missed_hour_the_same_blocks_give_the_same_bits():
+    """Three looks at most in common, then nobody looked for an hour: all its blocks are folded one by one."""
+    tiers = [tier | {"maxDuration": "4h"} for tier in a_spec().model_dump(by_alias=True, exclude_none=True)["tiers"]]
+    log = {"per_second": 2, "seconds": 7200, "error_rates": (0.1, 0.11)}
+    steady, away = (JudgedWorld(PredictionLog(**log)).judged(tiers=tiers) for _ in range(2))
+    steady.run(30 + 3600)
+    away.run(30)
+    away.clock.advance(3600)
+    away.restart()
+    away.settle()
+    assert away.tier(3).look == steady.tier(3).look
+    assert steady.tier(3).look > 350
+    assert away.tier(3).worst == steady.tier(3).worst
+    assert away.tier(3).evidence_until == steady.tier(3).evidence_until
 
 
 def test_a_look_reads_only_the_blocks_that_are_new():
