@@ -138,6 +138,23 @@ def test_rows_of_the_future_are_not_judged_and_counted(store, good):
     assert sum(some.tiers[0].judgement.rows) == ROWS - ROWS // 3
 
 
+@pytest.mark.parametrize(
+    ("version", "without", "reason"),
+    [
+        ("v2", 45, Reason.TIMES_UNUSABLE),  # 0.75 % of all rows, and 1.5 % of the candidate's
+        ("v1", 45, Reason.TIMES_UNUSABLE),
+        ("v2", 20, Reason.NON_INFERIOR),
+    ],
+)
+def test_rows_without_a_time_hold_where_one_arm_has_them(store, good, version, without, reason):
+    ours = f"g.model_version = '{version}' AND toUInt32(g.id) < {2 * without}"
+    found = judged(store, from_query(spoilt(good, "ts", "NULL", where=ours)))
+    assert found.outcome.reason == reason
+    assert found.invalid.time == without
+    if reason is Reason.TIMES_UNUSABLE:
+        assert "1.50% of the candidate's" in found.outcome.message or "1.50% of the baseline's" in found.outcome.message
+
+
 def test_an_empty_window_is_an_error_that_says_where_to_look(store, good):
     with pytest.raises(SpecError, match="check --model, --tier, --since and --until"):
         judged(store, a_spec(good), since=NOW - timedelta(hours=2), until=NOW - timedelta(hours=1))

@@ -49,6 +49,7 @@ from tierwise.monitoring.query import (
 )
 from tierwise.monitoring.received import Received, Sources
 from tierwise.runtime.errors import StoreError
+from tierwise.monitoring.untimed import untimed_of, untimed_query
 
 MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -178,6 +179,12 @@ class ClickHouseStore:
         return built(dataset, partial(read_sources, self._connection, self._log(dataset), scope, window))
 
     def write_performance(
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """Rows without a usable time, baseline and candidate."""
+        log = self._log(dataset)
+        query = built(dataset, lambda: untimed_query(log, scope, now))
+        return untimed_of(self._connection.query(query.sql, query.parameters).to_pylist()[0])
+
         self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
     ) -> None:
         """Store a block's distributions; writing one twice changes nothing."""

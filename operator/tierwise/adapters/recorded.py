@@ -148,6 +148,10 @@ class RecordedStore:
 
 
 def _text(value: str | bytes) -> str:
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        return self._store.read_untimed(dataset, scope, now)
+
     return value.decode() if isinstance(value, bytes) else value
 
 

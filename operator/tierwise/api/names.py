@@ -81,7 +81,7 @@ class Reason(StrEnum):
     METRIC_FAILED = "MetricFailed"  # a plug-in raised, or returned what is no count or estimate
     TOO_FEW_ROWS = "TooFewRows"  # spec.volume of a dataset
     DUPLICATE_ROWS = "DuplicateRows"  # of one request, with columns.requestId
-    TIMES_UNUSABLE = "TimesUnusable"  # of a recorded window: rows without a time, or with one in the future
+    TIMES_UNUSABLE = "TimesUnusable"  # rows without a time, or with one in the future
     PRE_RELEASE = "PreRelease"  # the validation table, before any pod is touched
     PRE_RELEASE_FAILED = "PreReleaseFailed"
     BASELINE_MISSING = "BaselineMissing"

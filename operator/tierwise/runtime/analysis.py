@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import TierPlan, plan_tier
 from tierwise.monitoring.spread import Spread
+from tierwise.monitoring.untimed import WRITTEN_MEANWHILE
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.analysis_window import AnalysisRequest as AnalysisRequest
@@ -31,10 +32,8 @@ from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.runs import blocks_at_once, in_runs
 from tierwise.runtime.spread import half_hours_before, spread_in
+from tierwise.runtime.untimed import untimed_of_log
 
-# A live log goes on while it is read: what is written meanwhile is not of the future.
-WRITTEN_MEANWHILE = timedelta(minutes=10)
-MOST_UNTIMED = 0.01  # share of rows without a usable time from which nothing is promoted
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
@@ -107,7 +106,11 @@ def analyze(
     folded = Block(window.start, min([window.end, *stops]))
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
     invalid = [log.count_invalid(dataset, scope, folded, now + WRITTEN_MEANWHILE) for dataset in datasets]
-    untimed = [_untimed(dataset, found, tiers) for dataset, found in zip(datasets, invalid, strict=True)]
+    untimed = [
+        _untimed(dataset, scope, log, now, tiers)
+        for dataset, found in zip(datasets, invalid, strict=True)
+        if found.time
+    ]
     return Analysis(
         request=request,
         window=window,
@@ -192,15 +195,14 @@ def _spread(
     return {name: spread for name, spread in found.items() if spread is not None}
 
 
-def _untimed(dataset: Dataset, invalid: Invalid, tiers: Sequence[TierAnalysis]) -> Outcome | None:
-    """Rows that no block holds may be one arm's worst: beyond a few there is no promotion."""
-    rows = sum(sum(tier.judgement.rows) for tier in tiers)
-    if invalid.time <= MOST_UNTIMED * (rows + invalid.time):
-        return None
-    share = invalid.time / (rows + invalid.time)
-    text = f"dataset {dataset.name!r}: {invalid.time} rows ({share:.1%}) have no time or one in the future"
-    remedy = "they count in no verdict; mend spec.columns.time, its time zone, or the clocks that write it"
-    return gate(Situation(unavailable=JudgementUnavailable(Reason.TIMES_UNUSABLE, f"{text}; {remedy}")))
+def _untimed(
+    dataset: Dataset, scope: Scope, log: RecordedLog, now: datetime, tiers: Sequence[TierAnalysis]
+) -> Outcome | None:
+    """Rows that no block holds may be one arm's worst: beyond a few, or where one arm has more, nothing passes."""
+    rows = [tier.judgement.rows for tier in tiers]
+    timed = sum(baseline for baseline, _ in rows), sum(candidate for _, candidate in rows)
+    held = untimed_of_log(log, dataset, scope, timed, now)
+    return None if held is None else gate(Situation(unavailable=held))
 
 
 def _candidate_share(history: Mapping[str, Cells]) -> float:

@@ -43,6 +43,7 @@ from tierwise.runtime.prerelease import Examining
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.runs import blocks_at_once, read_run
 from tierwise.runtime.spread import read_spread
+from tierwise.runtime.untimed import untimed_rows
 from tierwise.runtime.verification import VerificationRequest, Verifying
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
@@ -203,7 +204,12 @@ class Judging:
         judged = judge(folded.evidence, at=request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
-        return missing(request.rollout.spec, judged) or too_little(sources, scopes, mature, judged, interval) or judged
+        return (
+            missing(request.rollout.spec, judged)
+            or too_little(sources, scopes, mature, judged, interval)
+            or untimed_rows(sources, scopes, judged, request.now)
+            or judged
+        )
 
     def _fold(
         self,

@@ -110,6 +110,10 @@ class PredictionStore(Protocol):
         """Rows that no count holds."""
         ...
 
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """Rows of the baseline and of the candidate without a time or with one after `now`, of all of the log."""
+        ...
+
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """Rows of both versions in the window, labels that count, and rows logged twice."""
         ...

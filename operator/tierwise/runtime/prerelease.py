@@ -24,6 +24,7 @@ from tierwise.runtime.datasets import Source, Stores, resolve
 from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.ports import Fleet
 
+from tierwise.runtime.untimed import untimed_rows
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
 
@@ -83,7 +84,7 @@ class Examining:
             maturity = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
             window = Block(_EPOCH, min(newest + timedelta(milliseconds=1), now - maturity))
             source.store.check(source.dataset)
-            known = self._examined[owner] = _Examined(key, now, _judge(gate, source, scope, window))
+            known = self._examined[owner] = _Examined(key, now, _judge(gate, source, scope, window, now))
         return known.judgement
 
 
@@ -97,7 +98,8 @@ def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block) -> Jud
     if not sum(judged.labels) and all(result.candidate.n == 0 for result in judged.results):
         text = f"dataset {dataset.name!r}: none of {sum(judged.rows)} predictions on the validation set has a label"
         return JudgementUnavailable(Reason.NO_LABELS, f"{text}; check spec.columns.label and spec.where")
-    return too_little_recorded(source.store, [dataset], scope, window, judged) or judged
+    held = too_little_recorded(source.store, [dataset], scope, window, judged)
+    return held or untimed_rows({gate.dataset: source}, {gate.dataset: scope}, judged, now) or judged
 
 
 def _missing(gate: PreRelease, scope: Scope, cells: Cells) -> JudgementUnavailable | None:

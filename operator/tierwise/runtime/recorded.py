@@ -57,6 +57,10 @@ class RecordedLog(Protocol):
         ...
 
     def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        ...
+
         """The exact query that `read_cells` sends."""
         ...
 

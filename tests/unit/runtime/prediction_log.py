@@ -36,6 +36,7 @@ class PredictionLog:
         self.reads: list[int] = []
         self.checks = 0
         self.received: Received | None = None  # instead of the rows themselves
+        self.untimed = (0, 0)  # rows without a time, baseline and candidate
 
     def _ask(self) -> None:
         if self.error is not None:
@@ -79,6 +80,10 @@ class PredictionLog:
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         return Invalid()
+
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        self._ask()
+        return self.untimed
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         if self.received is not None:
