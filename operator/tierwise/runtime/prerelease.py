@@ -88,7 +88,9 @@ class Examining:
         return known.judgement
 
 
-def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block) -> Judgement | JudgementUnavailable:
+def _judge(
+    gate: PreRelease, source: Source, scope: Scope, window: Block, now: datetime
+) -> Judgement | JudgementUnavailable:
     dataset = source.dataset
     cells = source.store.read_cells(dataset, scope, [window])
     missing = _missing(gate, scope, cells)
