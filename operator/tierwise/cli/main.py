@@ -13,6 +13,7 @@ import click
 
 import tierwise
 from tierwise.adapters.kubernetes.errors import ClusterError
+from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.plan_error import PlanError
 from tierwise.runtime.errors import TierwiseError
 
@@ -94,7 +95,7 @@ def render_error(error: Exception) -> str:
     match error:
         case TierwiseError():
             fact, remedy = error.message, error.remedy
-        case PlanError():
+        case PlanError() | MetricFailedError():
             fact, remedy = error.message, error.remedy
         case ModuleNotFoundError() if (error.name or "").startswith("tierwise"):
             fact, remedy = f"this build has no module {error.name}", "Install the whole of tierwise anew."

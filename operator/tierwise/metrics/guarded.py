@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, assert_never, overload
+from typing import Any, TypeVar, assert_never, overload
 
 import numpy as np
+import numpy.typing as npt
 
-from tierwise.metrics.family import Family
+from tierwise.metrics.definitions import wrong_metric
+from tierwise.metrics.failed import MetricFailedError as MetricFailedError
+from tierwise.metrics.family import SEPARATOR, Family
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
-from tierwise.metrics.tally import Estimate, IntArray, Tally
+from tierwise.metrics.plausible import ImplausibleError, counts_of, estimate_of, shift_of, shown_of
+from tierwise.metrics.tally import IntArray, Tally
 
-
-class MetricFailedError(Exception):
-    """A plug-in's metric raised, or gave arrays that make no sense: nothing is known of this metric."""
-
-    def __init__(self, name: str, distribution: str, cause: str) -> None:
-        super().__init__(f"metric {name!r} of {distribution} failed: {cause}; fix it or take the metric out")
-        self.name = name
-        self.distribution = distribution
-        self.cause = cause
+Result = TypeVar("Result")
 
 
 @overload
@@ -34,70 +30,98 @@ def guarded(entry: Family, distribution: str) -> Family: ...
 def guarded(entry: Metric | Family, distribution: str) -> Metric | Family:
     """The metric with every failure turned into MetricFailedError, and every result checked; a family's metrics too.
 
-    A family's `build` still raises ValueError for a parameter that makes no sense.
+    A family's `build` raises ValueError for a parameter that makes no sense, and for whatever else fails in it.
     """
     if isinstance(entry, Family):
-        build = entry.build
-        return replace(entry, build=lambda parameter: guarded(build(parameter), distribution))
+        return replace(entry, build=_built(entry, distribution))
     measure = entry.measure
     match measure:
-        case Proportion(count=count):
-            checked = _checked(entry.name, distribution, count, _wrong_counts)
-            return replace(entry, measure=replace(measure, count=checked))
+        case Proportion(count=count, shown=shown):
+            checked = _checked(entry.name, distribution, count, counts_of)
+            told = None if shown is None else _shown(entry.name, distribution, shown)
+            return replace(entry, measure=replace(measure, count=checked, shown=told))
         case Estimated(estimate=estimate):
-            checked = _checked(entry.name, distribution, estimate, _wrong_estimate)
-            return replace(entry, measure=replace(measure, estimate=checked))
+            found = _checked(entry.name, distribution, estimate, estimate_of)
+            return replace(entry, measure=replace(measure, estimate=found))
         case Shift(count=count):
-            checked = _checked(entry.name, distribution, count, _wrong_shift)
-            return replace(entry, measure=replace(measure, count=checked))
+            below = _checked(entry.name, distribution, count, shift_of)
+            return replace(entry, measure=replace(measure, count=below))
         case _:
             assert_never(measure)
 
 
+def called(function: Callable[..., Result], *arguments: object) -> Result:
+    """The result of another package's code.
+
+    Raises:
+        ForeignError: it raised, or wanted to end the process. (An interrupt from the keyboard passes through.)
+    """
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        text = f": {error}" if str(error) else ""
+        raise ForeignError(f"{type(error).__name__}{text}") from error
+
+
+class ForeignError(Exception):
+    """What another package's code raised, as text."""
+
+
 def _checked(
-    name: str, distribution: str, function: Callable[..., Any], wrong: Callable[..., str | None]
-) -> Callable[..., Any]:
-    def call(tally: Tally, *rest: IntArray) -> Any:  # noqa: ANN401  # what `function` gives
+    name: str, distribution: str, function: Callable[..., Any], result_of: Callable[..., Result]
+) -> Callable[..., Result]:
+    def call(tally: Tally, *rest: IntArray) -> Result:
         try:
-            result = function(tally, *rest)
-            cause = wrong(result, tally.counts.shape[:-2], *rest)
-        except Exception as error:
-            raise MetricFailedError(name, distribution, f"{type(error).__name__}: {error}") from error
-        if cause is not None:
-            raise MetricFailedError(name, distribution, cause)
-        return result
+            return result_of(called(function, _locked(tally), *rest), tally, *rest)
+        except (ForeignError, ImplausibleError) as error:
+            raise MetricFailedError(name, distribution, str(error)) from error
 
     return call
 
 
-def _wrong_counts(result: tuple[object, object], shape: tuple[int, ...]) -> str | None:
-    n, bad = (np.asarray(x) for x in result)
-    if n.shape != shape or bad.shape != shape:
-        return f"count gave shapes {n.shape} and {bad.shape}, expected {shape}"
-    if not (np.isfinite(n).all() and (bad >= 0).all() and (bad <= n * (1 + 1e-9)).all()):
-        return "count gave numbers that are not 0 ≤ bad ≤ n"
-    return None
+def _shown(name: str, distribution: str, function: Callable[[float], float]) -> Callable[[float], float]:
+    def call(share: float) -> float:
+        try:
+            return shown_of(called(function, share))
+        except (ForeignError, ImplausibleError) as error:
+            raise MetricFailedError(name, distribution, str(error)) from error
+
+    return call
 
 
-def _wrong_shift(result: tuple[object, object], shape: tuple[int, ...], at: IntArray) -> str | None:
-    n, below = (np.asarray(x) for x in result)
-    if n.shape != shape or below.shape != (*shape, len(at)):
-        return f"count gave shapes {n.shape} and {below.shape}, expected {shape} and {(*shape, len(at))}"
-    if not ((below >= 0).all() and (below <= n[..., np.newaxis]).all()):
-        return "count gave numbers that are not 0 ≤ below ≤ n"
-    return None
+def _built(family: Family, distribution: str) -> Callable[[str], Metric]:
+    def build(parameter: str) -> Metric:
+        try:
+            metric = called(family.build, parameter)
+        except ForeignError as error:
+            if isinstance(error.__cause__, ValueError):
+                raise error.__cause__ from None
+            raise ValueError(f"{distribution} cannot build it: {error}") from error
+        cause = wrong_metric(metric, f"{family.name}{SEPARATOR}{parameter}")
+        if cause is not None:
+            raise ValueError(f"{distribution} cannot build it: {cause}")
+        return guarded(metric, distribution)
+
+    return build
 
 
-def _wrong_estimate(result: object, shape: tuple[int, ...]) -> str | None:
-    if not isinstance(result, Estimate):
-        return f"estimate gave a {type(result).__name__}, expected an Estimate"
-    arrays = (result.value, result.enough, result.spread, result.units)
-    kinds = result.spread.shape[len(shape) :]
-    expected = (shape, shape, (*shape, *kinds), (*shape, *kinds))
-    if len(kinds) != 1 or tuple(a.shape for a in arrays) != expected:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        return f"estimate gave value, enough, spread, units of shapes {shapes}; expected {shape} twice, then with (k,)"
-    usable = result.enough
-    if not (np.isfinite(result.value[usable]).all() and (result.spread[usable] >= 0).all()):
-        return "estimate gave no value, or a spread that is negative or NaN, where it says there is enough"
-    return None
+def _locked(tally: Tally) -> Tally:
+    """The same numbers as arrays that cannot be written to: other metrics read them, too."""
+
+    def view(array: Any) -> Any:  # noqa: ANN401  # an array of any kind, or None
+        if array is None:
+            return None
+        seen: npt.NDArray[np.generic] = np.asarray(array).view()
+        seen.flags.writeable = False
+        return seen
+
+    return replace(
+        tally,
+        counts=view(tally.counts),
+        bins=view(tally.bins),
+        edges=view(tally.edges),
+        sums={name: view(values) for name, values in tally.sums.items()},
+        weights=view(tally.weights),
+    )

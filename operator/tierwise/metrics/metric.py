@@ -13,6 +13,8 @@ from tierwise.api.common import Margin
 from tierwise.metrics.tally import Estimate, FloatArray, IntArray, Sum, Tally
 
 Kind = Literal["Binary", "Classes", "Number"]
+Direction = Literal["HigherIsBetter", "LowerIsBetter", "Either"]
+ScaleKind = Literal["Linear", "Logit", "Log", "Classes", "None"]
 ANY_KIND: tuple[Kind, ...] = ("Binary", "Classes", "Number")
 
 
@@ -83,7 +85,7 @@ class Metric:
     """
 
     name: str
-    direction: Literal["HigherIsBetter", "LowerIsBetter", "Either"]
+    direction: Direction
     measure: Proportion | Estimated | Shift
     default_margin: Margin
     needs: Needs
@@ -91,7 +93,7 @@ class Metric:
     unit: str = "share of rows"
     not_for: str = ""
     kinds: tuple[Kind, ...] = ("Binary",)
-    scale: Literal["Linear", "Logit", "Log", "Classes", "None"] = "Linear"
+    scale: ScaleKind = "Linear"
 
     @property
     def needs_labels(self) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
+from tierwise.metrics.definitions import wrong
 from tierwise.metrics.family import Family
-from tierwise.metrics.guarded import guarded
+from tierwise.metrics.guarded import ForeignError, called, guarded
 from tierwise.metrics.metric import Metric
 
 GROUP = "tierwise.metrics"
@@ -43,15 +44,15 @@ def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[tuple
     for point in sorted(points, key=lambda p: (_distribution(p), p.name)):
         distribution = _distribution(point)
         try:
-            given = point.load()
-            entries = [given] if isinstance(given, Metric | Family) else list(given)
-        except Exception as error:  # noqa: BLE001  # whatever another package does on import
-            broken.append(Broken(point.name, distribution, f"{type(error).__name__}: {error}"))
+            entries = called(_entries, point)
+        except ForeignError as error:
+            broken.append(Broken(point.name, distribution, str(error)))
             continue
         for entry in entries:
             if (cause := _wrong(entry, point, names)) is not None:
-                broken.append(Broken(getattr(entry, "name", point.name), distribution, cause))
+                broken.append(Broken(_name(entry, point), distribution, cause))
             else:
+                assert isinstance(entry, Metric | Family)
                 names[entry.name] = f"that of a metric of {distribution}"
                 found.append((guarded(entry, distribution), distribution))
     return found, broken
@@ -59,6 +60,17 @@ def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[tuple
 
 def _distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an unknown package"
+
+
+def _entries(point: EntryPoint) -> list[object]:
+    given = point.load()
+    return [given] if isinstance(given, Metric | Family) else list(given)
+
+
+def _name(entry: object, point: EntryPoint) -> str:
+    """What it is called, where it is called anything."""
+    given = getattr(entry, "name", None)
+    return given if isinstance(given, str) else point.name
 
 
 def _wrong(entry: object, point: EntryPoint, names: dict[str, str]) -> str | None:
@@ -69,6 +81,15 @@ def _wrong(entry: object, point: EntryPoint, names: dict[str, str]) -> str | Non
         return f"{entry.name!r} is no name of a metric; use lower case letters, digits and dashes"
     if entry.name in names:
         return f"the name is {names[entry.name]} already; give it another one"
-    if isinstance(entry, Metric) and not (entry.unit and entry.description):
-        return "its unit or description is empty; people read them in every report"
+    return wrong(entry) or _wrong_example(entry, point)
+
+
+def _wrong_example(entry: Metric | Family, point: EntryPoint) -> str | None:
+    """Why a family's example cannot be built: lists of metrics show what is known of it."""
+    if isinstance(entry, Metric):
+        return None
+    try:
+        _ = guarded(entry, _distribution(point)).instance
+    except ValueError as error:
+        return f"its example {entry.example!r}: {error}"
     return None

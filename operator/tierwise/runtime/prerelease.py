@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.names import Reason
 from tierwise.api.strategy import PreRelease
+from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.cells import Block, Cells, Scope
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError
@@ -23,8 +24,8 @@ from tierwise.runtime.arrival import too_little_recorded
 from tierwise.runtime.datasets import Source, Stores, resolve
 from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.ports import Fleet
-
 from tierwise.runtime.untimed import untimed_rows
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
 
@@ -63,6 +64,8 @@ class Examining:
             return self._examine(view, gate, source, scope, now)
         except (SpecError, PlanError) as error:
             return JudgementUnavailable(error.reason, f"preRelease: {error}", stalled=True)
+        except MetricFailedError as error:
+            return JudgementUnavailable(Reason.METRIC_FAILED, f"preRelease: {error}")
         except TierwiseError as error:
             return JudgementUnavailable(error.reason, f"preRelease: {error}")
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Reason
+from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
 from tierwise.monitoring.verified import has_compared, results_of_watch
 from tierwise.monitoring.verifying import (
@@ -67,6 +68,8 @@ class Verifying:
             return self._look(request, record)
         except SpecError as error:
             return JudgementUnavailable(error.reason, str(error), stalled=True)
+        except MetricFailedError as error:
+            return JudgementUnavailable(Reason.METRIC_FAILED, str(error))
         except TierwiseError as error:
             return JudgementUnavailable(error.reason, str(error))
 
