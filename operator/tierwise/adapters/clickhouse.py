@@ -27,6 +27,7 @@ from tierwise.monitoring.decode import (
     merge_cells,
     texts,
 )
+from tierwise.monitoring.entries import Entries, decode_entries, entries_query
 from tierwise.monitoring.hashed import HashCollisionError
 from tierwise.monitoring.lookups import invalid_query, watermark_query
 from tierwise.monitoring.memory import blocks_per_query
@@ -48,8 +49,8 @@ from tierwise.monitoring.query import (
     versions_of,
 )
 from tierwise.monitoring.received import Received, Sources
-from tierwise.runtime.errors import StoreError
 from tierwise.monitoring.untimed import untimed_of, untimed_query
+from tierwise.runtime.errors import StoreError
 
 MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,6 +142,14 @@ class ClickHouseStore:
 
         return self._values.read(log, scope, Block(blocks[0].start, blocks[-1].end), read)
 
+    def read_entries(
+        self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], first_block: int, kept: Kept, most: int
+    ) -> Entries:
+        """Every combination of numbers that occurs in the blocks, at most `most`; they are numbered from there on."""
+        log = self._log(dataset)
+        query = built(dataset, lambda: entries_query(log, scope, blocks, kept, most))
+        return decode_entries(self._connection.query(query.sql, query.parameters), query, first_block)
+
     def kept(self, dataset: Dataset, scope: Scope, window: Block) -> Kept:
         """The values of dimensions with too many that a read of this window counts by name."""
         return self._values.kept(self._log(dataset), scope, window)
@@ -170,6 +179,12 @@ class ClickHouseStore:
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
         return Invalid(**row)
 
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """Rows without a usable time, baseline and candidate."""
+        log = self._log(dataset)
+        query = built(dataset, lambda: untimed_query(log, scope, now))
+        return untimed_of(self._connection.query(query.sql, query.parameters).to_pylist()[0])
+
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """Rows, labels, and rows logged twice."""
         return built(dataset, partial(read_received, self._connection, self._log(dataset), scope, window))
@@ -179,12 +194,6 @@ class ClickHouseStore:
         return built(dataset, partial(read_sources, self._connection, self._log(dataset), scope, window))
 
     def write_performance(
-    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
-        """Rows without a usable time, baseline and candidate."""
-        log = self._log(dataset)
-        query = built(dataset, lambda: untimed_query(log, scope, now))
-        return untimed_of(self._connection.query(query.sql, query.parameters).to_pylist()[0])
-
         self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
     ) -> None:
         """Store a block's distributions; writing one twice changes nothing."""

@@ -15,16 +15,20 @@ from tierwise.adapters.file_problems import what_is_wrong
 from tierwise.adapters.recorded_file import load_file
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
+from tierwise.monitoring.analysis import runs_of
 from tierwise.monitoring.asked import Asked, Asking, asked
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.decode import texts
+from tierwise.monitoring.entries import Entries, joined
 from tierwise.monitoring.query import Log, Query, Source, cells_query, config_hash, source_sql
 from tierwise.monitoring.received import Received, Sources
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.survey import survey_query
 from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.recorded import Seen
+from tierwise.runtime.runs import in_runs
 
+BLOCKS_AT_ONCE = 240
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS = {".parquet": "Parquet", ".csv": "CSVWithNames", ".tsv": "TabSeparatedWithNames"}
 
@@ -105,6 +109,33 @@ class RecordedStore:
         self._known.setdefault(key, cells.slices)
         return cells
 
+    def read_entries(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], most: int) -> Entries:
+        """Rows by all their numbers.
+
+        Raises:
+            SpecError: there are more than `most` combinations.
+        """
+        kept = self._store.kept(dataset, scope, Block(blocks[0].start, blocks[-1].end))
+        parts: list[Entries] = []
+        done = found = 0
+
+        def read(run: Sequence[Block]) -> tuple[Entries, int]:
+            return self._store.read_entries(dataset, scope, run, done, kept, most + 1 - found), len(run)
+
+        for regular in runs_of(blocks, BLOCKS_AT_ONCE):
+            for part, length in in_runs(regular, BLOCKS_AT_ONCE, read):
+                parts.append(part)
+                done += length
+                found += len(part.rows)
+                if found > most:
+                    raise SpecError(
+                        f"dataset {dataset.name!r}: the window has more than {most:,} rows that differ, and metrics of "
+                        "scores or sums need each of them",
+                        "give a shorter window with --since, or leave these metrics away",
+                        reason=Reason.QUERY_OVER_LIMITS,
+                    )
+        return joined(parts)
+
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
         """As PredictionStore."""
         return self._store.read_halves(dataset, scope, blocks)
@@ -116,6 +147,10 @@ class RecordedStore:
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """As PredictionStore."""
         return self._store.count_invalid(dataset, scope, window, now)
+
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        return self._store.read_untimed(dataset, scope, now)
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """As PredictionStore."""
@@ -148,10 +183,6 @@ class RecordedStore:
 
 
 def _text(value: str | bytes) -> str:
-    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
-        """As PredictionStore."""
-        return self._store.read_untimed(dataset, scope, now)
-
     return value.decode() if isinstance(value, bytes) else value
 
 

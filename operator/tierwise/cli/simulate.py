@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tierwise.api.modeldeployment import MetricSpec
+from tierwise.api.names import Reason
 from tierwise.cli.analysis_options import Span
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.output import console_for, print_facts
@@ -26,14 +27,15 @@ from tierwise.cli.policy_options import (
 from tierwise.cli.progressbar import progress_bar
 from tierwise.cli.simulate_table import render_simulation
 from tierwise.cli.stream_options import Generated, Rates, Rows, Values, generated_policy, generated_stream, policy_of
+from tierwise.metrics import registry
+from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.drop import Drop, is_counted, is_flipped
+from tierwise.runtime.errors import SpecError
 from tierwise.simulation.comparison import Simulation, simulate
 from tierwise.simulation.facts import Report, simulation_json
 from tierwise.simulation.harm import ImpossibleDropError
 from tierwise.simulation.policy import Policy
-from tierwise.simulation.recorded import SplitStream
 from tierwise.simulation.recording import Recording, record
-from tierwise.simulation.replay import ReplayStream, with_exposures
 from tierwise.simulation.streams import Stream
 
 EXIT_NOT_SEEN = 3
@@ -171,19 +173,19 @@ def command(  # one argument per option
         else:
             recording = _recorded(given, flags, drop, candidate, block, history)
             policy, source, notes = recording.policy, recording.source, recording.notes
-            stream = SplitStream(policy, recording.rows, recording.blocks, recording.history_blocks, drop=drop)
-            if recording.replay is not None:
-                shown = with_exposures(policy, recording.replay)
-                replayed = shown, ReplayStream(shown, recording.replay)
+            stream, replayed = recording.stream, recording.replay
     except ImpossibleDropError as error:
         raise click.UsageError(f"--drop: {error}") from error
     judged = max(1, round(judge_every / policy.block_seconds))
     simulation = Simulation(policy, stream, runs, seed, drop is not None, judge_every=judged)
-    with progress_bar("simulate: rollouts") as progress:
-        found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
-    replay = None
-    if replayed is not None:
-        replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
+    try:
+        with progress_bar("simulate: rollouts") as progress:
+            found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
+        replay = None
+        if replayed is not None:
+            replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
+    except MetricFailedError as error:
+        raise SpecError(str(error), reason=Reason.METRIC_FAILED) from error
     report = Report(source, drop, found, replay, notes)
     if output == "table":
         console_for().print(render_simulation(report))
@@ -231,7 +233,6 @@ def _recorded(
 ) -> Recording:
     now = datetime.now(UTC)
     options, request, asked, deployment = plan_request(dict(given), flags, now, () if drop is None else (drop,))
-    _require_counted([metric for item in asked.analysis for metric in item.metrics])
 
     def policy(datasets: Mapping[str, Any], tiers: Any) -> Policy:  # noqa: ANN401
         return policy_of(
@@ -248,9 +249,10 @@ def _recorded(
 
 
 def _require_counted(metrics: list[MetricSpec]) -> None:
+    counted = [name for name in registry.names() if "@" not in name and is_counted(name)]
     for metric in metrics:
         if not is_counted(metric.name):
             raise click.UsageError(
-                f"metric {metric.name!r} needs more of a row than label and answer, which a simulation has not; "
-                "leave it away"
+                f"--generate makes labels and yes/no answers, and {metric.name} needs more of a row; "
+                f"it has {', '.join(counted)}; judge {metric.name} on a recorded log, with --data or --store"
             )

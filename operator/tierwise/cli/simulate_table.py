@@ -44,6 +44,8 @@ def render_simulation(report: Report) -> RenderableType:
 
 def _row(rule: RuleSummary, alpha: float) -> list[RenderableType]:
     low = rule.false_stops.interval[0]
+    if not rule.judges:
+        return [Text(rule.name), *([Text("–")] * (1 if rule.detected is None else 3)), Text(_what(rule), style="dim")]
     row: list[RenderableType] = [
         Text(rule.name, style="bold" if rule.name == "tierwise" else ""),
         Text(_share(rule.false_stops), style="red" if low > alpha else "green"),
@@ -52,7 +54,13 @@ def _row(rule: RuleSummary, alpha: float) -> list[RenderableType]:
         found = rule.detected
         row.append(_share(found.share))
         row.append("never" if found.median_seconds is None else duration_text(found.median_seconds))
-    return [*row, Text(rule.description, style="dim")]
+    return [*row, Text(_what(rule), style="dim")]
+
+
+def _what(rule: RuleSummary) -> str:
+    if not rule.not_judged:
+        return rule.description
+    return f"{rule.description}; cannot judge {', '.join(rule.not_judged)}"
 
 
 def _share(share: Share) -> str:
@@ -71,9 +79,10 @@ def _ends(what: str, ends: Ends) -> str:
 def _replay(report: Report) -> Table:
     assert report.replay is not None
     table = _table("RULE", "STOPPED", "WHAT IT DOES")
-    for name, text, tier, seconds in replay_stops(report.replay):
+    for rule, tier, seconds in replay_stops(report.replay):
         where = f" in {tier}" if tier else ""
-        table.add_row(name, "never" if seconds is None else f"after {duration_text(seconds)}{where}", text)
+        never = "never" if rule.judges else "–"
+        table.add_row(rule.name, never if seconds is None else f"after {duration_text(seconds)}{where}", _what(rule))
     return table
 
 

@@ -16,12 +16,12 @@ _MOST_VALUES = 10_000  # of a combination: of more, most never occur
 
 def blocks_per_query(dataset: Dataset) -> int:
     """How many blocks one query reads; at least one."""
-    return max(1, STATE_BYTES // (_block_bytes(dataset) * _expected_slices(dataset)))
+    return max(1, STATE_BYTES // (block_bytes(dataset) * _expected_slices(dataset)))
 
 
 def is_sparse(dataset: Dataset) -> bool:
     """Whether a read is a row per slice and cell that occurs: all cells of all slices that can be are too much."""
-    return _block_bytes(dataset) * _possible_slices(dataset) > MOST_DENSE_BYTES
+    return block_bytes(dataset) * _possible_slices(dataset) > MOST_DENSE_BYTES
 
 
 def _possible_slices(dataset: Dataset) -> int:
@@ -30,7 +30,7 @@ def _possible_slices(dataset: Dataset) -> int:
     return 1 + sum(min(product, _MOST_VALUES) for product in products)
 
 
-def _block_bytes(dataset: Dataset) -> int:
+def block_bytes(dataset: Dataset) -> int:
     """Bytes of one slice's state in one block."""
     cells, spec = CELLS, dataset.spec
     if dataset.reads.bins:

@@ -106,7 +106,15 @@ def cells_query(
 
     `as_texts`: group by no hashes, also where there are many combinations of dimensions.
     """
-    arms = arms or versions_of(log)
+    query, columns, aggregates, conditions = measured(log, scope, blocks, arms := arms or versions_of(log))
+    query = replace(query, sparse=is_sparse(log.dataset))
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+
+
+def measured(
+    log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms
+) -> tuple[Query, list[str], list[str], list[str]]:
+    """A query without its SQL, the numbers of a row as SQL, what adds them up, and which rows are meant."""
     conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
     block = block_number(log, blocks)
     inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
@@ -120,8 +128,7 @@ def cells_query(
     query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
-    query = replace(query, sparse=is_sparse(log.dataset))
-    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+    return query, columns, aggregates, list(conditions)
 
 
 def distributions_query(
@@ -219,6 +226,23 @@ def _weights(
     return replace(query, weights=True)
 
 
+def numbered_rows(
+    log: Log, scope: Scope, arms: Arms, columns: Sequence[str], conditions: Sequence[str], kept: Kept
+) -> tuple[str, tuple[str, ...], dict[str, object]]:
+    """SQL of the rows with their numbers and the values of the dimensions; which these are, and its own parameters."""
+    parameters: dict[str, object] = {}
+    dimensions = tuple(sorted({name for grouping in log.dataset.groupings for name in grouping}))
+    values = []
+    for i, name in enumerate(dimensions):
+        value = log.dimension(name)
+        if name in kept.values:
+            parameters[f"keep{i}"] = list(kept.values[name])
+            value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
+        values.append(f"{value} AS tierwise_d{i}")
+    rows = log.rows([*conditions, *log.scope_conditions(scope), arms.condition])
+    return f"SELECT {', '.join([*values, *columns])} FROM {rows}", dimensions, parameters
+
+
 def _grouped(
     log: Log,
     scope: Scope,
@@ -236,17 +260,8 @@ def _grouped(
     The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
     """
     groupings = log.dataset.groupings
-    parameters = dict(query.parameters)
-    dimensions = tuple(sorted({name for grouping in groupings for name in grouping}))
-    values = []
-    for i, name in enumerate(dimensions):
-        value = log.dimension(name)
-        if name in kept.values:
-            parameters[f"keep{i}"] = list(kept.values[name])
-            value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
-        values.append(f"{value} AS tierwise_d{i}")
-    rows = log.rows([*conditions, *log.scope_conditions(scope), arms.condition])
-    inner = f"SELECT {', '.join([*values, *columns])} FROM {rows}"
+    inner, dimensions, more = numbered_rows(log, scope, arms, columns, conditions, kept)
+    parameters = {**query.parameters, **more}
     keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
     cells = keys_of(columns) if query.sparse else ()
     wanted = ", ".join([*cells, *(aggregates_of(len(query.sums), weights=query.weights) if cells else aggregates)])

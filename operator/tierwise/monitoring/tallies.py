@@ -68,18 +68,51 @@ def placed(tally: Tally, rows: npt.NDArray[np.intp], slots: int) -> Tally:
         out[rows[kept]] = moved[kept]
         return np.moveaxis(out, 0, axis)
 
-    return _each(tally, put)
+    return each_array(tally, put)
 
 
 def chosen(tally: Tally, rows: Sequence[int] | npt.NDArray[np.intp]) -> Tally:
     """The tally of some slices, in the order of `rows`."""
     wanted = np.asarray(rows, dtype=np.intp)
-    return _each(tally, lambda values, axis: np.take(values, wanted, axis=axis))
+    return each_array(tally, lambda values, axis: np.take(values, wanted, axis=axis))
+
+
+def picked(tally: Tally, rows: npt.NDArray[np.intp]) -> Tally:
+    """As `chosen`, where a row of −1 is a slice without rows."""
+    missing = rows < 0
+
+    def pick(values: IntArray, axis: int) -> IntArray:
+        if not values.shape[axis]:
+            shape = list(values.shape)
+            shape[axis] = len(rows)
+            return np.zeros(shape, dtype=values.dtype)
+        moved = np.moveaxis(np.take(values, np.maximum(rows, 0), axis=axis), axis, 0)
+        moved[missing] = 0
+        return np.moveaxis(moved, 0, axis)
+
+    return each_array(tally, pick)
+
+
+def paired(one: Tally, arm: int, two: Tally, other: int) -> Tally:
+    """`arm` of the first tally as the baseline, `other` of the second, of the same slices, as the candidate."""
+
+    def both(a: Any, b: Any, axis: int) -> Any:  # noqa: ANN401  # arrays of counts or of sums, or None
+        if a is None or b is None:
+            return None
+        return np.stack([np.take(a, arm, axis=axis), np.take(b, other, axis=axis)], axis=axis)
+
+    return replace(
+        one,
+        counts=both(one.counts, two.counts, 1),
+        bins=both(one.bins, two.bins, 1),
+        sums={name: both(values, two.sums[name], 1) for name, values in one.sums.items()},
+        weights=both(one.weights, two.weights, 2),
+    )
 
 
 def baseline_of(tally: Tally) -> Tally:
     """The baseline arm alone, shape (slices,)."""
-    return _each(tally, lambda values, axis: np.take(values, 0, axis=axis + 1))
+    return each_array(tally, lambda values, axis: np.take(values, 0, axis=axis + 1))
 
 
 def with_both_arms(tally: Tally) -> Tally:
@@ -88,7 +121,7 @@ def with_both_arms(tally: Tally) -> Tally:
     def join(values: IntArray, axis: int) -> IntArray:
         return np.concatenate([values, values.sum(axis=axis + 1, keepdims=True)], axis=axis + 1)
 
-    return _each(tally, join)
+    return each_array(tally, join)
 
 
 def added(one: Tally, two: Tally) -> Tally:
@@ -117,8 +150,8 @@ def _combined(one: Tally, two: Tally, sign: int) -> Tally:
     )
 
 
-def _each(tally: Tally, change: Callable[[Any, int], Any]) -> Tally:
-    """Every array changed; the second argument is the axis of the slices."""
+def each_array(tally: Tally, change: Callable[[Any, int], Any]) -> Tally:
+    """Every array changed; the second argument is the axis of the slices, or whichever comes first."""
     return replace(
         tally,
         counts=change(tally.counts, 0),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tierwise.monitoring.cells import Block, Cells, Dataset, Invalid, PodCounts, Scope
+from tierwise.monitoring.entries import Entries
 from tierwise.monitoring.query import Query
 from tierwise.monitoring.received import Received, Sources
 
@@ -36,6 +37,14 @@ class RecordedLog(Protocol):
         """As PredictionStore."""
         ...
 
+    def read_entries(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], most: int) -> Entries:
+        """Rows by all their numbers, for metrics that counts are not enough for; in an order of their own.
+
+        Raises:
+            SpecError: there are more than `most` combinations.
+        """
+        ...
+
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
         """As PredictionStore."""
         ...
@@ -48,6 +57,10 @@ class RecordedLog(Protocol):
         """As PredictionStore."""
         ...
 
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        ...
+
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """As PredictionStore."""
         ...
@@ -57,10 +70,6 @@ class RecordedLog(Protocol):
         ...
 
     def query_of(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Query:
-    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
-        """As PredictionStore."""
-        ...
-
         """The exact query that `read_cells` sends."""
         ...
 

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.metrics.metric import Proportion
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells
-from tierwise.monitoring.plan import DatasetPlan, TierPlan, absolute_gap
-from tierwise.simulation.peers import Peer, Rule, peers
+from tierwise.monitoring.cells import Cells
+from tierwise.monitoring.memory import block_bytes
+from tierwise.monitoring.plan import TierPlan
+from tierwise.simulation.peers import Look, Peer, Rule, peers
 from tierwise.simulation.policy import Policy
+from tierwise.simulation.series import Judged, judged_by_peers, looks_of
 from tierwise.simulation.streams import Stream
 from tierwise.simulation.trial import TierTrial, run_tier
-
-FloatArray = npt.NDArray[np.float64]
 
 RUNS_AT_ONCE = 10  # one task of a process: fixed, so that results do not depend on the number of processes
 _CELLS_AT_ONCE = 1_000_000  # numbers of one chunk of blocks
@@ -61,13 +59,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """All runs: of equal versions, and with the drop (empty without one). `peers` are names with descriptions."""
+    """All runs: of equal versions, and with the drop (empty without one). `peers` are by name."""
 
     simulation: Simulation
     plans: tuple[TierPlan, ...]
     same: tuple[Run, ...]
     worse: tuple[Run, ...]
-    peers: Mapping[str, str]
+    peers: Mapping[str, Peer]
 
 
 def simulate(
@@ -83,14 +81,14 @@ def simulate(
         for kind in kinds
         for first in range(0, simulation.runs, RUNS_AT_ONCE)
     ]
-    plans = plans_of(simulation)
+    plans = _plans(simulation)
     found: dict[int, list[Run]] = {SAME: [], WORSE: []}
     total = simulation.runs * len(kinds)
     for (kind, _), runs in zip(tasks, _results(simulation, plans, tasks, processes), strict=True):
         found[kind] += runs
         on_progress(sum(map(len, found.values())), total)
-    names = {peer.name: peer.description for peer in _peers(simulation, plans, 0)} if simulation.to_the_end else {}
-    return Simulated(simulation, plans, tuple(found[SAME]), tuple(found[WORSE]), names)
+    names = {peer.name: peer for peer in _peers(simulation, plans, 0)} if simulation.to_the_end else {}
+    return Simulated(simulation, plans.tiers, tuple(found[SAME]), tuple(found[WORSE]), names)
 
 
 def plans_of(simulation: Simulation) -> tuple[TierPlan, ...]:
@@ -99,12 +97,26 @@ def plans_of(simulation: Simulation) -> tuple[TierPlan, ...]:
     return tuple(policy.plan(tier, *simulation.stream.history(tier)) for tier in range(len(policy.tiers)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plans:
+    """Of every tier, and what the peers can judge of it (empty where they are not asked)."""
+
+    tiers: tuple[TierPlan, ...]
+    judged: tuple[Judged, ...]
+
+
+def _plans(simulation: Simulation) -> _Plans:
+    plans = plans_of(simulation)
+    if not simulation.to_the_end:
+        return _Plans(plans, ())
+    histories = (simulation.stream.history(tier)[0] for tier in range(len(plans)))
+    return _Plans(plans, tuple(judged_by_peers(*each) for each in zip(plans, histories, strict=True)))
+
+
 _Task = tuple[int, tuple[int, ...]]
 
 
-def _results(
-    simulation: Simulation, plans: tuple[TierPlan, ...], tasks: Sequence[_Task], processes: int
-) -> Iterator[list[Run]]:
+def _results(simulation: Simulation, plans: _Plans, tasks: Sequence[_Task], processes: int) -> Iterator[list[Run]]:
     if processes <= 1 or len(tasks) == 1:
         yield from (_runs(simulation, plans, task) for task in tasks)
         return
@@ -119,10 +131,10 @@ def _results(
             raise
 
 
-_SHARED: list[tuple[Simulation, tuple[TierPlan, ...]]] = []  # of a worker process, sent once and not with every task
+_SHARED: list[tuple[Simulation, _Plans]] = []  # of a worker process, sent once and not with every task
 
 
-def _begin(simulation: Simulation, plans: tuple[TierPlan, ...]) -> None:
+def _begin(simulation: Simulation, plans: _Plans) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends workers at once and without a traceback each
     _SHARED.append((simulation, plans))
 
@@ -131,13 +143,13 @@ def _task(task: _Task) -> list[Run]:
     return _runs(*_SHARED[-1], task)
 
 
-def _runs(simulation: Simulation, plans: tuple[TierPlan, ...], task: _Task) -> list[Run]:
+def _runs(simulation: Simulation, plans: _Plans, task: _Task) -> list[Run]:
     kind, numbers = task
     trials: list[list[TierTrial]] = [[] for _ in numbers]
     stops: list[dict[str, Stop]] = [{} for _ in numbers]
-    for tier, plan in enumerate(plans):
+    for tier, plan in enumerate(plans.tiers):
         rules = [(peer.name, peer.begin()) for peer in _peers(simulation, plans, tier)] if simulation.to_the_end else []
-        recorded: list[list[FloatArray]] = []
+        recorded: list[list[Look]] = []
         for i, number in enumerate(numbers):
             if not simulation.to_the_end and trials[i] and not _went_on(trials[i][-1]):
                 continue
@@ -147,7 +159,7 @@ def _runs(simulation: Simulation, plans: tuple[TierPlan, ...], task: _Task) -> l
                     run_tier(simulation.policy, tier, plan, iter(blocks), to_the_end=simulation.to_the_end)
                 )
             if rules:
-                recorded.append(list(blocks.counts()))
+                recorded.append(list(blocks.looks()))
         for name, rule in rules:
             for i, look in _first_stops(rule, recorded).items():
                 stops[i].setdefault(name, Stop(tier, look))
@@ -158,11 +170,17 @@ def _went_on(trial: TierTrial) -> bool:
     return trial.promoted_at is not None and trial.stopped_at is None
 
 
-def _first_stops(rule: Rule, recorded: Sequence[Sequence[FloatArray]]) -> dict[int, int]:
+def _first_stops(rule: Rule, recorded: Sequence[Sequence[Look]]) -> dict[int, int]:
     found: dict[int, int] = {}
-    for look, counts in enumerate(zip(*recorded, strict=True), start=1):
-        for run in np.flatnonzero(rule.look(np.stack(counts, axis=1))).tolist():
-            found.setdefault(run, look)
+    for number, looks in enumerate(zip(*recorded, strict=True), start=1):
+        together = Look(
+            np.stack([look.counts for look in looks], axis=1),
+            np.stack([look.candidate for look in looks]),
+            np.stack([look.baseline for look in looks]),
+            np.stack([look.recent for look in looks]),
+        )
+        for run in np.flatnonzero(rule.look(together)).tolist():
+            found.setdefault(run, number)
     return found
 
 
@@ -177,8 +195,9 @@ class _Blocks:
         self._tier = tier
         self._seed = seed
         self._worse = worse
-        slices = sum(simulation.stream.slices().values())
-        step = max(1, _CELLS_AT_ONCE // (18 * max(slices, 1)))
+        datasets = simulation.policy.datasets
+        cells = sum(size * block_bytes(datasets[name]) // 8 for name, size in simulation.stream.slices().items())
+        step = max(1, _CELLS_AT_ONCE // max(cells, 1))
         looks = simulation.stream.looks(tier)
         self._chunks = [range(first, min(first + step, looks)) for first in range(0, looks, step)]
 
@@ -186,53 +205,41 @@ class _Blocks:
         for chunk in self._chunks:
             cells = self._draw(chunk)
             for i in range(len(chunk)):
-                yield {
-                    name: Cells(found.blocks[i : i + 1], found.slices, found.counts[i : i + 1])
-                    for name, found in cells.items()
-                }
+                yield {name: _one_block(found, i) for name, found in cells.items()}
 
-    def counts(self) -> Iterator[FloatArray]:
-        """Per look (4, H) of all slices x metrics known at the start."""
-        for chunk in self._chunks:
-            yield from hypothesis_blocks(self._plan, self._draw(chunk))
+    def looks(self) -> Iterator[Look]:
+        """What the peers read of all slices x metrics known at the start."""
+        return looks_of(self._plan, (self._draw(chunk) for chunk in self._chunks))
 
     def _draw(self, chunk: range) -> Mapping[str, Cells]:
         return self._simulation.stream.counts(self._seed, self._tier, chunk, worse=self._worse)
 
 
-def hypothesis_blocks(plan: TierPlan, cells: Mapping[str, Cells]) -> FloatArray:
-    """Counts (looks, 4, H) of the plan's known slices x metrics that are proportions, as `peers` reads them."""
-    parts = []
-    for dataset in plan.datasets:
-        found = cells[dataset.dataset.name]
-        position = {key: i for i, key in enumerate(found.slices)}
-        counts = np.zeros((len(found.blocks), len(dataset.slices), 2, 3, 3), dtype=np.int64)
-        for slot, key in enumerate(dataset.slices):
-            if key in position:
-                counts[:, slot] = found.counts[:, position[key]]
-        for row in _proportions(dataset):
-            n, bad = dataset.metric(row).n_bad(counts)
-            of_arms = (n[..., CANDIDATE], bad[..., CANDIDATE], n[..., BASELINE], bad[..., BASELINE])
-            parts.append(np.stack(of_arms, axis=1).astype(np.float64))
-    return np.concatenate(parts, axis=2)
+def _one_block(cells: Cells, at: int) -> Cells:
+    here = slice(at, at + 1)
+    return Cells(
+        cells.blocks[here],
+        cells.slices,
+        cells.counts[here],
+        None if cells.bins is None else cells.bins[here],
+        cells.edges,
+        {name: values[here] for name, values in cells.sums.items()},
+        None if cells.weights is None else cells.weights[:, here],
+    )
 
 
-def _proportions(dataset: DatasetPlan) -> list[int]:
-    """Rows of the metrics that peers can judge."""
-    return [row for row in range(len(dataset.metrics)) if isinstance(dataset.metric(row).measure, Proportion)]
-
-
-def _peers(simulation: Simulation, plans: Sequence[TierPlan], tier: int) -> Sequence[Peer]:
-    judged = [(dataset, row) for dataset in plans[tier].datasets for row in _proportions(dataset)]
-    if not judged:
-        return ()
+def _peers(simulation: Simulation, plans: _Plans, tier: int) -> Sequence[Peer]:
+    judged = plans.judged[tier]
     return peers(
-        np.concatenate([dataset.prior_rates[row] for dataset, row in judged]),
-        np.concatenate([absolute_gap(d.metrics[row].margin, d.prior_rates[row]) for d, row in judged]),
-        np.concatenate([absolute_gap(d.metrics[row].tolerance, d.prior_rates[row]) for d, row in judged]),
+        judged.usual,
+        judged.margin,
+        judged.tolerance,
         alpha=simulation.policy.alpha,
         looks=simulation.stream.looks(tier),
         judge_every=simulation.judge_every,
+        values=judged.values,
+        estimated=judged.estimated,
+        neither=judged.neither,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,8 @@ def simulation_json(report: Report) -> dict[str, Any]:
                     "looks": simulation.stream.looks(number),
                     "hypotheses": plan.hypotheses,
                     "powered": sum(int(dataset.powered.sum()) for dataset in plan.datasets),
+                    "phi": max((float(dataset.phi.max()) for dataset in plan.datasets), default=1.0),
+                    "sigma_pod": _largest([x for d in plan.datasets for x in d.sigma_pod.tolist()]),
                 }
                 for number, (tier, plan) in enumerate(zip(policy.tiers, report.simulated.plans, strict=True))
             ],
@@ -103,6 +106,8 @@ def _rule(rule: RuleSummary) -> dict[str, Any]:
     return {
         "name": rule.name,
         "description": rule.description,
+        "judges": rule.judges,
+        "not_judged": list(rule.not_judged),
         "false_stops": _share(rule.false_stops),
         "detected": None
         if found is None
@@ -115,15 +120,19 @@ def _ends(ends: Ends) -> dict[str, Any]:
     return known if ends.named is None else {**known, "named": ends.named}
 
 
-def replay_stops(found: Simulated) -> Sequence[tuple[str, str, str | None, float | None]]:
-    """(rule, description, tier, seconds within it) of the one run; None where it never stopped."""
+def _largest(found: Sequence[float]) -> float | None:
+    """None where nothing is known."""
+    return max((x for x in found if math.isfinite(x)), default=None)
+
+
+def replay_stops(found: Simulated) -> Sequence[tuple[RuleSummary, str | None, float | None]]:
+    """(rule, tier, seconds within it) of the one run; None where it never stopped."""
     policy, run = found.simulation.policy, found.same[0]
     stops = {TIERWISE: tierwise_stop(run), **{name: run.peers.get(name) for name in found.peers}}
-    descriptions = {rule.name: rule.description for rule in rules_of(found)}
+    rules = {rule.name: rule for rule in rules_of(found)}
     return [
         (
-            name,
-            descriptions[name],
+            rules[name],
             None if stop is None else policy.tiers[stop.tier].name,
             None if stop is None else stop.look * policy.block_seconds,
         )
@@ -135,8 +144,16 @@ def _replay(found: Simulated) -> dict[str, Any]:
     run = found.same[0]
     return {
         "rules": [
-            {"name": name, "description": text, "stopped": seconds is not None, "tier": tier, "seconds": seconds}
-            for name, text, tier, seconds in replay_stops(found)
+            {
+                "name": rule.name,
+                "description": rule.description,
+                "judges": rule.judges,
+                "not_judged": list(rule.not_judged),
+                "stopped": seconds is not None,
+                "tier": tier,
+                "seconds": seconds,
+            }
+            for rule, tier, seconds in replay_stops(found)
         ],
         "outcome": str(next((t.outcome for t in run.tiers if str(t.outcome) != "Promote"), run.tiers[-1].outcome)),
         "named": [

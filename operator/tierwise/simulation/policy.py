@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.monitoring.cells import Block, Cells, Dataset
 from tierwise.monitoring.plan import TierPlan, plan_tier
+from tierwise.monitoring.spread import Spread
 
 START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
 
@@ -27,7 +28,10 @@ class TierPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The tiers in their order, and what is judged in each. Blocks are `block_seconds` long."""
+    """The tiers in their order, and what is judged in each. Blocks are `block_seconds` long.
+
+    `spread` by dataset: how much its pods differed before; without it φ is 1 and σ_pod is not known.
+    """
 
     analysis: tuple[DatasetAnalysis, ...]
     datasets: Mapping[str, Dataset]
@@ -35,6 +39,7 @@ class Policy:
     block_seconds: float
     alpha: float
     on_inconclusive: Literal["Hold", "Promote", "RollBack"] = "Hold"
+    spread: Mapping[str, Spread] = field(default_factory=dict)
 
     def looks(self, tier: int) -> int:
         """Blocks of a tier until its maxDuration."""
@@ -51,6 +56,7 @@ class Policy:
             expected_share=policy.max_duration / covered_seconds,
             candidate_share=policy.exposure,
             max_duration_seconds=policy.max_duration,
+            spread=self.spread,
         )
 
 

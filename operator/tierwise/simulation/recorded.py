@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,41 +11,33 @@ import numpy.typing as npt
 from tierwise.api.slices import parse_slice_key
 from tierwise.metrics import registry
 from tierwise.monitoring.analysis import runs_of
-from tierwise.monitoring.cells import BASELINE, Block, Cells, Dataset, IntArray, Scope
-from tierwise.monitoring.drop import Drop, bad_rate, own_value
+from tierwise.monitoring.cells import CELLS, Block, Cells, Dataset, Reads, Scope
+from tierwise.monitoring.drop import Drop, bad_rate
+from tierwise.monitoring.entries import Entries
 from tierwise.runtime.recorded import RecordedLog
-from tierwise.simulation.harm import FLIPS, flip_share, other
+from tierwise.simulation.harm import FLIPS, FloatArray, flip_share, other
 from tierwise.simulation.policy import Policy, blocks_of
 from tierwise.simulation.slicing import Slicing
 
 BLOCKS_AT_ONCE = 60
+MOST_ENTRIES = 5_000_000  # rows that differ, of a tier and dataset: a run draws an arm for each of them
+_PER_ARM = CELLS // 2
+_COUNTS = Reads()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RecordedRows:
-    """Rows of one version, counted by block, atom (finest combination of values), label and answer; arrays (entries,).
-
-    `cell` is label·3 + answer.
-    """
-
-    dimensions: tuple[str, ...]
-    atoms: tuple[tuple[str, ...], ...]
-    block: IntArray
-    atom: IntArray
-    cell: IntArray
-    rows: IntArray
-
-
-def read_rows(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> RecordedRows:
-    """The baseline's rows of `scope`.
+def read_rows(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Entries:
+    """The rows of `scope`: counted by block, atom, label and answer, and by all numbers that the metrics read.
 
     Raises:
+        SpecError: there are too many rows that differ.
         StoreError: the log cannot be read.
     """
+    if dataset.reads != _COUNTS:
+        return log.read_entries(dataset, scope, blocks, MOST_ENTRIES)
     dimensions = tuple(sorted({name for grouping in dataset.groupings for name in grouping}))
     finest = replace(dataset, groupings=(dimensions,) if dimensions else ())
     position: dict[tuple[str, ...], int] = {}
-    parts: list[tuple[IntArray, IntArray, IntArray, IntArray]] = []
+    parts = []
     first = 0
     for run in runs_of(blocks, BLOCKS_AT_ONCE):
         cells = log.read_cells(finest, scope, run)
@@ -53,12 +45,12 @@ def read_rows(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence
         # Without dimensions the whole is the only atom; with them it is the sum of all others.
         kept = [i for i, key in enumerate(cells.slices) if key or not dimensions]
         numbers = np.array([position.setdefault(keys[i], len(position)) for i in kept], dtype=np.int64)
-        counts = cells.counts[:, kept, BASELINE].reshape(len(run), len(kept), 9)
+        counts = cells.counts[:, kept].reshape(len(run), len(kept), CELLS)
         block, slice_, cell = np.nonzero(counts)
         parts.append((block + first, numbers[slice_] if len(kept) else slice_, cell, counts[block, slice_, cell]))
         first += len(run)
     block, atom, cell, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return RecordedRows(dimensions, tuple(position), block, atom, cell, rows)
+    return Entries(dimensions, tuple(position), block, atom, cell, rows)
 
 
 class SplitStream:
@@ -71,7 +63,7 @@ class SplitStream:
     def __init__(
         self,
         policy: Policy,
-        rows: Sequence[Mapping[str, RecordedRows]],
+        rows: Sequence[Mapping[str, Entries]],
         blocks: int,
         history_blocks: int,
         *,
@@ -96,15 +88,15 @@ class SplitStream:
         ]
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
-        """The blocks before those that are judged, all rows the baseline's."""
+        """What lies before the blocks that are judged, in one block; all rows the baseline's."""
+        seconds = self._history * self._policy.block_seconds
+        blocks = blocks_of(seconds, [-1])
         cells = {}
         for name, found in self._rows[tier].items():
-            chosen = found.block < self._history
-            columns = (found.block[chosen], found.atom[chosen], found.cell[chosen], found.rows[chosen])
-            slicing = self._slicings[tier][name]
-            blocks = blocks_of(self._policy.block_seconds, range(-self._history, 0))
-            cells[name] = Cells(blocks, slicing.keys, slicing.sum(self._history, *columns))
-        return cells, self._history * self._policy.block_seconds
+            before = found.between(0, self._history)
+            together = replace(before, block=np.zeros_like(before.block))
+            cells[name] = self._slicings[tier][name].cells(blocks, 0, together)
+        return cells, seconds
 
     def looks(self, tier: int) -> int:
         """Until maxDuration or the end of the log."""
@@ -118,49 +110,51 @@ class SplitStream:
     def counts(self, seed: Sequence[int], tier: int, looks: Sequence[int], *, worse: bool) -> Mapping[str, Cells]:
         """The recorded blocks with a split of their own."""
         first, after = self._history + looks[0], self._history + looks[-1] + 1
+        blocks = blocks_of(self._policy.block_seconds, looks)
         cells = {}
-        for number, (name, found) in enumerate(self._rows[tier].items()):
+        for number, (name, whole) in enumerate(self._rows[tier].items()):
             rng = np.random.default_rng([*seed, tier, number, looks[0]])
-            chosen = np.flatnonzero((found.block >= first) & (found.block < after))
-            block, atom = found.block[chosen] - first, found.atom[chosen]
-            cell, rows = found.cell[chosen], found.rows[chosen]
-            candidate = rng.binomial(rows, self._policy.tiers[tier].exposure)
-            entries = [(block, atom, cell, rows - candidate), (block, atom, cell + 9, candidate)]
+            found = whole.between(first, after)
+            candidate = rng.binomial(found.rows, self._policy.tiers[tier].exposure)
+            every = np.arange(len(found.rows))
+            # (which entry, its cell, how many rows of it)
+            parts = [(every, found.cell, found.rows - candidate), (every, found.cell + _PER_ARM, candidate)]
             share, inside = self._flips[tier][name]
             if worse and self._drop is not None and share > 0:
+                late = found.block - first + looks[0] >= self._onset
                 for label, answer in FLIPS[self._drop.metric]:
-                    hit = np.flatnonzero(
-                        (cell == 3 * label + answer) & inside[atom] & (block + looks[0] >= self._onset)
-                    )
+                    hit = np.flatnonzero((found.cell == 3 * label + answer) & inside[found.atom] & late)
                     moved = rng.binomial(candidate[hit], share)
-                    turned = np.full(len(hit), 9 + 3 * label + other(answer))
-                    entries += [(block[hit], atom[hit], cell[hit] + 9, -moved), (block[hit], atom[hit], turned, moved)]
-            columns = [np.concatenate(column) for column in zip(*entries, strict=True)]
-            slicing = self._slicings[tier][name]
-            counts = slicing.sum(len(looks), columns[0], columns[1], columns[2], columns[3])
-            cells[name] = Cells(blocks_of(self._policy.block_seconds, looks), slicing.keys, counts)
+                    turned = np.full(len(hit), _PER_ARM + 3 * label + other(answer))
+                    parts += [(hit, found.cell[hit] + _PER_ARM, -moved), (hit, turned, moved)]
+            which, cell, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+            split = replace(found.part(which), cell=cell, rows=rows)
+            cells[name] = self._slicings[tier][name].cells(blocks, first, split)
         return cells
 
 
-def _flips(found: RecordedRows, slicing: Slicing, drop: Drop | None) -> tuple[float, npt.NDArray[np.bool_]]:
+def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, npt.NDArray[np.bool_]]:
     """The share of answers to turn over, and in which atoms."""
     if drop is None:
         return 0.0, np.zeros(len(found.atoms), dtype=np.bool_)
     inside = slicing.matches(drop.key)
-    chosen = inside[found.atom]
-    counts = np.bincount(found.cell[chosen], weights=found.rows[chosen], minlength=9).reshape(3, 3).astype(np.float64)
+    counts = _counts(found, inside)
     if not counts.any():
         return 0.0, inside
     rate = bad_rate(drop.metric, drop.after)
     if drop.before is not None:  # the log has a value of its own: the difference is what is asked for
-        n, bad = registry.get(drop.metric).n_bad(counts.astype(np.int64))
-        rate += float(bad) / max(float(n), 1.0) - bad_rate(drop.metric, drop.before)
+        rate += _bad_share(drop.metric, counts) - bad_rate(drop.metric, drop.before)
     return flip_share(drop.metric, counts, rate), inside
 
 
-def recorded_value(found: RecordedRows, slicing: Slicing, drop: Drop) -> float | None:
-    """The log's own value of the drop's metric in its slice; None without rows."""
-    chosen = slicing.matches(drop.key)[found.atom]
-    counts = np.bincount(found.cell[chosen], weights=found.rows[chosen], minlength=9).reshape(3, 3)
-    n, bad = registry.get(drop.metric).n_bad(counts.astype(np.int64))
-    return own_value(drop.metric, float(bad) / float(n)) if n else None
+def _counts(found: Entries, inside: npt.NDArray[np.bool_]) -> FloatArray:
+    """Rows, or their sample weights, by label and answer."""
+    chosen = found.part(np.flatnonzero(inside[found.atom]))
+    numbers = chosen.rows if chosen.weight is None else chosen.rows * chosen.weight
+    return np.bincount(chosen.cell, weights=numbers, minlength=9).reshape(3, 3).astype(np.float64)
+
+
+def _bad_share(metric: str, counts: FloatArray) -> float:
+    # In millionths of a row: metrics count whole rows, and weights are none.
+    n, bad = registry.get(metric).n_bad(np.rint(counts * 1e6).astype(np.int64))
+    return float(bad) / max(float(n), 1.0)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.names import Reason
 from tierwise.monitoring.analysis import blocks_between
-from tierwise.monitoring.cells import Cells, Dataset, Scope
+from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.drop import Drop
+from tierwise.monitoring.entries import Entries
+from tierwise.monitoring.measuring import metric_for
+from tierwise.monitoring.spread import Spread
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.recorded import RecordedLog
+from tierwise.runtime.spread import half_hours_before, spread_in
 from tierwise.simulation.policy import Policy
-from tierwise.simulation.recorded import RecordedRows, read_rows
-from tierwise.simulation.replay import read_cells
+from tierwise.simulation.recorded import SplitStream, read_rows
+from tierwise.simulation.replay import ReplayStream, with_exposures
 from tierwise.simulation.slicing import Slicing
 
 MOST_BLOCKS = 20_000
@@ -22,14 +28,12 @@ MOST_BLOCKS = 20_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What was read. `rows` and `replay` are per tier, by dataset; `replay` None without a candidate."""
+    """What was read: one version's rows as a stream, and the log as it was where a candidate was named."""
 
     policy: Policy
     source: str
-    rows: tuple[Mapping[str, RecordedRows], ...]
-    blocks: int
-    history_blocks: int
-    replay: tuple[Mapping[str, Cells], ...] | None
+    stream: SplitStream
+    replay: tuple[Policy, ReplayStream] | None
     notes: tuple[str, ...]
 
 
@@ -43,6 +47,8 @@ def record(
     now: datetime,
 ) -> Recording:
     """Read the log once; a share `history` of the window is what plans know. A tier longer than the log is cut to it.
+
+    φ and σ_pod are learned from the day before the rows that are judged, as `analyze` does.
 
     Raises:
         SpecError: an unknown column, dimension, metric, version or slice, or a window that is too short or too long.
@@ -61,56 +67,111 @@ def record(
             f"give {'longer' if whole > MOST_BLOCKS else 'shorter'} blocks with --block, or another --since",
             reason=Reason.QUERY_OVER_LIMITS,
         )
+    drop = next(iter(request.drops), None)
+    _check_drop(drop, traffic.datasets)
     blocks = blocks_between(traffic.window.start, traffic.window.end, width)[:whole]
     scopes = [Scope(request.model, traffic.baseline, NO_CANDIDATE, tier.log_tiers) for tier in request.tiers]
     rows = tuple(
         {name: read_rows(log, dataset, scope, blocks) for name, dataset in traffic.datasets.items()} for scope in scopes
     )
-    _check_drops(request, traffic.datasets, rows)
+    _check_slice(drop, traffic.datasets, rows)
+    begins = traffic.window.start + timedelta(seconds=known * width)
+    everywhere = replace(scopes[0], tiers=tuple(name for scope in scopes for name in scope.tiers))
+    available = (whole - known) * width
+    policy = replace(policy, spread=_spread(log, request.analysis, traffic.datasets, everywhere, begins))
+    notes = _notes(policy, drop, available)
+    tiers = tuple(replace(tier, max_duration=min(tier.max_duration, available)) for tier in policy.tiers)
+    policy = replace(policy, tiers=tiers)
     replay = None
     if candidate is not None:
-        _require_version(log, request, traffic.datasets, candidate, now)
-        replay = tuple(
-            {name: read_cells(log, dataset, replace(scope, candidate=candidate), blocks)
-             for name, dataset in traffic.datasets.items()}
-            for scope in scopes
-        )  # fmt: skip
-    available = (whole - known) * width
-    notes = tuple(
-        f"{f'tier {tier.name!r}' if tier.name else 'the tier'}: maxDuration of {tier.max_duration / 3600:.1f} h is cut "
-        f"to the {available / 3600:.1f} h that the log has after its history"
-        for tier in policy.tiers
-        if tier.max_duration > available
-    )
-    tiers = tuple(replace(tier, max_duration=min(tier.max_duration, available)) for tier in policy.tiers)
+        exposed = _first_row(log, request, traffic.datasets, candidate, now)
+        of_both = [replace(scope, candidate=candidate) for scope in scopes]
+        there = tuple(
+            {name: read_rows(log, dataset, scope, blocks) for name, dataset in traffic.datasets.items()}
+            for scope in of_both
+        )
+        spread = _spread(log, request.analysis, traffic.datasets, replace(everywhere, candidate=candidate), exposed)
+        shown = with_exposures(replace(policy, spread=spread), there)
+        replay = shown, ReplayStream(shown, there, whole)
     return Recording(
-        policy=replace(policy, tiers=tiers),
+        policy=policy,
         source=f"recorded {request.model + ' ' if request.model else ''}{traffic.baseline}, {whole} blocks",
-        rows=rows,
-        blocks=whole,
-        history_blocks=known,
+        stream=SplitStream(policy, rows, whole, known, drop=drop),
         replay=replay,
         notes=notes,
     )
 
 
-def _check_drops(
-    request: PlanRequest, datasets: Mapping[str, Dataset], rows: Sequence[Mapping[str, RecordedRows]]
-) -> None:
+def _spread(
+    log: RecordedLog,
+    analysis: Sequence[DatasetAnalysis],
+    datasets: Mapping[str, Dataset],
+    scope: Scope,
+    end: datetime,
+) -> dict[str, Spread]:
+    """The baseline's pods in the day before `end`, of datasets that name them."""
+    blocks = half_hours_before(end)
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in analysis}
+    found = {name: spread_in(log, dataset, scope, metrics[name], blocks) for name, dataset in datasets.items()}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _notes(policy: Policy, drop: Drop | None, available: float) -> tuple[str, ...]:
+    found = [
+        f"{f'tier {tier.name!r}' if tier.name else 'the tier'}: maxDuration of {tier.max_duration / 3600:.1f} h is cut "
+        f"to the {available / 3600:.1f} h that the log has after its history"
+        for tier in policy.tiers
+        if tier.max_duration > available
+    ]
+    for name, dataset in policy.datasets.items():
+        if name not in policy.spread:
+            found.append(
+                f"dataset {name!r}: φ = 1, and σ_pod is not known: its log names no pods (spec.columns.pod), so "
+                "requests that fail in bundles are taken for independent ones"
+            )
+        if drop is not None and (dataset.reads.bins or dataset.reads.sums):
+            found.append(
+                f"dataset {name!r}: the drop turns answers over; scores and numbers of those rows stay as they were, "
+                "so metrics of these do not see it"
+            )
+    return tuple(found)
+
+
+def _check_drop(drop: Drop | None, datasets: Mapping[str, Dataset]) -> None:
+    """Answers at a threshold of the metric's own are counted from scores, which a drop does not touch."""
+    for dataset in datasets.values() if drop is not None else ():
+        assert drop is not None
+        if metric_for(drop.metric, dataset.spec).needs.bins:
+            raise SpecError(
+                f"dataset {dataset.name!r}: {drop.metric} has a threshold of its own, and a drop turns over the "
+                "answers at the dataset's",
+                "leave spec.thresholds away, or drop another metric",
+                reason=Reason.NOT_SUPPORTED,
+            )
+
+
+def _check_slice(drop: Drop | None, datasets: Mapping[str, Dataset], rows: Sequence[Mapping[str, Entries]]) -> None:
+    if drop is None:
+        return
     keys = {
         key
         for of_tier in rows
         for name, found in of_tier.items()
         for key in Slicing(found.dimensions, found.atoms, datasets[name].groupings).keys
     }
-    for drop in request.drops:
-        require_slice(drop, keys)
+    require_slice(drop, keys)
 
 
-def _require_version(
+def _first_row(
     log: RecordedLog, request: PlanRequest, datasets: Mapping[str, Dataset], candidate: str, now: datetime
-) -> None:
+) -> datetime:
+    """When the candidate's first row was served.
+
+    Raises:
+        SpecError: it has none, naming the versions there are.
+    """
     tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
+    first = []
     for dataset in datasets.values():
         seen = log.survey(dataset, Scope(request.model, candidate, candidate, tiers), (request.since, now))
         if candidate not in seen:
@@ -120,3 +181,5 @@ def _require_version(
                 "give --candidate one of these",
                 reason=Reason.CANDIDATE_MISSING,
             )
+        first.append(seen[candidate].first)
+    return min(first)

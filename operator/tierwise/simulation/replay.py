@@ -5,56 +5,65 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tierwise.monitoring.analysis import runs_of
-from tierwise.monitoring.cells import CANDIDATE, Block, Cells, Dataset, Scope
-from tierwise.monitoring.decode import merge_cells
-from tierwise.runtime.recorded import RecordedLog
-from tierwise.simulation.policy import Policy
+import numpy as np
 
-BLOCKS_AT_ONCE = 240
+from tierwise.monitoring.cells import CANDIDATE, CELLS, Cells
+from tierwise.monitoring.entries import Entries
+from tierwise.simulation.policy import Policy, blocks_of
+from tierwise.simulation.slicing import Slicing
 
-
-def read_cells(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
-    """All blocks of one tier and dataset.
-
-    Raises:
-        StoreError: the log cannot be read.
-    """
-    return merge_cells([log.read_cells(dataset, scope, run) for run in runs_of(blocks, BLOCKS_AT_ONCE)])
+_PER_ARM = CELLS // 2
 
 
-def with_exposures(policy: Policy, tiers: Sequence[Mapping[str, Cells]]) -> Policy:
+def with_exposures(policy: Policy, tiers: Sequence[Mapping[str, Entries]]) -> Policy:
     """The policy with the candidate's share of each tier's recorded rows as its exposure."""
     found = []
-    for tier, cells in zip(policy.tiers, tiers, strict=True):
-        by_arm = sum(of_dataset.counts[:, 0].sum(axis=(0, 2, 3)) for of_dataset in cells.values())
-        share = float(by_arm[CANDIDATE] / by_arm.sum()) if by_arm.sum() else tier.exposure
+    for tier, entries in zip(policy.tiers, tiers, strict=True):
+        by_arm = sum(np.bincount(each.cell // _PER_ARM, weights=each.rows, minlength=2) for each in entries.values())
+        rows = np.asarray(by_arm)
+        share = float(rows[CANDIDATE] / rows.sum()) if rows.sum() else tier.exposure
         found.append(replace(tier, exposure=share))
     return replace(policy, tiers=tuple(found))
 
 
 class ReplayStream:
-    """The recorded counts, the same for every run; as in `analyze`, plans are made of the window itself."""
+    """The recorded rows, the same for every run; as in `analyze`, plans are made of the window itself."""
 
-    def __init__(self, policy: Policy, tiers: Sequence[Mapping[str, Cells]]) -> None:
+    def __init__(self, policy: Policy, tiers: Sequence[Mapping[str, Entries]], blocks: int) -> None:
         self._policy = policy
         self._tiers = tiers
+        self._blocks = blocks
+        self._slicings = [
+            {
+                name: Slicing(found.dimensions, found.atoms, policy.datasets[name].groupings)
+                for name, found in of_tier.items()
+            }
+            for of_tier in tiers
+        ]
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
         """The window itself, taken as what is expected until maxDuration."""
-        return self._tiers[tier], self._policy.tiers[tier].max_duration
+        blocks = blocks_of(self._policy.block_seconds * self._blocks, [0, 1])
+        cells = {}
+        for name, found in self._tiers[tier].items():
+            # A plan asks which rows are of blocks without the candidate, and adds up the rest.
+            together = np.isin(found.block, np.unique(found.block[found.cell >= _PER_ARM]))
+            halves = replace(found, block=together.astype(np.int64))
+            cells[name] = self._slicings[tier][name].cells(blocks, 0, halves)
+        return cells, self._policy.tiers[tier].max_duration
 
-    def looks(self, tier: int) -> int:
+    def looks(self, tier: int) -> int:  # noqa: ARG002  # all tiers have the log's window
         """All blocks of the window."""
-        return min(len(cells.blocks) for cells in self._tiers[tier].values())
+        return self._blocks
 
     def slices(self) -> Mapping[str, int]:
         """How many slices each dataset has, in the tier with most."""
-        return {name: max(len(cells[name].slices) for cells in self._tiers) for name in self._tiers[0]}
+        return {name: max(len(of_tier[name].keys) for of_tier in self._slicings) for name in self._tiers[0]}
 
     def counts(self, seed: Sequence[int], tier: int, looks: Sequence[int], *, worse: bool) -> Mapping[str, Cells]:  # noqa: ARG002  # the log has no luck
         """The blocks as they were."""
+        blocks = blocks_of(self._policy.block_seconds, looks)
         return {
-            name: Cells(cells.blocks[looks[0] : looks[-1] + 1], cells.slices, cells.counts[looks[0] : looks[-1] + 1])
-            for name, cells in self._tiers[tier].items()
+            name: self._slicings[tier][name].cells(blocks, looks[0], found.between(looks[0], looks[-1] + 1))
+            for name, found in self._tiers[tier].items()
         }

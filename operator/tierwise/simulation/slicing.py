@@ -1,4 +1,4 @@
-"""From counts of atoms, the finest combinations of dimension values, to counts of slices."""
+"""From rows of atoms, the finest combinations of dimension values, to what slices hold."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE, slice_key
-from tierwise.monitoring.cells import IntArray
+from tierwise.monitoring.cells import ARMS, CELLS, Block, Cells, FloatArray, IntArray
+from tierwise.monitoring.entries import Entries
 
-CELL = 18  # 2 arms x 3 labels x 3 answers of a block and slice
+_PER_ARM = CELLS // ARMS
 
 
 class Slicing:
@@ -43,12 +44,54 @@ class Slicing:
 
         `cell` is arm·9 + label·3 + answer. Sums are exact below 2^53.
         """
-        size = blocks * len(self.keys) * CELL
-        total = np.zeros(size)
-        start = block * (len(self.keys) * CELL) + cell
-        for of in self._of:
-            total += np.bincount(start + of[atom] * CELL, weights=rows, minlength=size)
+        total = self._added(blocks, block, atom, cell, CELLS, rows)
         return total.astype(np.int64).reshape(blocks, len(self.keys), 2, 3, 3)
+
+    def cells(self, blocks: tuple[Block, ...], first: int, entries: Entries) -> Cells:
+        """What a look at the blocks would read; `first` is the number of the first one."""
+        count, block, atom = len(blocks), entries.block - first, entries.atom
+        arm = entries.cell // _PER_ARM
+        shape = (count, len(self.keys), ARMS)
+        bins = None
+        if entries.bin is not None and entries.layout is not None:
+            size = entries.layout[0] * entries.layout[1]
+            found = self._added(count, block, atom, arm * size + entries.bin, ARMS * size, entries.rows)
+            bins = found.astype(np.int64).reshape(*shape, *entries.layout)
+        weights = None
+        if entries.weight is not None:
+            powers = (entries.rows * entries.weight, entries.rows * entries.weight**2)
+            weights = np.stack(
+                [self._added(count, block, atom, entries.cell, CELLS, each).reshape(*shape, 3, 3) for each in powers]
+            )
+        return Cells(
+            blocks,
+            self.keys,
+            self.sum(count, block, atom, entries.cell, entries.rows),
+            bins,
+            entries.edges,
+            {
+                name: self._added(count, block, atom, arm, ARMS, entries.rows * values).reshape(shape)
+                for name, values in entries.sums.items()
+            },
+            weights,
+        )
+
+    def _added(
+        self,
+        blocks: int,
+        block: IntArray,
+        atom: IntArray,
+        place: IntArray,
+        places: int,
+        numbers: npt.NDArray[np.generic],
+    ) -> FloatArray:
+        """Numbers added up by block, slice and `place` (below `places`), flat."""
+        size = blocks * len(self.keys) * places
+        total = np.zeros(size)
+        start = block * (len(self.keys) * places) + place
+        for of in self._of:
+            total += np.bincount(start + of[atom] * places, weights=numbers, minlength=size)
+        return total
 
     def matches(self, key: str) -> npt.NDArray[np.bool_]:
         """Which atoms are in the slice; none when no grouping has it."""

@@ -51,12 +51,15 @@ class RuleSummary:
     """One rule. `false_stops`: rollouts of equal versions that it stopped at any look. `detected` None without a drop.
 
     A stop before the drop's onset is a false one and counts as detected too: which it was, nobody can tell.
+    `not_judged` are metrics that the rule cannot judge; `judges` is False where it can judge none.
     """
 
     name: str
     description: str
     false_stops: Share
     detected: Detected | None
+    not_judged: tuple[str, ...] = ()
+    judges: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,19 @@ class Ends:
 
 def rules_of(found: Simulated) -> tuple[RuleSummary, ...]:
     """Tierwise first, then the peers in their order."""
-    descriptions = {TIERWISE: "e-processes over all slices x metrics, any number of looks", **found.peers}
+    text = "e-processes over all slices x metrics, any number of looks"
+    of_all: list[tuple[str, str, tuple[str, ...], bool]] = [(TIERWISE, text, (), True)]
+    of_all += [(peer.name, peer.description, peer.not_judged, peer.judges) for peer in found.peers.values()]
     return tuple(
         RuleSummary(
             name=name,
             description=text,
             false_stops=Share(sum(_stop(run, name) is not None for run in found.same), len(found.same)),
             detected=_detected(found, name) if found.worse else None,
+            not_judged=not_judged,
+            judges=judges,
         )
-        for name, text in descriptions.items()
+        for name, text, not_judged, judges in of_all
     )
 
 

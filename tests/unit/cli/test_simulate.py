@@ -57,7 +57,7 @@ def test_a_drop_that_the_policy_cannot_see_is_exit_3():
         ([*SMALL, "--drop", "carrier=c01 recall 0.9->0.8"], "recall is not judged"),
         ([*SMALL, "--drop", "carrier=c01 auc 0.9->0.8"], "auc is not a share of answers"),
         ([*SMALL, "--drop", "nonsense"], "is not 'DIM=VALUE METRIC FROM->TO'"),
-        ([*SMALL, "--metric", "auc"], "needs more of a row than label and answer"),
+        ([*SMALL, "--metric", "auc"], "auc needs more of a row; it has accuracy"),
         (["--generate", "carrier"], "is not DIM=COUNT"),
         ([*SMALL, "--onset", "30"], "--onset 30 has no unit"),
         ([*SMALL, "--candidate", "v2"], "--candidate replays a log"),

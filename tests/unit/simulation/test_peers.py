@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tierwise.simulation.peers import MannWhitneyJudge, RepeatedZTest, Threshold, first_stops, is_high, peers
+from tierwise.simulation.peers import (
+    Look,
+    MannWhitneyJudge,
+    RepeatedZTest,
+    Threshold,
+    Values,
+    first_stops,
+    is_high,
+    peers,
+)
 from tierwise.simulation.ranks import mann_whitney_z
 
 
@@ -96,3 +105,36 @@ def test_every_peer_sees_a_drop_in_its_only_slice_and_has_a_name_of_its_own():
     rules = peers(np.array([0.05]), np.array([0.01]), np.array([0.005]), alpha=0.05, looks=60)
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(first_stops(rule.begin(), looks)[0] <= 60 for rule in rules)
+
+
+def values_look(candidate: float, baseline: float = 1.0) -> Look:
+    """One run of one metric that is no proportion, the same in the last five looks as in this one."""
+    one = np.array([[candidate]])
+    return Look(np.zeros((4, 1, 0)), one, np.array([[baseline]]), one)
+
+
+def test_a_threshold_on_a_value_fails_beyond_the_usual_one_and_where_less_is_as_bad_below_it_too():
+    either = [Threshold(np.zeros(0), 0, values=Values(np.array([1.0]), np.array([0.2]), np.array([x]))) for x in (0, 1)]
+    stops = [[bool(rule.look(values_look(value))[0]) for value in (1.1, math.nan, 0.7)] for rule in either]
+    assert stops == [[False, False, False], [False, False, True]]
+    assert Threshold(np.zeros(0), 0, values=Values(np.array([1.0]), np.array([0.2]), np.array([False]))).look(
+        values_look(1.3)
+    )[0]
+
+
+@pytest.mark.parametrize(("value", "either", "stopped"), [(1.3, False, True), (0.7, False, False), (0.7, True, True)])
+def test_the_judge_compares_values_per_look_as_it_compares_rates(value, either, stopped):
+    rng = np.random.default_rng(5)
+    rule = MannWhitneyJudge(20, every=20, either=np.array([either]))
+    found = [rule.look(values_look(value + rng.normal(0, 0.05), 1.0 + rng.normal(0, 0.05)))[0] for _ in range(20)]
+    assert found[-1] == stopped
+
+
+def test_tests_of_proportions_say_which_metrics_they_cannot_judge():
+    values = Values(np.array([0.8]), np.array([0.02]), np.array([False]))
+    rules = peers(np.zeros(0), np.zeros(0), np.zeros(0), alpha=0.05, looks=9, values=values, estimated=("auc",))
+    by_name = {rule.name: rule for rule in rules}
+    assert by_name["z-test"].not_judged == ("auc",)
+    assert not by_name["z-test"].judges
+    assert by_name["threshold-0"].judges
+    assert not any(rule.begin().look(values_look(0.8, 0.8))[0] for rule in rules)
