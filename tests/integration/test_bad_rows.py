@@ -104,6 +104,22 @@ def test_scores_that_a_part_of_the_candidates_rows_lacks_are_never_a_pass(store,
     assert "of the candidate's rows have no valid answer and 0.0% of the baseline's" in own.outcome.message
 
 
+@pytest.mark.parametrize("weight", ["NULL", "nan", "-1", "0"])
+def test_a_candidate_whose_errors_have_no_weight_is_no_pass(store, good, weight):
+    ours = "model_version = 'v2' AND score != label"
+    query = f"SELECT *, if({ours}, {weight}, 2.5) AS w FROM {good}"
+    found = judged(store, from_query(query, columns={"weight": "w"}))
+    assert (found.outcome.decision, found.outcome.reason) == (GateDecision.HOLD, Reason.DOMAIN_SUSPECT)
+    assert "of the candidate's rows have no weight above 0 and 0.0% of the baseline's" in found.outcome.message
+
+
+def test_rows_that_lack_a_weight_in_both_arms_alike_are_counted_and_hold_nothing(store, good):
+    query = f"SELECT *, if(toUInt32(id) % 100 < 2, NULL, 2.5) AS w FROM {good}"
+    found = judged(store, from_query(query, columns={"weight": "w"}))
+    assert found.outcome.decision is GateDecision.PROMOTE
+    assert found.invalid.value == ROWS // 50
+
+
 @pytest.mark.parametrize(("version", "reason"), [("v1", Reason.BASELINE_MISSING), ("v2", Reason.CANDIDATE_MISSING)])
 def test_a_version_that_stops_half_way_holds(store, good, version, reason):
     still = f"version = '{version}' AND ts > toDateTime64('{START + timedelta(hours=3):%Y-%m-%d %H:%M:%S}', 3, 'UTC')"

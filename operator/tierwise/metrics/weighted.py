@@ -15,6 +15,8 @@ from tierwise.metrics.tally import Estimate, FloatArray, Sum, Tally
 from tierwise.stats import moments
 
 FEWEST = 10.0  # effective rows that are bad, and that are not, from which the normal approximation is used
+# Rows that have a weight: one that is null, no number or not above 0 counts in no weighted sum.
+WEIGHED = Sum("weight:n", "isFinite({weight})")
 _WEIGHTED, _SQUARED = "*w", "*w2"  # how the sums with w and w² are named
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -16,7 +16,7 @@ from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.judgement import Judgement, Result
 from tierwise.monitoring.layout import BoolArray
 from tierwise.monitoring.notes import notes_of
-from tierwise.monitoring.numbers_watched import numbers_watched
+from tierwise.monitoring.numbers_watched import WEIGHT, numbers_watched
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.strength import strength_of
@@ -51,7 +51,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
-        answers_missing=_answers_message(evidence) or _numbers_message(evidence),
+        answers_missing=_answers_message(evidence) or _numbers_message(evidence) or _weights_message(evidence),
         out_of_domain=_out_of_domain(evidence),
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
@@ -203,10 +203,23 @@ def _answers_message(evidence: Evidence) -> str | None:
 
 def _numbers_message(evidence: Evidence) -> str | None:
     """A metric of numbers sees only rows that have one; where the candidate's lack it, they may be its worst."""
+    told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
+    return told and f"{told}; log it for every row, 0 where there is nothing to count"
+
+
+def _weights_message(evidence: Evidence) -> str | None:
+    """In a dataset with sample weights a row without one counts for nothing."""
+    told = _lacking(evidence, lambda _: "have no weight above 0", of_weights=True)
+    return told and f"{told}; write spec.columns.weight for every row"
+
+
+def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
+    """What the candidate's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
     found = [
         (float(log), d, row, name)
         for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
         for row, (log, name) in enumerate(zip(g.log_numbers, numbers_watched(plan), strict=True))
+        if (name == WEIGHT) == of_weights
     ]
     if not _mean_exceeds([log for log, *_ in found]):
         return None
@@ -214,9 +227,8 @@ def _numbers_message(evidence: Evidence) -> str | None:
     g = evidence.guards[d]
     baseline, candidate = (g.lacking[row] / np.maximum(g.rows, 1)).tolist()
     return (
-        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows lack the number "
-        f"of {name} and {baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no verdict; log it for "
-        "every row, 0 where there is nothing to count"
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows {lack(name)} and "
+        f"{baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no verdict"
     )
 
 

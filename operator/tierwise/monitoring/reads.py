@@ -10,7 +10,7 @@ from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.metrics.support import missing
 from tierwise.metrics.tally import Sum
-from tierwise.metrics.weighted import sums_of
+from tierwise.metrics.weighted import WEIGHED, sums_of
 from tierwise.monitoring.cells import Reads
 from tierwise.monitoring.measuring import metric_for
 from tierwise.monitoring.plan_error import PlanError
@@ -36,6 +36,8 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
                     f"remove {metric.name!r} or rename the sum in its plug-in",
                     reason=Reason.NOT_SUPPORTED,
                 )
+    if is_weighted:
+        sums[WEIGHED.name] = WEIGHED
     bins = any(metric_for(metric.name, spec).needs.bins for metric in metrics)
     return Reads(bins=bins, sums=tuple(sums.values()), weights=is_weighted)
 

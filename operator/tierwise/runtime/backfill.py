@@ -19,7 +19,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
-from tierwise.metrics.weighted import weighted
+from tierwise.metrics.weighted import WEIGHED, weighted
 from tierwise.monitoring.cells import Block, Cells, Dataset, FloatArray, Reads, Scope
 from tierwise.monitoring.configs import differences, groupings_difference, parts_of
 from tierwise.monitoring.decode import merge_cells
@@ -176,7 +176,9 @@ def _reads(request: Request, spec: MonitoringDatasetSpec) -> Reads:
         found = reads_of(item, spec)
     except PlanError as error:
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
-    return replace(found, bins=found.bins or metric.needs.bins)
+    # How many rows have a weight is asked of new rows only: blocks of the past were stored without.
+    sums = tuple(one for one in found.sums if one != WEIGHED)
+    return replace(found, bins=found.bins or metric.needs.bins, sums=sums)
 
 
 def _stored(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blocks
+from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.cells import Cells, Dataset
 from tierwise.monitoring.plan import groupings_of, plan_tier
 from tierwise.monitoring.reads import reads_of
@@ -48,7 +49,7 @@ def scored(seed, blocks=30, rows=300, *, skill=(1.0, 1.0), shift=0.0, start=T0, 
         counts,
         bins,
         np.linspace(0, 1, BINS + 1),
-        {},
+        {WEIGHED.name: counts.sum(axis=(3, 4)).astype(float)} if weighted else {},
         weights if weighted else None,
     )
 
@@ -59,6 +60,7 @@ def past(cells):
         values[:, :, 1] = 0
     if cells.weights is not None:
         cells.weights[:, :, :, 1] = 0
+        cells.sums[WEIGHED.name][:, :, 1] = 0
     return cells
 
 

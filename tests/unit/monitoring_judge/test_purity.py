@@ -10,6 +10,7 @@ import pytest
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, T0, a_dataset_of, a_plan_of, an_analysis, scored
 from tests.unit.monitoring_judge.test_engines import WEIGHTED, a_spread
 from tierwise.api.modelrollout import Frozen
+from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.cells import Cells
 from tierwise.monitoring.evidence import Evidence, begin, fold
 from tierwise.monitoring.freezing import freeze, thaw
@@ -49,7 +50,7 @@ def some(cells, first, last):
         counts[:, keep],
         cells.bins[first:last, keep],
         cells.edges,
-        {},
+        {name: values[first:last, keep] for name, values in cells.sums.items()},
         None if cells.weights is None else cells.weights[:, first:last][:, :, keep],
     )
 
@@ -85,6 +86,7 @@ def test_pieces_of_any_length_give_the_same_bits(name, skill):
     cells.bins[:12, 2] = 0
     if cells.weights is not None:
         cells.weights[:, :12, 2] = 0
+        cells.sums[WEIGHED.name][:12, 2] = 0
     whole = folded(begin(plan), cells)
     assert_same_bits(whole, folded(begin(plan), cells, *range(1, BLOCKS)))
     assert_same_bits(whole, folded(begin(plan), cells, 1, 7, 8, 25))

@@ -3,6 +3,7 @@ import pytest
 from tests.unit.monitoring_judge.builders import SPEC, an_analysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
+from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.cells import Reads
 from tierwise.monitoring.plan import PlanError
 from tierwise.monitoring.reads import reads_of
@@ -34,7 +35,8 @@ def test_a_threshold_of_its_own_reads_the_bins():
 def test_a_sample_weight_is_read_with_every_sum():
     found = reads_of(an_analysis(metrics=("brier",)), a_spec(columns={"weight": "w"}))
     assert found.weights
-    assert len(found.sums) == 3 * len(reads_of(an_analysis(metrics=("brier",)), SPEC).sums)
+    assert len(found.sums) == 3 * len(reads_of(an_analysis(metrics=("brier",)), SPEC).sums) + 1
+    assert found.sums[-1] == WEIGHED
 
 
 @pytest.mark.parametrize(
