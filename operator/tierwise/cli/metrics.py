@@ -13,6 +13,7 @@ from tierwise.metrics.metric import Metric, Shift
 from tierwise.metrics.registry import Registry, UnknownMetricError, installed
 
 BETTER = {"HigherIsBetter": "higher", "LowerIsBetter": "lower", "Either": "unchanged"}
+WEIGHTS = {True: "yes", False: "no: refused in a dataset with columns.weight"}
 
 
 @click.command(name="metrics")
@@ -70,6 +71,7 @@ def facts_of(entry: Metric | Family) -> dict[str, Any]:
         "needs": needs_of(metric),
         "answers": list(metric.kinds),
         "scale": metric.scale,
+        "weights": metric.takes_weights,
         "not_for": metric.not_for,
     }
 
@@ -149,6 +151,7 @@ def _print_entry(registry: Registry, entry: Metric | Family) -> None:
         "needs": ", ".join(facts["needs"]) or "scores only",
         "answers": ", ".join(facts["answers"]),
         "scale": facts["scale"],
+        "sample weights": WEIGHTS[metric.takes_weights],
         "not for": facts["not_for"],
         "package": _origin(registry, entry)["package"] or "built in",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.cli.metrics import BETTER, facts_of, margin_of
+from tierwise.cli.metrics import BETTER, WEIGHTS, facts_of, margin_of
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.registry import SUBJECTS, Entry
 
@@ -25,9 +25,11 @@ How a metric is **tested**:
   nothing is said before 30 labelled positives and 30 negatives are in each arm (of means of other numbers: 100 rows).
 - *block-betting at 9 scores*: the shares of rows below each of nine scores, on either side. Exact; never waited for.
 
-In a dataset with a sample weight (`columns.weight`) shares are judged by the mixture as Σw·bad/Σw, from ten effective
-bad and ten effective good rows in each arm on. Metrics that need the distribution are of the rows as they were logged,
-without weights.
+In a dataset with a **sample weight** (`columns.weight`) shares are judged by the mixture as Σw·bad/Σw, from ten
+effective bad and ten effective good rows in each arm on; means, losses and ratios are weighted, too, each with the
+linearised variance from Σw². Distributions are of the rows as they were logged, so that a metric that needs one, or has
+a threshold of its own (`spec.thresholds`), is refused there when the analysis is planned: judge it on a second
+MonitoringDataset of the same table that names no weight.
 
 **Answers** are what a dataset's scores and labels are: Binary (a score, and a label 0 or 1), Classes
 (`scale.kind: Classes`), Number (a predicted number, and the one that came true). **Scale** is what `spec.scale.kind`
@@ -54,6 +56,7 @@ def _section(entry: Entry) -> str:
         "needs": ", ".join(facts["needs"]) or "scores only",
         "answers": ", ".join(facts["answers"]),
         "scale": facts["scale"],
+        "sample weights": WEIGHTS[metric.takes_weights],
         "not for": facts["not_for"],
     }
     example = "" if isinstance(entry, Metric) else f" For instance `{facts['example']}`."

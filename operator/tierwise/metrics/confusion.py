@@ -59,7 +59,7 @@ METRICS = (
     Metric(
         "balanced-accuracy",
         "HigherIsBetter",
-        Estimated(_balanced_accuracy),
+        Estimated(_balanced_accuracy, weighted=True),
         Margin(absolute=0.01),
         Needs(),
         "Mean of recall and specificity.",
@@ -70,7 +70,7 @@ METRICS = (
     Metric(
         "mcc",
         "HigherIsBetter",
-        Estimated(_mcc),
+        Estimated(_mcc, weighted=True),
         Margin(absolute=0.02),
         Needs(),
         "Matthews correlation coefficient: the correlation of answer and label.",

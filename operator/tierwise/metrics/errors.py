@@ -62,7 +62,7 @@ METRICS = (
     Metric(
         "rmse",
         "LowerIsBetter",
-        Estimated(_rmse, taus=None),
+        Estimated(_rmse, taus=None, weighted=True),
         _RELATIVE,
         Needs(sums=_SQUARES),
         "Root of the mean squared error.",

@@ -38,7 +38,7 @@ def mean(name: str, enough: Enough, *, taus: tuple[float, ...] | None = None) ->
         value, spread, units = mean_of(tally, name)
         return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough(tally, units))
 
-    return Estimated(estimate, taus)
+    return Estimated(estimate, taus, weighted=True)
 
 
 def mean_of(tally: Tally, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -48,10 +48,13 @@ def mean_of(tally: Tally, name: str) -> tuple[FloatArray, FloatArray, FloatArray
 
 
 def both_labels(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough
-    """Whether there are enough positives and enough negatives with a valid answer."""
-    c = tally.counts
-    negatives, positives = c[..., 0, 0] + c[..., 0, 1], c[..., 1, 0] + c[..., 1, 1]
-    return np.asarray((negatives >= FEWEST_EACH) & (positives >= FEWEST_EACH))
+    """Whether there are enough positives and enough negatives with a valid answer: effective ones, with weights."""
+    if tally.weights is None:
+        of_labels = tally.counts[..., :2, :2].sum(axis=-1)
+    else:
+        first, second = tally.weights[..., :2, :2].sum(axis=-1)
+        of_labels = moments.effective(first, second)
+    return np.asarray((of_labels >= FEWEST_EACH).all(axis=-1))
 
 
 def rows(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough

@@ -56,11 +56,14 @@ class Estimated:
     """A value with a variance: judged by the Gaussian mixture in information time.
 
     `taus` are the sizes of differences at which the mixture is most sensitive, in the metric's own unit; None: shares
-    .03, .1 and .3 of one observation's standard deviation.
+    .03, .1 and .3 of one observation's standard deviation. `weighted`: in a dataset with a sample weight the estimate
+    is of Σw (`tally.weights`, `weighted.plain`), its variance of Σw² (`weighted.squared`); without it such a dataset is
+    refused, never judged as if its rows counted the same.
     """
 
     estimate: Callable[[Tally], Estimate]
     taus: tuple[float, ...] | None = (0.01, 0.03, 0.1)
+    weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,17 @@ class Metric:
     def needs_labels(self) -> bool:
         """Whether it says nothing without labels."""
         return self.needs.labels
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether it can be judged in a dataset with a sample weight: distributions are of rows that count the same."""
+        match self.measure:
+            case Proportion():
+                return not self.needs.bins
+            case Estimated(weighted=weighted):
+                return weighted and not self.needs.bins
+            case _:
+                return False
 
     @property
     def present(self) -> str | None:

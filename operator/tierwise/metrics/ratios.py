@@ -44,7 +44,7 @@ def _ratio(parameter: str) -> Metric:
     return Metric(
         name,
         "HigherIsBetter",
-        Estimated(estimate, taus=None),
+        Estimated(estimate, taus=None, weighted=True),
         _RELATIVE,
         Needs(labels=False, sums=sums, values=(x, y)),
         f"Sum of {x} over sum of {y}, of all rows where both are finite (spec.values); lower is worse.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.metrics.classes import position
-from tierwise.metrics.metric import Kind, Metric
+from tierwise.metrics.metric import Kind, Metric, Proportion
 
 _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
 
@@ -34,6 +34,8 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
     if absent := [name for name in needs.classes if position(tuple(spec.classes), name) is None]:
         shown = ", ".join(spec.classes)
         return f"is of class {absent[0]!r}, which is none of spec.classes ({shown})", "name one of these, in lower case"
+    if spec.columns.weight is not None and (problem := _unweighted(metric, spec)) is not None:
+        return problem
     if needs.bins and spec.scale.kind == "None":
         return "needs the scores' distribution and spec.scale.kind is None", "set another scale"
     if needs.probability and (spec.domain.min < 0 or spec.domain.max > 1):
@@ -41,4 +43,19 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
         return f"needs scores that are probabilities and spec.domain is {found}", "give probabilities, and domain 0 … 1"
     if needs.excluded and not spec.domain.exclude:
         return "counts the scores of spec.domain.exclude, and there are none", "add the score that stands for no score"
+    return None
+
+
+def _unweighted(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
+    """Why a metric cannot be judged with sample weights, and what to do: never as if rows counted the same."""
+    column = f"columns.weight ({spec.columns.weight!r})"
+    if not metric.takes_weights:
+        kind = "the score's distribution, whose rows all count the same" if metric.needs.bins else "plain rows"
+        remedy = (
+            "choose one that takes weights (`tierwise metrics`), or judge it on a MonitoringDataset without a weight"
+        )
+        return f"is of {kind}, and the dataset has {column}", remedy
+    if isinstance(metric.measure, Proportion) and spec.threshold_of(metric.name) != spec.threshold:
+        remedy = "take it out of spec.thresholds, or give it a MonitoringDataset with that spec.threshold"
+        return f"has a threshold of its own, at which rows all count the same, and the dataset has {column}", remedy
     return None

@@ -51,13 +51,11 @@ def metric_for(name: str, spec: MonitoringDatasetSpec) -> Metric:
 def engine_of(metric: Metric, reads: Reads) -> Engine:
     """How a metric is tested.
 
-    With sample weights a proportion is no count of rows, so it is estimated; one that is made of bins is of the rows as
-    they were logged.
+    With sample weights a proportion is no count of rows, so it is estimated.
     """
     if isinstance(metric.measure, Shift):
         return "shift"
-    is_weighted = reads.weights and not metric.needs.bins
-    return "mixture" if isinstance(metric.measure, Estimated) or is_weighted else "betting"
+    return "mixture" if isinstance(metric.measure, Estimated) or reads.weights else "betting"
 
 
 def is_read(metric: Metric, tally: Tally) -> bool:

@@ -62,6 +62,7 @@ def test_json_has_all_facts():
         "needs": ["columns.latency"],
         "answers": ["Binary", "Classes", "Number"],
         "scale": "None",
+        "weights": True,
         "not_for": one["not_for"],
         "package": None,
     }

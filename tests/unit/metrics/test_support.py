@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from tierwise.api.monitoringdataset import Columns, Domain, MonitoringDatasetSpec, Scale, Value
+from tierwise.api.monitoringdataset import Columns, Domain, MetricThreshold, MonitoringDatasetSpec, Scale, Value
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.support import missing
@@ -17,6 +18,8 @@ EVERYTHING = {
     "values": [Value(name=name, expression=name) for name in ("clicks", "impressions", "revenue", "issued", "solved")],
     "domain": Domain(exclude=[0.0]),
 }
+WEIGHTED = {"columns": Columns(weight="w")}
+RECALL_AT = {"thresholds": [MetricThreshold(metric="recall", threshold=0.7)]}
 
 
 def dataset(**fields):
@@ -45,6 +48,11 @@ def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
         ("recall@spam", CLASSES, r"is of class 'spam', which is none of spec.classes \(ham, Good Bot\)"),
         ("auc", {"scale": Scale(kind="None")}, "spec.scale.kind is None"),
         ("brier", {"domain": Domain(max=99)}, "needs scores that are probabilities and spec.domain is 0 … 99"),
+        ("auc", WEIGHTED, "is of the score's distribution, whose rows all count the same.* columns.weight \\('w'\\)"),
+        ("score-shift", WEIGHTED, "is of the score's distribution, whose rows all count the same"),
+        ("macro-f1", CLASSES | WEIGHTED, "is of the score's distribution, whose rows all count the same"),
+        ("recall@ham", CLASSES | WEIGHTED, "is of the score's distribution, whose rows all count the same"),
+        ("recall", WEIGHTED | RECALL_AT, "has a threshold of its own, at which rows all count the same"),
         ("not-computed", {}, "counts the scores of spec.domain.exclude, and there are none"),
     ],
 )
@@ -53,6 +61,20 @@ def test_what_is_lacking_is_named_with_what_to_do(name, fields, fact):
     assert found is not None
     assert re.search(fact, found[0])
     assert found[1]
+
+
+@pytest.mark.parametrize("name", ["log-loss", "brier", "recall", "f1", "mcc", "balanced-accuracy"])
+def test_shares_losses_and_means_take_sample_weights(name):
+    assert missing(registry.get(name), dataset(**WEIGHTED)) is None
+    assert missing(registry.get(name), dataset(**WEIGHTED | RECALL_AT)) is None or name == "recall"
+
+
+def test_an_estimate_that_does_not_say_it_takes_weights_is_refused():
+    metric = registry.get("mcc")
+    plain = replace(metric, measure=replace(metric.measure, weighted=False))
+    fact, remedy = missing(plain, dataset(**WEIGHTED))
+    assert fact == "is of plain rows, and the dataset has columns.weight ('w')"
+    assert "without a weight" in remedy
 
 
 def test_a_class_may_be_written_in_lower_case():

@@ -73,3 +73,20 @@ def test_shares_that_the_store_counts_are_weighted_by_their_sums():
         ),
     )
     assert found.value == 0.25
+
+
+@pytest.mark.parametrize(("heavy", "enough"), [(1.0, True), (1e3, False)])
+def test_a_loss_needs_effective_positives_and_negatives(heavy, enough):
+    weight = np.where(np.arange(200) == 0, heavy, 1.0)
+    label = np.arange(200) % 2
+    score = np.where(label == 1, 0.7, 0.4)
+    loss = np.square(score - label)
+    cells = np.zeros((2, 3, 3))
+    for power in (1, 2):
+        np.add.at(cells[power - 1], (label, (score >= 0.5).astype(int)), weight**power)
+    powers = {"": np.ones(200), "*w": weight, "*w2": weight**2}
+    of_rows = {"n": np.ones(200), "x": loss, "xx": loss**2}
+    sums = {f"brier:{k}{s}": np.array((w * x).sum()) for s, w in powers.items() for k, x in of_rows.items()}
+    found = registry.get("brier").measure.estimate(Tally(np.full((3, 3), 50), sums=sums, weights=cells))
+    assert found.value == pytest.approx(np.average(loss, weights=weight))
+    assert bool(found.enough) == enough
