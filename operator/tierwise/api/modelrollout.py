@@ -48,6 +48,9 @@ class PodsChange(ApiModel):
     at: Timestamp = Field(description="Since when.")
     candidate: int = Field(ge=0, description="Ready pods of the candidate.")
     baseline: int = Field(ge=0, description="Ready pods of the baseline.")
+    until: Timestamp | None = Field(
+        None, description="The pods changed too often: until then nothing is judged, and no change is recorded."
+    )
 
 
 class WorkloadStatus(ApiModel):
@@ -227,6 +230,12 @@ class Verification(ApiModel):
     )
     looks: int = Field(0, description="Number of blocks folded.")
     evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
+    watched: list[str] = Field(
+        default_factory=list, max_length=50, description="Metrics that are watched, as dataset/metric."
+    )
+    not_watched: list[str] = Field(
+        default_factory=list, max_length=50, description="Metrics that are not watched so far, each with the reason."
+    )
     worst: list[SliceVerdict] = Field(
         default_factory=list, max_length=5, description="The slices with most evidence against the version."
     )

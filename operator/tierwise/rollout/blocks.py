@@ -25,7 +25,8 @@ def blocks_until(
 ) -> tuple[SharedBlock, ...]:
     """Blocks [start + i·d, start + (i+1)·d) that end at or before `until`, cut at every change of the pods.
 
-    A piece in which an arm has no pod is left out: nothing can be compared there. As a change is recorded when it is
+    A piece in which an arm has no pod is left out: nothing can be compared there. So is one in which the pods were not
+    followed because they changed too often. As a change is recorded when it is
     seen, and `until` lies in the past, later calls only append: what was folded once stays what it was.
     """
     times = [change.at for change in changes]
@@ -42,7 +43,7 @@ def blocks_until(
             position = bisect_right(times, left) - 1
             if position >= 0 and right > left:
                 pods = changes[position]
-                if pods.candidate and pods.baseline:
+                if pods.candidate and pods.baseline and pods.until is None:
                     share = pods.candidate / (pods.candidate + pods.baseline)
                     blocks.append(SharedBlock(Block(left, right), share, (pods.baseline, pods.candidate)))
             left = right

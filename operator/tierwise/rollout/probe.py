@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tierwise.api.modelrollout import PodsChange, TierStatus
 from tierwise.api.names import TWIN_SUFFIX
@@ -12,10 +13,14 @@ from tierwise.rollout.flight import Flight
 from tierwise.rollout.observation import TwinView, WorkloadView
 from tierwise.rollout.versions import difference, is_running
 
-# The status must stay small: beyond these many changes only larger ones are recorded.
+# The status must stay small, and no record may be taken back: the blocks that it cut are folded. So beyond these many
+# changes only larger ones are recorded, and beyond the second number a change stops the judging for a time that doubles
+# with each: n more records last 2^(n/2) minutes.
 RECORD_ALL_CHANGES = 100
 RECORD_LARGE_CHANGES = 200
 LARGE_ODDS_RATIO = 1.25
+SHORTEST_PAUSE = timedelta(minutes=1)
+_MOST_DOUBLINGS = 16  # 45 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +152,26 @@ def changed_pods(tier: TierStatus, arms: Arms, flight: Flight) -> list[PodsChang
     """
     candidate = 0 if arms.is_template_changed else arms.candidate_ready
     baseline = 0 if arms.drifted or arms.is_template_changed else arms.baseline_ready
+    now = PodsChange(at=flight.now, candidate=candidate, baseline=baseline)
     last = tier.pods_changes[-1] if tier.pods_changes else None
-    if last is not None and not _is_worth_recording(last, candidate, baseline, len(tier.pods_changes)):
+    recorded = len(tier.pods_changes)
+    if last is not None and last.until is not None:
+        return None if flight.now < last.until else [*tier.pods_changes, now]
+    if last is not None and not _is_worth_recording(last, candidate, baseline, recorded):
         return None
-    return [*tier.pods_changes, PodsChange(at=flight.now, candidate=candidate, baseline=baseline)]
+    if recorded >= RECORD_LARGE_CHANGES:
+        doublings = min((recorded - RECORD_LARGE_CHANGES) // 2, _MOST_DOUBLINGS)
+        now = now.model_copy(update={"until": flight.now + SHORTEST_PAUSE * 2**doublings})
+    return [*tier.pods_changes, now]
 
 
 def _is_worth_recording(last: PodsChange, candidate: int, baseline: int, recorded: int) -> bool:
     if (last.candidate, last.baseline) == (candidate, baseline):
         return False
-    if recorded < RECORD_ALL_CHANGES:
+    # Either arm came or went: always.
+    if recorded < RECORD_ALL_CHANGES or (last.candidate == 0, last.baseline == 0) != (candidate == 0, baseline == 0):
         return True
-    # Either arm came or went: always, up to a bound that a tier reaches only by flapping for hours.
-    if (last.candidate == 0, last.baseline == 0) != (candidate == 0, baseline == 0):
-        return recorded < 2 * RECORD_LARGE_CHANGES
-    if 0 in (candidate, baseline) or recorded >= RECORD_LARGE_CHANGES:
+    if 0 in (candidate, baseline):
         return False
     ratio = (candidate * last.baseline) / (last.candidate * baseline)
     return not 1 / LARGE_ODDS_RATIO < ratio < LARGE_ODDS_RATIO

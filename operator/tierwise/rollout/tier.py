@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
@@ -55,6 +55,8 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     outcome = gate(_situation(flight, tier, arms, conflict))
     if problem is not None and outcome.decision is not GateDecision.ROLL_BACK:
         outcome = Outcome(GateDecision.HOLD, problem.reason, problem.message, stalled=True)
+    elif outcome.decision is GateDecision.HOLD:
+        outcome = replace(outcome, message=outcome.message + _unfollowed(tier))
     step = _obey(flight, status, tier, outcome)
     # Twins are made only once the tier's plan is recorded: no exposure while nothing could be judged.
     may_probe = _is_planned(flight, tier) and (problem is None or problem.reason is not Reason.TWIN_CONFLICT)
@@ -126,7 +128,7 @@ def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | No
     if tier.judging_since is not None:
         since = None
         for change in reversed(tier.pods_changes):
-            if change.candidate >= arms.candidate_wanted:
+            if change.candidate >= arms.candidate_wanted or change.until is not None:
                 break
             since = change.at
     else:
@@ -148,6 +150,14 @@ def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if flight.spec.compared and (judged is None or (isinstance(judged, Judgement) and judged.blocks == 0)):
         return "the first block of predictions is not mature yet"
     return None
+
+
+def _unfollowed(tier: TierStatus) -> str:
+    """Why no time is judged while the pods change too often."""
+    if not tier.pods_changes or tier.pods_changes[-1].until is None:
+        return ""
+    until = tier.pods_changes[-1].until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"; the pods changed {len(tier.pods_changes)} times: nothing is judged before {until}"
 
 
 def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:

@@ -45,6 +45,12 @@ def test_times_without_one_of_the_arms_are_left_out():
     assert blocks_until(T0, 10, [], at(40)) == ()
 
 
+def test_times_in_which_the_pods_were_not_followed_are_left_out():
+    unfollowed = change(13, 2, 9).model_copy(update={"until": at(24)})
+    blocks = blocks_until(T0, 10, [change(-5), unfollowed, change(25, 2, 8)], at(40))
+    assert spans(blocks) == [(0, 10), (10, 13), (25, 30), (30, 40)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     gaps=st.lists(st.tuples(st.floats(0.1, 30), st.integers(0, 3), st.integers(0, 3)), max_size=12),

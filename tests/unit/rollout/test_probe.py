@@ -1,10 +1,12 @@
 """Twins, pods and the times that are judged."""
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
-from tests.unit.rollout.world import NAME, World
+from tests.unit.rollout.world import INCONCLUSIVE, NAME, World
 from tierwise.rollout.actions import ApplyTwin, Deliver, ScaleTwin
 from tierwise.rollout.exposure import exposure_fraction, twin_replicas
 from tierwise.rollout.observation import Running
@@ -75,7 +77,7 @@ def test_judging_begins_when_both_arms_are_ready_and_warm():
     world.run_until(lambda w: w.tier(3).phase == "Judging" if w.fleet.rollouts else False)
     ready_at = world.clock.now()
     assert (world.tier(3).judging_since - ready_at).total_seconds() == 20
-    assert world.tier(3).pods_changes[0].model_dump(exclude={"at"}) == {"candidate": 1, "baseline": 4}
+    assert world.tier(3).pods_changes[0].model_dump(exclude={"at", "until"}) == {"candidate": 1, "baseline": 4}
 
 
 def test_the_twin_follows_when_the_workload_is_scaled_and_replicas_are_never_written():
@@ -228,16 +230,54 @@ def test_candidate_pods_that_stop_being_ready_while_judged_roll_back_at_the_dead
     assert world.rollout.reason == "CandidateUnready"
 
 
-def test_pods_that_come_and_go_for_hours_leave_the_status_small():
-    world = World().adopted()
-    world.judge.answer = None
+def flapping(world: World, times: int) -> World:
+    """Judged for a day at most, while the workload has 4 and 44 pods by turns, every 6 seconds."""
+    world.judge.answer = INCONCLUSIVE
     tiers = [{**tier.to_wire(), "maxDuration": "20h"} for tier in world.fleet.deployments[NAME].spec.tiers]
     world.apply("v2", tiers=tiers).run_until(lambda w: bool(w.fleet.rollouts) and w.tier(3).phase == "Judging")
-    for index in range(600):
+    for index in range(times):
         world.fleet.workloads["bot-3"].replicas = 4 + index % 2 * 40
         world.run(6)
-    assert len(world.tier(3).pods_changes) <= 400
+    return world
+
+
+def test_pods_that_come_and_go_for_hours_leave_the_status_small_and_are_judged_ever_more_rarely():
+    world = flapping(World().adopted(), 600)
+    changes = world.tier(3).pods_changes
+    pauses = [change.until - change.at for change in changes if change.until is not None]
+    assert [pause.total_seconds() for pause in pauses[:4]] == [60, 120, 240, 480]
+    assert len(changes) < 220
+    assert all(a.at <= b.at for a, b in pairwise(changes))
+    assert changes[-1].until > world.clock.now()
+    assert "times: nothing is judged before 2026-03-01" in world.condition("Reconciling").message
     assert len(world.rollout.model_dump_json(by_alias=True)) < 64 * 1024
+
+
+def test_pods_that_calmed_down_are_judged_again_as_they_are():
+    world = flapping(World().adopted(), 210)
+    ends = world.tier(3).pods_changes[-1].until
+    world.fleet.workloads["bot-3"].replicas = 8
+    world.run_until(lambda w: w.clock.now() > ends + timedelta(seconds=30))
+    last = world.tier(3).pods_changes[-1]
+    assert (last.candidate, last.baseline, last.until) == (2, 8, None)
+    assert "nothing is judged before" not in world.condition("Reconciling").message
+
+
+def test_a_candidate_that_was_not_followed_is_not_said_to_be_unready_all_that_time():
+    world = flapping(World().adopted(), 212)
+    for _ in range(200):
+        last = world.tier(3).pods_changes[-1]
+        if last.until is not None and last.candidate == 0:
+            break
+        world.fleet.unready ^= {"v2"}
+        world.run(6)
+    world.fleet.unready.clear()
+    world.run(130)  # longer than progressDeadline
+    assert world.tier(3).pods_changes[-1] == last
+    assert world.clock.now() < last.until
+    world.fleet.unready.add("v2")
+    world.run(10)
+    assert world.rollout.result == "Progressing"
 
 
 def test_pods_of_the_workload_changed_between_ticks_do_not_change_the_twins_version():

@@ -76,7 +76,7 @@ def test_the_largest_plan_fits_and_keeps_the_whole_first():
 def test_a_status_with_the_largest_plan_and_verdicts_in_every_tier_fits():
     told = [a_verdict(difference=-0.123456, interval=[-0.2, 0.1], log10_e=12.345678)] * 10
     over = [TierStatus(name=f"tier-{i}", phase="Delivered", worst=told, culprits=told) for i in range(9)]
-    pods = [PodsChange(at=NOW, candidate=10, baseline=40)] * 100
+    pods = [PodsChange(at=NOW, candidate=100, baseline=400, until=NOW)] * 240
     last = TierStatus(
         name="tier-9", phase="Judging", frozen=the_largest_plan(), worst=told, culprits=told, pods_changes=pods
     )
