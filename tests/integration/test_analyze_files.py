@@ -21,8 +21,10 @@ from rich.console import Console
 
 pytest.importorskip("chdb", reason="needs the embedded ClickHouse engine (pip install tierwise[embedded])")
 
-from tierwise.cli.analysis_options import FILE_DATASET, AnalyzeOptions, Margins, request_of_data
+from tierwise.cli.analysis_options import AnalyzeOptions
+from tierwise.cli.analysis_request import FILE_DATASET, request_of_data
 from tierwise.cli.analyze import command
+from tierwise.cli.option_types import Margins
 from tierwise.report.analysis_json import analysis_json
 from tierwise.report.analysis_table import render_analysis
 from tierwise.runtime.analysis import Analysis, analyze

@@ -11,8 +11,10 @@ import click
 from rich.console import Console
 
 from tierwise.api.names import GateDecision
-from tierwise.cli.analysis_options import AnalyzeOptions, Span, request_of_data, request_of_store
+from tierwise.cli.analysis_options import AnalyzeOptions
+from tierwise.cli.analysis_request import request_of_data, request_of_store
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.option_types import Span
 from tierwise.cli.output import PIPE_WIDTH, Progress, console_for
 from tierwise.report.analysis_json import analysis_json
 from tierwise.report.analysis_table import render_analysis

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.analysis_options import MetricName, Moment, Span
+from tierwise.cli.option_types import MetricName, Moment, Span
 from tierwise.cli.output import Progress, console_for, print_facts
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.monitoring.cells import Dataset

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from tierwise.cli.analysis_options import FILE_DATASET, ROW_TIME, AnalyzeOptions, Margins, Moment
+from tierwise.cli.analysis_options import AnalyzeOptions
+from tierwise.cli.analysis_request import FILE_DATASET, ROW_TIME
+from tierwise.cli.option_types import Margins, Moment
 from tierwise.runtime.analysis import AnalysisRequest
 from tierwise.runtime.recorded import RecordedLog
 

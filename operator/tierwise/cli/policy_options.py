@@ -13,7 +13,9 @@ import click
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
-from tierwise.cli.analysis_options import AnalyzeOptions, Span, request_of_data, request_of_store
+from tierwise.cli.analysis_options import AnalyzeOptions
+from tierwise.cli.analysis_request import request_of_data, request_of_store
+from tierwise.cli.option_types import Span
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion, Shift

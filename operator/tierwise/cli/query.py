@@ -8,7 +8,7 @@ import click
 
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.analysis_options import MetricName, Moment
+from tierwise.cli.option_types import MetricName, Moment
 from tierwise.cli.output import print_facts
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry

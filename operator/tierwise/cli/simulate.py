@@ -12,8 +12,8 @@ import click
 
 from tierwise.api.modeldeployment import MetricSpec
 from tierwise.api.names import Reason
-from tierwise.cli.analysis_options import Span
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.option_types import Span
 from tierwise.cli.output import console_for, print_facts
 from tierwise.cli.policy_options import (
     DROP_HELP,
