@@ -50,6 +50,18 @@ def stale(
     )
 
 
+def empty(dataset: Dataset, model: str | None = None) -> Withheld:
+    """There is no prediction at all (of the model)."""
+    of = f" of model {model!r}" if model is not None else ""
+    text = f"dataset {dataset.name!r}: the log has no predictions{of}"
+    return Withheld(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
+
+
+def unlabelled(rows: int) -> Withheld:
+    """There are predictions whose labels had their time to come, and none did."""
+    return Withheld(Reason.NO_LABELS, f"none of {rows} predictions has a label yet; check the labels and spec.where")
+
+
 def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0) -> Block | None:
     """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted.
 

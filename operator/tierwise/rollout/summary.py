@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tierwise.api.common import duration_seconds
@@ -67,9 +68,13 @@ def _rendered(
 
 def namesakes_text(observation: Observation) -> str:
     """Whose predictions the log mixes with this one's, and the remedy."""
-    model = observation.deployment.spec.model
+    return shared_text(observation.namesakes, observation.deployment.spec.model)
+
+
+def shared_text(names: Sequence[str], model: str) -> str:
+    """Which ModelDeployments log the same model's name, and the remedy."""
     return clip(
-        f"ModelDeployment {', '.join(observation.namesakes)} has spec.model {model!r} too: the log tells models apart "
+        f"ModelDeployment {', '.join(names)} has spec.model {model!r} too: the log tells models apart "
         "by that name alone, so each is judged on the other's predictions as well; give them different names"
     )
 

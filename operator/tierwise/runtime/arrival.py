@@ -78,10 +78,14 @@ def _lines(sources: Sources) -> list[str]:
     lines = [
         f"label source {says.name!r} labels {says.labels} rows and decides {says.decides}" for says in sources.sources
     ]
-    lines += [
+    return lines + conflict_lines(sources)
+
+
+def conflict_lines(sources: Sources) -> list[str]:
+    """Per pair of sources that label the same rows, on how many they differ."""
+    return [
         f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
         f"({pair.share:.1%})"
         for pair in sources.conflicts
         if pair.both
     ]
-    return lines

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from tierwise.api.modeldeployment import Analysis
 from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.api.supported import unsupported_features
 from tierwise.monitoring.cells import Dataset, Scope
@@ -82,14 +84,31 @@ def _resolve_one(
     except PlanError as error:
         raise SpecError(error.message, error.remedy, reason=error.reason) from error
     dataset = Dataset(name, spec, groupings, reads=reads)
+    return dataset, stores(dsn_of(namespace, name, spec, fleet))
+
+
+class Secrets(Protocol):
+    """Where DSNs are kept."""
+
+    def get_secret(self, namespace: str, name: str, key: str) -> str | None:
+        """As Fleet."""
+        ...
+
+
+def dsn_of(namespace: str, name: str, spec: MonitoringDatasetSpec, secrets: Secrets) -> str | None:
+    """The DSN that the dataset's Secret holds; None where it names none, and the default store is meant.
+
+    Raises:
+        StoreError: StoreAccessDenied, no such Secret or key.
+    """
     if spec.store is None:
-        return dataset, stores(None)
+        return None
     secret = spec.store.dsn_secret
-    dsn = fleet.get_secret(namespace, secret.name, secret.key)
+    dsn = secrets.get_secret(namespace, secret.name, secret.key)
     if dsn is None:
         raise StoreError(
             f"MonitoringDataset {name!r}: Secret {secret.name!r} with key {secret.key!r} cannot be read",
             "create it, with the store's DSN",
             reason=Reason.STORE_ACCESS_DENIED,
         )
-    return dataset, stores(dsn)
+    return dsn

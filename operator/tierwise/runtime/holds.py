@@ -8,6 +8,7 @@ from tierwise.api.modelrollout import Frozen, ModelRolloutSpec
 from tierwise.api.names import Reason
 from tierwise.metrics import registry
 from tierwise.monitoring.freezing import config_hash
+from tierwise.monitoring.freshness import unlabelled
 from tierwise.monitoring.judgement import Judgement
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
@@ -50,6 +51,6 @@ def missing(spec: ModelRolloutSpec, judged: Judgement) -> JudgementUnavailable |
         return JudgementUnavailable(who, text)
     names = [metric.name for item in spec.strategy.analysis.datasets for metric in item.metrics]
     if not sum(judged.labels) and any(registry.get(name).needs_labels for name in names):
-        text = f"none of {baseline + candidate} predictions has a label yet; check the labels and spec.where"
-        return JudgementUnavailable(Reason.NO_LABELS, text)
+        nothing = unlabelled(baseline + candidate)
+        return JudgementUnavailable(nothing.reason, nothing.message)
     return None
