@@ -279,6 +279,19 @@ def test_a_query_may_rename_columns_and_name_parts_of_itself(store, good):
     assert judged(store, from_query(query, columns=columns)).tiers[0].judgement.rows == (ROWS // 2, ROWS // 2)
 
 
+def test_a_query_that_multiplies_rows_holds_where_it_can_be_seen_and_is_refused_where_not(store, good):
+    unfolded = f"SELECT * FROM {good} ARRAY JOIN if(toUInt32(id) % 10 = 0, [1, 2], [1]) AS part"
+    with pytest.raises(
+        SpecError, match=r"ARRAY JOIN can make several rows of one prediction.*spec\.columns\.requestId"
+    ):
+        judged(store, from_query(unfolded))
+    seen = judged(store, from_query(unfolded, columns={"requestId": "id"}))
+    assert (seen.outcome.decision, seen.outcome.reason) == (GateDecision.HOLD, Reason.DUPLICATE_ROWS)
+    assert f"{ROWS // 10} of {ROWS + ROWS // 10} rows" in seen.outcome.message
+    once = judged(store, from_query(unfolded, columns={"requestId": "id"}, deduplicate=True))
+    assert sum(once.tiers[0].judgement.rows) == ROWS
+
+
 def test_a_query_that_joins_another_table_is_refused(store, good):
     with pytest.raises(SpecError, match="it reads 2 tables"):
         judged(store, from_query(f"SELECT a.ts FROM {good} AS a JOIN labels AS b ON a.id = b.id"))

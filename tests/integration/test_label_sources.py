@@ -64,6 +64,15 @@ def test_a_label_table_is_joined_by_request_and_multiplies_no_row(store, world):
     assert np.array_equal(read(store, dataset), counted(rows, lambda row: label_by(row, research)))
 
 
+@pytest.mark.parametrize("at", ["came", None])
+def test_a_request_with_a_hundred_labels_in_each_table_is_one_row(store, world, at):
+    rows, _, _, log, *_ = world
+    many = [Label(row.id, i % 2, row.ts, "manual") for row in rows[:20] for i in range(100)]
+    tables = [write_labels(store, many) for _ in range(2)]
+    dataset = a_dataset(log, *(of_table(f"of{i}", table, labelledAt=at) for i, table in enumerate(tables)))
+    assert read(store, dataset).sum() == counted(rows, lambda _: None).sum()
+
+
 def test_a_later_source_counts_only_where_no_earlier_one_has_a_label_by_maturity(store, world):
     rows, research, feedback, log, first, second = world
     dataset = a_dataset(log, of_table("research", first), of_table("feedback", second), OWN)

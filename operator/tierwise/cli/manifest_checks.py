@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tierwise.monitoring.plan_error import PlanError
 from tierwise.monitoring.reads import require_margin, require_supported
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
+from tierwise.monitoring.unfolding import require_single_rows
 
 KINDS = ("ModelDeployment", "MonitoringDataset", "ModelRollout")
 # kubectl reads YAML as Go does: 60833e12 is a number there and text in Python's YAML, and 0o17 as well.
@@ -108,7 +110,7 @@ def _check_dataset(document: Document, spec: MonitoringDatasetSpec) -> Iterator[
     for feature in unsupported(spec):
         yield document.problem(feature.path, f"{feature.fact}; {feature.remedy}")
     if spec.query is not None:
-        yield from _refusal(document, ("spec", "query"), guard_select, spec.query)
+        yield from _refusal(document, ("spec", "query"), partial(_guard_query, spec), spec.query)
     if spec.where is not None:
         yield from _refusal(document, ("spec", "where"), guard_expression, spec.where)
     for index, dimension in enumerate(spec.dimensions):
@@ -120,6 +122,11 @@ def _check_dataset(document: Document, spec: MonitoringDatasetSpec) -> Iterator[
         if source.where is not None:
             place: KeyPath = ("spec", "labels", "sources", index, "where")
             yield from _refusal(document, place, guard_expression, source.where)
+
+
+def _guard_query(spec: MonitoringDatasetSpec, sql: str, *, what: str) -> None:
+    guard_select(sql, what=what)
+    require_single_rows(spec, what=what)
 
 
 def _refusal(document: Document, path: KeyPath, guard: Any, sql: str) -> Iterator[Problem]:  # noqa: ANN401  # a guard

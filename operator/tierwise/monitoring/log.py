@@ -16,6 +16,7 @@ from tierwise.monitoring.quoting import is_reserved, table_sql
 from tierwise.monitoring.quoting import quote as quote
 from tierwise.monitoring.refusal import Refused
 from tierwise.monitoring.sqlguard import guard_expression, guard_select
+from tierwise.monitoring.unfolding import require_single_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,13 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
     """What follows FROM: the quoted table, or the guarded `query` in parentheses.
 
     Raises:
-        Refused: neither is set, or the guard refuses the query.
+        Refused: neither is set, the guard refuses the query, or it may multiply rows.
     """
     if spec.query is not None:
         # With `table` the query may read that one only; without, any one table.
-        return f"({guard_select(spec.query, tables=None if spec.table is None else (spec.table,))})"
+        guarded = guard_select(spec.query, tables=None if spec.table is None else (spec.table,))
+        require_single_rows(spec)
+        return f"({guarded})"
     if not spec.table:
         raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
     return table_sql(spec.table)

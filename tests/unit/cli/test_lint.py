@@ -152,6 +152,11 @@ def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
             "34: spec.dimensions[1].expression: the function 'url' is not",
         ),
         ("table: requests", "query: SELECT * FROM system.users", "30: spec.query: "),
+        (
+            "table: requests",
+            "query: SELECT * FROM requests ARRAY JOIN scores AS score",
+            "30: spec.query: ARRAY JOIN can make several rows of one prediction",
+        ),
         ("kind: MonitoringDataset", "kind: Monitoring", "27: kind: 'Monitoring' is not a kind of tierwise.io; give"),
     ],
 )
