@@ -18,7 +18,7 @@ from tierwise.monitoring.cells import Cells, Dataset, Scope
 from tierwise.monitoring.controls import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.evidence import Evidence, begin, fold
 from tierwise.monitoring.freezing import config_hash, freeze, thaw
-from tierwise.monitoring.freshness import STALE_SECONDS, stale
+from tierwise.monitoring.freshness import STALE_SECONDS, empty, stale
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.plan import PlanError, alpha_of_tier, plan_tier
@@ -191,8 +191,8 @@ class Judging:
         for name, source in sources.items():
             newest = source.store.watermark(source.dataset, scopes[name], request.now)
             if newest is None:
-                text = f"dataset {name!r}: the log has no predictions of model {request.rollout.spec.model!r}"
-                return JudgementUnavailable(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
+                nothing = empty(source.dataset, request.rollout.spec.model)
+                return JudgementUnavailable(nothing.reason, nothing.message)
             old = stale(source.dataset, newest, request.now, interval=interval, at_least=self._stale_seconds)
             if old is not None:
                 return JudgementUnavailable(old.reason, old.message)
