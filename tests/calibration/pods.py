@@ -9,13 +9,15 @@ import numpy as np
 from tests.calibration.streams import ALPHA, SLICES, BettingTest, base_rates, draw, ever_rolled_back, slice_sizes
 from tests.calibration.table import Row, at_most, contrast
 from tests.unit.monitoring_judge.builders import some_blocks
-from tierwise.monitoring.cells import Cells, PodCounts
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.monitoring.cells import Cells, Dataset, PodCounts
 from tierwise.monitoring.spread import Spread, spread_of
 from tierwise.stats import overdispersion
 
 _HISTORY = 48  # blocks of 30 minutes: a day
 _ARMS = 2
 _PODS = 3  # per arm
+_DATASET = Dataset("slices", MonitoringDatasetSpec(table="log"))
 _NO_HALVES = np.zeros((0, 4, 1), dtype=np.int64)
 
 
@@ -135,10 +137,11 @@ def _spread(counts: np.ndarray, pod_n: np.ndarray | None = None, pod_bad: np.nda
     cells = Cells(
         some_blocks(len(counts), seconds=1800), keys[: counts.shape[2]], _errors(counts[:, 0::2], counts[:, 1::2])
     )
-    pods = None
+    pods = {}
     if pod_n is not None and pod_bad is not None:
-        pods = PodCounts(tuple(f"pod-{i}" for i in range(len(pod_n))), _errors_of(pod_n, pod_bad))
-    return spread_of(cells, pods, ["error-rate"])
+        names = tuple(f"pod-{i}" for i in range(len(pod_n)))
+        pods[_DATASET.spec.threshold] = PodCounts(names, _errors_of(pod_n, pod_bad))
+    return spread_of(_DATASET, cells, pods, ["error-rate"])
 
 
 def _errors(n: np.ndarray, bad: np.ndarray) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.metrics import registry
-from tierwise.metrics.metric import Estimated, Metric, Proportion
+from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells, FloatArray, PodCounts
+from tierwise.metrics.weighted import weighted
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells, Dataset, FloatArray, PodCounts
+from tierwise.monitoring.measuring import counted, is_read, metric_for
+from tierwise.monitoring.tallies import block_tally
 from tierwise.stats import overdispersion
 from tierwise.stats.betting import MIN_BLOCK
 
@@ -38,19 +42,26 @@ class Spread:
         return np.where(at >= 0, found, most)
 
 
-def spread_of(halves: Cells, pods: PodCounts | None, metrics: Sequence[str]) -> Spread:
-    """The spread of a dataset's metrics from 30-minute blocks of its past.
+def thresholds_of(spec: MonitoringDatasetSpec, metrics: Sequence[str]) -> tuple[float, ...]:
+    """The thresholds at which the metrics' answers are read: pods are counted at each of them."""
+    return tuple(dict.fromkeys([spec.threshold, *(spec.threshold_of(name) for name in metrics)]))
 
-    `halves` are the baseline's rows with half of its pods in either arm; `pods` the same time's rows by pod.
+
+def spread_of(dataset: Dataset, halves: Cells, pods: Mapping[float, PodCounts], metrics: Sequence[str]) -> Spread:
+    """The spread of a dataset's metrics from 30-minute blocks of its past, each at its own threshold.
+
+    `halves` are the baseline's rows with half of its pods in either arm; `pods` the same time's rows by pod, with the
+    answers at a threshold (`thresholds_of`), empty where the log does not name them.
     """
     phi = np.ones((len(metrics), len(halves.slices)))
     sigma = np.full(len(metrics), np.nan)
+    tally = block_tally(dataset, halves, slice(None))
     for row, name in enumerate(metrics):
-        metric = registry.get(name)
         if len(halves.slices):
-            phi[row] = _phi(metric, halves)
-        if pods is not None and isinstance(metric.measure, Proportion) and not metric.needs.sums:
-            n, bad = metric.n_bad(pods.counts)
+            phi[row] = _phi(metric_for(name, dataset.spec), tally)
+        metric, counts = registry.get(name), pods.get(dataset.spec.threshold_of(name))
+        if counts is not None and isinstance(metric.measure, Proportion) and _is_of_answers(metric):
+            n, bad = metric.n_bad(counts.counts)
             sigma[row] = overdispersion.sigma_pod(n.astype(np.float64), bad.astype(np.float64))
     rows = halves.counts[:, :1].sum(axis=(-1, -2))[:, 0] if len(halves.slices) else np.zeros((0, 2))
     return Spread(
@@ -58,22 +69,29 @@ def spread_of(halves: Cells, pods: PodCounts | None, metrics: Sequence[str]) -> 
         phi=phi,
         sigma_pod=sigma,
         phi_split=overdispersion.phi_split(rows[:, CANDIDATE].astype(np.float64), rows.sum(axis=1).astype(np.float64)),
-        pods=0 if pods is None else len(pods.pods),
+        pods=max((len(found.pods) for found in pods.values()), default=0),
     )
 
 
-def _phi(metric: Metric, halves: Cells) -> FloatArray:
-    tally = Tally(counts=halves.counts, bins=halves.bins, edges=halves.edges, sums=halves.sums, weights=halves.weights)
-    if isinstance(metric.measure, Estimated):
-        found = metric.measure.estimate(tally)
+def _is_of_answers(metric: Metric) -> bool:
+    """Whether counts by label and answer are all it needs: of pods nothing else is read."""
+    return not metric.needs.sums and not metric.needs.bins
+
+
+def _phi(metric: Metric, tally: Tally) -> FloatArray:
+    """φ by slice of a tally (blocks, slices, 2 halves)."""
+    measure, slices = metric.measure, tally.counts.shape[1]
+    if isinstance(measure, Shift) or not is_read(metric, tally):
+        return np.ones(slices)
+    if isinstance(measure, Estimated) or tally.weights is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = measure.estimate(tally) if isinstance(measure, Estimated) else weighted(measure, tally)
         value, variance = found.value, np.where(found.enough, found.variance, np.nan)
         # Without a rate there is no size by which slices could lend each other strength.
         difference = value[..., CANDIDATE] - value[..., BASELINE]
         total = variance[..., CANDIDATE] + variance[..., BASELINE]
         return overdispersion.phi_of(np.where(np.isfinite(total), difference, np.nan), total, np.zeros_like(total))
-    if not isinstance(metric.measure, Proportion):
-        return np.ones(len(halves.slices))
-    n, bad = (x.astype(np.float64) for x in metric.n_bad_of(tally))
+    n, bad = (x.astype(np.float64) for x in counted(metric, tally))
     na, nb, total_n = n[..., CANDIDATE], n[..., BASELINE], n.sum(axis=-1)
     enough = (na >= MIN_BLOCK) & (nb >= MIN_BLOCK)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -25,8 +25,8 @@ def empty_tally(dataset: Dataset, slots: int) -> Tally:
     )
 
 
-def block_tally(dataset: Dataset, cells: Cells, index: int) -> Tally:
-    """Block `index` of the cells as a tally (slices, 2 arms)."""
+def block_tally(dataset: Dataset, cells: Cells, index: int | slice) -> Tally:
+    """Block `index` of the cells as a tally (slices, 2 arms); several as one (blocks, slices, 2 arms)."""
     return Tally(
         counts=cells.counts[index],
         bins=None if cells.bins is None else cells.bins[index],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Cells, Dataset, PodCounts, Scope
-from tierwise.monitoring.spread import Spread, spread_of
+from tierwise.monitoring.spread import Spread, spread_of, thresholds_of
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.errors import StoreError
 from tierwise.stats.overdispersion import BLOCK_SECONDS
@@ -52,13 +53,26 @@ def spread_in(
         return None
     try:
         halves = log.read_halves(dataset, scope, blocks)
-        pods = log.read_pods(dataset, scope, Block(blocks[0].start, blocks[-1].end))
+        pods = _pods_at(log, dataset, scope, metrics, Block(blocks[0].start, blocks[-1].end))
     except StoreError as error:
         if error.reason is not Reason.QUERY_OVER_LIMITS:
             raise
         logger.warning("dataset %s: its pods' past cannot be read, φ is taken as 1: %s", dataset.name, error)
         return None
-    return None if halves is None else spread_of(halves, pods, metrics)
+    return None if halves is None else spread_of(dataset, halves, pods, metrics)
+
+
+def _pods_at(
+    log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], window: Block
+) -> dict[float, PodCounts]:
+    """The pods' rows with their answers at each threshold that a metric has; empty where the log does not say."""
+    found = {
+        threshold: log.read_pods(
+            replace(dataset, spec=dataset.spec.model_copy(update={"threshold": threshold})), scope, window
+        )
+        for threshold in thresholds_of(dataset.spec, metrics)
+    }
+    return {threshold: pods for threshold, pods in found.items() if pods is not None}
 
 
 def read_spread(
