@@ -132,7 +132,8 @@ class VerificationLook:
     results: tuple[Result, ...] = ()
     regressed: bool = False
     has_compared: bool = False
-    skipped: tuple[str, ...] = ()  # metrics that are not watched
+    watched: tuple[str, ...] = ()  # dataset/metric
+    skipped: tuple[tuple[str, str], ...] = ()  # metrics that are not watched, and why
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from tierwise.rollout.wording import clip, clock_time, result, seconds
 STAGE_SHARE = 0.05
 LONGEST_POLL_SECONDS = 60.0
 MOST_SHOWN = 5
+MOST_NAMED = 50
 
 
 def is_on(spec: ModelRolloutSpec) -> bool:
@@ -180,6 +181,8 @@ def _seen(
             "looks": look.looks,
             "evidence_until": look.until,
             "worst": [slice_verdict(found) for found in look.results[:MOST_SHOWN]],
+            "watched": list(look.watched[:MOST_NAMED]),
+            "not_watched": [clip(f"{name}: {why}", 250) for name, why in look.skipped[:MOST_NAMED]],
         }
     )
     against = _against(record)
@@ -188,7 +191,7 @@ def _seen(
         return _ended(
             record, "Regressed", f"{spec.to.name} got worse after promotion: {named}, compared with {against}", now
         )
-    skipped = f"; not watched: {', '.join(look.skipped)}" if look.skipped else ""
+    skipped = f"; not watched: {', '.join(name for name, _ in look.skipped)}" if look.skipped else ""
     complete = look.complete_until or record.since
     if record.until is None or complete < record.until:
         until = "" if record.until is None else f" until {clock_time(record.until)}"

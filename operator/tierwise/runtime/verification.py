@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -12,20 +12,21 @@ from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Reason
 from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
-from tierwise.monitoring.verified import has_compared, results_of_watch
+from tierwise.monitoring.strata import crossed_groupings
+from tierwise.monitoring.verified import has_compared, not_compared, results_of_watch
 from tierwise.monitoring.verifying import (
-    Control,
     Watch,
     begin_watch,
-    counts_of,
-    crossed_groupings,
     fold_past,
     fold_strata,
-    strata_counts,
+    past_of_block,
+    strata_of_block,
 )
+from tierwise.monitoring.watching import Control
 from tierwise.rollout.observation import JudgementUnavailable, VerificationLook
 from tierwise.runtime.datasets import Source, resolve
 from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.runs import blocks_at_once, read_run
 from tierwise.runtime.verification_blocks import (
     Piece,
     VerificationRequest,
@@ -35,6 +36,7 @@ from tierwise.runtime.verification_blocks import (
     tiers_of,
     watched_of,
 )
+from tierwise.runtime.verification_pods import TierPods, pods_of, sigma_of
 
 __all__ = ["VerificationRequest", "Verifying"]
 
@@ -48,6 +50,7 @@ class _Progress:
 
     stage: str
     shift_seconds: float | None
+    pods: TierPods
     watch: Watch
     pieces: int
 
@@ -79,14 +82,13 @@ class Verifying:
 
     def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | JudgementUnavailable:
         analysis = request.rollout.spec.strategy.analysis
-        found = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
-        sources = {name: replace(source, dataset=_counts_only(source.dataset)) for name, source in found.items()}
+        sources = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
         problem = _problem(sources, analysis.confounders)
         if problem is not None:
             return problem
         control: Control = "stratified" if record.stage == "BesideOtherTiers" and analysis.confounders else "history"
         if control == "history" and record.shift_seconds is None:
-            shift = choose_shift(request, record, sources)
+            shift = choose_shift(request, record, _counts_only(sources))
             if shift is None:
                 return JudgementUnavailable(
                     Reason.NO_ROWS,
@@ -110,7 +112,8 @@ class Verifying:
             results=results[:_SHOWN],
             regressed=watch.stopped_at is not None,
             has_compared=has_compared(watch),
-            skipped=watch.of.skipped,
+            watched=watch.of.watched,
+            skipped=(*watch.of.skipped, *not_compared(watch)),
         )
 
     def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | JudgementUnavailable:
@@ -137,22 +140,79 @@ class Verifying:
         is_same = uid == request.rollout.uid and kept is not None and kept.stage == record.stage
         progress = kept if is_same and kept is not None and kept.pieces <= len(pieces) else None
         if progress is None or progress.shift_seconds != record.shift_seconds:
-            of = watched_of(request, record, sources, control)
-            progress = _Progress(record.stage, record.shift_seconds, begin_watch(of, control), 0)
+            sigma = sigma_of(request.rollout.status.tiers)
+            of = watched_of(request, record, sources, control, sigma)
+            pods = pods_of(request, sources, sigma)
+            progress = _Progress(record.stage, record.shift_seconds, pods, begin_watch(of), 0)
+        read = _reader(request, record, sources, progress.watch)
+        most = blocks_at_once(progress.watch.of.datasets, _BLOCKS_PER_READ)
         while progress.pieces < len(pieces):
             left = pieces[progress.pieces :]
             same = next(list(run) for _, run in groupby(left, key=lambda piece: piece.delivered))
-            run = same[:_BLOCKS_PER_READ]
-            fold = _fold_strata if control == "stratified" else _fold_past
-            watch = fold(request, record, sources, progress.watch, run)
+            run, cells = read_run(same, most, read)
+            watch = progress.watch
+            for index, piece in enumerate(run):
+                watch = _folded(watch, piece, index, cells, progress.pods.apart(piece, control))
             progress = replace(progress, watch=watch, pieces=progress.pieces + len(run))
             self.kept[owner] = (request.rollout.uid, progress)
         return progress
 
 
-def _counts_only(dataset: Dataset) -> Dataset:
-    """Only counts are watched: bins and sums need not be read."""
-    return replace(dataset, reads=Reads(weights=dataset.reads.weights))
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What is set against each other in some blocks; `elsewhere` are the tiers to come, now and before."""
+
+    now: Mapping[str, Cells]
+    before: Mapping[str, Cells]  # within strata: the tiers to come, now
+    elsewhere: tuple[Mapping[str, Cells], Mapping[str, Cells]] | None = None
+
+
+def _reader(
+    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], watch: Watch
+) -> Callable[[Sequence[Piece]], _Cells]:
+    """Reads what a run of blocks is folded from; the same tiers are delivered to in all of them."""
+    of = watch.of
+    confounders = request.rollout.spec.strategy.analysis.confounders
+    shift = timedelta(seconds=record.shift_seconds or 0.0)
+
+    def within(dataset: Dataset) -> Dataset:
+        if of.control == "history":
+            return dataset
+        return replace(dataset, groupings=crossed_groupings(dataset.groupings, confounders))
+
+    datasets = [within(dataset) for dataset in of.datasets]
+
+    def cells(tiers: tuple[str, ...], blocks: Sequence[Block]) -> dict[str, Cells]:
+        return {
+            dataset.name: sources[dataset.name].store.read_cells(dataset, tier_scope(request, dataset, tiers), blocks)
+            for dataset in datasets
+        }
+
+    def read(run: Sequence[Piece]) -> _Cells:
+        delivered, others = run[0].delivered, run[0].others
+        blocks = [piece.block for piece in run]
+        now = cells(delivered, blocks)
+        if of.control == "stratified":
+            return _Cells(now, cells(others, blocks))
+        earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
+        elsewhere = (cells(others, blocks), cells(others, earlier)) if others else None
+        return _Cells(now, cells(delivered, earlier), elsewhere)
+
+    return read
+
+
+def _folded(watch: Watch, piece: Piece, index: int, cells: _Cells, pods: Sequence[int]) -> Watch:
+    of = watch.of
+    if of.control == "stratified":
+        return fold_strata(watch, piece.block.end, strata_of_block(of, cells.now, cells.before, index), pods)
+    here = past_of_block(of, cells.now, cells.before, index, CANDIDATE)
+    elsewhere = None if cells.elsewhere is None else past_of_block(of, *cells.elsewhere, index, BASELINE)
+    return fold_past(watch, piece.block.end, here, elsewhere, pods)
+
+
+def _counts_only(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """Whether there are rows, bins and sums need not be read for."""
+    return {name: replace(source, dataset=replace(source.dataset, reads=Reads())) for name, source in sources.items()}
 
 
 def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> JudgementUnavailable | None:
@@ -167,66 +227,3 @@ def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> Judge
             text = f"dataset {name!r} names no column of tiers; set columns.tier, so that delivered tiers can be told"
             return JudgementUnavailable(Reason.NOT_SUPPORTED, text, stalled=True)
     return None
-
-
-def _read(
-    request: VerificationRequest, sources: Mapping[str, Source], tiers: tuple[str, ...], blocks: Sequence[Block]
-) -> dict[str, Cells]:
-    return {
-        name: source.store.read_cells(source.dataset, tier_scope(request, source.dataset, tiers), blocks)
-        for name, source in sources.items()
-    }
-
-
-def _fold_past(
-    request: VerificationRequest,
-    record: Verification,
-    sources: Mapping[str, Source],
-    watch: Watch,
-    run: Sequence[Piece],
-) -> Watch:
-    shift = timedelta(seconds=record.shift_seconds or 0.0)
-    blocks = [piece.block for piece in run]
-    earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
-    delivered, others = run[0].delivered, run[0].others
-    now = _read(request, sources, delivered, blocks)
-    before = _read(request, sources, delivered, earlier)
-    elsewhere = [_read(request, sources, others, when) for when in (blocks, earlier)] if others else []
-    of = watch.of
-    for index, block in enumerate(blocks):
-        watch = fold_past(
-            watch,
-            block.end,
-            counts_of(of, now, index, CANDIDATE),
-            counts_of(of, before, index, BASELINE),
-            *(counts_of(of, cells, index, BASELINE) for cells in elsewhere),
-        )
-    return watch
-
-
-def _fold_strata(
-    request: VerificationRequest,
-    record: Verification,  # noqa: ARG001  # as `_fold_past`
-    sources: Mapping[str, Source],
-    watch: Watch,
-    run: Sequence[Piece],
-) -> Watch:
-    confounders = request.rollout.spec.strategy.analysis.confounders
-    crossed = {
-        name: replace(
-            source, dataset=replace(source.dataset, groupings=crossed_groupings(source.dataset.groupings, confounders))
-        )
-        for name, source in sources.items()
-    }
-    blocks = [piece.block for piece in run]
-    now = _read(request, crossed, run[0].delivered, blocks)
-    elsewhere = _read(request, crossed, run[0].others, blocks)
-    of = watch.of
-    for index, block in enumerate(blocks):
-        watch = fold_strata(
-            watch,
-            block.end,
-            strata_counts(of, now, index, CANDIDATE),
-            strata_counts(of, elsewhere, index, BASELINE),
-        )
-    return watch

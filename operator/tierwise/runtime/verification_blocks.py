@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutStatus, Verification
-from tierwise.monitoring.cells import Block, Dataset, Scope
-from tierwise.monitoring.verifying import Control, Hypotheses, hypotheses_of, strata_of
+from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
+from tierwise.monitoring.strata import strata_of
+from tierwise.monitoring.watching import Control, Hypotheses, hypotheses_of
 from tierwise.rollout.observation import DeploymentView, RolloutView
 from tierwise.runtime.controls import choose_history
 from tierwise.runtime.datasets import Source, Stores, scope_of
@@ -117,9 +118,18 @@ def _delivered(status: ModelRolloutStatus, block: Block) -> tuple[str, ...] | No
 
 
 def watched_of(
-    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], control: Control
+    request: VerificationRequest,
+    record: Verification,
+    sources: Mapping[str, Source],
+    control: Control,
+    sigma: Mapping[tuple[str, str], float],
 ) -> Hypotheses:
-    """What is watched, from the time before the first block: the whole past, or the time before the rollout."""
+    """What is watched, from the time before the first block: the whole past, or the time before the rollout.
+
+    Raises:
+        StoreError: the log cannot be read.
+        MetricFailedError: a metric's code failed.
+    """
     analysis, status = request.rollout.spec.strategy.analysis, request.rollout.status
     started = status.started_at or record.since
     seconds = duration_seconds(analysis.verification)
@@ -134,8 +144,8 @@ def watched_of(
         usual[name] = source.store.read_cells(source.dataset, scope, (window,))
         if control == "stratified":
             confounders = tuple(sorted(analysis.confounders))
-            crossed = replace(source.dataset, groupings=(confounders,))
+            crossed = replace(source.dataset, groupings=(confounders,), reads=Reads())
             strata[name] = strata_of(source.store.read_cells(crossed, scope, (window,)), confounders)
     datasets = {name: source.dataset for name, source in sources.items()}
     phi = max([1.0, *(tier.frozen.phi for tier in status.tiers if tier.frozen is not None)])
-    return hypotheses_of(analysis.datasets, datasets, usual, record.alpha, strata, phi=phi)
+    return hypotheses_of(analysis.datasets, datasets, usual, record.alpha, control, strata, phi=phi, sigma=sigma)

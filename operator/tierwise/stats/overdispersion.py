@@ -105,6 +105,14 @@ def pod_bias(sigma: float, candidate_pods: int, baseline_pods: int) -> float:
     return _BIAS_SDS * sigma * math.sqrt(1 / candidate_pods + 1 / baseline_pods)
 
 
+def pods_apart(*pods: int) -> float:
+    """3√Σ 1/P: by how many σ of log-odds the pods of groups that are set against each other may differ.
+
+    A group without a pod is taken as one of a single pod.
+    """
+    return _BIAS_SDS * math.sqrt(sum(1 / max(count, 1) for count in pods))
+
+
 def widened(ratio: FloatArray, delta: FloatArray, rate: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(R, Δ) of a null widened by the pods' bias (log-odds, see `pod_bias`): all of shape (H,).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ import pytest
 
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells
+from tierwise.api.modelrollout import FrozenDataset, PodsChange
+from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, PodCounts
 from tierwise.runtime.reconcile import reconcile
 from tierwise.runtime.verification import Verifying
 from tierwise.simulation.fleet import NAMESPACE
@@ -34,8 +36,10 @@ class TierLog:
     """Rows of three tiers, drawn anew for every block: the same block always has the same rows.
 
     `per_second(at)` of rows and `rate(at)` of errors among them; a tier's rows are the candidate's
-    from its delivery on. `past` is how long before T0 the log begins.
+    from its delivery on. `past` is how long before T0 the log begins, `pods` how many each tier has.
     """
+
+    pods = 40
 
     def __init__(self, rate, *, per_second=lambda _: 20, past=timedelta(days=3)):
         self.rate, self.per_second, self.past = rate, per_second, past
@@ -59,6 +63,10 @@ class TierLog:
                     if by_country:
                         counts[index, 1 + place, arm] += drawn
         return Cells(tuple(blocks), slices, counts)
+
+    def read_pods(self, dataset, scope, window):
+        assert window.end <= T0 + timedelta(minutes=1)
+        return PodCounts(tuple(f"pod-{i}" for i in range(self.pods)), np.zeros((self.pods, 3, 3), dtype=np.int64))
 
     def _draw(self, tier, country, block: Block):
         since = self.delivered.get(tier)
@@ -225,3 +233,64 @@ def test_a_confounder_that_a_dataset_lacks_is_told():
     world = rolling(TierLog(same), confounders=["browser"], wait="tier-2")
     world.run(120)
     assert "no dimension 'browser'" in world.rollout.verification.message
+
+
+def metrics(*names, **margin):
+    return {"datasets": [{"name": "humans", "metrics": [{"name": name, "margin": margin} for name in names]}]}
+
+
+class BothLabels(TierLog):
+    """As many negatives as positives, answered wrong at the same rate."""
+
+    def _draw(self, tier, country, block):
+        arm, drawn = super()._draw(tier, country, block)
+        drawn[0, 0], drawn[0, 1] = drawn[1, 1], drawn[1, 0]
+        return arm, drawn
+
+
+def test_an_estimate_that_falls_after_the_rollout_is_rolled_back():
+    log = BothLabels(same)
+    world = rolling(log, **metrics("mcc", absolute=0.02)).run_until(is_completed)
+    log.rate = worse
+    world.run_until(lambda w: w.status.stable.name == "v1", 3000)
+    assert world.rollout.reason == "RegressedAfterPromotion"
+    assert "mcc on all traffic 0." in world.rollout.message
+    record = world.fleet.rollouts[f"{NAME}-1"].status.verification
+    assert record.watched == ["humans/mcc"]
+    assert record.worst[0].candidate_bad is None
+
+
+def test_the_message_lists_what_is_not_watched_and_the_status_says_why():
+    world = rolling(TierLog(same), **metrics("accuracy", "score-shift", absolute=0.02)).run_until(is_completed)
+    world.run(900)
+    record = world.rollout.verification
+    assert record.watched == ["humans/accuracy"]
+    assert "not watched: humans/score-shift" in record.message
+    assert record.not_watched[0].startswith("humans/score-shift: scores move with the traffic")
+
+
+def with_spread(world, sigma, pods):
+    """Every tier's judgement had learned that pods differ; `pods` of the baseline were seen beside its twin."""
+    learned = FrozenDataset(name="humans", config_hash="", sigma_pod={"accuracy": sigma})
+    changes = [PodsChange(at=T0, candidate=1, baseline=pods)]
+    for name, rollout in world.fleet.rollouts.items():
+        tiers = [
+            tier.model_copy(
+                update={"frozen": tier.frozen.model_copy(update={"datasets": [learned]}), "pods_changes": changes}
+            )
+            for tier in rollout.status.tiers
+        ]
+        status = rollout.status.model_copy(update={"tiers": tiers})
+        world.fleet.rollouts[name] = replace(rollout, status=status)
+    return world
+
+
+@pytest.mark.parametrize(("logged", "seen", "expected"), [(40, 40, "v1"), (3, 40, "v2"), (40, 3, "v2")])
+def test_what_few_pods_may_make_of_a_rate_is_not_the_versions(logged, seen, expected):
+    """10 % of errors become 13.5 %; with σ .2 three pods a side may make 4.4 points of it, forty 1.2."""
+    log = TierLog(same)
+    log.pods = logged
+    world = with_spread(rolling(log).run_until(is_completed), 0.2, seen)
+    log.rate = lambda at: 0.135 if at.version == "v2" else 0.1
+    world.run_until(lambda w: w.status.stable.name == "v1" or w.rollout.verification.verdict != "Verifying", 8000)
+    assert world.status.stable.name == expected

@@ -1,0 +1,96 @@
+"""Estimates that are compared without a control beside them: with the past of their own place, or within strata.
+
+`beyond_past`: as stats/history, of estimates. With the change elsewhere taken off, as a difference
+(expected = before + elsewhere now − elsewhere before) or as a factor (expected = before · elsewhere now / elsewhere
+before), the variance is by the delta method. Both windows grow alike, so that the increments of the estimate are
+independent in information time.
+
+`within_strata`: the null is "within tolerance in every stratum", so any mean of the strata's differences with weights
+that are not of the outcomes is within it too. Weights are na·nb/(na + nb), as Mantel and Haenszel's. Estimates that are
+no means have a bias of the order of 1/n in a stratum of n rows; a mean over S strata of N rows together has it S times
+over, c·S/N, beside a standard error of σ/√N. So only the S largest strata are used of which each has `PER_STRATUM`·S
+observations in either arm: then the bias is at most (c/σ)/√`PER_STRATUM` standard errors, for any number of strata.
+
+Asymptotic, by the Gaussian mixture (stats/mixture).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+PER_STRATUM = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Estimates and their variances, shape (H,); NaN where there is too little."""
+
+    value: FloatArray
+    variance: FloatArray
+
+
+def beyond_past(
+    now: Moments,
+    before: Moments,
+    sign: int,
+    ratio: FloatArray,
+    *,
+    elsewhere: tuple[Moments, Moments] | None = None,
+    as_factor: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """sign·(now − R·expected) (H,) and its variance; NaN where one of the estimates is missing.
+
+    `elsewhere` is (now, before) where the baseline still serves. As a factor it is known where all three are positive.
+    """
+    expected, variance = before.value, before.variance
+    if elsewhere is not None:
+        after, ahead = elsewhere
+        if as_factor:
+            known = (before.value > 0) & (after.value > 0) & (ahead.value > 0)
+            one, two, three = (np.where(known, x.value, np.nan) for x in (before, after, ahead))
+            expected = one * two / three
+            parts = (before.variance / one**2, after.variance / two**2, ahead.variance / three**2)
+            variance = expected**2 * (parts[0] + parts[1] + parts[2])
+        else:
+            expected = before.value + after.value - ahead.value
+            variance = before.variance + after.variance + ahead.variance
+    return sign * (now.value - ratio * expected), now.variance + ratio**2 * variance
+
+
+def used_strata(units: FloatArray, owner: npt.NDArray[np.intp], owners: int) -> BoolArray:
+    """Which strata are used (P,): per owner the S largest with `PER_STRATUM`·S observations each, S as large as can be.
+
+    `units` (P, 2) are observations of the two arms, `owner` (P,) the hypothesis of each stratum, in 0 … owners − 1.
+    """
+    smaller = units.min(axis=1)
+    order = np.lexsort((-smaller, owner))
+    first = np.searchsorted(owner[order], np.arange(owners))
+    rank = np.arange(len(order)) - first[owner[order]] + 1
+    used = np.zeros(len(units), dtype=np.bool_)
+    # Sorted by size the condition holds for a beginning of each owner's strata.
+    used[order] = smaller[order] >= PER_STRATUM * rank
+    return used
+
+
+def within_strata(
+    difference: FloatArray, variance: FloatArray, units: FloatArray, owner: npt.NDArray[np.intp], owners: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The common difference (owners,), its variance, and each stratum's weight (P,), which is 0 where it is not used.
+
+    `difference` and `variance` (P,) are of the strata, NaN where there is too little. NaN for an owner without strata.
+    """
+    known = np.isfinite(difference) & np.isfinite(variance)
+    used = used_strata(np.where(known[:, np.newaxis], units, 0.0), owner, owners)
+    one, two = units[:, 0], units[:, 1]
+    weight = np.where(used, one * two / np.where(used, one + two, 1.0), 0.0)
+    total = np.bincount(owner, weights=weight, minlength=owners)
+    share = weight / np.where(total > 0, total, 1.0)[owner]
+    common = np.bincount(owner, weights=share * np.where(used, difference, 0.0), minlength=owners)
+    spread = np.bincount(owner, weights=share**2 * np.where(used, variance, 0.0), minlength=owners)
+    return np.where(total > 0, common, np.nan), np.where(total > 0, spread, np.nan), share

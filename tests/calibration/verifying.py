@@ -1,0 +1,178 @@
+"""Delivered tiers without a control beside them: estimates and weighted shares, at a tolerance of zero.
+
+Every slice is a comparison of its own, so what is counted is how many e-values ever reach 1/α. Scores are in 32 bins;
+a weight of 5 stands on a fifth of the rows; the numbers of `mae` have a long tail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from scipy import stats
+
+from tests.calibration.table import Row, at_least, at_most
+from tierwise.api.common import Margin
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.strategy import MetricSpec
+from tierwise.metrics import registry
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.bounds import Bounds
+from tierwise.monitoring.cells import Dataset, Reads
+from tierwise.monitoring.verifying import Seen, begin_watch, fold_past, fold_strata
+from tierwise.monitoring.watching import Group, Hypotheses, Pairs, how_of
+
+ALPHA = 0.05
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_BINS = 32
+_EDGES = np.linspace(0, 1, _BINS + 1)
+_SPEC = MonitoringDatasetSpec.model_validate({"table": "log"})
+_SKILL = 2.0
+_LOOKS = 40
+
+SCORES = ("auc", "average-precision", "balanced-accuracy", "mcc", "ece")
+WEIGHTED = ("accuracy", "false-positive-rate", "balanced-accuracy")
+NUMBERS = ("mae",)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`mix`: rows of the version, and of each of what it is compared with, as a share of `size` a look and stratum."""
+
+    metrics: tuple[str, ...]
+    control: str
+    mix: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    strata: int = 0
+    size: int = 60
+    drift: float = 0.0  # by which everything gets worse between the past and now
+    worse: float = 0.0  # by which the version is
+    is_weighted: bool = False
+
+
+def ever_over(setting: Setting, slices: int, seed: int) -> dict[str, int]:
+    """How many of the slices' e-values ever reach 1/α, by metric."""
+    rng = np.random.default_rng(seed)
+    of = _hypotheses(setting, slices)
+    watch = begin_watch(of)
+    top = np.zeros(of.size)
+    sets = slices * max(1, setting.strata)
+    for _ in range(_LOOKS):
+        now, before, now_else, before_else = (
+            _drawn(rng, setting, rng.poisson(setting.size * share, sets), skill, level)
+            for share, skill, level in zip(setting.mix, *_levels(setting), strict=True)
+        )
+        counts = np.zeros((4, of.size) if setting.control == "history" else (4, of.size, setting.strata))
+        here = Seen(counts, (_both(before, now),))
+        if setting.control == "history":
+            watch = fold_past(watch, _AT, here, Seen(counts, (_both(before_else, now_else),)))
+        else:
+            watch = fold_strata(watch, _AT, here)
+        assert watch.log_e is not None
+        top = np.maximum(top, watch.log_e)
+    return {group.spec.name: int((top[group.here] >= -np.log(ALPHA)).sum()) for group in of.groups}
+
+
+def _levels(setting: Setting) -> tuple[list[float], list[float]]:
+    """Skill of the scores and size of the errors: now, before, elsewhere now, elsewhere before."""
+    drift, worse = setting.drift, setting.worse
+    skill = [_SKILL * (1 - drift - worse), _SKILL, _SKILL * (1 - drift), _SKILL]
+    return skill, [(1 + drift) * (1 + worse), 1.0, 2 * (1 + drift), 2.0]
+
+
+def _hypotheses(setting: Setting, slices: int) -> Hypotheses:
+    dataset = Dataset("log", _SPEC, reads=Reads(bins=True, weights=setting.is_weighted))
+    groups = []
+    for i, name in enumerate(setting.metrics):
+        # A relative tolerance: what changes elsewhere is taken off as a factor.
+        margin = Margin(relative=0.1) if setting.metrics is NUMBERS else Margin(absolute=0.01)
+        metric, spec = registry.get(name), MetricSpec(name=name, margin=margin)
+        groups.append(Group(0, metric, spec, how_of(metric, dataset.reads), i * slices, slices))
+    size = slices * len(groups)
+    strata = setting.strata
+    pairs = Pairs(np.repeat(np.arange(slices), strata), np.tile(np.arange(strata), slices), ("",) * slices * strata)
+    return Hypotheses(
+        alpha=1e-300,  # nothing stops it: every slice is a trial of its own
+        control="history" if setting.control == "history" else "stratified",
+        datasets=(dataset,),
+        slices=(("",) * slices,),
+        strata=(("",) * strata,),
+        pairs=(pairs,),
+        groups=tuple(groups),
+        bounds=Bounds.equal(size),
+        prior=np.full(size, 0.1),
+        log_weight=np.zeros(size),
+        sigma=np.zeros(size),
+    )
+
+
+def _drawn(rng: np.random.Generator, setting: Setting, n: np.ndarray, skill: float, level: float) -> Tally:
+    """One arm's rows of every slice, or slice within a stratum."""
+    counts = np.zeros((len(n), 3, 3), dtype=np.int64)
+    bins = np.zeros((len(n), 3, _BINS + 1), dtype=np.int64)
+    weights = np.zeros((2, len(n), 3, 3))
+    positives = rng.binomial(n, 0.3)
+    for label, rows in ((0, n - positives), (1, positives)):
+        high, low = (1 + skill, 1.0) if label else (1.0, 1 + skill)
+        bins[:, label, :_BINS] = rng.multinomial(rows, np.diff(stats.beta.cdf(_EDGES, high, low)))
+        halves = (bins[:, label, : _BINS // 2].sum(axis=1), bins[:, label, _BINS // 2 :].sum(axis=1))
+        for answer, found in enumerate(halves):
+            heavy = rng.binomial(found, 0.2)
+            counts[:, label, answer] = found
+            weights[:, :, label, answer] = found - heavy + np.multiply.outer([5, 25], heavy)
+    sums = {}
+    if setting.metrics is NUMBERS:
+        owner = np.repeat(np.arange(len(n)), n)
+        errors = rng.gamma(0.5, 2 * level, len(owner))
+        parts = {"x": errors, "xx": errors**2}
+        sums = {f"mae:{name}": np.bincount(owner, values, len(n)) for name, values in parts.items()}
+        sums["mae:n"] = n.astype(float)
+    return Tally(counts, bins, _EDGES, sums=sums, weights=weights if setting.is_weighted else None)
+
+
+def _both(before: Tally, now: Tally) -> Tally:
+    assert before.bins is not None
+    assert now.bins is not None
+    weights = None
+    if before.weights is not None and now.weights is not None:
+        weights = np.stack([before.weights, now.weights], axis=2)
+    return replace(
+        now,
+        counts=np.stack([before.counts, now.counts], axis=1),
+        bins=np.stack([before.bins, now.bins], axis=1),
+        sums={name: np.stack([before.sums[name], values], axis=1) for name, values in now.sums.items()},
+        weights=weights,
+    )
+
+
+_UNEVEN = ((0.3, 1.0, 1.0, 1.0), (1.0, 0.3, 1.0, 1.0))
+EQUAL = {
+    "own past": Setting(SCORES, "history"),
+    "own past, weighted": Setting(WEIGHTED, "history", is_weighted=True),
+    "own past, numbers": Setting(NUMBERS, "history", size=30),
+    "all get worse": Setting(SCORES, "history", drift=0.3),
+    "all get worse, numbers": Setting(NUMBERS, "history", size=30, drift=0.3),
+    **{f"strata, {mix}": Setting(SCORES, "strata", mix, strata=8, size=30) for mix in _UNEVEN},
+    **{f"strata, weighted, {mix}": Setting(WEIGHTED, "strata", mix, strata=8, is_weighted=True) for mix in _UNEVEN},
+    **{f"strata, numbers, {mix}": Setting(NUMBERS, "strata", mix, strata=8, size=20) for mix in _UNEVEN},
+}
+WORSE = {
+    "own past": Setting(("auc", "balanced-accuracy"), "history", worse=0.5, size=300),
+    "own past, weighted": Setting(WEIGHTED, "history", worse=0.5, size=600, is_weighted=True),
+    "own past, numbers": Setting(NUMBERS, "history", worse=0.5, size=60),
+    "strata": Setting(("auc", "balanced-accuracy"), "strata", worse=0.3, strata=8, size=60),
+    "strata, weighted": Setting(WEIGHTED, "strata", worse=0.5, strata=8, size=90, is_weighted=True),
+    "strata, numbers": Setting(NUMBERS, "strata", worse=0.5, strata=8, size=20),
+}
+
+
+def equal(name: str, slices: int, seed: int) -> list[Row]:
+    """Nothing is the version's."""
+    found = ever_over(EQUAL[name], slices, seed)
+    return [at_most(f"{name}: {metric}", hits, slices, ALPHA, about=name) for metric, hits in found.items()]
+
+
+def worse(name: str, slices: int, seed: int) -> list[Row]:
+    """The version is worse."""
+    found = ever_over(WORSE[name], slices, seed)
+    return [at_least(f"{name}: {metric}", hits, slices, 0.9, about=name) for metric, hits in found.items()]
