@@ -221,6 +221,23 @@ def test_deduplicated_rows_count_as_those_that_were_logged_once(store, good, twi
     assert np.array_equal(*counts)
 
 
+@pytest.mark.parametrize(("every", "decision"), [(20, GateDecision.HOLD), (200, GateDecision.PROMOTE)])
+def test_labels_of_one_table_that_contradict_each_other_are_told_and_hold_beyond_a_few(store, good, every, decision):
+    table = f"labels_{uuid.uuid4().hex[:8]}"
+    store.execute(
+        f"CREATE TABLE {table} ENGINE = MergeTree ORDER BY id AS SELECT id, arrayJoin("
+        f"if(intDiv(toUInt32(id), 2) % {every} = 0, [label, 1 - label], [label])) AS y FROM {good}"
+    )
+    source = {"name": "research", "kind": "Table", "table": table, "key": "id", "column": "y"}
+    found = judged(store, a_spec(good, columns={"requestId": "id"}, labels={"sources": [source]}))
+    told = f"{ROWS // every} of {ROWS} labelled rows ({1 / every:.2%}) have labels of one table that contradict"
+    assert found.outcome.decision is decision
+    assert any(told in note for note in found.notes)
+    if decision is GateDecision.HOLD:
+        assert found.outcome.reason is Reason.LABEL_CONFLICTS
+        assert told in found.outcome.message
+
+
 def test_rows_without_an_id_are_no_duplicates(store, good):
     query = spoilt(good, "id", "''")
     for deduplicate in (False, True):

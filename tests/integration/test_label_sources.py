@@ -145,8 +145,26 @@ def test_distributions_and_rows_received_read_the_same_labels(store, world):
     expected = counted(rows, lambda row: label_by(row, research))
     found = store.read_distributions(dataset, SCOPE, WINDOW).counts[0]
     assert np.array_equal(found.sum(axis=-1), expected.sum(axis=-1))
-    received = store.read_received(dataset, SCOPE, WINDOW)
+    received = replace(store.read_received(dataset, SCOPE, WINDOW), conflicts=None)
     assert received == Received(int(expected.sum()), int(expected[:, :2].sum()), 0)
+
+
+@pytest.mark.parametrize("at", ["came", None])
+def test_requests_whose_first_labels_contradict_each_other_are_counted_by_arm(store, world, at):
+    rows, research, _, log, table, _ = world
+
+    def contradicted(row: Any) -> bool:
+        ours = [x for x in research if x.id == row.id and x.value is not None]
+        first = min((x.at for x in ours), default=None)
+        return len({x.value for x in ours if at is None or x.at == first}) > 1
+
+    inside = [row for row in rows if WINDOW.start <= row.ts < WINDOW.end]
+    by_arm = [[contradicted(row) for row in inside if row.version == version] for version in ("v1", "v2")]
+    found = store.read_received(a_dataset(log, of_table("research", table, labelledAt=at)), SCOPE, WINDOW).conflicts
+    assert found.rows == tuple(len(arm) for arm in by_arm)
+    assert found.contradicted == tuple(sum(arm) for arm in by_arm)
+    assert found.total > 0
+    assert store.read_received(a_dataset(log, OWN), SCOPE, WINDOW).conflicts is None
 
 
 def test_a_label_table_or_column_that_is_not_there_is_refused_by_name(store, world):

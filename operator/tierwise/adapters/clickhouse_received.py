@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.decode import texts
+from tierwise.monitoring.label_conflicts import conflicts_of, conflicts_query
 from tierwise.monitoring.log import Log
+from tierwise.monitoring.query import Query
 from tierwise.monitoring.quoting import quote
 from tierwise.monitoring.received import Received, Sources, duplicates_query, received_query, sources_of, sources_query
 from tierwise.monitoring.refusal import Refused
@@ -15,14 +19,22 @@ _UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Unive
 
 
 def read_received(connection: Connection, log: Log, scope: Scope, window: Block) -> Received:
-    """Rows and labels of the window; rows logged twice where the dataset names its requests and keeps them."""
-    query = received_query(log, scope, window)
-    row = connection.query(query.sql, query.parameters).to_pylist()[0]
-    if log.spec.columns.request_id is None or log.spec.deduplicate:
-        return Received(row["rows"], row["labels"])
-    query = duplicates_query(log, scope, window)
-    repeated = connection.query(query.sql, query.parameters).to_pylist()[0]["duplicates"]
-    return Received(row["rows"], row["labels"], repeated)
+    """Rows and labels of the window; rows logged twice where the dataset names its requests and keeps them.
+
+    And labels that contradict each other, of label tables.
+    """
+
+    def ask(query: Query) -> Mapping[str, int]:
+        answer: Mapping[str, int] = connection.query(query.sql, query.parameters).to_pylist()[0]
+        return answer
+
+    row = ask(received_query(log, scope, window))
+    repeated = None
+    if log.spec.columns.request_id is not None and not log.spec.deduplicate:
+        repeated = ask(duplicates_query(log, scope, window))["duplicates"]
+    asked = conflicts_query(log, scope, window)
+    conflicts = None if asked is None else conflicts_of(ask(asked))
+    return Received(row["rows"], row["labels"], repeated, conflicts)
 
 
 def read_sources(connection: Connection, log: Log, scope: Scope, window: Block) -> Sources | None:

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     TOO_FEW_ROWS = "TooFewRows"  # spec.volume of a dataset
     DUPLICATE_ROWS = "DuplicateRows"  # of one request, with columns.requestId
     TIMES_UNUSABLE = "TimesUnusable"  # rows without a time, or with one in the future
+    LABEL_CONFLICTS = "LabelConflicts"  # of one request in one label table
     PRE_RELEASE = "PreRelease"  # the validation table, before any pod is touched
     PRE_RELEASE_FAILED = "PreReleaseFailed"
     BASELINE_MISSING = "BaselineMissing"

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset
+from tierwise.monitoring.label_conflicts import contradictions
 from tierwise.monitoring.received import Received
 
 STALE_INTERVALS = 5
 STALE_SECONDS = 60.0
 # Repeated rows count twice as evidence; so few change no rate and no error bound that is judged.
 MOST_DUPLICATES = 0.001
+MOST_CONFLICTS = 0.01  # share of labelled rows: beyond it labels are no measure of a margin of a few percent
 DUPLICATES_SECONDS = 600.0  # of the log that each look searches for repeated rows; more where blocks are longer
 
 
@@ -68,14 +70,18 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
     It holds at least two blocks of `interval` seconds, so that looks leave out none while a tier is judged.
     """
     spec = dataset.spec
-    if spec.volume is None and (spec.columns.request_id is None or spec.deduplicate):
+    tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
+    if spec.volume is None and (spec.columns.request_id is None or spec.deduplicate) and not tables:
         return None
     seconds = max(DUPLICATES_SECONDS, 2 * interval) if spec.volume is None else duration_seconds(spec.volume.per)
     return Block(mature - timedelta(seconds=max(1, seconds)), mature)
 
 
 def withheld(dataset: Dataset, received: Received) -> Withheld | None:
-    """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice."""
+    """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice.
+
+    Or labels that contradict each other: too many, or more of one arm's.
+    """
     volume = dataset.spec.volume
     if volume is not None:
         for found, least, what in (
@@ -90,6 +96,10 @@ def withheld(dataset: Dataset, received: Received) -> Withheld | None:
                 )
     if received.duplicates is not None and received.duplicates > MOST_DUPLICATES * received.rows:
         return Withheld(Reason.DUPLICATE_ROWS, f"dataset {dataset.name!r}: {duplicated(received)}")
+    conflicts = received.conflicts
+    if conflicts is not None and (conflicts.total > MOST_CONFLICTS * received.labels or conflicts.differ):
+        text = f"dataset {dataset.name!r}: {contradictions(conflicts, received.labels)}"
+        return Withheld(Reason.LABELING_DIFFERS if conflicts.differ else Reason.LABEL_CONFLICTS, text)
     return None
 
 

@@ -170,14 +170,49 @@ def joined_rows(log: Log, source: str, where: str) -> str:
 
 def _first_labels(source: LabelSource, ids: str) -> str:
     """Of each request its first label, from those that can count in the window; the value is null without one."""
+    column, key, conditions = _that_can_count(source, ids)
+    order, at = f"toString({column})", ""
+    if source.labelled_at is not None:
+        came = quote(source.labelled_at)
+        order, at = f"({came}, {order})", f", min({came}) AS tierwise_at"
+    return (
+        f"SELECT toString({key}) AS tierwise_key, argMin(toNullable({column}), {order}) AS tierwise_value{at} "
+        f"FROM {_table(source)} WHERE {' AND '.join(conditions)} GROUP BY tierwise_key"
+    )
+
+
+def contradicted_requests(log: Log, rows: str) -> list[str]:
+    """Per label table that judges, a SELECT of the requests whose first labels differ; `rows` is what follows FROM.
+
+    First are those of the earliest time; without `labelledAt` all are.
+    """
+    labels = log.spec.labels
+    tables = [] if labels is None else [s for s in labels.sources if s.kind != "Column"]
+    found = []
+    for source in tables:
+        if labels is None or source.confidence < labels.min_confidence:
+            continue
+        column, key, conditions = _that_can_count(source, f"SELECT toString({log.column('request_id')}) FROM {rows}")
+        text = f"toString({column})"
+        differ = f"min({text}) != max({text})"
+        if source.labelled_at is not None:
+            came = f"toUnixTimestamp64Micro(toDateTime64({quote(source.labelled_at)}, 6, 'UTC'))"
+            differ = f"argMin({text}, ({came}, {text})) != argMax({text}, (-{came}, {text}))"
+        found.append(
+            f"SELECT toString({key}) AS tierwise_key FROM {_table(source)} WHERE {' AND '.join(conditions)} "
+            f"GROUP BY tierwise_key HAVING {differ}"
+        )
+    return found
+
+
+def _that_can_count(source: LabelSource, ids: str) -> tuple[str, str, list[str]]:
+    """Column and key of a label table, and the conditions of labels that can count in the window."""
     assert source.key is not None
     column, key = quote(source.column), quote(source.key)
     # a row without an id must not get the label of another one without
     conditions = [f"isNotNull({column})", f"ifNull(toString({key}), '') != ''"]
     if source.where is not None:
         conditions.append(_guarded(source))
-    order = f"toString({column})"
-    at = ""
     if source.labelled_at is None:
         # nothing tells when a label came: only the requests of the window bound what is read
         conditions.append(f"toString({key}) IN ({ids})")
@@ -185,11 +220,7 @@ def _first_labels(source: LabelSource, ids: str) -> str:
         came = quote(source.labelled_at)
         conditions.append(f"{came} >= {{t0:DateTime64(6,'UTC')}} - {_CLOCKS}")
         conditions.append(f"{came} <= {{t1:DateTime64(6,'UTC')}} + toIntervalSecond({{maturity:UInt32}})")
-        order, at = f"({came}, {order})", f", min({came}) AS tierwise_at"
-    return (
-        f"SELECT toString({key}) AS tierwise_key, argMin(toNullable({column}), {order}) AS tierwise_value{at} "
-        f"FROM {_table(source)} WHERE {' AND '.join(conditions)} GROUP BY tierwise_key"
-    )
+    return column, key, conditions
 
 
 def _table(source: LabelSource) -> str:

@@ -183,6 +183,11 @@ class Log:
             source, where = f"({first_rows(self, where)})", ""
         return joined_rows(self, source, where)
 
+    def unlabelled_rows(self, conditions: Sequence[str]) -> str:
+        """As `rows`, without labels of tables."""
+        where = " AND ".join(conditions)
+        return f"({first_rows(self, where)})" if self.spec.deduplicate else f"{self.source.sql} WHERE {where}"
+
     def dimension(self, name: str) -> str:
         """A dimension's value as a string; null is the value `null`."""
         for dimension in self.spec.dimensions:

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.duplicates import request_of
+from tierwise.monitoring.label_conflicts import LabelConflicts
 from tierwise.monitoring.labels import Given, given_by
 from tierwise.monitoring.log import Log
 from tierwise.monitoring.query import Query
@@ -21,12 +22,13 @@ from tierwise.monitoring.window import window_conditions
 class Received:
     """Rows of both versions in a window, how many have a label that counts, and how many repeat a request's row.
 
-    `duplicates` is None where the dataset does not name its requests.
+    `duplicates` is None where the dataset does not name its requests, `conflicts` where it has no label table.
     """
 
     rows: int
     labels: int
     duplicates: int | None = None
+    conflicts: LabelConflicts | None = None
 
 
 @dataclass(frozen=True, slots=True)

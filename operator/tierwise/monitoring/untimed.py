@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Dataset, Scope
-from tierwise.monitoring.duplicates import first_rows
 from tierwise.monitoring.freshness import Withheld
 from tierwise.monitoring.log import Log
 from tierwise.monitoring.presence import log_more
@@ -30,8 +29,7 @@ def untimed_query(log: Log, scope: Scope, now: datetime) -> Query:
     """
     column, candidate = log.column("time"), f"{log.text('version')} = {{candidate:String}}"
     no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"
-    where = " AND ".join([no_time, *log.scope_conditions(scope), log.versions()])
-    rows = f"({first_rows(log, where)})" if log.spec.deduplicate else f"{log.source.sql} WHERE {where}"
+    rows = log.unlabelled_rows([no_time, *log.scope_conditions(scope), log.versions()])
     counts = f"countIf(NOT ({candidate})) AS tierwise_x0, countIf({candidate}) AS tierwise_x1"
     sql = f"SELECT tierwise_x0 AS baseline, tierwise_x1 AS candidate FROM (SELECT {counts} FROM {rows})"
     return Query(sql, {**log.scope_parameters(scope), "now": time_parameter(now)})

@@ -29,6 +29,7 @@ _REMEDY = {
     "NoRows": "Check that the pods write predictions with this model's and version's names into the log.",
     "NoLabels": "Check the pipeline that writes labels, and the dataset's `where` and `maturity`.",
     "StaleLog": "Check that the pods still write predictions; the newest one is old.",
+    "LabelConflicts": "Mend the label table: several labels of one request contradict each other.",
     "TimesUnusable": "Mend the time column: rows without a usable time count in no verdict.",
     "BaselineMissing": "Check that the untouched pods write predictions with the stable version's name.",
     "CandidateMissing": "Check that the twin's pods get traffic and write predictions with the new version's name.",

@@ -37,6 +37,7 @@ UNTRUSTED = frozenset(
         Reason.STALE_LOG,
         Reason.TOO_FEW_ROWS,
         Reason.DUPLICATE_ROWS,
+        Reason.LABEL_CONFLICTS,
         Reason.TIMES_UNUSABLE,
         Reason.BASELINE_MISSING,
         Reason.CANDIDATE_MISSING,

@@ -10,10 +10,14 @@ from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.monitoring.freshness import duplicated, received_window, withheld
 from tierwise.monitoring.judgement import Judgement
+from tierwise.monitoring.label_conflicts import contradictions
 from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.recorded import RecordedLog
+
+# A regression stands with however few rows it was proven, and where labels contradict in both arms alike.
+_REGRESSED_ANYWAY = frozenset({Reason.TOO_FEW_ROWS, Reason.LABEL_CONFLICTS})
 
 
 def too_little(
@@ -25,14 +29,14 @@ def too_little(
 ) -> JudgementUnavailable | None:
     """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
 
-    A regression stands with however few rows it was proven. Rows logged twice are no proof of anything.
+    Rows logged twice, and labels that contradict each other in one arm, are no proof of a regression either.
     """
     for name, source in sources.items():
         window = received_window(source.dataset, mature[name], interval=interval)
         if window is None:
             continue
         held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
-        if held is not None and not (judged.regressed and held.reason is Reason.TOO_FEW_ROWS):
+        if held is not None and not (judged.regressed and held.reason in _REGRESSED_ANYWAY):
             return JudgementUnavailable(held.reason, held.message)
     return None
 
@@ -55,19 +59,21 @@ def too_little_recorded(
             continue
         whole = dataset.spec.volume is None
         held = withheld(dataset, log.read_received(dataset, scope, window if whole else asked))
-        if held is not None and not (judged.regressed and held.reason is Reason.TOO_FEW_ROWS):
+        if held is not None and not (judged.regressed and held.reason in _REGRESSED_ANYWAY):
             return JudgementUnavailable(held.reason, held.message)
     return None
 
 
 def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
-    """Rows logged twice, however few; and per source of labels and pair of sources, what they say."""
+    """Rows logged twice and labels that contradict, however few; what sources of labels say, alone and in pairs."""
     notes: list[str] = []
     for dataset in datasets:
-        if dataset.spec.columns.request_id is not None and not dataset.spec.deduplicate:
+        if dataset.spec.columns.request_id is not None:
             received = log.read_received(dataset, scope, window)
             if received.duplicates:
                 notes.append(f"dataset {dataset.name!r}: {duplicated(received)}")
+            if received.conflicts is not None and received.conflicts.total:
+                notes.append(f"dataset {dataset.name!r}: {contradictions(received.conflicts, received.labels)}")
         sources = log.read_sources(dataset, scope, window)
         if sources is not None:
             notes += [f"dataset {dataset.name!r}: {line}" for line in _lines(sources)]

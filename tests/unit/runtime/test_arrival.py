@@ -15,6 +15,7 @@ from tierwise.api.names import Reason
 from tierwise.monitoring import freezing, query
 from tierwise.monitoring.cells import Block, Dataset
 from tierwise.monitoring.freshness import received_window, stale, withheld
+from tierwise.monitoring.label_conflicts import LabelConflicts
 from tierwise.monitoring.received import Received
 
 SAME = (0.1, 0.1)
@@ -51,6 +52,18 @@ def world_of(spec: MonitoringDatasetSpec, error_rates: tuple[float, float] = SAM
             Reason.DUPLICATE_ROWS,
             "900 of 18000 rows (5.00%) repeat a request that is in the log already; set spec.deduplicate",
         ),
+        (
+            {"columns": {"requestId": "id"}},
+            Received(18_000, 9_000, 0, LabelConflicts((9_000, 9_000), (50, 50))),
+            Reason.LABEL_CONFLICTS,
+            "100 of 9000 labelled rows (1.11%) have labels of one table that contradict each other",
+        ),
+        (
+            {"columns": {"requestId": "id"}},
+            Received(50_000, 50_000, 0, LabelConflicts((25_000, 25_000), (0, 400))),
+            Reason.LABELING_DIFFERS,
+            "(1.60% of the candidate's rows, 0.00% of the baseline's)",
+        ),
     ],
 )
 def test_a_tier_is_not_promoted_on_rows_that_are_too_few_or_repeated(spec, received, reason, words):
@@ -68,6 +81,9 @@ def test_a_tier_is_not_promoted_on_rows_that_are_too_few_or_repeated(spec, recei
 def test_a_regression_stands_with_however_few_rows_and_not_with_repeated_ones():
     few = world_of(dataset(volume={"per": "5m", "minRows": 10**9}), (0.1, 0.3))
     few.run_until(lambda w: w.rollout.result == "RolledBack", 600)
+    contradicted = world_of(dataset(columns={"requestId": "id"}), (0.1, 0.3))
+    contradicted.log.received = Received(18_000, 9_000, 0, LabelConflicts((9_000, 9_000), (50, 50)))
+    contradicted.run_until(lambda w: w.rollout.result == "RolledBack", 600)
     repeated = world_of(dataset(columns={"requestId": "id"}), (0.1, 0.3))
     repeated.log.received = Received(18_000, 18_000, 900)
     repeated.run(300)
@@ -92,6 +108,9 @@ def test_rows_are_counted_only_for_those_who_ask():
     assert window() is None
     assert window(columns={"requestId": "id"}, deduplicate=True) is None
     assert window(columns={"requestId": "id"}) == Block(T0 - timedelta(minutes=10), T0)
+    table = {"name": "research", "kind": "Table", "table": "labels", "key": "id", "column": "y"}
+    labels = {"columns": {"requestId": "id"}, "deduplicate": True, "labels": {"sources": [table]}}
+    assert window(**labels) == Block(T0 - timedelta(minutes=10), T0)
     hourly = received_window(Dataset("d", dataset(columns={"requestId": "id"})), T0, interval=3600)
     assert hourly == Block(T0 - timedelta(hours=2), T0)
     assert window(volume={"per": "5m", "minRows": 1}) == Block(T0 - timedelta(minutes=5), T0)
