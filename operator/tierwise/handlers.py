@@ -33,7 +33,8 @@ class Listener:
 
     wake: Callable[[str, str], None]  # namespace and name of a ModelDeployment
     forget: Callable[[str, str], None]
-    wake_users_of_dataset: Callable[[str, str], None]  # namespace and name of a MonitoringDataset
+    # namespace and name of a MonitoringDataset, and uid and generation as one text; None: gone
+    dataset_seen: Callable[[str, str, str | None], None]
     rollout_seen: Callable[[str, str | None], None]  # uid and result of a ModelRollout; None: gone
 
 
@@ -84,8 +85,11 @@ def registry(listener: Listener, connection: Callable[[], Connection]) -> kopf.O
             listener.wake(namespace or "", str(deployment))
 
     @kopf.on.event(GROUP, VERSION, "monitoringdatasets", registry=handlers)
-    def dataset_changed(namespace: str | None, name: str | None, **_: object) -> None:
-        listener.wake_users_of_dataset(namespace or "", name or "")
+    def dataset_changed(
+        type: str | None, namespace: str | None, name: str | None, body: Mapping[str, Any], **_: object
+    ) -> None:
+        state = f"{body['metadata']['uid']}/{body['metadata'].get('generation')}"
+        listener.dataset_seen(namespace or "", name or "", None if type == "DELETED" else state)
 
     return handlers
 

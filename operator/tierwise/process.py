@@ -18,6 +18,7 @@ from functools import partial
 from tierwise import handlers
 from tierwise.adapters.health import HealthServer, Page
 from tierwise.adapters.kubernetes.client import Client, connect
+from tierwise.adapters.kubernetes.datasets import KubernetesDatasets
 from tierwise.adapters.kubernetes.errors import ApiError, ClusterError, ForbiddenError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.lease import KubernetesLease
@@ -26,6 +27,7 @@ from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.stores import Stores
 from tierwise.adapters.telemetry import Telemetry
 from tierwise.api.names import API_VERSION, Reason
+from tierwise.runtime.dataset_status import DatasetStatuses
 from tierwise.runtime.errors import TierwiseError
 from tierwise.runtime.judging import Judging
 from tierwise.runtime.leadership import Elector
@@ -35,6 +37,8 @@ from tierwise.runtime.settings import OperatorSettings
 from tierwise.runtime.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
+
+_DATASET_WORKERS = 2  # so that one store that hangs does not keep the others' datasets waiting
 
 
 class SystemClock:
@@ -53,6 +57,37 @@ class _State:
     watching: bool = False
 
 
+class _Unobserved:
+    """Checks of datasets are not ticks of rollouts, which the metrics count."""
+
+    def tick_ended(self, outcome: str, seconds: float) -> None:
+        """Nothing."""
+
+
+class _Watched:
+    """MonitoringDatasets as the watch tells of them: only another spec is news, not the status that Tierwise writes."""
+
+    def __init__(self, mirror: Mirror, datasets: Loop, statuses: DatasetStatuses) -> None:
+        self.datasets = datasets
+        self._mirror = mirror
+        self._statuses = statuses
+        self._states: dict[tuple[str, str], str] = {}  # only used by the watch's thread
+
+    def seen(self, namespace: str, name: str, state: str | None) -> None:
+        """A dataset is there with this uid and generation; None: gone."""
+        key = (namespace, name)
+        if state is not None and self._states.get(key) == state:
+            return
+        if state is None:
+            self._states.pop(key, None)
+            self.datasets.forget(namespace, name)
+            self._statuses.forget(namespace, name)
+        else:
+            self._states[key] = state
+            self.datasets.wake(namespace, name)
+        self._mirror.wake_users_of_dataset(namespace, name)
+
+
 def run_operator(settings: OperatorSettings) -> None:
     """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
@@ -67,12 +102,19 @@ def run_operator(settings: OperatorSettings) -> None:
     mirror = Mirror(client, settings.namespaces, lambda namespace, name: loop.wake(namespace, name))
     clock = SystemClock()
     fleet = KubernetesFleet(client, mirror, clock)
+
+    def wake_dataset(namespace: str, name: str) -> None:
+        datasets.wake(namespace, name)
+
     with contextlib.closing(Stores(settings.store)) as stores:
         judge = Judging(safety_seconds=settings.safety_seconds)
         tick = partial(reconcile, fleet=fleet, store=stores, clock=clock, judge=judge)
         loop = Loop(tick, telemetry, workers=settings.workers, queue=WorkQueue(resync_seconds=settings.resync_seconds))
+        statuses = DatasetStatuses(KubernetesDatasets(client, mirror, fleet), stores, clock, wake_dataset)
+        datasets = Loop(statuses.tick, _Unobserved(), workers=_DATASET_WORKERS)
         telemetry.gauges = {
             "tierwise_objects": ("ModelDeployments known.", lambda: len(loop)),
+            "tierwise_datasets": ("MonitoringDatasets known.", lambda: len(datasets)),
             "tierwise_overdue_seconds": ("How late the latest tick is.", loop.overdue_seconds),
             "tierwise_watch_silent_seconds": ("Since the quietest watch heard of the server.", mirror.silent_seconds),
         }
@@ -80,7 +122,9 @@ def run_operator(settings: OperatorSettings) -> None:
             _check_cluster(client, settings)
             with _leadership(settings, client, stop, state) as leads:
                 if leads:
-                    _serve(settings, client, mirror, loop, judge, telemetry, state)
+                    _serve(
+                        settings, client, mirror, loop, judge, telemetry, state, _Watched(mirror, datasets, statuses)
+                    )
 
 
 def _serve(
@@ -91,6 +135,7 @@ def _serve(
     judge: Judging,
     telemetry: Telemetry,
     state: _State,
+    watched: _Watched,
 ) -> None:
     """Leading: fill the caches, then tick and watch until a signal."""
 
@@ -107,11 +152,13 @@ def _serve(
     except ClusterError as error:
         raise TierwiseError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
     loop.start()
-    listener = handlers.Listener(loop.wake, forget, mirror.wake_users_of_dataset, telemetry.rollout_seen)
+    watched.datasets.start()
+    listener = handlers.Listener(loop.wake, forget, watched.seen, telemetry.rollout_seen)
     try:
         handlers.run(listener, client.connection, settings.namespaces, announce)
     finally:
         loop.stop()
+        watched.datasets.stop(timeout_seconds=1.0)  # a check that hangs must not hold up the end: it writes nothing
         mirror.stop()
 
 

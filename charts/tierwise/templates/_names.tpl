@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [modelrollouts]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [tierwise.io]
-  resources: [modeldeployments/status, modelrollouts/status]
+  resources: [modeldeployments/status, modelrollouts/status, monitoringdatasets/status]
   verbs: [update]
 # Needed for owner references that block deletion, where that admission is on.
 - apiGroups: [tierwise.io]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse_connection import parse_dsn
+from tierwise.adapters.dataset_log import StoredDatasetLog
 from tierwise.api.names import Reason
 from tierwise.runtime.errors import StoreError
 from tierwise.runtime.ports import PredictionStore
@@ -23,6 +25,18 @@ class Stores:
 
     def __call__(self, dsn: str | None) -> PredictionStore:
         """The store. Raises StoreError when there is no default, TierwiseError when the DSN is none."""
+        return self._open(dsn)
+
+    def log(self, dsn: str | None) -> StoredDatasetLog:
+        """The same store for checks of datasets."""
+        return StoredDatasetLog(self._open(dsn))
+
+    def address(self, dsn: str | None) -> str:
+        """Where the store is, without credentials; "" when there is none."""
+        wanted = dsn or self._default
+        return str(parse_dsn(wanted)) if wanted is not None else ""
+
+    def _open(self, dsn: str | None) -> ClickHouseStore:
         wanted = dsn or self._default
         if wanted is None:
             raise StoreError(

@@ -95,10 +95,15 @@ KINDS = (
         MonitoringDatasetStatus,
         (
             Column("Table", ".spec.table"),
-            Column("Maturity", ".spec.maturity"),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+            Column("Newest", ".status.log.newest", "date"),
+            Column("Labelled", ".status.summary.labelled"),
             _AGE,
+            Column("Rows", ".status.log.rows", "integer", wide=True),
+            Column("Versions", ".status.summary.versions", wide=True),
+            Column("Maturity", ".spec.maturity", wide=True),
+            Column("Message", ".status.summary.message", wide=True),
         ),
     ),
 )

@@ -13,7 +13,10 @@ from tierwise.api.common import (
     Condition,
     DimensionName,
     Duration,
+    Message,
     MetricName,
+    Name,
+    Timestamp,
     list_map,
 )
 from tierwise.api.labelsources import TABLE_PATTERN, Column, Freshness, Labels, OptionalColumn, Volume
@@ -215,12 +218,65 @@ class MonitoringDatasetSpec(ApiModel):
         return without_unset(serialize(self), later | dict.fromkeys(("labels", "freshness", "volume")))
 
 
+class LoggedVersion(ApiModel):
+    """Rows of one version."""
+
+    name: str = Field(max_length=256, description="As the log's version column has it.")
+    rows: int = Field(ge=0, description="Its predictions in the window.")
+
+
+class DifferingSources(ApiModel):
+    """Two sources of labels that differ."""
+
+    first: Name = Field(description="Name of the more trusted source.")
+    second: Name = Field(description="Name of the other.")
+    both: int = Field(ge=0, description="Rows that both label.")
+    differ: int = Field(ge=0, description="Rows of these on which they differ.")
+
+
+class LogStatus(ApiModel):
+    """What the log holds, as it was last measured."""
+
+    newest: Timestamp = Field(description="Time of the newest prediction.")
+    since: Timestamp = Field(description="Start of the window in which rows were counted: spec.volume.per, or an hour.")
+    until: Timestamp = Field(
+        description="Its end: the newest prediction, or the latest one whose labels had spec.maturity to arrive."
+    )
+    rows: int = Field(ge=0, description="Predictions in the window, of all models and versions.")
+    labelled: float | None = Field(
+        None, ge=0, le=1, description="Share of them with a label that counts, of the two versions with most rows."
+    )
+    versions: list[LoggedVersion] = Field(
+        default_factory=list,
+        max_length=20,
+        description="The versions with most rows.",
+        json_schema_extra=list_map("name"),
+    )
+    differing_sources: list[DifferingSources] = Field(
+        default_factory=list, max_length=28, description="Pairs of label sources that differ."
+    )
+
+
+class DatasetSummary(ApiModel):
+    """Text for `kubectl get`."""
+
+    labelled: str = Field("", max_length=16, description="Share of labelled predictions.")
+    versions: str = Field("", max_length=512, description="Versions in the window, those with most rows first.")
+    message: Message = Field("", description="Why it is Ready or not, with numbers.")
+
+
 class MonitoringDatasetStatus(ApiModel):
-    """Whether the dataset can be used."""
+    """Whether the dataset can be used. Written when something changed."""
 
     observed_generation: int = Field(
         -1, description="The metadata.generation that this status describes; -1: none yet."
     )
     conditions: list[Condition] = Field(
-        default_factory=list, description="Ready: its columns and SQL were tried.", json_schema_extra=list_map("type")
+        default_factory=list,
+        description="Ready: its columns and SQL were tried, and rows and labels come. Reconciling, Stalled. "
+        "LabelsAgree where there are several sources of labels. ModelNameUnique, False where another namespace's "
+        "model of the same name is logged in the same table.",
+        json_schema_extra=list_map("type"),
     )
+    log: LogStatus | None = Field(None, description="What the log holds.")
+    summary: DatasetSummary | None = Field(None, description="Text for `kubectl get`, derived from the above.")

@@ -27,7 +27,7 @@ TWIN_SUFFIX = "-candidate"
 
 
 class ConditionType(StrEnum):
-    """Condition types of ModelDeployment and ModelRollout (kstatus rules: docs/concepts)."""
+    """Condition types of all three kinds (kstatus rules: docs/concepts)."""
 
     READY = "Ready"
     RECONCILING = "Reconciling"
@@ -39,6 +39,7 @@ class ConditionType(StrEnum):
     RECOVERED = "Recovered"
     VERIFIED = "Verified"
     MODEL_NAME_UNIQUE = "ModelNameUnique"
+    LABELS_AGREE = "LabelsAgree"  # of a MonitoringDataset with several sources of labels
     PAUSED = "Paused"
 
 
@@ -81,8 +82,8 @@ class Reason(StrEnum):
     METRIC_FAILED = "MetricFailed"  # a plug-in raised, or returned what is no count or estimate
     TOO_FEW_ROWS = "TooFewRows"  # spec.volume of a dataset
     DUPLICATE_ROWS = "DuplicateRows"  # of one request, with columns.requestId
-    TIMES_UNUSABLE = "TimesUnusable"  # rows without a time, or with one in the future
     LABEL_CONFLICTS = "LabelConflicts"  # of one request in one label table
+    TIMES_UNUSABLE = "TimesUnusable"  # rows without a time, or with one in the future
     PRE_RELEASE = "PreRelease"  # the validation table, before any pod is touched
     PRE_RELEASE_FAILED = "PreReleaseFailed"
     BASELINE_MISSING = "BaselineMissing"
@@ -143,6 +144,10 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "NotSupported"
     INVALID_SPEC = "InvalidSpec"
     MODEL_NAME_SHARED = "ModelNameShared"  # a warning: two ModelDeployments whose predictions the log cannot tell apart
+    # the MonitoringDataset
+    USABLE = "Usable"
+    LABEL_SOURCES_AGREE = "LabelSourcesAgree"
+    LABEL_SOURCES_DIFFER = "LabelSourcesDiffer"
     # a program that cannot do its work at all
     CLUSTER_UNREACHABLE = "ClusterUnreachable"
     CRDS_MISSING = "CrdsMissing"

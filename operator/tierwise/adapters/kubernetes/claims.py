@@ -25,6 +25,8 @@ class ClaimRecord:
     datasets: frozenset[str]
     in_flight: bool
     model: str = ""
+    tiers: frozenset[str] = frozenset()
+    judged_on: tuple[tuple[str, tuple[str, ...]], ...] = ()  # every dataset it names, with the metrics judged on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
     spec = item.get("spec") or {}
     tiers, datasets = spec.get("tiers") or [], (spec.get("analysis") or {}).get("datasets") or []
     selectors = [((tier.get("workloads") or {}).get("selector") or {}).get("matchLabels") or {} for tier in tiers]
+    gate = (spec.get("analysis") or {}).get("preRelease")
     return ClaimRecord(
         namespace=item["metadata"]["namespace"],
         name=item["metadata"]["name"],
@@ -56,7 +59,16 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
         datasets=frozenset(str(dataset.get("name")) for dataset in datasets),
         in_flight=bool((item.get("status") or {}).get("rollout")),
         model=str(spec.get("model") or ""),
+        tiers=frozenset(str(tier.get("name")) for tier in tiers),
+        judged_on=(
+            *((str(dataset.get("name")), _metrics(dataset)) for dataset in datasets),
+            *([(str(gate.get("dataset")), _metrics(gate))] if gate else []),
+        ),
     )
+
+
+def _metrics(analysis: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(metric.get("name")) for metric in analysis.get("metrics") or [])
 
 
 def workload_record(item: Mapping[str, Any]) -> WorkloadRecord:

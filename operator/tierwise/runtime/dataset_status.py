@@ -1,0 +1,173 @@
+"""The loop of one MonitoringDataset: check it against its store, and write its status once where that changed.
+
+It runs in a worker of its own: no rollout waits for it, and nothing is decided from what it writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
+from tierwise.api.names import ConditionType, Reason
+from tierwise.metrics import registry
+from tierwise.rollout.dataset_status import Finding, next_check_seconds, status_of
+from tierwise.rollout.summary import shared_text
+from tierwise.runtime.dataset_checks import Asked, DatasetLog, check_dataset
+from tierwise.runtime.datasets import Secrets, dsn_of
+from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]  # namespace, name
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """A stored MonitoringDataset; `spec` is the error where it cannot be read."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: MonitoringDatasetSpec | SpecError
+    status: MonitoringDatasetStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetUser:
+    """A ModelDeployment of the dataset's namespace that is judged on it."""
+
+    deployment: str
+    model: str
+    tiers: frozenset[str]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which rows a dataset reads, and for whom. `store` holds no credential; `has_tiers`: the log names tiers."""
+
+    store: str
+    table: str
+    users: tuple[DatasetUser, ...]
+    has_tiers: bool
+
+    def shares(self, user: DatasetUser, other: DatasetUser, has_tiers: bool) -> bool:
+        """Whether the log cannot tell these two apart: of one model, and not of different tiers."""
+        return user.model == other.model and not (has_tiers and self.has_tiers and user.tiers.isdisjoint(other.tiers))
+
+
+class Datasets(Secrets, Protocol):
+    """MonitoringDatasets of a cluster."""
+
+    def read(self, namespace: str, name: str) -> DatasetView | None:
+        """Fresh; None when it does not exist or is being deleted."""
+        ...
+
+    def users(self, namespace: str, name: str) -> tuple[DatasetUser, ...]:
+        """Who is judged on it."""
+        ...
+
+    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> None:
+        """One PUT with the observed resourceVersion; ConflictError on 409."""
+        ...
+
+
+class Logs(Protocol):
+    """Prediction logs by DSN (None: the operator's own)."""
+
+    def log(self, dsn: str | None) -> DatasetLog:
+        """Raises StoreError or SpecError."""
+        ...
+
+    def address(self, dsn: str | None) -> str:
+        """Where it is, without credentials."""
+        ...
+
+
+class DatasetStatuses:
+    """Ticks of MonitoringDatasets. Safe for several threads, one at a time per object."""
+
+    def __init__(self, datasets: Datasets, logs: Logs, clock: Clock, wake: Callable[[str, str], None]) -> None:
+        """`wake` makes a dataset due: one whose rows are found to be shared with another's."""
+        self._datasets = datasets
+        self._logs = logs
+        self._clock = clock
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._places: dict[Key, Place] = {}
+
+    def tick(self, namespace: str, name: str) -> float | None:
+        """Check one dataset; seconds to the next check, None when it is gone."""
+        view = self._datasets.read(namespace, name)
+        if view is None:
+            self.forget(namespace, name)
+            return None
+        now = self._clock.now()
+        try:
+            finding = self._find(view)
+        except TierwiseError as error:
+            finding = Finding(error.reason, str(error))
+        status = status_of(view.status, finding, generation=view.generation, now=now)
+        if status != view.status:
+            self._datasets.replace_status(view, status)
+            logger.info("MonitoringDataset %s/%s: %s: %s", namespace, name, finding.reason, finding.message)
+        spec = view.spec if isinstance(view.spec, MonitoringDatasetSpec) else None
+        return next_check_seconds(status, spec, now)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The dataset is gone."""
+        with self._lock:
+            self._places.pop((namespace, name), None)
+
+    def _find(self, view: DatasetView) -> Finding:
+        if isinstance(view.spec, SpecError):
+            raise view.spec
+        dsn = dsn_of(view.namespace, view.name, view.spec, self._datasets)
+        users = self._datasets.users(view.namespace, view.name)
+        finding = check_dataset(
+            Asked(view.name, view.spec, _need_labels(users)), self._logs.log(dsn), self._clock.now()
+        )
+        columns = view.spec.columns
+        table = view.spec.table or view.spec.query or ""
+        shared = self._shared(view, Place(self._logs.address(dsn), table, users, columns.tier is not None))
+        if shared is None:
+            return finding
+        others = {**finding.others, ConditionType.MODEL_NAME_UNIQUE: ("False", Reason.MODEL_NAME_SHARED, shared)}
+        return replace(finding, message=f"{finding.message}; {shared}", others=others)
+
+    def _shared(self, view: DatasetView, place: Place) -> str | None:
+        """Whose rows of other namespaces the log mixes with this dataset's; None for nobody's that is known of.
+
+        Within a namespace the ModelDeployments tell of each other.
+        """
+        key = (view.namespace, view.name)
+        with self._lock:
+            known = self._places.get(key)
+            self._places[key] = place
+            others = dict(self._places)
+        found: dict[str, set[str]] = {}
+        for (namespace, name), other in others.items():
+            if namespace == view.namespace or (other.store, other.table) != (place.store, place.table):
+                continue
+            pairs = [(a, b) for a in place.users for b in other.users if place.shares(a, b, other.has_tiers)]
+            for own, theirs in pairs:
+                found.setdefault(own.model, set()).add(f"{namespace}/{theirs.deployment}")
+            if pairs and known != place:
+                self._wake(namespace, name)
+        if not found:
+            return None
+        model = min(found)
+        return shared_text(sorted(found[model]), model)
+
+
+def _need_labels(users: tuple[DatasetUser, ...]) -> bool:
+    """Whether a metric that is judged needs labels; also when nobody is known to use the dataset."""
+    metrics = [registry.find(name) for user in users for name in user.metrics]
+    return not metrics or any(metric is None or metric.needs_labels for metric in metrics)

@@ -1,0 +1,253 @@
+"""One check of a MonitoringDataset and one tick of it, against a log and a cluster in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
+from tierwise.api.names import Reason
+from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.received import Conflict, Received, Sources
+from tierwise.runtime.dataset_checks import whole_dataset
+from tierwise.runtime.dataset_status import DatasetStatuses, DatasetUser, DatasetView
+from tierwise.runtime.errors import ConflictError, SpecError, StoreError
+from tierwise.runtime.recorded import Seen
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ACCURACY = DatasetUser("bot", "bot", frozenset({"tier-1"}), ("accuracy",))
+
+
+@dataclass
+class Log:
+    """A prediction log that says what it is told to."""
+
+    newest: datetime | None = T0
+    rows: dict[str, int] = field(default_factory=lambda: {"v1": 900, "v2": 100})
+    labels: int = 500
+    sources: Sources | None = None
+    error: Exception | None = None
+    windows: list[Block] = field(default_factory=list)
+
+    def check(self, dataset: Dataset) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
+        return self.newest
+
+    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> dict[str, Seen]:
+        return {version: Seen(rows, T0, T0) for version, rows in self.rows.items()}
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        self.windows.append(window)
+        return Received(sum(self.rows.values()), self.labels if self.rows else 0)
+
+    def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
+        return self.sources
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> None:
+        return None
+
+
+@dataclass
+class World:
+    """Datasets in memory, one log, and the ticks of them."""
+
+    log: Log = field(default_factory=Log)
+    views: dict[tuple[str, str], DatasetView] = field(default_factory=dict)
+    using: dict[tuple[str, str], tuple[DatasetUser, ...]] = field(default_factory=dict)
+    writes: int = 0
+    woken: list[tuple[str, str]] = field(default_factory=list)
+    now_: datetime = T0
+
+    def __post_init__(self) -> None:
+        self.ticks = DatasetStatuses(self, _Logs(self), self, lambda *key: self.woken.append(key))
+
+    def add(self, namespace: str = "ns", *, users: tuple[DatasetUser, ...] = (), **spec: Any) -> None:
+        parsed = MonitoringDatasetSpec.model_validate({"table": "predictions", **spec})
+        key = (namespace, "humans")
+        self.views[key] = DatasetView(*key, "uid", 1, "1", parsed, MonitoringDatasetStatus())
+        self.using[key] = users
+
+    def tick(self, namespace: str = "ns") -> float | None:
+        return self.ticks.tick(namespace, "humans")
+
+    def ready(self, namespace: str = "ns") -> tuple[str, str, str]:
+        status = self.views[namespace, "humans"].status
+        found = next(condition for condition in status.conditions if condition.type == "Ready")
+        return found.status, found.reason, found.message
+
+    def now(self) -> datetime:
+        return self.now_
+
+    def read(self, namespace: str, name: str) -> DatasetView | None:
+        return self.views.get((namespace, name))
+
+    def users(self, namespace: str, name: str) -> tuple[DatasetUser, ...]:
+        return self.using[namespace, name]
+
+    def get_secret(self, namespace: str, name: str, key: str) -> str | None:
+        return None
+
+    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> None:
+        if self.views[view.namespace, view.name].resource_version != view.resource_version:
+            raise ConflictError("somebody wrote first")
+        self.writes += 1
+        self.views[view.namespace, view.name] = replace(view, status=status, resource_version=f"{self.writes + 1}")
+
+
+class _Logs:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def log(self, dsn: str | None) -> Log:
+        return self._world.log
+
+    def address(self, dsn: str | None) -> str:
+        return "clickhouse://ch:8123/logs"
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.add()
+    return world
+
+
+def test_a_log_with_rows_and_labels_makes_it_ready_and_a_second_check_writes_nothing(world: World):
+    assert world.tick() == 3600
+    status, reason, message = world.ready()
+    assert (status, reason) == ("True", "Usable")
+    assert message == "1000 predictions from 11:00:00Z to 12:00:00Z, 50.0% labelled; versions v1, v2"
+    world.now_ += timedelta(hours=1)
+    world.tick()
+    assert world.writes == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (StoreError("store away", "is it up?", reason=Reason.STORE_UNREACHABLE), "Unknown"),
+        (SpecError("column 'x' is not in t", "set spec.columns.x", reason=Reason.UNKNOWN_COLUMN), "False"),
+    ],
+)
+def test_what_a_store_or_a_dataset_lacks_is_said_and_checked_again_soon(world: World, error: Any, status: str):
+    world.log.error = error
+    assert world.tick() == 5
+    assert world.ready() == (status, str(error.reason), str(error))
+    world.log.error = None
+    assert world.tick() == 3600
+    assert world.ready()[0] == "True"
+
+
+def test_a_log_without_rows_is_not_ready(world: World):
+    world.log.newest = None
+    world.tick()
+    assert world.ready()[:2] == ("False", "NoRows")
+
+
+def test_labels_that_do_not_come_are_no_matter_where_no_metric_needs_them():
+    world = World(log=Log(labels=0))
+    world.add(users=(ACCURACY,))
+    world.tick()
+    assert world.ready()[:2] == ("False", "NoLabels")
+    world.add(users=(replace(ACCURACY, metrics=("positive-rate",)),))
+    world.tick()
+    assert world.ready()[:2] == ("True", "Usable")
+
+
+def test_rows_too_young_for_their_labels_are_no_pass():
+    world = World(log=Log(rows={}))
+    world.add(maturity="30m")
+    world.tick()
+    assert world.ready()[:2] == ("False", "NoLabels")
+    assert "no prediction is as old as spec.maturity (30m) yet" in world.ready()[2]
+
+
+def test_rows_are_counted_where_their_labels_had_time_to_come():
+    world = World()
+    world.add(maturity="30m", volume={"per": "10m", "minRows": 1})
+    world.tick()
+    window = world.log.windows[0]
+    assert window.start == T0 - timedelta(minutes=40)
+    assert window.end - T0 + timedelta(minutes=30) == timedelta(microseconds=1)  # the newest row is inside
+
+
+def test_a_stale_log_and_too_few_rows_are_worded_as_looks_word_them(world: World):
+    world.add(freshness={"maxAge": "1m"})
+    world.now_ = T0 + timedelta(minutes=5)
+    world.tick()
+    assert world.ready()[:2] == ("False", "StaleLog")
+    world.add(volume={"minRows": 5000})
+    world.tick()
+    assert world.ready()[1] == "TooFewRows"
+    assert "1000 predictions in 1h, at least 5000 are expected (spec.volume)" in world.ready()[2]
+
+
+def test_sources_that_differ_are_told_and_change_nothing(world: World):
+    world.log.sources = Sources((), (Conflict("research", "rule", 40, 10),))
+    world.tick()
+    conditions = {c.type: c for c in world.views["ns", "humans"].status.conditions}
+    assert conditions["Ready"].status == "True"
+    agree = conditions["LabelsAgree"]
+    told = "label sources 'research' and 'rule' differ on 10 of 40 rows (25.0%)"
+    assert (agree.status, agree.message) == ("False", told)
+    assert told in conditions["Ready"].message
+
+
+def test_a_model_of_that_name_in_another_namespace_is_told_to_both():
+    world = World()
+    for namespace in ("a", "b"):
+        world.add(namespace, users=(ACCURACY,))
+        world.tick(namespace)
+    assert "ModelDeployment a/bot has spec.model 'bot' too" in world.ready("b")[2]
+    assert world.woken == [("a", "humans")]
+    world.tick("a")
+    assert "ModelDeployment b/bot" in world.ready("a")[2]
+    assert world.woken == [("a", "humans")]  # b knows already
+
+
+@pytest.mark.parametrize(
+    "other",
+    [replace(ACCURACY, model="spam"), replace(ACCURACY, tiers=frozenset({"eu"}))],
+    ids=["another model", "other tiers"],
+)
+def test_rows_that_the_log_can_tell_apart_are_not_shared(other: DatasetUser):
+    world = World()
+    world.add("a", users=(ACCURACY,))
+    world.add("b", users=(other,))
+    world.tick("a")
+    world.tick("b")
+    assert "spec.model" not in world.ready("b")[2]
+
+
+def test_a_spec_that_this_version_cannot_read_is_said(world: World):
+    broken = SpecError("MonitoringDataset humans: spec.x: unknown", "apply the CRDs", reason=Reason.INVALID_SPEC)
+    world.views["ns", "humans"] = replace(world.views["ns", "humans"], spec=broken)
+    world.tick()
+    assert world.ready() == ("False", "InvalidSpec", str(broken))
+
+
+def test_a_dataset_that_is_gone_is_not_checked_again(world: World):
+    world.views.clear()
+    assert world.tick() is None
+
+
+def test_everything_a_metric_could_read_is_tried():
+    spec = MonitoringDatasetSpec.model_validate(
+        {
+            "table": "t",
+            "columns": {"latency": "millis", "status": "http", "weight": "w"},
+            "dimensions": [{"name": "browser", "expression": "browser"}],
+            "values": [{"name": "clicks", "expression": "clicks"}],
+        }
+    )
+    dataset = whole_dataset("humans", spec)
+    asked = " ".join(each.expression for each in dataset.reads.sums)
+    assert dataset.groupings == (("browser",),)
+    assert dataset.reads.weights
+    assert all(role in asked for role in ("{latency}", "{status}", "{value:clicks}"))
