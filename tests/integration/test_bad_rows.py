@@ -221,6 +221,23 @@ def test_deduplicated_rows_count_as_those_that_were_logged_once(store, good, twi
     assert np.array_equal(*counts)
 
 
+def test_a_row_logged_again_in_the_next_looks_window_counts_once_however_blocks_are_read(store, good):
+    table = f"again_{uuid.uuid4().hex[:8]}"
+    store.execute(f"CREATE TABLE {table} ENGINE = MergeTree ORDER BY ts AS SELECT * FROM {good}")
+    store.execute(f"INSERT INTO {table} SELECT * REPLACE (ts + toIntervalSecond(119) AS ts) FROM {good}")
+    once = a_spec(table, columns={"requestId": "id"}, deduplicate=True)
+    blocks = [Block(START + timedelta(minutes=i), START + timedelta(minutes=i + 1)) for i in range(6)]
+
+    def counts(spec: MonitoringDatasetSpec, *runs: list[Block]) -> np.ndarray:
+        dataset, scope = Dataset("data", spec, ()), Scope(None, "v1", "v2")
+        return np.concatenate([store.read_cells(dataset, scope, run).counts for run in runs])
+
+    expected = counts(a_spec(good), blocks)
+    assert np.array_equal(counts(once, *([block] for block in blocks)), expected)
+    assert np.array_equal(counts(once, blocks[:2], blocks[2:]), expected)
+    assert counts(a_spec(table), blocks).sum() > 1.6 * expected.sum()
+
+
 @pytest.mark.parametrize(("every", "decision"), [(20, GateDecision.HOLD), (200, GateDecision.PROMOTE)])
 def test_labels_of_one_table_that_contradict_each_other_are_told_and_hold_beyond_a_few(store, good, every, decision):
     table = f"labels_{uuid.uuid4().hex[:8]}"

@@ -180,13 +180,14 @@ class Log:
         where = " AND ".join(conditions)
         source = self.source.sql
         if self.spec.deduplicate:
-            source, where = f"({first_rows(self, where)})", ""
+            source, where = f"({first_rows(self, conditions)})", ""
         return joined_rows(self, source, where)
 
     def unlabelled_rows(self, conditions: Sequence[str]) -> str:
         """As `rows`, without labels of tables."""
-        where = " AND ".join(conditions)
-        return f"({first_rows(self, where)})" if self.spec.deduplicate else f"{self.source.sql} WHERE {where}"
+        if self.spec.deduplicate:
+            return f"({first_rows(self, conditions)})"
+        return f"{self.source.sql} WHERE {' AND '.join(conditions)}"
 
     def dimension(self, name: str) -> str:
         """A dimension's value as a string; null is the value `null`."""
