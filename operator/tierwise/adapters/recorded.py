@@ -12,7 +12,7 @@ from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_values import built
 from tierwise.adapters.file_problems import what_is_wrong
-from tierwise.adapters.recorded_file import load_file
+from tierwise.adapters.recorded_file import LabelFile, load_file, load_labels
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.analysis import runs_of
@@ -44,14 +44,39 @@ def open_recorded_store(dsn: str) -> Iterator[RecordedStore]:
 
 
 @contextmanager
-def open_recorded_file(path: str, spec: MonitoringDatasetSpec, row_time: str | None) -> Iterator[RecordedStore]:
-    """A Parquet, CSV or TSV file, loaded once into an embedded engine as `spec.table`.
+def open_recorded_file(
+    path: str,
+    spec: MonitoringDatasetSpec,
+    row_time: str | None,
+    labels: Sequence[LabelFile] = (),
+    *,
+    described: bool = False,
+) -> Iterator[RecordedStore]:
+    """A Parquet, CSV or TSV file, loaded once into an embedded engine as `spec.table`; beside it files of labels.
 
     `row_time` adds a column of that name which counts the rows in file order, one second each from the epoch on.
+    `described`: the spec is a manifest's.
 
     Raises:
         SpecError: no such file, a format that is not known, contents that cannot be read, or a column that is missing.
     """
+    kinds = {each: _format_of(each) for each in (path, *(label.path for label in labels))}
+    connection = Connection("chdb://memory")
+    try:
+        with _told(path, kinds[path]):
+            load_file(connection, path, kinds[path], spec, row_time, described=described)
+        for label in labels:
+            with _told(label.path, kinds[label.path]):
+                load_labels(connection, label, kinds[label.path], spec)
+        yield RecordedStore(ClickHouseStore(connection))
+    finally:
+        connection.close()
+
+
+_BAD_FILE = Reason.DATASET_INVALID
+
+
+def _format_of(path: str) -> str:
     kind = _FORMATS.get(Path(path).suffix.lower())
     if kind is None:
         raise SpecError(
@@ -59,19 +84,17 @@ def open_recorded_file(path: str, spec: MonitoringDatasetSpec, row_time: str | N
         )
     if not Path(path).is_file():
         raise SpecError(f"{path}: no such file", "give the path of a Parquet or CSV file", reason=_BAD_FILE)
-    connection = Connection("chdb://memory")
+    return kind
+
+
+@contextmanager
+def _told(path: str, kind: str) -> Iterator[None]:
+    """What is wrong with a file, said of the file."""
     try:
-        try:
-            load_file(connection, path, kind, spec, row_time)
-        except StoreError as error:
-            fact, remedy = what_is_wrong(kind, error.message)
-            raise SpecError(f"{path}: {fact}", remedy, reason=_BAD_FILE) from error
-        yield RecordedStore(ClickHouseStore(connection))
-    finally:
-        connection.close()
-
-
-_BAD_FILE = Reason.DATASET_INVALID
+        yield
+    except StoreError as error:
+        fact, remedy = what_is_wrong(kind, error.message)
+        raise SpecError(f"{path}: {fact}", remedy, reason=_BAD_FILE) from error
 
 
 class RecordedStore:

@@ -1,20 +1,23 @@
-"""A Parquet, CSV or TSV file as a table of an embedded engine, every column read as what it is for."""
+"""Parquet, CSV and TSV files as tables of an embedded engine, every column read as what it is for."""
 
 # ruff: noqa: S608  # identifiers are quoted, the path is a literal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.api.labelsources import LabelSource
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.decode import texts
-from tierwise.monitoring.quoting import is_reserved, quote
+from tierwise.monitoring.quoting import is_reserved, quote, table_sql
 from tierwise.runtime.errors import SpecError
 
-_FLAGS = {  # of `analyze --data`
+_FLAGS = {  # of `analyze --data` without a manifest
     "time": "--time",
     "version": "--version",
     "score": "--score",
@@ -22,51 +25,145 @@ _FLAGS = {  # of `analyze --data`
     "tier": "--tier-column",
     "model": "--model-column",
 }
+_NEEDED = ("time", "version", "score", "label")
+_TEXTS = (*_FLAGS, "commit", "pod", "labelled_at", "request_id")  # roles that are text until they are read
+_NAME = re.compile(r"`?([A-Za-z_]\w*)`?")
 
 
-def load_file(connection: Connection, path: str, kind: str, spec: MonitoringDatasetSpec, row_time: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """A file with the rows of a label source, which is read under the source's table."""
+
+    source: LabelSource
+    path: str
+
+
+def load_file(
+    connection: Connection,
+    path: str,
+    kind: str,
+    spec: MonitoringDatasetSpec,
+    row_time: str | None,
+    *,
+    described: bool = False,
+) -> None:
     """Make the table `spec.table` of the file at `path`, in the format `kind`.
 
     Text is read as a person means it: a version or a slice as it is written (1.10 is not 1.1), a time without a zone
     as UTC wherever this runs, a label as 0, 1, true or false. `row_time` adds the row's number in the file, as a time.
+    `described`: the spec is a manifest's, whose dimensions are expressions, and not made of flags.
 
     Raises:
         SpecError: the file has not the columns, or nothing in them can be read.
         StoreError: the file is not of this kind.
     """
-    source = f"file({_literal(str(Path(path).resolve()))}, {kind})"
-    settings = _settings(spec, as_text=kind != "Parquet")
-    described = connection.query(f"DESCRIBE TABLE {source} SETTINGS {settings}")
-    columns = dict(zip(texts(described.column("name")), texts(described.column("type")), strict=True))
-    _check_names(path, columns, spec, row_time)
-    readings = _readings(columns, spec)
-    replaced = ", ".join(f"{reading} AS {quote(name)}" for name, reading in readings.items())
-    selected = f"* REPLACE ({replaced})" if replaced else "*"
-    if row_time is not None:
-        selected += f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS {quote(row_time)}"
     assert spec.table is not None  # a file has no other name
-    # One thread, order kept: row numbers are those of the file. A table, because every look reads it again.
-    connection.command(
-        f"CREATE TABLE {quote(spec.table)} ENGINE = MergeTree ORDER BY tuple() AS SELECT {selected} FROM {source} "
-        f"SETTINGS {settings}, max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1"
-    )
+    source = _source(path, kind)
+    settings = _settings(_text_columns(spec, described=described) if kind != "Parquet" else ())
+    columns = _described(connection, source, settings)
+    if not described:
+        _check_flags(path, columns, spec, row_time)
+    elif spec.query is None:  # else the columns are the query's
+        _check_manifest(path, columns, spec)
+    readings = _readings(columns, spec)
+    more = "" if row_time is None else f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS {quote(row_time)}"
+    _load(connection, spec.table, source, settings, readings, more)
     for role in ("time", "score"):
         name = getattr(spec.columns, role)
-        if name in readings:
-            _check_read(connection, path, spec.table, name, role)
+        if name in readings and (role == "time" or _kind(spec) != "Classes"):
+            remedy = f"set spec.columns.{role}" if described else f"set {_FLAGS[role]}"
+            _check_read(connection, path, spec.table, name, role, f"{remedy} to the column of the {role}")
 
 
-def _settings(spec: MonitoringDatasetSpec, *, as_text: bool) -> str:
-    """Of a file of text, the types of the columns that are used; the rest, and all of Parquet, as it is found."""
+def load_labels(connection: Connection, file: LabelFile, kind: str, spec: MonitoringDatasetSpec) -> None:
+    """Make the table of a label source of its file; keys, labels and times are read as those of the log.
+
+    Raises:
+        SpecError: the file has not the columns.
+        StoreError: the file is not of this kind.
+    """
+    label = file.source
+    assert label.table is not None
+    assert label.key is not None
+    source = _source(file.path, kind)
+    texts_of = [name for name in (label.key, label.column, label.labelled_at) if name is not None]
+    settings = _settings(texts_of if kind != "Parquet" else ())
+    columns = _described(connection, source, settings)
+    for field, name in (("key", label.key), ("column", label.column), ("labelledAt", label.labelled_at)):
+        if name is not None and name not in columns:
+            raise SpecError(
+                f"{file.path}: column {name!r} is not there (columns: {', '.join(columns)})",
+                f"set {field} of the label source {label.name!r}",
+                reason=Reason.UNKNOWN_COLUMN,
+            )
+    readings = _labels(columns, label.column, _kind(spec))
+    if label.labelled_at is not None:
+        readings |= _times(columns, label.labelled_at)
+    _load(connection, label.table, source, settings, readings, "")
+
+
+def _source(path: str, kind: str) -> str:
+    return f"file({_literal(str(Path(path).resolve()))}, {kind})"
+
+
+def _described(connection: Connection, source: str, settings: str) -> dict[str, str]:
+    """Columns of a file with their types."""
+    found = connection.query(f"DESCRIBE TABLE {source} SETTINGS {settings}")
+    return dict(zip(texts(found.column("name")), texts(found.column("type")), strict=True))
+
+
+def _load(
+    connection: Connection, table: str, source: str, settings: str, readings: Mapping[str, str], more: str
+) -> None:
+    replaced = ", ".join(f"{reading} AS {quote(name)}" for name, reading in readings.items())
+    selected = (f"* REPLACE ({replaced})" if replaced else "*") + more
+    database, _, _ = table.rpartition(".")
+    if database:
+        connection.command(f"CREATE DATABASE IF NOT EXISTS {quote(database)}")
+    # One thread, order kept: row numbers are those of the file. A table, because every look reads it again.
+    connection.command(
+        f"CREATE TABLE {table_sql(table)} ENGINE = MergeTree ORDER BY tuple() AS SELECT {selected} FROM {source} "
+        f"SETTINGS {settings}, max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1"
+    )
+
+
+def _text_columns(spec: MonitoringDatasetSpec, *, described: bool) -> list[str]:
+    """Of a file of text, the columns that are read as text first."""
+    found = [name for role, name in _roles(spec).items() if role in _TEXTS]
+    for source in () if spec.labels is None else spec.labels.sources:
+        found += [source.column, source.labelled_at] if source.kind == "Column" else []
+    for dimension in spec.dimensions:
+        plain = _NAME.fullmatch(dimension.expression)
+        found += [dimension.name] if not described else [plain[1]] if plain else []
+    return [name for name in dict.fromkeys(found) if name]
+
+
+def _roles(spec: MonitoringDatasetSpec) -> dict[str, str | None]:
+    return {role: getattr(spec.columns, role) for role in type(spec.columns).model_fields}
+
+
+def _settings(as_text: Sequence[str]) -> str:
+    """The types of these columns; the rest, and all of Parquet, as it is found."""
     # Guessed types come from the first rows only, and a guess turns the version 1.10 into 1.1 and a zip code 00501
     # into 501.
-    roles = [name for role, name in spec.columns.model_dump().items() if role in _FLAGS]
-    used = [*roles, *(dimension.name for dimension in spec.dimensions)] if as_text else []
-    hints = ", ".join(f"{quote(name)} Nullable(String)" for name in dict.fromkeys(name for name in used if name))
+    hints = ", ".join(f"{quote(name)} Nullable(String)" for name in as_text)
     return f"schema_inference_hints = {_literal(hints)}, precise_float_parsing = 1"
 
 
-def _check_names(path: str, columns: Mapping[str, str], spec: MonitoringDatasetSpec, row_time: str | None) -> None:
+def _check_manifest(path: str, columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> None:
+    for role, name in _roles(spec).items():
+        if name is None or name in columns or (role == "label" and spec.labels is not None):
+            continue
+        field = "".join(part.title() if i else part for i, part in enumerate(role.split("_")))
+        none = "" if role in _NEEDED else ', or to "" when it has none'
+        raise SpecError(
+            f"{path}: column {name!r} is not there (columns: {', '.join(columns)})",
+            f"set spec.columns.{field} to the file's column{none}",
+            reason=Reason.UNKNOWN_COLUMN,
+        )
+
+
+def _check_flags(path: str, columns: Mapping[str, str], spec: MonitoringDatasetSpec, row_time: str | None) -> None:
     for role, name in spec.columns.model_dump().items():
         if role in _FLAGS and name not in (None, row_time) and name not in columns:
             raise SpecError(
@@ -105,14 +202,40 @@ def _reserved(path: str, name: str) -> SpecError:
 
 def _readings(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict[str, str]:
     """SQL for the columns of text that stand for a time or a number, and of numbers that stand for a time."""
-    found = {}
-    names = spec.columns
-    if any(kind in columns.get(names.time, "") for kind in ("Int", "Float")):
-        found[names.time] = _epoch(quote(names.time))
-    for name, reading in ((names.time, _time), (names.score, _number), (names.label, _label)):
-        if "String" in columns.get(name, ""):
-            found[name] = reading(f"trimBoth(toString({quote(name)}))")
+    names, kind = spec.columns, _kind(spec)
+    sources = [] if spec.labels is None else [one for one in spec.labels.sources if one.kind == "Column"]
+    found: dict[str, str] = {}
+    for name in (names.time, names.labelled_at, *(source.labelled_at for source in sources)):
+        found |= {} if name is None else _times(columns, name)
+    if "String" in columns.get(names.score, "") and kind != "Classes":
+        found[names.score] = _number(_trimmed(names.score))
+    for name in (names.label, *(source.column for source in sources)):
+        found |= _labels(columns, name, kind)
     return found
+
+
+def _kind(spec: MonitoringDatasetSpec) -> str:
+    """What labels are."""
+    return "Classes" if spec.scale.kind == "Classes" else spec.target
+
+
+def _times(columns: Mapping[str, str], name: str) -> dict[str, str]:
+    kind = columns.get(name, "")
+    if any(number in kind for number in ("Int", "Float")):
+        return {name: _epoch(quote(name))}
+    return {name: _time(_trimmed(name))} if "String" in kind else {}
+
+
+def _labels(columns: Mapping[str, str], name: str, kind: str) -> dict[str, str]:
+    if "String" not in columns.get(name, ""):
+        return {}
+    text = _trimmed(name)
+    # A class is a text, and what is no number is found out where numbers are judged; nothing is no label.
+    return {name: _label(text) if kind == "Binary" else f"nullIf(ifNull({text}, ''), '')"}
+
+
+def _trimmed(name: str) -> str:
+    return f"trimBoth(toString({quote(name)}))"
 
 
 def _epoch(number: str) -> str:
@@ -137,15 +260,13 @@ def _label(text: str) -> str:
     return f"if(ifNull({text}, '') = '', NULL, ifNull({_number(text)}, 2.))"
 
 
-def _check_read(connection: Connection, path: str, table: str, name: str, role: str) -> None:
+def _check_read(connection: Connection, path: str, table: str, name: str, role: str, remedy: str) -> None:
     column = quote(name)
-    row = connection.query(f"SELECT count() AS rows, count({column}) AS readable FROM {quote(table)}").to_pylist()[0]
+    row = connection.query(f"SELECT count() AS rows, count({column}) AS readable FROM {table_sql(table)}").to_pylist()[
+        0
+    ]
     if row["rows"] and not row["readable"]:
-        raise SpecError(
-            f"{path}: no {role} in column {name!r} can be read",
-            f"set --{role} to the column of the {role}",
-            reason=Reason.DATASET_INVALID,
-        )
+        raise SpecError(f"{path}: no {role} in column {name!r} can be read", remedy, reason=Reason.DATASET_INVALID)
 
 
 def _literal(text: str) -> str:

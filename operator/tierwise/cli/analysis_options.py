@@ -34,3 +34,4 @@ class AnalyzeOptions:
     threshold: float
     positive: str
     alpha: float
+    label_files: tuple[tuple[str, str], ...] = ()  # name of a label source and the file of its rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import click
@@ -11,6 +12,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Value
 from tierwise.cli.analysis_options import AnalyzeOptions
+from tierwise.cli.described_file import check_no_columns, of_files
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
 from tierwise.monitoring.plan import alpha_of_tier
@@ -25,6 +27,20 @@ ROW_TIME = "tierwise_row"  # a time that counts rows, one second each, where a f
 FILE_DATASET = "data"
 
 
+def request_of(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
+    """The request for a store, for a file that a manifest describes, or for one that column options describe.
+
+    Raises:
+        click.UsageError: an option is missing or does not fit the others.
+        ManifestError: a manifest is wrong, with key and line.
+    """
+    if options.label_files and not (options.data and options.dataset_files):
+        raise click.UsageError("--label-data needs --data, and --dataset, whose label sources it gives the rows of")
+    if options.data is None:
+        return request_of_store(options, now)
+    return request_of_described(options, now) if options.dataset_files else request_of_data(options, now)
+
+
 def request_of_store(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
     """The request for a prediction log in a store; manifests are read here.
 
@@ -36,10 +52,28 @@ def request_of_store(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
         raise click.UsageError("nothing to read; give --store DSN (or TIERWISE_STORE) with --dataset, or --data FILE")
     if not options.dataset_files:
         raise click.UsageError("--store needs --dataset: the manifest of a MonitoringDataset; give one or several")
+    return _request_of_manifests(options, now, lambda name, spec: spec)  # noqa: ARG005
+
+
+def request_of_described(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
+    """The request for a file that a MonitoringDataset describes, as the table that it names.
+
+    Raises:
+        click.UsageError, ManifestError: as above.
+    """
+    if len(options.dataset_files) > 1:
+        raise click.UsageError("--data is one file, so give one --dataset that describes it")
+    check_no_columns(options)
+    return _request_of_manifests(options, now, lambda name, spec: of_files(options, name, spec))
+
+
+def _request_of_manifests(
+    options: AnalyzeOptions, now: datetime, change: Callable[[str, MonitoringDatasetSpec], MonitoringDatasetSpec]
+) -> AnalysisRequest:
     if isinstance(options.block, int):
         raise click.UsageError(f"--block {options.block} has no unit; give a duration such as {options.block}s or 1m")
     documents = [load_one(path, "MonitoringDataset") for path in options.dataset_files]
-    specs = {document.name: parse_spec(document, MonitoringDatasetSpec) for document in documents}
+    specs = {item.name: change(item.name, parse_spec(item, MonitoringDatasetSpec)) for item in documents}
     deployment = None
     if options.deployment_file is not None:
         deployment = parse_spec(load_one(options.deployment_file, "ModelDeployment"), ModelDeploymentSpec)
@@ -55,8 +89,8 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
     Raises:
         click.UsageError: as above.
     """
-    if options.dataset_files or options.deployment_file:
-        raise click.UsageError("--data is described by column options; leave --dataset and --deployment away")
+    if options.deployment_file:
+        raise click.UsageError("--deployment names its datasets; describe the file with --dataset too")
     if options.tiers and not options.tier_column:
         raise click.UsageError("--tier needs --tier-column: which column of the file holds the tier?")
     if options.model_column and not options.model:

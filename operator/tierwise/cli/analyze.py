@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tierwise.api.names import GateDecision
 from tierwise.cli.analysis_options import AnalyzeOptions
-from tierwise.cli.analysis_request import request_of_data, request_of_store
+from tierwise.cli.analysis_request import request_of
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.option_types import Span
 from tierwise.cli.output import PIPE_WIDTH, Progress, console_for
@@ -53,12 +53,15 @@ def command(ctx: click.Context, /, output: str, out: str | None, **given: object
     A file, no server at all:
       tierwise analyze --data predictions.parquet --baseline v1 --candidate v2 --time ts \\
         --slice carrier --slice carrier,origin --metric accuracy:0.01 -o json
+    A file with classes, numbers, weights or several sources of labels, which a MonitoringDataset describes:
+      tierwise analyze --data requests.parquet --dataset eta.yaml --label-data research=labels.csv \\
+        --baseline v1 --candidate v2 --metric mae:0.5
 
     Exit status: 0 Promote, 3 Hold, 4 RollBack, 1 an error, 2 wrong usage.
     """
     options = AnalyzeOptions(**given)  # type: ignore[arg-type]  # click has made them of these types
     now = datetime.now(UTC)
-    request = request_of_store(options, now) if options.data is None else request_of_data(options, now)
+    request = request_of(options, now)
     progress = Progress("analyze: blocks")
     with open_log(options, request) as log:
         try:

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from tierwise.cli.analysis_options import AnalyzeOptions
-from tierwise.cli.analysis_request import FILE_DATASET, ROW_TIME
-from tierwise.cli.option_types import Margins, Moment
+from tierwise.cli.analysis_request import ROW_TIME
+from tierwise.cli.described_file import label_files
+from tierwise.cli.option_types import Margins, Moment, NamedFile
 from tierwise.runtime.analysis import AnalysisRequest
 from tierwise.runtime.recorded import RecordedLog
 
@@ -34,7 +35,16 @@ _SOURCE = (
         help="Manifest of a ModelDeployment: its metrics, margins, slices, tiers and α.",
     ),
     click.option(
-        "--data", type=click.Path(), help="Instead of a store: a Parquet or CSV file, one row per prediction."
+        "--data",
+        type=click.Path(),
+        help="Instead of a store: a Parquet or CSV file, a row per prediction, as --dataset or column options say.",
+    ),
+    click.option(
+        "--label-data",
+        "label_files",
+        type=NamedFile(),
+        multiple=True,
+        help="With --data and --dataset: a file with the rows of a label source that has a table; may be repeated.",
     ),
     click.option("--model", help="Name of the model in the log; required with --store, unless --deployment names it."),
 )
@@ -142,7 +152,9 @@ def open_log(options: AnalyzeOptions, request: AnalysisRequest) -> AbstractConte
     from tierwise.adapters.recorded import open_recorded_file, open_recorded_store
 
     if options.data is not None:
-        spec = request.datasets[FILE_DATASET]
-        return open_recorded_file(options.data, spec, ROW_TIME if request.in_file_order else None)
+        (spec,) = request.datasets.values()
+        row_time = ROW_TIME if request.in_file_order else None
+        described = bool(options.dataset_files)
+        return open_recorded_file(options.data, spec, row_time, label_files(options, spec), described=described)
     assert options.store is not None  # request_of_store has checked
     return open_recorded_store(options.store)

@@ -54,6 +54,21 @@ class Span(click.ParamType[float | int]):
         return float(seconds)
 
 
+class NamedFile(click.ParamType[tuple[str, str]]):
+    """``research=labels.parquet``: a name and the path of a file."""
+
+    name = "name=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401
+        """(name, path)."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, path = str(value).partition("=")
+        if not (equals and name.strip() and path.strip()):
+            self.fail(f"{value!r} is not NAME=FILE, for instance research=labels.parquet", param, ctx)
+        return name.strip(), path.strip()
+
+
 class MetricName(click.ParamType[str]):
     """The name of a metric that exists."""
 

@@ -14,7 +14,7 @@ import click
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.cli.analysis_options import AnalyzeOptions
-from tierwise.cli.analysis_request import request_of_data, request_of_store
+from tierwise.cli.analysis_request import request_of
 from tierwise.cli.option_types import Span
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
@@ -156,9 +156,9 @@ def plan_request(
     """
     baseline = given.pop("baseline")
     options = AnalyzeOptions(**given, baseline=baseline or "", candidate=NO_CANDIDATE, block=None)
-    if options.data is not None and options.time_column is None:
+    if options.data is not None and options.time_column is None and not options.dataset_files:
         raise click.UsageError("durations need times; give --time: which column of the file holds the time?")
-    request = request_of_store(options, now) if options.data is None else request_of_data(options, now)
+    request = request_of(options, now)
     deployment = None
     if options.deployment_file is not None:
         deployment = parse_spec(load_one(options.deployment_file, "ModelDeployment"), ModelDeploymentSpec)

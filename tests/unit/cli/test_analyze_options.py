@@ -21,7 +21,7 @@ FILE = ["--data", "log.parquet"]
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([*FILE, *VERSIONS, "--metric", "acuracy:0.01"], "metric 'acuracy' is unknown; use one of accuracy, "),
+        ([*FILE, *VERSIONS, "--metric", "acuracy:0.01"], "metric 'acuracy' is unknown; did you mean accuracy"),
         ([*FILE, *VERSIONS, "--metric", "accuracy:lots"], "margin 'lots' of accuracy is neither absolute"),
         ([*FILE, *VERSIONS, "--metric", "accuracy:1.5"], "margin '1.5' of accuracy is more than 1"),
         ([*FILE, *VERSIONS], "which metric? give --metric NAME:MARGIN"),
@@ -31,7 +31,14 @@ FILE = ["--data", "log.parquet"]
         ([*FILE, *VERSIONS, *METRIC, "--block", "1m"], "without --time a block is a number of rows"),
         ([*FILE, *VERSIONS, *METRIC, "--time", "ts", "--block", "500"], "--block 500 has no unit"),
         ([*FILE, *VERSIONS, *METRIC, "--tier", "tier-3"], "--tier needs --tier-column"),
-        ([*FILE, *VERSIONS, *METRIC, "--dataset", "mds.yaml"], "--data is described by column options"),
+        ([*FILE, *VERSIONS, *METRIC, "--deployment", "mdep.yaml"], "describe the file with --dataset too"),
+        ([*FILE, *VERSIONS, *METRIC, "--dataset", "a.yaml", "--dataset", "b.yaml"], "so give one --dataset"),
+        (
+            [*FILE, *VERSIONS, *METRIC, "--dataset", "a.yaml", "--score", "p"],
+            "leave --score away and set spec.columns.sc",
+        ),
+        ([*FILE, *VERSIONS, *METRIC, "--label-data", "labels.csv"], "is not NAME=FILE"),
+        ([*FILE, *VERSIONS, *METRIC, "--label-data", "x=labels.csv"], "--label-data needs --data, and --dataset"),
         ([*VERSIONS, *METRIC], "nothing to read; give --store DSN"),
         ([*VERSIONS, *METRIC, "--store", "chdb:///x"], "--store needs --dataset"),
         ([*FILE, "--candidate", "v2"], "Missing option '--baseline'"),
