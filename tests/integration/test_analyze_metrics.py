@@ -81,7 +81,7 @@ def test_a_column_that_a_metric_reads_and_the_file_lacks_is_named(file):
     [
         ("latency-over:25%", "metric 'latency-over' needs a parameter; write latency-over@MS"),
         ("latency-over@soon", "'soon' is not a number of milliseconds above 0"),
-        ("acuracy", "is unknown; use one of accuracy, auc"),
+        ("acuracy", "is unknown; did you mean accuracy"),
     ],
 )
 def test_a_metric_that_there_is_not_is_wrong_usage(tmp_path, metric, fact):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -40,7 +41,12 @@ BUILT_IN: tuple[Entry, ...] = tuple(entry for _, entries in SUBJECTS for entry i
 
 
 class UnknownMetricError(ValueError):
-    """A metric that does not exist; the message names those there are, or what its parameter should be."""
+    """A metric that does not exist: the fact, and the remedy, which names those that it may have been meant for."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message}; {remedy}")
+        self.message = message
+        self.remedy = remedy
 
 
 class Registry:
@@ -75,20 +81,47 @@ class Registry:
         stem, separator, parameter = name.partition(SEPARATOR)
         family = self._families.get(stem)
         if family is None:
+            meant = " or ".join(closest(name, self.names()))
+            listed = f"`tierwise metrics` lists all {len(self.names())}{self._left_out()}"
             raise UnknownMetricError(
-                f"metric {name!r} is unknown; use one of {', '.join(self.names())}{self._left_out()}"
+                f"metric {name!r} is unknown", f"did you mean {meant}? {listed}" if meant else listed
             )
         example = f"write {family.usage}, for instance {family.name}{SEPARATOR}{family.example}"
         if not separator or not parameter:
-            raise UnknownMetricError(f"metric {name!r} needs a parameter; {example}")
+            raise UnknownMetricError(f"metric {name!r} needs a parameter", example)
         try:
             return family.build(parameter)
         except ValueError as error:
-            raise UnknownMetricError(f"metric {name!r}: {error}; {example}") from None
+            raise UnknownMetricError(f"metric {name!r}: {error}", example) from None
 
     def _left_out(self) -> str:
         """What could not be used: the metric somebody looks for may be among it."""
         return "".join(f" (plug-in {broken})" for broken in self.broken)
+
+
+def closest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Up to three names that somebody who wrote `name` may have meant: short or long forms first, then those alike.
+
+    ``fpr``, ``f1_score``, ``mean_absolute_error`` and ``acuracy`` are understood. A parameter that was written is kept:
+    ``recal@spam`` is ``recall@spam``.
+    """
+    stem, _, parameter = name.lower().replace("_", "-").partition(SEPARATOR)
+    usages: dict[str, str] = {}
+    for usage in known:
+        other, _, placeholder = usage.partition(SEPARATOR)
+        if not placeholder or other not in usages:
+            usages[other] = usage
+        if placeholder and parameter:
+            usages[other] = f"{other}{SEPARATOR}{name.partition(SEPARATOR)[2]}"
+    found = [other for other in usages if _initials(other) == stem or other == _initials(stem)]
+    found = found or [part for part in stem.split("-") if part in usages]
+    found += get_close_matches(stem, usages, n=3, cutoff=0.6)
+    return tuple(usages[other] for other in dict.fromkeys(found))[:3]
+
+
+def _initials(name: str) -> str:
+    """``fpr`` of ``false-positive-rate``."""
+    return "".join(part[:1] for part in name.split("-"))
 
 
 @cache

@@ -46,16 +46,12 @@ def known_metric(dataset: str, name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        PlanError: there is none, naming those there are.
+        PlanError: there is none, naming those that it may have been meant for.
     """
     try:
         return registry.get(name)
     except registry.UnknownMetricError as e:
-        raise PlanError(
-            f"dataset {dataset!r}: metric {name!r} is unknown",
-            f"use one of {', '.join(registry.names())}",
-            reason=Reason.UNKNOWN_METRIC,
-        ) from e
+        raise PlanError(f"dataset {dataset!r}: {e.message}", e.remedy, reason=Reason.UNKNOWN_METRIC) from e
 
 
 def require_supported(dataset: str, metric: Metric, spec: MonitoringDatasetSpec) -> None:

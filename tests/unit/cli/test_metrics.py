@@ -78,5 +78,5 @@ def test_a_family_is_shown_by_its_example(name):
 def test_an_unknown_metric_is_wrong_usage_and_told_what_there_is():
     result = run("acuracy")
     assert result.exit_code == 2
-    assert "metric 'acuracy' is unknown; use one of accuracy," in result.output
+    assert "metric 'acuracy' is unknown; did you mean accuracy" in result.output
     assert "needs a parameter; write latency-over@MS" not in result.output

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -49,6 +51,24 @@ def test_counts_keep_leading_axes_and_empty_rows_have_no_value(name):
     assert metric.value(int(n[0, 1]), int(bad[0, 1])) is None
 
 
-def test_unknown_metric_names_those_there_are():
-    with pytest.raises(registry.UnknownMetricError, match="'acuracy' is unknown; use one of accuracy, auc"):
-        registry.get("acuracy")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("acuracy", "accuracy or auc"),
+        ("ROC_AUC", "auc"),
+        ("fpr", "false-positive-rate"),
+        ("f1_score", "f1"),
+        ("mean_absolute_error", "mae"),
+        ("recal@Good Bot", "recall@Good Bot"),
+        ("latency-ovr", "latency-over@MS"),
+    ],
+)
+def test_an_unknown_metric_names_those_that_may_be_meant(name, meant):
+    message = re.escape(f"metric '{name}' is unknown; did you mean {meant}? `tierwise metrics` lists all ")
+    with pytest.raises(registry.UnknownMetricError, match=message):
+        registry.get(name)
+
+
+def test_a_metric_that_is_like_none_is_told_where_the_list_is():
+    with pytest.raises(registry.UnknownMetricError, match=r"'xyz' is unknown; `tierwise metrics` lists all \d+$"):
+        registry.get("xyz")

@@ -97,7 +97,9 @@ def test_a_plug_in_that_cannot_be_used_is_named_and_leaves_the_others(install, s
     assert broken.distribution == "odd"
     assert cause in broken.cause
     assert registry.get("accuracy").n_bad(COUNTS)[0] > 0
-    with pytest.raises(UnknownMetricError, match=r"'mine' is unknown; use one of accuracy.*of odd is not available"):
+    with pytest.raises(
+        UnknownMetricError, match=r"'mine' is unknown; .*`tierwise metrics` lists all .*of odd is not available"
+    ):
         registry.get("mine")
 
 

@@ -97,7 +97,7 @@ def test_default_slices_are_each_dimension_alone_and_combinations_are_sorted():
     ("analysis", "reason", "names"),
     [
         (an_analysis(slices=("airline",)), Reason.UNKNOWN_DIMENSION, "carrier, origin, hour"),
-        (an_analysis(metrics=("acuracy",)), Reason.UNKNOWN_METRIC, "accuracy, auc"),
+        (an_analysis(metrics=("acuracy",)), Reason.UNKNOWN_METRIC, "did you mean accuracy"),
         (an_analysis(expect=[{"slice": {"air": "x"}, "metric": "error-rate"}]), Reason.UNKNOWN_DIMENSION, "carrier"),
         (an_analysis(expect=[{"slice": {"hour": "1"}, "metric": "recall"}]), Reason.UNKNOWN_METRIC, "error-rate"),
     ],

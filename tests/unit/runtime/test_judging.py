@@ -216,7 +216,7 @@ def test_before_a_rollout_all_that_a_person_has_to_change_is_told_naming_what_th
     assert "'humans' does not exist in namespace 'default'" in missing.message
     metric = preflight(metrics=[{"name": "acuracy", "margin": {"absolute": 0.01}}])
     assert metric.reason == Reason.UNKNOWN_METRIC
-    assert "false-positive-rate" in metric.message
+    assert "did you mean accuracy" in metric.message
     dimension = preflight(slices=["browser"])
     assert dimension.reason == Reason.UNKNOWN_DIMENSION
     assert "carrier" in dimension.message
