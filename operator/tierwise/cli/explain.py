@@ -12,11 +12,13 @@ from rich.text import Text
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.cli.output import console_for, kubeconfig_options, print_facts
 from tierwise.report.advice import Advice, advice_of, tier_in_question
+from tierwise.report.legend import of_verdicts
 from tierwise.report.status_json import explain_json
 from tierwise.report.text import counts_text, difference_text, e_value_text, interval_text, slice_text, value_text
 from tierwise.report.tree import header_line
 from tierwise.report.verdict_rows import values_of
 from tierwise.report.view import View, view_of
+from tierwise.report.watched import STAGE, compared_with
 
 
 @click.command("explain", short_help="Say why a rollout waits or was rolled back, with numbers.")
@@ -55,6 +57,8 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
         console.print()
         console.print(Text(f"{tier.name}: slices with most evidence against {view.to_version}", style="bold"))
         console.print(worst_table(shown))
+        _legend(console, shown)
+    _verification(console, view)
     _paragraph(console, "Next", advice.next)
     for line in advice.commands:
         console.print(f"  {line}", markup=False, soft_wrap=True)
@@ -82,6 +86,28 @@ def worst_table(worst: list[SliceVerdict]) -> Table:
             str(found.verdict),
         )
     return table
+
+
+def _verification(console: Console, view: View) -> None:
+    """What delivered tiers were watched for on the log, and what was found."""
+    record = view.rollout.status.verification if view.rollout is not None else None
+    if record is None:
+        return
+    console.print()
+    title = f"Verification {STAGE[record.stage]}: {record.verdict}"
+    console.print(Text(f"{title}, compared with {compared_with(record)}, α = {record.alpha:g}", style="bold"))
+    if record.watched:
+        console.print(Text(f"  watched: {', '.join(record.watched)}", overflow="fold"))
+    for line in record.not_watched:
+        console.print(Text(f"  not watched: {line}", overflow="fold"))
+    if record.worst:
+        console.print(worst_table(record.worst))
+        _legend(console, record.worst)
+
+
+def _legend(console: Console, shown: list[SliceVerdict]) -> None:
+    for line in of_verdicts(shown):
+        console.print(Text(f"  {line}", style="dim", overflow="fold"))
 
 
 def _paragraph(console: Console, title: str, sentences: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from tierwise.api.names import GateDecision, Verdict
 from tierwise.monitoring.cells import Invalid
 from tierwise.monitoring.judgement import ArmCounts, Result
 from tierwise.report.analysis_json import row_of, time_text
+from tierwise.report.legend import of_results
 from tierwise.report.text import (
     count_text,
     counts_text,
@@ -113,6 +114,7 @@ def _tier(tier: TierAnalysis, most: int) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(line, style="bold"), results_table(judgement.results[:most])]
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
+    parts += [Text(line, style="dim") for line in of_results(judgement.results[:most])]
     unpowered = sum(not result.powered for result in judgement.results)
     if unpowered == len(judgement.results):
         parts.append(Text("none of them has labels enough to be shown within its margin", "dim"))

@@ -17,7 +17,7 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 
 class Segment:
     """A stretch of a tier's time."""
 
-    kind: str  # probe, judge, deliver, rollback
+    kind: str  # probe, judge, deliver, verify, rollback
     left: float
     width: float
     label: str
@@ -65,9 +65,13 @@ def timeline_of(rollout: RolloutView, now: datetime) -> Timeline:
         )
 
     rows = tuple(Row(tier.name, tier.phase, tuple(_segments(tier, end, segment))) for tier in rollout.status.tiers)
+    return Timeline(rows, ticks_of(span))
+
+
+def ticks_of(span: float) -> tuple[tuple[float, str], ...]:
+    """Round times within so many seconds, at most nine."""
     step = next((step for step in _STEPS if span / step <= 8), _STEPS[-1])
-    ticks = tuple((round(at * step / span * 100, 3), duration_text(at * step)) for at in range(int(span // step) + 1))
-    return Timeline(rows, ticks)
+    return tuple((round(at * step / span * 100, 3), duration_text(at * step)) for at in range(int(span // step) + 1))
 
 
 def _segments(tier: TierStatus, end: datetime, segment):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202

@@ -18,13 +18,15 @@ from tierwise.api.common import Version
 from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
 from tierwise.api.names import GateDecision
 from tierwise.report.charts import Timeline, timeline_of
+from tierwise.report.legend import of_results, of_verdicts
 from tierwise.report.text import (
     count_text,
     coverage_text,
     duration_text,
 )
-from tierwise.report.verdict_rows import VerdictRow, of_result, of_verdict, rows_of
+from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, of_result, of_verdict, rows_of
 from tierwise.report.view import RESULT_TONE, View, view_of
+from tierwise.report.watched import Watched, watched_of
 from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.analysis import Analysis
 
@@ -39,6 +41,7 @@ class VerdictTable:
     line: str
     rows: tuple[VerdictRow, ...]
     is_open: bool
+    legend: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Section:
     timeline: Timeline | None
     versions: tuple[tuple[str, Version], ...]
     tables: tuple[VerdictTable, ...]
+    watched: Watched | None = None
+    watched_legend: tuple[str, ...] = ()
 
 
 def write_report(
@@ -120,6 +125,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
                         line=line,
                         rows=rows_of([of_result(r) for r in judgement.results]),
                         is_open=True,
+                        legend=of_results(judgement.results[:MOST_ROWS]),
                     ),
                 ),
             )
@@ -183,6 +189,8 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
         timeline=timeline_of(rollout, now) if status.tiers else None,
         versions=(("Baseline", spec.from_), ("Candidate", spec.to)),
         tables=tuple(_tier_table(tier, spec) for tier in status.tiers if tier.worst or tier.gate is not None),
+        watched=watched_of(rollout, now),
+        watched_legend=() if status.verification is None else of_verdicts(status.verification.worst),
     )
 
 
@@ -196,6 +204,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
         heading=f"{tier.name}: {tier.phase}",
         line=" · ".join(parts),
         rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
+        legend=of_verdicts(tier.worst),
         is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
     )
 

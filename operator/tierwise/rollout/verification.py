@@ -185,11 +185,11 @@ def _seen(
             "not_watched": [clip(f"{name}: {why}", 250) for name, why in look.skipped[:MOST_NAMED]],
         }
     )
-    against = _against(record)
+    control = against(record)
     if look.regressed:
         named = result(look.results[0]) if look.results else "the evidence reached its bound"
         return _ended(
-            record, "Regressed", f"{spec.to.name} got worse after promotion: {named}, compared with {against}", now
+            record, "Regressed", f"{spec.to.name} got worse after promotion: {named}, compared with {control}", now
         )
     skipped = f"; not watched: {', '.join(name for name, _ in look.skipped)}" if look.skipped else ""
     complete = look.complete_until or record.since
@@ -198,12 +198,12 @@ def _seen(
         overdue = record.until is not None and (now - record.until).total_seconds() >= _grace_seconds(spec)
         if overdue:
             return _ended(record, "NotVerified", f"the log is not complete{until}; check that pods still log", now)
-        return _told(record, f"watched{until} against {against}{skipped}")
+        return _told(record, f"watched{until} against {control}{skipped}")
     if not look.has_compared:
-        text = f"too few rows on one side to compare with {against}{skipped}"
+        text = f"too few rows on one side to compare with {control}{skipped}"
         return _ended(record, "NotVerified", text, now)
     covered = (look.until - record.since).total_seconds() if look.until is not None else 0.0
-    text = f"no regression found in {seconds(covered)} after promotion, compared with {against}{skipped}"
+    text = f"no regression found in {seconds(covered)} after promotion, compared with {control}{skipped}"
     return _ended(record, "NoRegression", text, now)
 
 
@@ -212,7 +212,7 @@ def _grace_seconds(spec: ModelRolloutSpec) -> float:
     return max(600.0, float(duration_seconds(spec.strategy.analysis.verification)))
 
 
-def _against(record: Verification) -> str:
+def against(record: Verification) -> str:
     """What the version is compared with, in words."""
     if record.control == "stratified":
         return "the baseline in the tiers to come, within the confounders' values"

@@ -38,6 +38,12 @@ def test_a_rollback_is_explained_by_its_slice_and_how_to_try_again():
     assert "kubectl -n inference annotate mdep bot-score --overwrite tierwise.io/retry=" in text
 
 
+def test_what_a_reader_may_stumble_over_is_said_below_the_slices():
+    text = explained(rolled_back())
+    assert "Counts beside a value are bad out of n: 61 of the 1968 rows that the metric counts are errors" in text
+    assert "the interval is for the estimate" not in text
+
+
 def test_the_recovery_after_a_rollback_is_told_everywhere():
     deployment, [rollout], seen = rolled_back()
     recovery = Recovery(since=T0, verified_at=NOW, message="recovery verified: 1 workload stayed at v7")
@@ -58,6 +64,7 @@ def test_what_is_known_of_a_version_after_its_promotion_is_told_everywhere():
     status = rollout.status.model_copy(update={"result": "Completed", "verification": record, "recovery": None})
     scene = (deployment, (replace(rollout, status=status),), seen)
     assert "After promotion: v8 got worse." in explained(scene)
+    assert "Verification after promotion: Regressed, compared with nothing yet, α = 0.0025" in explained(scene)
     assert "rollback.automatic is false" in explained(scene)
     view = view_of(*scene, NOW)
     console = Console(width=150, no_color=True)

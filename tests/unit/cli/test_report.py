@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from tests.unit.cli.bot_score import NOW, REASON, a_deployment, condition, judging, rolled_back
+from tests.unit.cli.bot_score import NOW, REASON, WORST, a_deployment, condition, judging, rolled_back
+from tests.unit.rollout.world import a_result
+from tierwise.api.modelrollout import Verification
+from tierwise.api.names import Verdict
+from tierwise.monitoring.judgement import ArmCounts
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.html import deployment_html, write_report
+from tierwise.report.legend import COVERS_NO_DIFFERENCE, of_results
 from tierwise.report.text import count_text, coverage_text, duration_text, e_value_text, rate_text
 
 
@@ -33,6 +40,70 @@ def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
 )
 def test_what_labels_are_enough_for_names_no_slices_with_nothing_in_them(whole, traffic, text):
     assert coverage_text(whole, traffic) == text
+
+
+def delivered(*worst, **changes):
+    """v8 serves everywhere, and is watched on the log for a day from then on."""
+    _, (rollout,), views = rolled_back()
+    record = Verification.model_validate(
+        {
+            "stage": "AfterRollout", "since": NOW, "until": NOW + timedelta(hours=24), "alpha": 0.0025,
+            "control": "history", "shiftSeconds": 86_400.0, "looks": 24, "evidenceUntil": NOW + timedelta(hours=6),
+            "watched": ["verified-humans/false-positive-rate", "verified-humans/auc"],
+            "notWatched": ["verified-humans/score-shift: scores move with the traffic"],
+            "worst": worst, "message": "watched until 12:12:14", **changes,
+        }
+    )  # fmt: skip
+    status = rollout.status.model_copy(update={"result": "Completed", "verification": record, "reason": ""})
+    ready = a_deployment(condition("Ready", "True", "AtRest", "v8 is stable"))
+    return ready, (replace(rollout, status=status),), views
+
+
+def test_the_report_shows_what_a_delivered_version_is_watched_for():
+    row = {**WORST, "verdict": "Inconclusive", "interval": None, "control": "history", "test": "mixture"}
+    page = deployment_html(*delivered(row), now=NOW + timedelta(hours=7))
+    for text in (
+        "Verification after promotion",
+        '<span class="badge going">Verifying</span>',
+        "the same hours 1 day before (history)",
+        "0.0025 of 0.05",
+        "verified-humans/false-positive-rate, verified-humans/auc",
+        "verified-humans/score-shift: scores move with the traffic",
+        "2026-03-01 18:12:14 UTC",
+    ):
+        assert text in page
+    assert page.count("<span>asn_type=residential</span>") == 2  # the tier's, and its own
+    assert page.count("#verification-4") == page.count('id="verification-4"') == 1
+    assert 'class="verify" style="left:0.0%;width:25.0%"' in page
+
+
+def test_a_regression_after_promotion_is_marked_where_it_was_found():
+    page = deployment_html(
+        *delivered(WORST, verdict="Regressed", finishedAt=NOW + timedelta(hours=6)), now=NOW + timedelta(hours=9)
+    )
+    assert '<span class="badge bad">Regressed</span>' in page
+    assert 'title="found at 2026-03-01 18:12:14 UTC"' in page
+
+
+def test_a_rollout_that_was_not_watched_has_no_such_part():
+    assert "Verification" not in deployment_html(*judging(), now=NOW)
+
+
+@pytest.mark.parametrize(("interval", "said"), [([-0.003, 0.05], True), ([0.0135, 0.0395], False)])
+def test_a_regression_whose_interval_covers_no_difference_is_explained_below_the_table(interval, said):
+    page = deployment_html(*delivered({**WORST, "interval": interval}), now=NOW)
+    line = "regressed by the e-value; the interval is for the estimate"
+    assert (line in page) == said
+    assert "Counts beside a value are bad out of n: 61 of the 1968 rows that the metric counts are errors." in page
+
+
+def test_below_a_table_stands_only_what_occurs_in_it():
+    estimate = a_result(candidate=ArmCounts(100), baseline=ArmCounts(100))
+    assert of_results([estimate]) == ()
+    assert len(of_results([estimate, a_result()])) == 1
+    named = a_result(Verdict.REGRESSED, candidate=ArmCounts(100), interval=(-0.03, 0.0))
+    assert of_results([named]) == (COVERS_NO_DIFFERENCE,)
+    assert of_results([a_result(Verdict.REGRESSED, candidate=ArmCounts(100), interval=None)]) == ()
 
 
 def test_the_report_needs_no_network():
@@ -107,7 +178,7 @@ CHROMIUM = next(
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a browser (chromium)")
 @pytest.mark.parametrize("width", [1200, 480])
 def test_a_browser_lays_the_report_out_without_overflow(tmp_path, width):
-    page = deployment_html(*rolled_back(), now=NOW).replace("default-src 'none'", "default-src 'unsafe-inline'")
+    page = deployment_html(*delivered(WORST), now=NOW).replace("default-src 'none'", "default-src 'unsafe-inline'")
     probe = "<script>document.title='wide '+document.documentElement.scrollWidth+' of '+innerWidth</script></body>"
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", probe), encoding="utf-8")

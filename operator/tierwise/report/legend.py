@@ -1,0 +1,38 @@
+"""What a reader of a table of verdicts may stumble over, said below it where it occurs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tierwise.api.modelrollout import SliceVerdict
+from tierwise.api.names import Verdict
+from tierwise.monitoring.judgement import Result
+
+COVERS_NO_DIFFERENCE = (
+    "A regressed row whose interval covers 0: regressed by the e-value; the interval is for the estimate"
+)
+
+
+def of_results(results: Iterable[Result]) -> tuple[str, ...]:
+    """For a judgement's rows."""
+    return _legend([(r.verdict, r.interval, (r.candidate.n, r.candidate.bad)) for r in results])
+
+
+def of_verdicts(found: Iterable[SliceVerdict]) -> tuple[str, ...]:
+    """For a status' rows."""
+    return _legend([(v.verdict, v.interval, (v.candidate_n, v.candidate_bad)) for v in found])
+
+
+def covers_no_difference(verdict: Verdict, interval: Sequence[float] | None) -> bool:
+    """Whether a regression is named whose interval does not say so."""
+    return verdict is Verdict.REGRESSED and bool(interval) and interval[0] <= 0 <= interval[1]  # type: ignore[index]
+
+
+def _legend(rows: Sequence[tuple[Verdict, Sequence[float] | None, tuple[int, int | None]]]) -> tuple[str, ...]:
+    lines = []
+    n, bad = next(((n, bad) for _, _, (n, bad) in rows if bad is not None), (0, None))
+    if bad is not None:
+        lines.append(f"Counts beside a value are bad out of n: {bad} of the {n} rows that the metric counts are errors")
+    if any(covers_no_difference(verdict, interval) for verdict, interval, _ in rows):
+        lines.append(COVERS_NO_DIFFERENCE)
+    return tuple(lines)
