@@ -65,8 +65,8 @@ def page(sections: Sequence[Section], rows: int) -> str:
     rest = [section for section in sections if any(line.goal is None for line in section.lines)]
     extra: list[str] = []
     for section in rest:
-        extra += ["", f"## {section.title}", "", "| what | this run | figure |", "|---|---|---|"]
-        extra += [f"| {x.what} | {x.seen} | {x.shown} |" for x in section.lines if x.goal is None]
+        extra += ["", f"## {section.title}", "", "| what | peer | this run | figure |", "|---|---|---|---|"]
+        extra += [f"| {x.what} | {x.peer} | {x.seen} | {x.shown} |" for x in section.lines if x.goal is None]
     described = [
         "## The machine of these figures",
         "",
