@@ -76,6 +76,22 @@ def facts_of(entry: Metric | Family) -> dict[str, Any]:
     }
 
 
+def rows_of(entry: Metric | Family) -> dict[str, str]:
+    """What people read of it, by the head of each row; without its name and description."""
+    metric = entry if isinstance(entry, Metric) else entry.instance
+    return {
+        "unit": metric.unit,
+        "better": BETTER[metric.direction],
+        "test": test_of(metric),
+        "default margin": margin_of(metric),
+        "needs": ", ".join(needs_of(metric)) or "scores only",
+        "answers": ", ".join(metric.kinds),
+        "scale": metric.scale,
+        "sample weights": WEIGHTS[metric.takes_weights],
+        "not for": metric.not_for,
+    }
+
+
 def test_of(metric: Metric) -> str:
     """How it is tested, in words."""
     if isinstance(metric.measure, Shift):
@@ -140,19 +156,10 @@ def _print_list(entries: list[Metric | Family]) -> None:
 
 def _print_entry(registry: Registry, entry: Metric | Family) -> None:
     facts = facts_of(entry)
-    metric = entry if isinstance(entry, Metric) else entry.instance
     rows = {
         "name": facts["name"] if isinstance(entry, Metric) else f"{facts['name']}, for instance {facts['example']}",
         "what": facts["description"],
-        "unit": facts["unit"],
-        "better": BETTER[metric.direction],
-        "test": facts["test"],
-        "default margin": margin_of(metric),
-        "needs": ", ".join(facts["needs"]) or "scores only",
-        "answers": ", ".join(facts["answers"]),
-        "scale": facts["scale"],
-        "sample weights": WEIGHTS[metric.takes_weights],
-        "not for": facts["not_for"],
+        **rows_of(entry),
         "package": _origin(registry, entry)["package"] or "built in",
     }
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)

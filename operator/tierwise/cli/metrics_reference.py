@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.cli.metrics import BETTER, WEIGHTS, facts_of, margin_of
+from tierwise.cli.metrics import facts_of, rows_of
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.registry import SUBJECTS, Entry
 
@@ -47,18 +47,6 @@ def metrics_reference() -> str:
 
 def _section(entry: Entry) -> str:
     facts = facts_of(entry)
-    metric = entry if isinstance(entry, Metric) else entry.instance
-    rows = {
-        "unit": facts["unit"],
-        "better": BETTER[metric.direction],
-        "test": facts["test"],
-        "default margin": margin_of(metric),
-        "needs": ", ".join(facts["needs"]) or "scores only",
-        "answers": ", ".join(facts["answers"]),
-        "scale": facts["scale"],
-        "sample weights": WEIGHTS[metric.takes_weights],
-        "not for": facts["not_for"],
-    }
     example = "" if isinstance(entry, Metric) else f" For instance `{facts['example']}`."
     lines = [f"### {facts['name']}", "", facts["description"] + example, "", "| | |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {key} | {text} |" for key, text in rows.items()), ""])
+    return "\n".join([*lines, *(f"| {key} | {text} |" for key, text in rows_of(entry).items()), ""])

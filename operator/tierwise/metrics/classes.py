@@ -51,43 +51,47 @@ def _index(tally: Tally, parameter: str) -> int:
     return found
 
 
-def _recall(parameter: str) -> Metric:
-    def missed(tally: Tally) -> tuple[IntArray, IntArray]:
+def _of_class(stem: str, parameter: str, *, by_label: bool, description: str, unit: str, not_for: str) -> Metric:
+    """Rows of one class that are wrong: out of those with its label, or else of those answered so."""
+
+    def count(tally: Tally) -> tuple[IntArray, IntArray]:
         table, i = _table(tally), _index(tally, parameter)
-        n = table[..., i, :].sum(axis=-1)
+        n = table[..., i, :].sum(axis=-1) if by_label else table[..., :, i].sum(axis=-1)
         return n, n - table[..., i, i]
 
     return Metric(
-        f"recall@{parameter}",
+        f"{stem}@{parameter}",
         "HigherIsBetter",
-        Proportion(missed),
+        Proportion(count),
         _POINT,
         Needs(bins=True, classes=(parameter,)),
-        f"Rows of class {parameter!r} answered so, out of all rows of that class.",
-        unit="share of the class's rows",
-        not_for="Alone: answering always this class has recall 1. Pair it with its precision.",
+        description,
+        unit=unit,
+        not_for=not_for,
         kinds=("Classes",),
         scale="Classes",
     )
 
 
-def _precision(parameter: str) -> Metric:
-    def false(tally: Tally) -> tuple[IntArray, IntArray]:
-        table, i = _table(tally), _index(tally, parameter)
-        n = table[..., :, i].sum(axis=-1)
-        return n, n - table[..., i, i]
+def _recall(parameter: str) -> Metric:
+    return _of_class(
+        "recall",
+        parameter,
+        by_label=True,
+        description=f"Rows of class {parameter!r} answered so, out of all rows of that class.",
+        unit="share of the class's rows",
+        not_for="Alone: answering always this class has recall 1. Pair it with its precision.",
+    )
 
-    return Metric(
-        f"precision@{parameter}",
-        "HigherIsBetter",
-        Proportion(false),
-        _POINT,
-        Needs(bins=True, classes=(parameter,)),
-        f"Rows of class {parameter!r}, out of all labelled rows answered so.",
+
+def _precision(parameter: str) -> Metric:
+    return _of_class(
+        "precision",
+        parameter,
+        by_label=False,
+        description=f"Rows of class {parameter!r}, out of all labelled rows answered so.",
         unit="share of labelled rows answered so",
         not_for="Labels that come only for rows that one of the models answered so; and misses, which it does not see.",
-        kinds=("Classes",),
-        scale="Classes",
     )
 
 

@@ -23,12 +23,8 @@ _CHUNK = 256  # sets of rows per pass, so that the temporaries stay in the cache
 Compute = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 
-def _auc(tally: Tally) -> Estimate:
-    """DeLong's estimate from bins: ψ is the share of negatives below a positive of a bin (ties: half), φ its mirror."""
-    return _in_chunks(tally, _auc_of)
-
-
 def _auc_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """DeLong's estimate from bins: ψ is the share of negatives below a positive of a bin (ties: half), φ its mirror."""
     n, m = negatives.sum(axis=-1), positives.sum(axis=-1)
     pairs, of_positives = _pairs(positives, m, below=negatives)
     _, of_negatives = _pairs(negatives, n, below=positives)
@@ -46,10 +42,6 @@ def _pairs(rows: FloatArray, total: FloatArray, *, below: FloatArray) -> tuple[F
     beyond = squares - pairs**2 / np.maximum(total, 1)
     # What is left by rounding, when every row has as many below it, is no variance.
     return pairs, moments.share(np.where(beyond > 1e-11 * squares, beyond, 0.0), total - 1)
-
-
-def _average_precision(tally: Tally) -> Estimate:
-    return _in_chunks(tally, _average_precision_of)
 
 
 def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -70,10 +62,6 @@ def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple
     gain += (precision - np.nan_to_num(value)[:, np.newaxis]) / m
     spread = [(rows * slope**2).sum(axis=-1) * rows.sum(axis=-1) for rows, slope in ((p, gain), (n, loss))]
     return value, np.stack(spread, axis=-1)
-
-
-def _ks(tally: Tally) -> Estimate:
-    return _in_chunks(tally, _ks_of)
 
 
 def _ks_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -110,40 +98,47 @@ _NOT_BINNED = (
     "scale None, and rare positives on a Linear scale: 100 uniform bins put it off by up to .07. Use scale Logit"
 )
 
-METRICS = (
-    Metric(
-        "auc",
+
+def _metric(name: str, compute: Compute, margin: float, description: str, *, unit: str, not_for: str) -> Metric:
+    """A metric of how scores rank, which is computed from counts by bin."""
+    return Metric(
+        name,
         "HigherIsBetter",
-        Estimated(_auc),
-        Margin(absolute=0.01),
+        Estimated(lambda tally: _in_chunks(tally, compute)),
+        Margin(absolute=margin),
         Needs(bins=True),
+        description,
+        unit=unit,
+        not_for=not_for,
+        scale="Logit",
+    )
+
+
+METRICS = (
+    _metric(
+        "auc",
+        _auc_of,
+        0.01,
         "Area under the ROC curve: the chance that a positive scores above a negative (ties within a bin: half).",
         unit="probability",
         not_for=f"A service that answers by a threshold (judge recall and false-positive-rate); {_NOT_BINNED}.",
-        scale="Logit",
     ),
-    Metric(
+    _metric(
         "average-precision",
-        "HigherIsBetter",
-        Estimated(_average_precision),
-        Margin(absolute=0.02),
-        Needs(bins=True),
+        _average_precision_of,
+        0.02,
         "Area under the precision-recall curve, as a sum of precision over steps of recall.",
         unit="share of labelled rows answered positive, averaged over thresholds",
         not_for="Reading its absolute value, which bins make too low (only differences on the same edges count); "
         f"comparing slices with different shares of positives; {_NOT_BINNED}.",
-        scale="Logit",
     ),
-    Metric(
+    _metric(
         "ks",
-        "HigherIsBetter",
-        Estimated(_ks),
-        Margin(absolute=0.02),
-        Needs(bins=True),
+        _ks_of,
+        0.02,
         "Kolmogorov-Smirnov: the widest gap between the shares of negatives and of positives below a score.",
         unit="difference of shares",
         not_for="Arms of very different size: the largest of many gaps is too high in the smaller one; and models near "
         "0, which only auc tells apart.",
-        scale="Logit",
     ),
 )
