@@ -105,6 +105,8 @@ def test_the_operator_adopts_probes_and_rolls_back_with_the_charts_rights_only(
         eventually(lambda: results() == ["RolledBack"], within=60, what="the rollout is over")
         events = [each["reason"] for each in kubectl.get("events")["items"]]
         assert "RolledBack" in events
+        conditions = kubectl.get("mds", "humans").get("status", {}).get("conditions", [])
+        assert [each["reason"] for each in conditions if each["type"] == "Ready"] == ["NoRows"]
         kubectl("delete", "modeldeployment", "bot-score", "--timeout=60s")
     assert "forbidden" not in log.read_text().lower()
 
@@ -128,6 +130,7 @@ def test_the_operators_account_may_not_do_what_it_does_not_do(helm, admin, restr
         ("delete", "pods"),
         ("update", "modeldeployments.tierwise.io"),
         ("delete", "modeldeployments.tierwise.io"),
+        ("update", "monitoringdatasets.tierwise.io"),
         ("list", "pods", "--namespace=default"),
         ("get", "nodes"),
         ("update", "leases.coordination.k8s.io/another"),

@@ -88,7 +88,7 @@ def test_it_becomes_ready_once_rows_and_labels_are_there(place: Kubectl, served:
 
     log_rows(served)
     message = becomes(place, "humans", "True", "Usable")
-    assert message.startswith("100 predictions from ")
+    assert message.startswith("100 predictions in 1h00m until ")
     assert message.endswith("50.0% labelled; versions v1")
     found = place.get("mds", "humans")
     assert found["status"]["observedGeneration"] == found["metadata"]["generation"]

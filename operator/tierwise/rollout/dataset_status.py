@@ -9,13 +9,14 @@ from datetime import datetime
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import (
     DatasetSummary,
+    LoggedVersion,
     LogStatus,
     MonitoringDatasetSpec,
     MonitoringDatasetStatus,
 )
 from tierwise.api.names import ConditionType, Reason
-from tierwise.rollout.conditions import Report, Truth, render
-from tierwise.rollout.wording import clip, clock_time
+from tierwise.rollout.conditions import Health, Report, Truth, render
+from tierwise.rollout.wording import clip, seconds
 
 READY_SECONDS = 3600.0
 FRESH_SECONDS = 300.0  # at least, between checks of a dataset that says how old its log may be
@@ -56,12 +57,12 @@ def status_of(
     What was measured last stays while the store does not answer.
     """
     others = dict(finding.others)
-    health = "Ready" if finding.reason is Reason.USABLE else "Stalled"
+    health: Health = "Ready" if finding.reason is Reason.USABLE else "Stalled"
     if finding.reason in _PASSING:
         health = "Reconciling"
     if finding.reason in _UNKNOWN:
         others[ConditionType.READY] = ("Unknown", finding.reason, finding.message)
-    report = Report(health, finding.reason, finding.message, others)  # type: ignore[arg-type]  # one of its literals
+    report = Report(health, finding.reason, finding.message, others)
     log = finding.log
     if log is None and finding.reason in _UNKNOWN and before.observed_generation == generation:
         log = before.log
@@ -78,9 +79,9 @@ def status_of(
 def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
     """What a dataset that can be used holds, with numbers, and what is noted of it nevertheless."""
     labelled = f", {_share(log)} labelled" if log.labelled is not None else ""
-    window = f"{clock_time(log.since)} to {clock_time(log.until)}"
+    window = f"in {seconds((log.until - log.since).total_seconds())} until {log.until:%Y-%m-%d %H:%M:%SZ}"
     versions = f"versions {_versions(log.versions)}" if log.versions else "none of a version"
-    return "; ".join([f"{log.rows} predictions from {window}{labelled}; {versions}", *warnings])
+    return "; ".join([f"{log.rows} predictions {window}{labelled}; {versions}", *warnings])
 
 
 def next_check_seconds(status: MonitoringDatasetStatus, spec: MonitoringDatasetSpec | None, now: datetime) -> float:
@@ -101,7 +102,7 @@ def _share(log: LogStatus | None) -> str:
     return f"{log.labelled:.1%}" if log is not None and log.labelled is not None else ""
 
 
-def _versions(versions: Sequence[object]) -> str:
-    names = [str(getattr(version, "name", "")) for version in versions]
+def _versions(versions: Sequence[LoggedVersion]) -> str:
+    names = [version.name for version in versions]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return clip(", ".join(names[:_MOST_NAMED]) + more, 500)

@@ -122,7 +122,7 @@ def test_a_log_with_rows_and_labels_makes_it_ready_and_a_second_check_writes_not
     assert world.tick() == 3600
     status, reason, message = world.ready()
     assert (status, reason) == ("True", "Usable")
-    assert message == "1000 predictions from 11:00:00Z to 12:00:00Z, 50.0% labelled; versions v1, v2"
+    assert message == "1000 predictions in 1h00m until 2026-03-01 12:00:00Z, 50.0% labelled; versions v1, v2"
     world.now_ += timedelta(hours=1)
     world.tick()
     assert world.writes == 1
