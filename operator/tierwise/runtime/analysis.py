@@ -99,7 +99,7 @@ def analyze(
                 _tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total))
             )
         except MetricFailedError as error:
-            raise SpecError(str(error), reason=Reason.METRIC_FAILED) from error
+            raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
             break  # as in a rollout: the tiers after it stay untouched
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
