@@ -15,6 +15,7 @@ from tests.support.wide_log import TABLE, WideLog
 from tierwise.adapters.clickhouse import ClickHouseStore
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_limits import read_cells_in_pieces
+from tierwise.adapters.clickhouse_refusals import USES, Refusals
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Reads, Scope
@@ -89,6 +90,26 @@ def test_slices_that_are_too_many_for_one_query_are_counted_in_groups(store, cod
     blocks = [Block(T0, T0 + 10 * MINUTE), Block(T0 + 10 * MINUTE, T0 + 30 * MINUTE)]
     assert_equal(read_cells_in_pieces(dataset, blocks, ask), store.read_cells(dataset, SCOPE, blocks))
     assert (2, 3) in asked
+
+
+def test_the_next_look_is_asked_in_the_same_pieces_at_once_and_the_whole_again_after_many(store):
+    dataset, refusals, asked = the_dataset(), Refusals(), []
+
+    def ask(part: Dataset, blocks: list[Block]) -> Cells:
+        asked.append((len(blocks), len(part.groupings)))
+        if len(part.groupings) > 1:
+            raise StoreError("Code: 241. Query memory limit exceeded", reason=Reason.QUERY_OVER_LIMITS, code=241)
+        return store.read_cells(part, SCOPE, blocks)
+
+    def look(minute: int) -> list[tuple[int, int]]:
+        asked.clear()
+        block = Block(T0 + minute * MINUTE, T0 + (minute + 1) * MINUTE)
+        assert_equal(read_cells_in_pieces(dataset, [block], ask, refusals), store.read_cells(dataset, SCOPE, [block]))
+        return list(asked)
+
+    assert look(0) == [(1, 3), (1, 1), (1, 2), (1, 1), (1, 1)]
+    assert look(1) == [(1, 1), (1, 1), (1, 1)]
+    assert (1, 3) in [found for minute in range(2, USES + 2) for found in look(minute % 30)]
 
 
 def test_a_quota_is_not_made_worse_by_asking_more(store):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_limits import read_cells_in_pieces, read_distributions_in_pieces
 from tierwise.adapters.clickhouse_received import check_labels, read_received, read_sources
+from tierwise.adapters.clickhouse_refusals import Refusals
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.adapters.clickhouse_values import CountedValues, built
 from tierwise.api.names import Reason
@@ -67,6 +68,7 @@ class ClickHouseStore:
         self._lock = threading.Lock()
         self._sources: dict[tuple[str, ...], Source] = {}
         self._values = CountedValues(connection)
+        self._refusals = Refusals()
         self._stored_configs: set[int] = set()
         self._checked_user = False
 
@@ -138,7 +140,7 @@ class ClickHouseStore:
 
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
-            return merge_cells([read_cells_in_pieces(dataset, run, ask) for run in runs])
+            return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])
 
         return self._values.read(log, scope, Block(blocks[0].start, blocks[-1].end), read)
 
@@ -168,7 +170,7 @@ class ClickHouseStore:
 
                 return _told_apart(read)
 
-            return read_distributions_in_pieces(dataset, block, ask)
+            return read_distributions_in_pieces(dataset, block, ask, self._refusals)
 
         return self._values.read(log, scope, block, read)
 

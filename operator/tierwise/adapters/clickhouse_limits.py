@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
+from tierwise.adapters.clickhouse_refusals import Refusals
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions
 from tierwise.monitoring.decode import merge_cells
@@ -20,50 +22,79 @@ _TIMEOUT = 159
 _QUOTA = frozenset({201, 202})  # more queries would only make it worse
 _ROWS = frozenset({158, 160, 307})  # rows or bytes read, or the time that they would take
 
+T = TypeVar("T")
 AskCells = Callable[[Dataset, Sequence[Block]], Cells]
 AskDistributions = Callable[[Dataset, Block], Distributions]
 
 
-def read_cells_in_pieces(dataset: Dataset, blocks: Sequence[Block], ask: AskCells, halvings: int = 0) -> Cells:
+def read_cells_in_pieces(
+    dataset: Dataset, blocks: Sequence[Block], ask: AskCells, refusals: Refusals | None = None, halvings: int = 0
+) -> Cells:
     """`ask`, and where the store says that it is too much: fewer blocks, then fewer slices, then shorter times.
+
+    What `refusals` know to be too much is asked in pieces at once.
 
     Raises:
         StoreError: QueryOverLimits when pieces do not help either; any other error at once.
     """
-    try:
-        return ask(dataset, blocks)
-    except StoreError as error:
-        _check(error, dataset, halvings)
-        over = error
-    more = halvings + 1
-    if len(blocks) > 1:
-        half = len(blocks) // 2
-        runs = (blocks[:half], blocks[half:])
-        return merge_cells([read_cells_in_pieces(dataset, run, ask, more) for run in runs])
-    if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
-        return side_by_side([read_cells_in_pieces(part, blocks, ask, more) for part in parts])
-    if halves := halves_of_time(dataset, blocks[0]):
-        found = added([read_cells_in_pieces(dataset, [half], ask, more) for half in halves])
-        return replace(found, blocks=tuple(blocks))
-    raise over
+
+    def pieces(over: StoreError) -> Callable[[], Cells] | None:
+        def read(part: Dataset, run: Sequence[Block]) -> Cells:
+            return read_cells_in_pieces(part, run, ask, refusals, halvings + 1)
+
+        if len(blocks) > 1:
+            half = len(blocks) // 2
+            return lambda: merge_cells([read(dataset, run) for run in (blocks[:half], blocks[half:])])
+        if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
+            return lambda: side_by_side([read(part, blocks) for part in parts])
+        if halves := halves_of_time(dataset, blocks[0]):
+            return lambda: replace(added([read(dataset, [half]) for half in halves]), blocks=tuple(blocks))
+        return None
+
+    return _read("cells", dataset, blocks, lambda: ask(dataset, blocks), pieces, refusals, halvings)
 
 
 def read_distributions_in_pieces(
-    dataset: Dataset, block: Block, ask: AskDistributions, halvings: int = 0
+    dataset: Dataset, block: Block, ask: AskDistributions, refusals: Refusals | None = None, halvings: int = 0
 ) -> Distributions:
     """As `read_cells_in_pieces`, of one block's distributions."""
-    try:
-        return ask(dataset, block)
-    except StoreError as error:
-        _check(error, dataset, halvings)
-        over = error
-    more = halvings + 1
-    if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
-        return side_by_side([read_distributions_in_pieces(part, block, ask, more) for part in parts])
-    if halves := halves_of_time(dataset, block):
-        found = added([read_distributions_in_pieces(dataset, half, ask, more) for half in halves])
-        return replace(found, block=block)
-    raise over
+
+    def pieces(over: StoreError) -> Callable[[], Distributions] | None:
+        def read(part: Dataset, piece: Block) -> Distributions:
+            return read_distributions_in_pieces(part, piece, ask, refusals, halvings + 1)
+
+        if _fewer_slices_help(over) and (parts := halves_of_groupings(dataset)):
+            return lambda: side_by_side([read(part, block) for part in parts])
+        if halves := halves_of_time(dataset, block):
+            return lambda: replace(added([read(dataset, half) for half in halves]), block=block)
+        return None
+
+    return _read("distributions", dataset, [block], lambda: ask(dataset, block), pieces, refusals, halvings)
+
+
+def _read(
+    kind: str,
+    dataset: Dataset,
+    blocks: Sequence[Block],
+    ask: Callable[[], T],
+    pieces: Callable[[StoreError], Callable[[], T] | None],
+    refusals: Refusals | None,
+    halvings: int,
+) -> T:
+    known = None if refusals is None or halvings >= MOST_HALVINGS else refusals.known(kind, dataset, blocks)
+    in_pieces = None if known is None else pieces(known)
+    if in_pieces is None:
+        try:
+            return ask()
+        except StoreError as error:
+            _check(error, dataset, halvings)
+            over = error
+        in_pieces = pieces(over)
+        if in_pieces is None:
+            raise over
+        if refusals is not None:
+            refusals.remember(kind, dataset, blocks, over)
+    return in_pieces()
 
 
 def _fewer_slices_help(error: StoreError) -> bool:

@@ -111,6 +111,7 @@ class Past:
 
     key: tuple[str, str] = ("", "")
     ahead: dict[str, Cells] = field(default_factory=dict)
+    at_once: dict[str, int] = field(default_factory=dict)  # by dataset: what the store's limits leave of a read
 
     def watch(
         self,
@@ -179,11 +180,13 @@ class Past:
         if kept is None or block not in kept.blocks:
             if block.end - block.start != step:  # cut when the pods changed
                 return source.store.read_cells(source.dataset, scope, wanted)
-            most = blocks_at_once([source.dataset], _READ_AHEAD)
+            most = blocks_at_once([source.dataset], self.at_once.get(name, _READ_AHEAD))
             count = min(most, int((history.ends_at - block.start) / step))
             blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
-            kept = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))[1]
-            self.ahead[name] = kept
+            run, read = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))
+            if len(run) < count:
+                self.at_once[name] = len(run)
+            kept = self.ahead[name] = read
         return _blocks(kept, [kept.blocks.index(block)])
 
 

@@ -79,6 +79,7 @@ class Judging:
         self._past: dict[tuple[str, str], Past] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
         self._examining = Examining()
+        self._at_once: dict[tuple[str, str], int] = {}
 
     def preflight(
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
@@ -140,6 +141,7 @@ class Judging:
         self._folded.pop((namespace, name), None)
         self._examining.forget(namespace, name)
         self._past.pop((namespace, name), None)
+        self._at_once.pop((namespace, name), None)
 
     def _check(self, namespace: str, source: Source, now: datetime) -> None:
         key = (namespace, source.dataset.name, config_hash(source.dataset))
@@ -228,7 +230,7 @@ class Judging:
         past = self._past.setdefault(owner, Past())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         first = request.tier.judging_since or request.now
-        most = blocks_at_once(_datasets(sources).values(), _BLOCKS_PER_READ)
+        most = blocks_at_once(_datasets(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
         while folded.blocks < len(blocks):
             at = folded.blocks
 
@@ -236,7 +238,8 @@ class Judging:
                 return self._keep(request, sources, scopes, run, at) or _read_cells(sources, scopes, run)
 
             chosen, cells = read_run(blocks[at:], most, read)
-            most = min(most, len(chosen)) if at + len(chosen) < len(blocks) else most
+            if len(chosen) < len(blocks[at : at + most]):
+                self._at_once[owner] = most = len(chosen)  # a limit's: the next look does not fail on it again
             shares = np.array([shared.candidate_share for shared in chosen])
             pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
             control = past.watch(folded.control, key, frozen, first, interval, chosen, cells, sources, scopes)

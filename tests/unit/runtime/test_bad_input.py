@@ -49,9 +49,11 @@ class TightLog(PredictionLog):
     """Refuses to count more than so many blocks at once."""
 
     most = 3
+    refused = 0
 
     def read_cells(self, dataset, scope, blocks):
         if dataset.groupings and len(blocks) > self.most:
+            self.refused += 1
             raise StoreError("too much memory", "shorten the window", reason=Reason.QUERY_OVER_LIMITS)
         return super().read_cells(dataset, scope, blocks)
 
@@ -64,6 +66,18 @@ def test_a_query_over_its_limits_is_asked_again_for_fewer_blocks_to_the_same_bit
         world.run(30)
     assert len(tight.log.reads) > len(usual.log.reads)
     assert tight.tier(3).worst == usual.tier(3).worst
+
+
+def test_what_a_limit_left_of_a_look_is_kept_for_the_looks_after_it():
+    world = JudgedWorld(TightLog()).judged()
+    refused = []
+    for _ in range(2):
+        world.log.error = StoreError("away", reason=Reason.STORE_UNREACHABLE)
+        world.run(120)
+        world.log.error = None
+        world.run(30)  # many blocks at once
+        refused.append(world.log.refused)
+    assert refused[0] == refused[1] > 0
 
 
 def test_a_single_block_over_the_limits_holds_with_that_reason():
