@@ -23,8 +23,8 @@ FRESH_SECONDS = 300.0  # at least, between checks of a dataset that says how old
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 300.0
 
-# Nothing was learned of the dataset.
-_UNKNOWN = frozenset({Reason.STORE_UNREACHABLE, Reason.QUERY_FAILED, Reason.CLUSTER_UNREACHABLE})
+# Nothing was learned of the dataset; over the limits of a check, a look that reads less may still be within them.
+_UNKNOWN = frozenset({Reason.STORE_UNREACHABLE, Reason.QUERY_FAILED, Reason.QUERY_OVER_LIMITS})
 # It goes on by itself once rows, labels or the store's load are other ones; all else waits for a person.
 _PASSING = _UNKNOWN | {
     Reason.NO_ROWS,
@@ -34,7 +34,6 @@ _PASSING = _UNKNOWN | {
     Reason.DUPLICATE_ROWS,
     Reason.LABEL_CONFLICTS,
     Reason.LABELING_DIFFERS,
-    Reason.QUERY_OVER_LIMITS,
 }
 _MOST_NAMED = 6
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.api.names import ConditionType, Reason
 from tierwise.metrics import registry
-from tierwise.rollout.dataset_status import Finding, next_check_seconds, status_of
+from tierwise.rollout.dataset_status import READY_SECONDS, Finding, next_check_seconds, status_of
 from tierwise.rollout.summary import shared_text
 from tierwise.runtime.dataset_checks import Asked, DatasetLog, check_dataset
 from tierwise.runtime.datasets import Secrets, dsn_of
@@ -74,8 +74,8 @@ class Datasets(Secrets, Protocol):
         """Who is judged on it."""
         ...
 
-    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> None:
-        """One PUT with the observed resourceVersion; ConflictError on 409."""
+    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> bool:
+        """One PUT with the observed resourceVersion; ConflictError on 409. False when it may not be written."""
         ...
 
 
@@ -116,7 +116,8 @@ class DatasetStatuses:
             finding = Finding(error.reason, str(error))
         status = status_of(view.status, finding, generation=view.generation, now=now)
         if status != view.status:
-            self._datasets.replace_status(view, status)
+            if not self._datasets.replace_status(view, status):
+                return READY_SECONDS
             logger.info("MonitoringDataset %s/%s: %s: %s", namespace, name, finding.reason, finding.message)
         spec = view.spec if isinstance(view.spec, MonitoringDatasetSpec) else None
         return next_check_seconds(status, spec, now)

@@ -37,7 +37,7 @@ def truths(status: MonitoringDatasetStatus) -> dict[str, str]:
         (Reason.USABLE, "True", "False", "False"),
         (Reason.STORE_UNREACHABLE, "Unknown", "True", "False"),
         (Reason.QUERY_FAILED, "Unknown", "True", "False"),
-        (Reason.QUERY_OVER_LIMITS, "False", "True", "False"),
+        (Reason.QUERY_OVER_LIMITS, "Unknown", "True", "False"),
         (Reason.NO_ROWS, "False", "True", "False"),
         (Reason.NO_LABELS, "False", "True", "False"),
         (Reason.STALE_LOG, "False", "True", "False"),

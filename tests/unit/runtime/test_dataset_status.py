@@ -61,6 +61,7 @@ class World:
     views: dict[tuple[str, str], DatasetView] = field(default_factory=dict)
     using: dict[tuple[str, str], tuple[DatasetUser, ...]] = field(default_factory=dict)
     writes: int = 0
+    may_write: bool = True
     woken: list[tuple[str, str]] = field(default_factory=list)
     now_: datetime = T0
 
@@ -93,11 +94,14 @@ class World:
     def get_secret(self, namespace: str, name: str, key: str) -> str | None:
         return None
 
-    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> None:
+    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> bool:
+        if not self.may_write:
+            return False
         if self.views[view.namespace, view.name].resource_version != view.resource_version:
             raise ConflictError("somebody wrote first")
         self.writes += 1
         self.views[view.namespace, view.name] = replace(view, status=status, resource_version=f"{self.writes + 1}")
+        return True
 
 
 class _Logs:
@@ -230,6 +234,12 @@ def test_a_spec_that_this_version_cannot_read_is_said(world: World):
     world.views["ns", "humans"] = replace(world.views["ns", "humans"], spec=broken)
     world.tick()
     assert world.ready() == ("False", "InvalidSpec", str(broken))
+
+
+def test_a_status_that_may_not_be_written_is_not_tried_over_and_over(world: World):
+    world.may_write = False
+    world.log.newest = None
+    assert world.tick() == 3600
 
 
 def test_a_dataset_that_is_gone_is_not_checked_again(world: World):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from tierwise.adapters.kubernetes.client import Client
+from tierwise.adapters.kubernetes.errors import ForbiddenError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.adapters.kubernetes.objects import dataset_spec, replace_status
@@ -15,6 +17,8 @@ from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.runtime.dataset_status import DatasetUser, DatasetView
 from tierwise.runtime.errors import SpecError
+
+logger = logging.getLogger(__name__)
 
 
 class KubernetesDatasets:
@@ -45,18 +49,24 @@ class KubernetesDatasets:
         """As Fleet."""
         return self._fleet.get_secret(namespace, name, key)
 
-    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> None:
-        """One PUT with the observed resourceVersion; ConflictError on 409."""
-        replace_status(
-            self._client,
-            "MonitoringDataset",
-            "monitoringdatasets",
-            view.namespace,
-            view.name,
-            view.resource_version,
-            view.uid,
-            status,
-        )
+    def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> bool:
+        """One PUT with the observed resourceVersion; ConflictError on 409. False without the right to: only logged."""
+        try:
+            replace_status(
+                self._client,
+                "MonitoringDataset",
+                "monitoringdatasets",
+                view.namespace,
+                view.name,
+                view.resource_version,
+                view.uid,
+                status,
+            )
+        except ForbiddenError as error:
+            what = f"status of MonitoringDataset {view.namespace}/{view.name} cannot be written: {error.message}"
+            logger.warning("%s; grant update of monitoringdatasets/status (docs/concepts/operator.md)", what)
+            return False
+        return True
 
 
 def dataset_view(item: Mapping[str, Any]) -> DatasetView:
