@@ -31,7 +31,7 @@ from tierwise.monitoring.decode import (
 from tierwise.monitoring.entries import Entries, decode_entries, entries_query
 from tierwise.monitoring.hashed import HashCollisionError
 from tierwise.monitoring.lookups import invalid_query, watermark_query
-from tierwise.monitoring.memory import blocks_per_query
+from tierwise.monitoring.memory import AnswerTooLargeError, blocks_per_query
 from tierwise.monitoring.performance import config_row, performance_rows
 from tierwise.monitoring.query import (
     ANSWERS,
@@ -142,7 +142,8 @@ class ClickHouseStore:
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])
 
-        return self._values.read(log, scope, Block(blocks[0].start, blocks[-1].end), read)
+        window = Block(blocks[0].start, blocks[-1].end)
+        return _held(dataset, lambda: self._values.read(log, scope, window, read))
 
     def read_entries(
         self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], first_block: int, kept: Kept, most: int
@@ -172,7 +173,7 @@ class ClickHouseStore:
 
             return read_distributions_in_pieces(dataset, block, ask, self._refusals)
 
-        return self._values.read(log, scope, block, read)
+        return _held(dataset, lambda: self._values.read(log, scope, block, read))
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Rows that no count holds."""
@@ -276,3 +277,12 @@ def _told_apart(read: Callable[..., T]) -> T:
         return read()
     except HashCollisionError:
         return read(as_texts=True)
+
+
+def _held(dataset: Dataset, read: Callable[[], T]) -> T:
+    """What is read, if there is room for it here."""
+    try:
+        return read()
+    except AnswerTooLargeError as error:
+        remedy = "lower maxValues of its dimensions, or slice by fewer combinations"
+        raise StoreError(f"dataset {dataset.name!r}: {error}", remedy, reason=Reason.QUERY_OVER_LIMITS) from None

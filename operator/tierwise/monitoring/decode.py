@@ -13,6 +13,7 @@ import pyarrow as pa
 from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, PodCounts
 from tierwise.monitoring.hashed import named
+from tierwise.monitoring.memory import require_room
 from tierwise.monitoring.query import ANSWERS, ARMS, CELLS, LABELS, OTHER, Kept, Query
 from tierwise.monitoring.sparse import distinct, numbers
 
@@ -83,6 +84,7 @@ class _Rows:
     def sum_by_slice(self, table: pa.Table, column: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
         """A column of arrays as an array of shape (slices, *shape)."""
         cells = int(np.prod(shape))
+        require_room(len(self.slices), cells)
         if self.sparse_per_arm:
             return self._sparse_sum(table, column, cells, dtype).reshape(len(self.slices), *shape)
         flat = table.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
@@ -244,6 +246,7 @@ def merge_cells(parts: Sequence[Cells]) -> Cells:
     def joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Arrays of shape (blocks, slices, …) one after the other."""
         blocks = sum(array.shape[0] for array in arrays)
+        require_room(len(slices), blocks * int(np.prod(arrays[0].shape[2:])))
         out = np.zeros((blocks, len(slices), *arrays[0].shape[2:]), dtype=arrays[0].dtype)
         at = 0
         for array, place in zip(arrays, places, strict=True):
