@@ -29,8 +29,8 @@ SELECT toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + toIntervalMillisecond(n) 
        if(intDiv(n, 5) % 10 < if({worse} AND v = 'v2' AND n % 5 = 3, 4, 1), 1 - label, label) AS score
 FROM (SELECT number AS n, arrayJoin({versions}) AS v FROM numbers(20000))
 """
-# Nor does chance decide on the pods' log: 1 to 8 % of answers are wrong, and evidence for a rollback (e ≥ 111 against 25
-# points more) needs over half of nine or more rows wrong, which comes with a chance below 1e-9 (binomial tail).
+# Nor does chance decide on the pods' log: 1 to 8 % of answers are wrong, and evidence for a rollback (e ≥ 111 against
+# 25 points more) needs over half of nine or more rows wrong: a chance below 1e-9 (binomial tail).
 SERVED = {"name": "error-rate", "margin": {"absolute": 0.5}}
 MANY = {"per": "1h", "minLabels": 10**9}
 
