@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -55,6 +57,8 @@ def a_parquet(path, rows=40, **columns):
         ("log.csv", b"a,b\n1,2,3\n", "the header has 2 names and the first row 3 values"),
         ("log.csv", (HEADER + ROW + ROW.strip() + ",9\n").encode(), "cannot be read as CSV"),
         ("log.csv", (HEADER + ROW + '"open,v1,0.5,1\n').encode(), "cannot be read as CSV"),
+        ("log.csv", b"ts,score,score\n1,2,3\n", "two columns are named 'score'"),
+        ("log.csv", gzip.compress((HEADER + ROW).encode()), "it is compressed with gzip"),
     ],
 )
 def test_a_broken_file_is_told_in_two_lines_without_the_engine_s_words(tmp_path, name, contents, fact):
@@ -94,3 +98,33 @@ def test_names_that_queries_use_are_refused_where_they_are_used_and_harmless_els
         result = analyze(path, *arguments)
         assert result.exit_code == 1
         assert "is used by Tierwise itself" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("score", [[0.5]] * 40), ("label", [[1]] * 40), ("model_version", [["v1"], ["v2"]] * 20), ("ts", [{"s": 1}] * 40)],
+)
+def test_a_column_of_lists_is_told_without_the_engine_s_words(tmp_path, column, values):
+    result = analyze(a_parquet(tmp_path / "log.parquet", **{column: values}))
+    assert result.exit_code == 1
+    assert f"column '{column}' holds lists or structures" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 2
+    assert "DB::Exception" not in result.stderr
+
+
+def test_a_whole_number_that_is_missing_is_no_time_and_not_1970(tmp_path):
+    start = int(START.timestamp())
+    times = pa.array([None if i % 4 == 0 else start + i for i in range(40)], type=pa.int64())
+    found = json.loads(analyze(a_parquet(tmp_path / "log.parquet", ts=times), "-o", "json").stdout)
+    assert found["window"]["from"].startswith("2026-03-01T06:00:01")
+    assert found["invalid"]["time"] == 10
+
+    result = analyze(a_parquet(tmp_path / "log.parquet", ts=pa.nulls(40, pa.int64())))
+    assert "no time in column 'ts' can be read" in result.stderr
+
+
+def test_an_end_far_beyond_the_rows_is_clipped_to_them_and_said(tmp_path):
+    path = a_parquet(tmp_path / "log.parquet")
+    found = json.loads(analyze(path, "--until", "9999-12-31T00:00:00Z", "-o", "json").stdout)
+    assert found["window"]["to"].startswith("2026-03-01T06:00:39")
+    assert any("not at --until 9999-12-31" in note for note in found["notes"])

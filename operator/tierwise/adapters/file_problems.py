@@ -6,6 +6,7 @@ import re
 
 NAMES = {"Parquet": "Parquet", "CSVWithNames": "CSV", "TabSeparatedWithNames": "TSV"}
 _WIDTHS = re.compile(r"column names (\d+) differs with the number of types (\d+)")
+_TWICE = re.compile(r"Duplicate column name.*?: [\"`']?([^\"`'\n]+)[\"`']")
 _ROW = re.compile(r"\(?at row (\d+)\)?")
 
 
@@ -23,8 +24,19 @@ def what_is_wrong(kind: str, message: str) -> tuple[str, str]:
         return "this is no Parquet file, or its end is missing", remedy
     if widths is not None:
         return f"the header has {widths[1]} names and the first row {widths[2]} values", remedy
+    twice = _TWICE.search(message)
+    if twice is not None:
+        return f"two columns are named {twice[1]!r}", "rename one of them in the header"
     row = _ROW.search(message)
     if row is not None:
         # The engine counts from 0 and without the header.
         return f"row {int(row[1]) + 1} cannot be read as {name}: too few or too many values, or an open quote", remedy
     return f"the file cannot be read as {name}", f"check that it is {name}, and whole; --debug shows more"
+
+
+_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+
+
+def packed_as(start: bytes) -> str | None:
+    """What a file was compressed with, by its first bytes; None where it was not."""
+    return next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_values import built
-from tierwise.adapters.file_problems import what_is_wrong
+from tierwise.adapters.file_problems import packed_as, what_is_wrong
 from tierwise.adapters.recorded_file import LabelFile, load_file, load_labels
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
@@ -83,7 +83,16 @@ def _format_of(path: str) -> str:
             f"{path}: is neither Parquet nor CSV nor TSV", f"name it {', '.join(_FORMATS)}", reason=_BAD_FILE
         )
     if not Path(path).is_file():
-        raise SpecError(f"{path}: no such file", "give the path of a Parquet or CSV file", reason=_BAD_FILE)
+        wrong = "is a directory" if Path(path).is_dir() else "no such file"
+        raise SpecError(f"{path}: {wrong}", "give the path of a Parquet or CSV file", reason=_BAD_FILE)
+    try:
+        with Path(path).open("rb") as file:
+            packed = packed_as(file.read(8))
+    except OSError as error:
+        wrong = (error.strerror or "it cannot be opened").lower()
+        raise SpecError(f"{path}: {wrong}", "check the file and its permissions", reason=_BAD_FILE) from error
+    if packed is not None:
+        raise SpecError(f"{path}: it is compressed with {packed}", "unpack it first", reason=_BAD_FILE)
     return kind
 
 

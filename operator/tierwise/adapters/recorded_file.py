@@ -27,6 +27,7 @@ _FLAGS = {  # of `analyze --data` without a manifest
 }
 _NEEDED = ("time", "version", "score", "label")
 _TEXTS = (*_FLAGS, "commit", "pod", "labelled_at", "request_id")  # roles that are text until they are read
+_COMPOSITE = re.compile(r"\b(Array|Tuple|Map|Nested|Variant|JSON)\(")
 _NAME = re.compile(r"`?([A-Za-z_]\w*)`?")
 
 
@@ -65,6 +66,7 @@ def load_file(
         _check_flags(path, columns, spec, row_time)
     elif spec.query is None:  # else the columns are the query's
         _check_manifest(path, columns, spec)
+    _check_types(path, columns, _roles(spec))
     readings = _readings(columns, spec)
     more = "" if row_time is None else f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS {quote(row_time)}"
     _load(connection, spec.table, source, settings, readings, more)
@@ -96,6 +98,7 @@ def load_labels(connection: Connection, file: LabelFile, kind: str, spec: Monito
                 f"set {field} of the label source {label.name!r}",
                 reason=Reason.UNKNOWN_COLUMN,
             )
+    _check_types(file.path, columns, {"key": label.key, "label": label.column, "label's time": label.labelled_at})
     readings = _labels(columns, label.column, _kind(spec))
     if label.labelled_at is not None:
         readings |= _times(columns, label.labelled_at)
@@ -163,6 +166,19 @@ def _check_manifest(path: str, columns: Mapping[str, str], spec: MonitoringDatas
         )
 
 
+def _check_types(path: str, columns: Mapping[str, str], wanted: Mapping[str, str | None]) -> None:
+    """Lists and structures are no scores, labels or names; the engine would say so in words of its own."""
+    for role, name in wanted.items():
+        kind = "" if name is None or role == "top" else " ".join(columns.get(name, "").split())
+        if _COMPOSITE.search(kind):
+            raise SpecError(
+                f"{path}: column {name!r} holds lists or structures ({kind}), and the {role.replace('_', ' ')} is one "
+                "value a row",
+                "write the value into a column of its own, and name that one",
+                reason=Reason.DATASET_INVALID,
+            )
+
+
 def _check_flags(path: str, columns: Mapping[str, str], spec: MonitoringDatasetSpec, row_time: str | None) -> None:
     for role, name in spec.columns.model_dump().items():
         if role in _FLAGS and name not in (None, row_time) and name not in columns:
@@ -207,8 +223,9 @@ def _readings(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict[s
     found: dict[str, str] = {}
     for name in (names.time, names.labelled_at, *(source.labelled_at for source in sources)):
         found |= {} if name is None else _times(columns, name)
-    if "String" in columns.get(names.score, "") and kind != "Classes":
-        found[names.score] = _number(_trimmed(names.score))
+    for name in (None if kind == "Classes" else names.score, names.latency, names.weight):
+        if name is not None and "String" in columns.get(name, ""):
+            found[name] = _number(_trimmed(name))
     for name in (names.label, *(source.column for source in sources)):
         found |= _labels(columns, name, kind)
     return found
@@ -243,8 +260,9 @@ def _epoch(number: str) -> str:
     # Each unit for the years up to 5138; before 1973 a finer unit would be taken for a coarser one.
     units = ((1e11, "1000000"), (1e14, "1000"), (1e17, "1"))
     cases = ", ".join(f"{number} < {most!r}, {number} * {factor}" for most, factor in units)
-    micros = f"multiIf(isNull({number}) OR {number} < 0, NULL, {cases}, {number} / 1000)"
-    return f"fromUnixTimestamp64Micro(toInt64({micros}), 'UTC')"
+    micros = f"toInt64(assumeNotNull(multiIf({cases}, {number} / 1000)))"
+    # Asked about null outside: of whole numbers multiIf makes 0 of a null, which would be 1970.
+    return f"if(ifNull({number} >= 0, false), toNullable(fromUnixTimestamp64Micro({micros}, 'UTC')), NULL)"
 
 
 def _time(text: str) -> str:

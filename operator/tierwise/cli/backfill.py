@@ -102,7 +102,8 @@ def command(
     """
     now = datetime.now(UTC)
     start = now - since if isinstance(since, timedelta) else since
-    end = now if until is None else now - until if isinstance(until, timedelta) else until
+    # Windows of the future would be empty, and many.
+    end = min(now, now if until is None else now - until if isinstance(until, timedelta) else until)
     if start >= end:
         raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before --until {end:%Y-%m-%dT%H:%M:%SZ}")
     if isinstance(every, int):

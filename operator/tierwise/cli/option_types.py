@@ -13,6 +13,8 @@ from tierwise.api.modeldeployment import MetricSpec
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion
 
+LONGEST_SECONDS = 100 * 366 * 86_400  # of a duration: a log is younger, and times end in the year 9999
+
 
 class Moment(click.ParamType[datetime | timedelta]):
     """A time (RFC 3339; UTC when it has no zone) or a duration before now."""
@@ -24,14 +26,21 @@ class Moment(click.ParamType[datetime | timedelta]):
         if isinstance(value, datetime | timedelta):
             return value
         try:
-            return timedelta(seconds=duration_seconds(value))
+            seconds = duration_seconds(value)
         except ValueError:
-            pass
+            seconds = None
+        if seconds is not None:
+            if seconds > LONGEST_SECONDS:
+                self.fail(f"{value!r} is more than a hundred years; give a shorter one such as 24h", param, ctx)
+            return timedelta(seconds=seconds)
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is neither a time such as 2026-03-01T12:00:00Z nor a duration such as 2h", param, ctx)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError:
+            self.fail(f"{value!r} is not within the years 1 to 9999 in UTC; give a time in them", param, ctx)
 
 
 class Span(click.ParamType[float | int]):
@@ -51,6 +60,8 @@ class Span(click.ParamType[float | int]):
             self.fail(f"{error}, nor a number of rows", param, ctx)
         if seconds <= 0:
             self.fail(f"{value!r} has no length; give 1s or more", param, ctx)
+        if seconds > LONGEST_SECONDS:
+            self.fail(f"{value!r} is more than a hundred years; give a shorter one such as 24h", param, ctx)
         return float(seconds)
 
 
