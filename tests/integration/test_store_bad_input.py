@@ -12,9 +12,12 @@ import pyarrow as pa
 import pytest
 
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.api.common import Margin
+from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import Columns, MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.reads import reads_of
 from tierwise.runtime.errors import SpecError, TierwiseError
 
 SCOPE = Scope(None, "v1", "v2")
@@ -175,6 +178,50 @@ def test_a_score_that_is_no_number_is_told_with_its_type(store, score):
         store.check(dataset)
     assert error.value.reason is Reason.DATASET_INVALID
     assert score.split("(")[0] in str(error.value)
+
+
+def numbers_of(store: ClickHouseStore, kind: str, expression: str, **columns: str) -> Dataset:
+    """A log with a column `x` of this type, whose metric adds up `expression`."""
+    name = f"log_{uuid.uuid4().hex[:8]}"
+    store.execute(
+        f"CREATE TABLE {name} (ts DateTime64(3, 'UTC'), model_version String, score Float32, label UInt8, x {kind}) "
+        "ENGINE = MergeTree ORDER BY tuple()"
+    )
+    values = [{"name": "clicks", "expression": expression}, {"name": "shown", "expression": "1"}]
+    spec = MonitoringDatasetSpec.model_validate(
+        {"table": name, "columns": {"model": "", "tier": "", **columns}, "values": values}
+    )
+    metric = MetricSpec(name="ratio@clicks/shown", margin=Margin(absolute=0.1))
+    return Dataset("log", spec, reads=reads_of(DatasetAnalysis(name="log", metrics=[metric]), spec))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "told"),
+    [
+        ("String", "x", r"spec.values[clicks] (x) is String, not a number; write toFloat64OrNull(x)"),
+        (
+            "Nullable(String)",
+            "upper(x)",
+            "(upper(x)) is Nullable(String), not a number; write toFloat64OrNull(upper(x))",
+        ),
+        ("Array(UInt8)", "x", "(x) is Array(UInt8), not a number; write an expression of one number"),
+        ("UUID", "x", "(x) is UUID, not a number; write an expression of one number"),
+        ("String", "x + 1", "(x + 1) cannot be computed (x is String): Illegal types String and UInt8"),
+    ],
+)
+def test_a_value_that_is_no_number_is_told_with_its_type_and_without_the_query(store, kind, expression, told):
+    with pytest.raises(SpecError) as error:
+        store.check(numbers_of(store, kind, expression))
+    assert told in str(error.value)
+    assert error.value.reason is Reason.DATASET_INVALID
+    assert "SELECT" not in str(error.value)
+
+
+def test_a_weight_in_text_is_refused_and_numbers_of_every_type_are_not(store):
+    with pytest.raises(SpecError, match=r"spec\.columns\.weight \(x\) is String, not a number"):
+        store.check(numbers_of(store, "String", "1", weight="x"))
+    for kind in ("Decimal(9, 2)", "Nullable(Float32)", "Bool", "LowCardinality(Nullable(String))"):
+        store.check(numbers_of(store, kind, "toFloat64OrNull(toString(x))" if "String" in kind else "x"))
 
 
 @pytest.mark.parametrize("time", ["Date", "Date32", "String", "UInt32", "Float64"])

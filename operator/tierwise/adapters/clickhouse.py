@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.adapters.clickhouse_limits import read_cells_in_pieces, read_distributions_in_pieces
+from tierwise.adapters.clickhouse_numbers import check_numbers
 from tierwise.adapters.clickhouse_received import check_labels, read_received, read_sources
 from tierwise.adapters.clickhouse_refusals import Refusals
 from tierwise.adapters.clickhouse_schema import migrate
@@ -77,6 +78,7 @@ class ClickHouseStore:
         self._check_user()
         log = self._log(dataset, fresh=True)
         built(dataset, lambda: check_labels(self._connection, log))
+        built(dataset, lambda: check_numbers(self._connection, log))
         # Nothing is read, but every name and type is resolved by the store. An empty window would be folded to "false",
         # which shards of a Distributed table trip over.
         nothing = Block(_EPOCH, _EPOCH + timedelta(seconds=1))

@@ -39,6 +39,8 @@ LIMIT_CODES = {
 COLUMN_CODES = {8, 16, 47}
 SPEC_CODES = {6, 38, 41, 42, 43, 44, 46, 48, 53, 62, 63, 70, 72, 349, 386, 395}  # the dataset's own SQL or types
 
+_SCOPE = re.compile(r": In scope (?:SELECT|WITH) .*$", re.DOTALL)  # what ClickHouse adds: the whole query
+
 _OPTIONS = {
     "connect_timeout",
     "send_receive_timeout",
@@ -276,5 +278,6 @@ def error_of_code(code: int, text: str, place: str) -> TierwiseError:
     if code in COLUMN_CODES:
         return SpecError(message, "fix the column's name in the dataset", reason=Reason.UNKNOWN_COLUMN)
     if code in SPEC_CODES:
+        message = _SCOPE.sub("", message)
         return SpecError(message, "fix the dataset's SQL or column types", reason=Reason.DATASET_INVALID)
     return StoreError(message, reason=Reason.QUERY_FAILED)
