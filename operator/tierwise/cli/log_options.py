@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
 
 import click
 
 from tierwise.cli.analysis_options import AnalyzeOptions
 from tierwise.cli.analysis_request import ROW_TIME
 from tierwise.cli.described_file import label_files
+from tierwise.cli.option_decorators import F, applied
 from tierwise.cli.option_types import Margins, Moment, NamedFile
 from tierwise.runtime.analysis import AnalysisRequest
 from tierwise.runtime.recorded import RecordedLog
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _SOURCE = (
     click.option(
@@ -125,25 +122,17 @@ _COLUMNS = (
 
 def source_options(function: F) -> F:
     """``--store``, ``--dataset``, ``--deployment``, ``--data`` and ``--model``."""
-    return _applied(_SOURCE, function)
+    return applied(_SOURCE, function)
 
 
 def window_options(function: F) -> F:
     """``--since``, ``--until`` and ``--tier``."""
-    return _applied(_WINDOW, function)
+    return applied(_WINDOW, function)
 
 
 def judged_options(function: F) -> F:
     """``--metric`` and ``--slice``, then what the columns of a file are, and ``--alpha``."""
-    return _applied((*_JUDGED, *_COLUMNS), function)
-
-
-def _applied(options: tuple[Callable[[Any], Any], ...], function: F) -> F:
-    decorated: Any = function
-    for option in reversed(options):
-        decorated = option(decorated)
-    found: F = decorated
-    return found
+    return applied((*_JUDGED, *_COLUMNS), function)
 
 
 def open_log(options: AnalyzeOptions, request: AnalysisRequest) -> AbstractContextManager[RecordedLog]:

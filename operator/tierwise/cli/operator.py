@@ -6,6 +6,7 @@ import re
 
 import click
 
+from tierwise.cli.option_decorators import with_default
 from tierwise.runtime.leadership import LeaseTimes
 from tierwise.runtime.settings import OperatorSettings
 
@@ -54,23 +55,9 @@ SECONDS = Seconds()
 @click.option("--health", "health_port", type=int, metavar="PORT", help="Serve /healthz and /readyz (0: a free port).")
 @click.option("--metrics", "metrics_port", type=int, metavar="PORT", help="Serve /metrics; may be the health port.")
 @click.option("--bind", "bind_address", default="127.0.0.1", show_default=True, help="Address of these ports.")
-@click.option(
-    "--safety",
-    type=SECONDS,
-    default="5s",
-    show_default=True,
-    help="A block is read this long after its labels' maturity.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=8,
-    show_default=True,
-    help="ModelDeployments served at the same time.",
-)
-@click.option(
-    "--resync", type=SECONDS, default="10m", show_default=True, help="An object at rest is looked at this often."
-)
+@with_default("--safety", SECONDS, "5s", "A block is read this long after its labels' maturity.")
+@with_default("--workers", click.IntRange(1, 64), 8, "ModelDeployments served at the same time.")
+@with_default("--resync", SECONDS, "10m", "An object at rest is looked at this often.")
 @click.option(
     "--leader-elect/--no-leader-elect", default=True, show_default=True, help="Write only while holding the Lease."
 )
@@ -80,7 +67,7 @@ SECONDS = Seconds()
     envvar="POD_NAMESPACE",
     help="Default: POD_NAMESPACE, else the first --namespace, else default.",
 )
-@click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, help="Another takes over after this.")
+@with_default("--lease-duration", SECONDS, "15s", "Another takes over after this.")
 @click.option(
     "--renew-deadline",
     type=SECONDS,
@@ -88,7 +75,7 @@ SECONDS = Seconds()
     show_default=True,
     help="No write this long after the last renewal.",
 )
-@click.option("--lease-retry", type=SECONDS, default="2s", show_default=True, help="Between renewals.")
+@with_default("--lease-retry", SECONDS, "2s", "Between renewals.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )

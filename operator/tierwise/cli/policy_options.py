@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,6 +14,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.cli.analysis_options import AnalyzeOptions
 from tierwise.cli.analysis_request import request_of
+from tierwise.cli.option_decorators import F, applied
 from tierwise.cli.option_types import Span
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.metrics import registry
@@ -23,8 +23,6 @@ from tierwise.monitoring.drop import Drop, is_worse
 from tierwise.rollout.exposure import exposure_fraction
 from tierwise.runtime.analysis import AnalysisRequest
 from tierwise.runtime.planning import NO_CANDIDATE, PlannedTier, PlanRequest
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 STORE_WINDOW = timedelta(hours=24)  # of a store; a file is read whole
 _DROP = re.compile(
@@ -106,11 +104,7 @@ def tier_options(function: F) -> F:
             "--max-duration", type=Span(), help="When a tier gives up waiting; default 4h, or the deployment's."
         ),
     )
-    decorated: Any = function
-    for option in reversed(options):
-        decorated = option(decorated)
-    found: F = decorated
-    return found
+    return applied(options, function)
 
 
 @dataclass(frozen=True, slots=True)

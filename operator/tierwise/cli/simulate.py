@@ -13,6 +13,7 @@ import click
 from tierwise.api.modeldeployment import MetricSpec
 from tierwise.api.names import Reason
 from tierwise.cli.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.option_decorators import with_default
 from tierwise.cli.option_types import Span
 from tierwise.cli.output import console_for, print_facts
 from tierwise.cli.policy_options import (
@@ -26,7 +27,7 @@ from tierwise.cli.policy_options import (
 )
 from tierwise.cli.progressbar import progress_bar
 from tierwise.cli.simulate_table import render_simulation
-from tierwise.cli.stream_options import Generated, Rates, Rows, Values, generated_policy, generated_stream, policy_of
+from tierwise.cli.stream_options import Generated, generate_options, generated_policy, generated_stream, policy_of
 from tierwise.metrics import registry
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.drop import Drop, is_counted, is_flipped
@@ -47,62 +48,24 @@ SEEN_SHARE = 0.8  # of the runs with the drop
 @source_options
 @click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
 @click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
-@click.option(
-    "--generate", type=Values(), help="Instead of a log: dimensions with their numbers of values, carrier=16,origin=3."
-)
-@click.option(
-    "--rows-per-minute",
-    type=Rows(),
-    default="2000",
-    show_default=True,
-    help="With --generate: rows of both arms in every tier; tier-3=500,tier-2=2500 for each its own.",
-)
-@click.option(
-    "--error-rate",
-    type=Rates(),
-    default="0.05",
-    show_default=True,
-    help="With --generate: wrong answers; 0.01..0.08 is spread over the values of the first dimension.",
-)
-@click.option(
-    "--positive-share",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="With --generate: positive labels.",
-)
-@click.option(
-    "--labelled",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="With --generate: rows that get a label.",
-)
+@generate_options
 @click.option("--drop", type=Drops(), help=DROP_HELP)
 @click.option("--onset", type=Span(), default=0.0, help="When the drop begins, after the start of each tier; 30m.")
 @tier_options
-@click.option("--runs", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Rollouts of each kind.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same output.")
+@with_default("--runs", click.IntRange(1, 100_000), 100, "Rollouts of each kind.")
+@with_default("--seed", click.IntRange(0), 0, "The same seed, the same output.")
 @click.option("--processes", type=click.IntRange(1), help="Default: one per CPU; the output does not depend on it.")
 @click.option("--block", type=Span(), help="Time between two looks; default 1m, or the deployment's interval.")
-@click.option(
+@with_default(
     "--history",
-    type=click.FloatRange(0.01, 0.9),
-    default=0.25,
-    show_default=True,
-    help="With a log: share of the window that is known before the rollouts begin.",
+    click.FloatRange(0.01, 0.9),
+    0.25,
+    "With a log: share of the window that is known before the rollouts begin.",
 )
 @click.option("--judge-every", type=Span(), default=1800.0, help="Interval of the Mann-Whitney judge; default 30m.")
 @window_options
 @judged_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Output format.",
-)
+@with_default(("-o", "--output"), click.Choice(["table", "json", "yaml"]), "table", "Output format.")
 @click.pass_context
 def command(  # one argument per option
     ctx: click.Context,

@@ -11,6 +11,7 @@ import click
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import Dimension, MonitoringDatasetSpec
+from tierwise.cli.option_decorators import F, applied, with_default
 from tierwise.cli.policy_options import TierFlags, tier_of
 from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.monitoring.cells import Dataset
@@ -86,6 +87,34 @@ class Rows(click.ParamType[dict[str, float]]):
                 self.fail(f"{part!r} is no number of rows; give 2000, or tier-3=500,tier-2=2500", param, ctx)
             found[name] = number
         return found
+
+
+def generate_options(function: F) -> F:
+    """``--generate`` and what its rows are like."""
+    options = (
+        click.option(
+            "--generate",
+            type=Values(),
+            help="Instead of a log: dimensions with their numbers of values, carrier=16,origin=3.",
+        ),
+        with_default(
+            "--rows-per-minute",
+            Rows(),
+            "2000",
+            "With --generate: rows of both arms in every tier; tier-3=500,tier-2=2500 for each its own.",
+        ),
+        with_default(
+            "--error-rate",
+            Rates(),
+            "0.05",
+            "With --generate: wrong answers; 0.01..0.08 is spread over the values of the first dimension.",
+        ),
+        with_default("--positive-share", click.FloatRange(0, 1), 0.5, "With --generate: positive labels."),
+        with_default(
+            "--labelled", click.FloatRange(0, 1, min_open=True), 1.0, "With --generate: rows that get a label."
+        ),
+    )
+    return applied(options, function)
 
 
 @dataclass(frozen=True, slots=True)
