@@ -88,7 +88,7 @@ def estimate_of(result: object, tally: Tally) -> Estimate:
     square = np.square(np.clip(value, -_LARGEST, _LARGEST))
     spread[(spread < 0) & (spread >= -_NO_VARIANCE * square[..., np.newaxis])] = 0.0
     each = enough[..., np.newaxis]
-    most = rows[..., np.newaxis] * (1 + _ROUNDING)
+    most = np.maximum(rows, 0)[..., np.newaxis] * (1 + _ROUNDING)
     _require_where(enough, np.abs(value) <= _LARGEST, value, "value", "a finite one, or `enough` false")
     _require_where(each, spread <= _LARGEST, spread, "spread", "a variance of one observation, or `enough` false")
     _require_where(True, ~(spread < 0), spread, "spread", "a variance of one observation, never below 0")
