@@ -218,7 +218,7 @@ RIGHTS: list[dict[str, list[str]]] = [
     },
     {
         "apiGroups": ["tierwise.io"],
-        "resources": ["modeldeployments/status", "modelrollouts/status"],
+        "resources": ["modeldeployments/status", "modelrollouts/status", "monitoringdatasets/status"],
         "verbs": ["update"],
     },
     {"apiGroups": ["tierwise.io"], "resources": ["monitoringdatasets"], "verbs": ["get", "list", "watch"]},
