@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.file_readings import label_kind, label_reading, readings_of, time_reading
 from tierwise.api.labelsources import LabelSource
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
@@ -67,12 +68,12 @@ def load_file(
     elif spec.query is None:  # else the columns are the query's
         _check_manifest(path, columns, spec)
     _check_types(path, columns, _roles(spec))
-    readings = _readings(columns, spec)
+    readings = readings_of(columns, spec)
     more = "" if row_time is None else f", toDateTime64(rowNumberInAllBlocks(), 6, 'UTC') AS {quote(row_time)}"
     _load(connection, spec.table, source, settings, readings, more)
     for role in ("time", "score"):
         name = getattr(spec.columns, role)
-        if name in readings and (role == "time" or _kind(spec) != "Classes"):
+        if name in readings and (role == "time" or label_kind(spec) != "Classes"):
             remedy = f"set spec.columns.{role}" if described else f"set {_FLAGS[role]}"
             _check_read(connection, path, spec.table, name, role, f"{remedy} to the column of the {role}")
 
@@ -99,9 +100,9 @@ def load_labels(connection: Connection, file: LabelFile, kind: str, spec: Monito
                 reason=Reason.UNKNOWN_COLUMN,
             )
     _check_types(file.path, columns, {"key": label.key, "label": label.column, "label's time": label.labelled_at})
-    readings = _labels(columns, label.column, _kind(spec))
+    readings = label_reading(columns, label.column, label_kind(spec))
     if label.labelled_at is not None:
-        readings |= _times(columns, label.labelled_at)
+        readings |= time_reading(columns, label.labelled_at)
     _load(connection, label.table, source, settings, readings, "")
 
 
@@ -216,73 +217,10 @@ def _reserved(path: str, name: str) -> SpecError:
     )
 
 
-def _readings(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict[str, str]:
-    """SQL for the columns of text that stand for a time or a number, and of numbers that stand for a time."""
-    names, kind = spec.columns, _kind(spec)
-    sources = [] if spec.labels is None else [one for one in spec.labels.sources if one.kind == "Column"]
-    found: dict[str, str] = {}
-    for name in (names.time, names.labelled_at, *(source.labelled_at for source in sources)):
-        found |= {} if name is None else _times(columns, name)
-    for name in (None if kind == "Classes" else names.score, names.latency, names.weight):
-        if name is not None and "String" in columns.get(name, ""):
-            found[name] = _number(_trimmed(name))
-    for name in (names.label, *(source.column for source in sources)):
-        found |= _labels(columns, name, kind)
-    return found
-
-
-def _kind(spec: MonitoringDatasetSpec) -> str:
-    """What labels are."""
-    return "Classes" if spec.scale.kind == "Classes" else spec.target
-
-
-def _times(columns: Mapping[str, str], name: str) -> dict[str, str]:
-    kind = columns.get(name, "")
-    if any(number in kind for number in ("Int", "Float")):
-        return {name: _epoch(quote(name))}
-    return {name: _time(_trimmed(name))} if "String" in kind else {}
-
-
-def _labels(columns: Mapping[str, str], name: str, kind: str) -> dict[str, str]:
-    if "String" not in columns.get(name, ""):
-        return {}
-    text = _trimmed(name)
-    # A class is a text, and what is no number is found out where numbers are judged; nothing is no label.
-    return {name: _label(text) if kind == "Binary" else f"nullIf(ifNull({text}, ''), '')"}
-
-
-def _trimmed(name: str) -> str:
-    return f"trimBoth(toString({quote(name)}))"
-
-
-def _epoch(number: str) -> str:
-    """A time of a number since 1970: its size tells seconds, milliseconds, microseconds and nanoseconds apart."""
-    # Each unit for the years up to 5138; before 1973 a finer unit would be taken for a coarser one.
-    units = ((1e11, "1000000"), (1e14, "1000"), (1e17, "1"))
-    cases = ", ".join(f"{number} < {most!r}, {number} * {factor}" for most, factor in units)
-    micros = f"toInt64(assumeNotNull(multiIf({cases}, {number} / 1000)))"
-    # Asked about null outside: of whole numbers multiIf makes 0 of a null, which would be 1970.
-    return f"if(ifNull({number} >= 0, false), toNullable(fromUnixTimestamp64Micro({micros}, 'UTC')), NULL)"
-
-
-def _time(text: str) -> str:
-    return f"parseDateTime64BestEffortOrNull({text}, 6, 'UTC')"
-
-
-def _number(text: str) -> str:
-    return f"multiIf(lower({text}) = 'true', 1., lower({text}) = 'false', 0., toFloat64OrNull({text}))"
-
-
-def _label(text: str) -> str:
-    # What is neither empty nor a number is a label that is invalid, and is counted as one.
-    return f"if(ifNull({text}, '') = '', NULL, ifNull({_number(text)}, 2.))"
-
-
 def _check_read(connection: Connection, path: str, table: str, name: str, role: str, remedy: str) -> None:
     column = quote(name)
-    row = connection.query(f"SELECT count() AS rows, count({column}) AS readable FROM {table_sql(table)}").to_pylist()[
-        0
-    ]
+    sql = f"SELECT count() AS rows, count({column}) AS readable FROM {table_sql(table)}"
+    row = connection.query(sql).to_pylist()[0]
     if row["rows"] and not row["readable"]:
         raise SpecError(f"{path}: no {role} in column {name!r} can be read", remedy, reason=Reason.DATASET_INVALID)
 
