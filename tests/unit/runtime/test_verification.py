@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
-from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.modelrollout import FrozenDataset, PodsChange
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, PodCounts
 from tierwise.runtime.reconcile import reconcile
 from tierwise.runtime.verification import Verifying
