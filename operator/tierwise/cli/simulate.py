@@ -148,7 +148,7 @@ def command(  # one argument per option
         if replayed is not None:
             replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
     except MetricFailedError as error:
-        raise SpecError(str(error), reason=Reason.METRIC_FAILED) from error
+        raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
     report = Report(source, drop, found, replay, notes)
     if output == "table":
         console_for().print(render_simulation(report))

@@ -13,3 +13,7 @@ class MetricFailedError(Exception):
         self.name = name
         self.distribution = distribution
         self.cause = cause
+
+    def __reduce__(self) -> tuple[type[MetricFailedError], tuple[str, str, str]]:
+        """So that it comes back from another process: an exception is made anew of its one message else."""
+        return type(self), (self.name, self.distribution, self.cause)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 
 from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.api.names import GateDecision
+from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.simulation.comparison import WORSE, Simulation, plans_of, simulate, tierwise_stop
@@ -52,3 +55,9 @@ def test_a_late_drop_is_not_stopped_before_its_onset_unless_by_chance():
     looks = [stop.look for run in found.worse if (stop := tierwise_stop(run)) is not None]
     assert len(looks) == 4
     assert min(looks) > 20
+
+
+def test_a_metric_s_failure_comes_back_from_another_process_as_it_was():
+    failed = MetricFailedError("mine", "some-package", "division by zero")
+    found = pickle.loads(pickle.dumps(failed))  # as a pool of processes does
+    assert (str(found), found.name, found.remedy) == (str(failed), "mine", failed.remedy)
