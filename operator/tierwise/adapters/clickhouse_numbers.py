@@ -11,7 +11,7 @@ from tierwise.monitoring.number_types import not_computed, numbers_read, require
 from tierwise.runtime.errors import SpecError
 
 # What ClickHouse adds to its errors: where it was, with the whole query
-_FRAME = re.compile(r"^.*?DB::Exception: |: (?:In scope|while executing|While processing) .*$", re.DOTALL)
+_FRAME = re.compile(r"^.*?DB::Exception: |[:.] (?:In scope|while executing|While processing) .*$", re.DOTALL)
 
 
 def check_numbers(connection: Connection, log: Log) -> None:
@@ -24,5 +24,5 @@ def check_numbers(connection: Connection, log: Log) -> None:
         try:
             described = connection.query(type_query(log, number))
         except SpecError as error:
-            raise not_computed(log, number, _FRAME.sub("", error.message), log.source.columns) from None
+            raise not_computed(log, number, _FRAME.sub("", error.message), error.reason) from None
         require_number(log, number, texts(described.column("type"))[0])

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tierwise.api.names import Reason
@@ -75,12 +74,13 @@ def require_number(log: Log, number: Number, kind: str) -> None:
     )
 
 
-def not_computed(log: Log, number: Number, error: str, types: Mapping[str, str]) -> Refused:
+def not_computed(log: Log, number: Number, error: str, reason: Reason) -> Refused:
     """The store cannot compute it at all: the error's own words, and the types of the columns it names."""
+    types = log.source.columns
     used = [f"{name} is {kind}" for name, kind in types.items() if re.search(rf"\b{re.escape(name)}\b", number.written)]
     given = f" ({', '.join(used)})" if used else ""
     return Refused(
         f"dataset {log.dataset.name!r}: {number.name} ({number.written}) cannot be computed{given}: {error}",
-        "write an expression that gives one number per row",
-        reason=Reason.DATASET_INVALID,
+        f"write an expression that gives one number per row (columns: {', '.join(types)})",
+        reason=reason,
     )
