@@ -208,6 +208,33 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path, rng):
     assert "airline" in error(dimensions=dimensions)
 
 
+def test_classes_and_weighted_numbers_of_a_file_are_simulated_and_replayed(tmp_path, rng):
+    classes = ["cat", "dog"]
+    truth = rng.choice(classes, ROWS)
+    log = a_log(rng, label=truth)
+    wrong = rng.random(ROWS) < np.where(log["model_version"] == "v2", 0.4, 0.1)
+    log["score"] = np.where(wrong, np.where(truth == "cat", "dog", "cat"), truth)
+    manifest = a_manifest(tmp_path, scale={"kind": "Classes"}, classes=classes)
+    metrics = ["--metric", "recall@dog:0.1", "--metric", "macro-f1:0.1", "--runs", "1", "--processes", "1"]
+    result = invoke(written(tmp_path, log), manifest, *metrics, "-o", "json", command="simulate")
+    found = json.loads(result.stdout)
+    assert found["rollouts"]["equal"]["rolled_back"] == 0
+    assert found["replay"]["outcome"] == "RollBack"
+
+    number = rng.gamma(3.0, 10.0, ROWS)
+    off = rng.normal(0, np.where(log["model_version"] == "v2", 9, 3), ROWS)
+    log |= {"label": number, "score": np.clip(number + off, 0, 500), "w": rng.integers(1, 4, ROWS).astype(np.float64)}
+    manifest = a_manifest(tmp_path, {"weight": "w"}, target="Number", domain={"min": 0, "max": 500})
+    metrics = ["--metric", "mae:1", "--metric", "bias:2", "--runs", "1", "--processes", "1"]
+    result = invoke(written(tmp_path, log), manifest, *metrics, "-o", "json", command="simulate")
+    found = json.loads(result.stdout)
+    assert found["rollouts"]["equal"]["rolled_back"] == 0
+    assert "mae" in {one["metric"] for one in found["replay"]["named"]}
+    replayed = {rule["name"]: rule["stopped"] for rule in found["replay"]["rules"]}
+    assert replayed["threshold-0"]
+    assert not replayed["z-test"]
+
+
 def test_plan_and_simulate_read_the_described_file_and_learn_from_its_pods(tmp_path, rng):
     label = rng.random(ROWS) < 0.4
     pods = rng.integers(0, 6, ROWS)

@@ -116,7 +116,10 @@ def command(  # one argument per option
         with_unit(name, value)
     if drop is not None:
         if not is_flipped(drop.metric):
-            raise click.UsageError(f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over")
+            raise click.UsageError(
+                f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over; drop a share "
+                "such as accuracy or recall, or replay a version that was bad with --candidate"
+            )
         drop = replace(drop, onset_seconds=onset)
     replayed: tuple[Policy, Stream] | None = None
     notes: tuple[str, ...] = ()

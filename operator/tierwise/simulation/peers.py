@@ -256,7 +256,7 @@ def peers(
     of_rates = (tuple(sorted({*estimated, *neither})), hypotheses > 0)
     of_values = (neither, is_any)
     judge = f"Mann–Whitney judge every {judge_every} looks"
-    beside = f"p < {alpha:g}/{hypotheses}"
+    beside = f"p < {alpha:g}/{max(hypotheses, 1)}"
     return (
         Peer("z-test", f"z-test at every look, p < {alpha:g} in any slice", partial(RepeatedZTest, alpha), *of_rates),
         Peer("z-test-bonferroni", f"z-test at every look, {beside}", partial(RepeatedZTest, corrected), *of_rates),
