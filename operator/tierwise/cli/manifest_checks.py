@@ -19,6 +19,7 @@ from tierwise.api.strategy import DatasetAnalysis
 from tierwise.api.supported import unsupported
 from tierwise.cli.yamllines import Document, KeyPath, ManifestError, Problem, load_documents
 from tierwise.metrics import registry
+from tierwise.monitoring.expectations import impossible
 from tierwise.monitoring.plan_error import PlanError
 from tierwise.monitoring.reads import require_margin, require_supported
 from tierwise.monitoring.refusal import Refused
@@ -198,6 +199,8 @@ def _check_metrics(document: Document, path: KeyPath, analysis: DatasetAnalysis)
         if expectation.metric not in judged:
             fact = f"{expectation.metric!r} is not judged on this dataset; use {' or '.join(judged)}, or add it"
             yield document.problem((*path, "expect", index, "metric"), fact)
+        if (problem := impossible(analysis.expect, index, registry.find(expectation.metric))) is not None:
+            yield document.problem((*path, "expect", index), "; ".join(problem))
 
 
 def _check_support(
@@ -225,7 +228,10 @@ def _check_dimensions(
                 yield document.problem((*path, "slices", index), fact)
     judged = {frozenset(item.split(",")) for item in (known if analysis.slices is None else analysis.slices)}
     for index, expectation in enumerate(analysis.expect):
-        if frozenset(expectation.slice) not in judged:
+        if unknown := [name for name in expectation.slice if name not in known]:
+            fact = f"{unknown[0]!r} is not a dimension of dataset {analysis.name!r}; use {named}, or add it there"
+            yield document.problem((*path, "expect", index, "slice"), fact)
+        elif expectation.change != "Ignore" and frozenset(expectation.slice) not in judged:
             wanted = ",".join(sorted(expectation.slice))
             fact = f"{wanted} is not among the slices that are judged; add it to slices"
             yield document.problem((*path, "expect", index, "slice"), fact)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tierwise.api.slices import parse_slice_key, slice_key
 from tierwise.api.strategy import Expectation
+from tierwise.metrics.metric import Metric, Proportion
 
 
 def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
@@ -46,6 +47,22 @@ def range_width(wish: Expectation) -> float:
 def wished_slices(expect: Sequence[Expectation]) -> tuple[str, ...]:
     """Keys of slices that must have a place of their own, seen before or not."""
     return tuple(dict.fromkeys(slice_key(wish.slice) for wish in expect if wish.change != "Ignore"))
+
+
+def impossible(expect: Sequence[Expectation], index: int, metric: Metric | None) -> tuple[str, str] | None:
+    """What no candidate can fulfil in an expectation: fact and remedy. None: nothing.
+
+    `metric` is the one that it names; None where it is not known, which is told elsewhere.
+    """
+    wish = expect[index]
+    if any((other.slice, other.metric) == (wish.slice, wish.metric) for other in expect[:index]):
+        where = slice_key(wish.slice)
+        return f"{wish.metric!r} on {where} has two expectations, and only one could count", "keep one of them"
+    is_share = metric is not None and isinstance(metric.measure, Proportion)
+    if is_share and wish.within is not None and (wish.within.min < -1 or wish.within.max > 1):
+        shown = f"{wish.within.min:g} to {wish.within.max:g}"
+        return f"the range {shown} of {wish.metric!r} is of a share of rows", "give a range within -1 to 1"
+    return None
 
 
 def _covering(expect: Sequence[Expectation], metric: str, values: Mapping[str, str], change: str) -> list[Expectation]:

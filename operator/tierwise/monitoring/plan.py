@@ -19,7 +19,7 @@ from tierwise.api.slices import slice_key
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring import powering
 from tierwise.monitoring.cells import Cells, Dataset, FloatArray
-from tierwise.monitoring.expectations import is_ignored, range_width, ranges, wished_slices
+from tierwise.monitoring.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.history import past_of, reserved_slots
 from tierwise.monitoring.measuring import Engine, engine_of, metric_for
 from tierwise.monitoring.plan_error import PlanError
@@ -132,13 +132,16 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
                 reason=Reason.UNKNOWN_DIMENSION,
             )
     judged = [m.name for m in analysis.metrics]
-    for expectation in analysis.expect:
+    for index, expectation in enumerate(analysis.expect):
         if expectation.metric not in judged:
             raise PlanError(
                 f"dataset {analysis.name!r}: an expectation names metric {expectation.metric!r}, which is not judged",
                 f"use one of {', '.join(judged)}",
                 reason=Reason.UNKNOWN_METRIC,
             )
+        problem = impossible(analysis.expect, index, known_metric(analysis.name, expectation.metric))
+        if problem is not None:
+            raise PlanError(f"dataset {analysis.name!r}: {problem[0]}", problem[1], reason=Reason.INVALID_SPEC)
         combination = tuple(sorted(expectation.slice))
         if expectation.change != "Ignore" and combination not in groupings:
             raise PlanError(

@@ -103,6 +103,24 @@ def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
             "24: spec.analysis.datasets[0].expect[0].metric: 'recall' is",
         ),
         ("slices: [browser", "slices: [asn", "22: spec.analysis.datasets[0].slices[0]: 'asn' is not a dimension of"),
+        (
+            "- {slice: {browser: Lynx}, metric: false-positive-rate}",
+            "- {slice: {browser: Lynx}, metric: false-positive-rate, change: Within, within: {min: 0, max: 2}}",
+            "24: spec.analysis.datasets[0].expect[0]: the range 0 to 2 of 'false-positive-rate' is of a share of rows;",
+        ),
+        (
+            "- {slice: {browser: Lynx}, metric: false-positive-rate}",
+            (
+                "- {slice: {browser: Lynx}, metric: false-positive-rate, change: Ignore}\n"
+                "          - {slice: {browser: Lynx}, metric: false-positive-rate}"
+            ),
+            "25: spec.analysis.datasets[0].expect[1]: 'false-positive-rate' on browser=Lynx has two expectations",
+        ),
+        (
+            "slice: {browser: Lynx}",
+            "slice: {os: x}",
+            "24: spec.analysis.datasets[0].expect[0].slice: 'os' is not a dim",
+        ),
         ("slice: {browser: Lynx}", "slice: {asn_type: isp}", "24: spec.analysis.datasets[0].expect[0].slice: asn_type"),
         (
             "delivery: {",

@@ -121,6 +121,26 @@ def test_a_known_change_may_cover_what_is_not_sliced_by():
     groupings_of(an_analysis(expect=[{"slice": {"origin": "JFK"}, "metric": "error-rate", "change": "Ignore"}]), SPEC)
 
 
+@pytest.mark.parametrize(
+    ("expect", "told"),
+    [
+        ([a_range(0, 0.1), a_range(-0.2, -0.1)], "'error-rate' on carrier=HA has two expectations"),
+        ([a_range(0, 0.1), {"slice": HAWAII, "metric": "error-rate", "change": "Ignore"}], "has two expectations"),
+        ([a_range(2, 3)], "the range 2 to 3 of 'error-rate' is of a share of rows; give a range within -1 to 1"),
+        ([a_range(-1e6, 1e6)], "the range -1e\\+06 to 1e\\+06 of 'error-rate' is of a share of rows"),
+    ],
+)
+def test_what_no_candidate_can_fulfil_is_refused(expect, told):
+    with pytest.raises(PlanError, match=told) as caught:
+        groupings_of(an_analysis(expect=expect), SPEC)
+    assert caught.value.reason is Reason.INVALID_SPEC
+
+
+def test_a_range_beside_an_ignored_part_is_no_contradiction():
+    part = {"slice": {**HAWAII, "origin": "JFK"}, "metric": "error-rate", "change": "Ignore"}
+    groupings_of(an_analysis(expect=[a_range(-1, 1), part]), SPEC)
+
+
 def test_margin_zero_never_promotes_and_says_what_to_do():
     analysis = an_analysis(margin={"absolute": 0})
     cells = some_cells(np.random.default_rng(2), EVEN, blocks=60, per_block=1500)
