@@ -107,11 +107,12 @@ def run(path, *arguments):
 def test_a_log_is_judged_by_metrics_of_scores_sums_and_values_and_peers_by_what_they_can(path):
     arguments = ["--metric", "auc:0.1", "--metric", "log-loss:0.2", "--metric", "latency-over@200:0.05"]
     arguments += ["--metric", "ratio@clicks/shown:0.05", "--metric", "score-shift:0.1", "--runs", "2", "--seed", "7"]
-    arguments += ["--exposure", "50%", "--judge-every", "1h"]
+    arguments += ["--exposure", "50%", "--judge-every", "1h", "--until", "9999-12-31T00:00:00Z"]
     found = run(path, *arguments, "--candidate", "v2", "--processes", "1")
 
     assert found["rollouts"]["equal"] == {"runs": 2, "promoted": 2, "held": 0, "rolled_back": 0}
     assert found["policy"]["tiers"][0]["hypotheses"] == 5 * 5  # the whole, three carriers and a reserved slot
+    assert any("not at --until 9999-12-31" in note for note in found["notes"])
     # As it was: v2 ranks carrier VX no better than chance.
     assert found["replay"]["outcome"] == "RollBack"
     assert {"dataset": "data", "metric": "auc", "slice": "carrier=VX"} in found["replay"]["named"]

@@ -123,7 +123,12 @@ def _missing_version(
 
 def clipped(request: AnalysisRequest, window: Block, now: datetime) -> tuple[str, ...]:
     """A note where --until is far beyond the last row: nobody should think that later rows were judged."""
-    if request.until is None or min(request.until, now) - window.end <= timedelta(seconds=2 * request.block_seconds):
+    return clipped_at(request.until, request.block_seconds, window, now)
+
+
+def clipped_at(until: datetime | None, block_seconds: float, window: Block, now: datetime) -> tuple[str, ...]:
+    """The same of any window that ends with its last row."""
+    if until is None or min(until, now) - window.end <= timedelta(seconds=2 * block_seconds):
         return ()
     last = f"{window.end:%Y-%m-%dT%H:%M:%SZ}"
-    return (f"the window ends at {last} with the last mature row, not at --until {request.until:%Y-%m-%dT%H:%M:%SZ}",)
+    return (f"the window ends at {last} with the last mature row, not at --until {until:%Y-%m-%dT%H:%M:%SZ}",)

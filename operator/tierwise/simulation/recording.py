@@ -14,6 +14,7 @@ from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.entries import Entries
 from tierwise.monitoring.measuring import metric_for
 from tierwise.monitoring.spread import Spread
+from tierwise.runtime.analysis_window import clipped_at
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.recorded import RecordedLog
@@ -79,7 +80,7 @@ def record(
     everywhere = replace(scopes[0], tiers=tuple(name for scope in scopes for name in scope.tiers))
     available = (whole - known) * width
     policy = replace(policy, spread=_spread(log, request.analysis, traffic.datasets, everywhere, begins))
-    notes = _notes(policy, drop, available)
+    notes = (*clipped_at(request.until, width, traffic.window, now), *_notes(policy, drop, available))
     tiers = tuple(replace(tier, max_duration=min(tier.max_duration, available)) for tier in policy.tiers)
     policy = replace(policy, tiers=tiers)
     replay = None
