@@ -110,7 +110,9 @@ def run_operator(settings: OperatorSettings) -> None:
         judge = Judging(safety_seconds=settings.safety_seconds)
         tick = partial(reconcile, fleet=fleet, store=stores, clock=clock, judge=judge)
         loop = Loop(tick, telemetry, workers=settings.workers, queue=WorkQueue(resync_seconds=settings.resync_seconds))
-        statuses = DatasetStatuses(KubernetesDatasets(client, mirror, fleet), stores, clock, wake_dataset)
+        statuses = DatasetStatuses(
+            KubernetesDatasets(client, mirror, fleet), stores, clock, wake_dataset, mirror.wake_users_of_dataset
+        )
         datasets = Loop(statuses.tick, _Unobserved(), workers=_DATASET_WORKERS)
         telemetry.gauges = {
             "tierwise_objects": ("ModelDeployments known.", lambda: len(loop)),

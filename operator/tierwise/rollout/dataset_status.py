@@ -83,6 +83,11 @@ def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
     return "; ".join([f"{log.rows} predictions {window}{labelled}; {versions}", *warnings])
 
 
+def ready_reason(status: MonitoringDatasetStatus) -> str | None:
+    """The reason of Ready; None before the first check."""
+    return next((each.reason for each in status.conditions if each.type == ConditionType.READY), None)
+
+
 def next_check_seconds(status: MonitoringDatasetStatus, spec: MonitoringDatasetSpec | None, now: datetime) -> float:
     """Seconds to the next check: hourly while Ready, sooner and then less often while not.
 

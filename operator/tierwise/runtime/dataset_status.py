@@ -14,7 +14,7 @@ from typing import Protocol
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.api.names import ConditionType, Reason
 from tierwise.metrics import registry
-from tierwise.rollout.dataset_status import READY_SECONDS, Finding, next_check_seconds, status_of
+from tierwise.rollout.dataset_status import READY_SECONDS, Finding, next_check_seconds, ready_reason, status_of
 from tierwise.rollout.summary import shared_text
 from tierwise.runtime.dataset_checks import Asked, DatasetLog, check_dataset
 from tierwise.runtime.datasets import Secrets, dsn_of
@@ -94,8 +94,20 @@ class Logs(Protocol):
 class DatasetStatuses:
     """Ticks of MonitoringDatasets. Safe for several threads, one at a time per object."""
 
-    def __init__(self, datasets: Datasets, logs: Logs, clock: Clock, wake: Callable[[str, str], None]) -> None:
-        """`wake` makes a dataset due: one whose rows are found to be shared with another's."""
+    def __init__(
+        self,
+        datasets: Datasets,
+        logs: Logs,
+        clock: Clock,
+        wake: Callable[[str, str], None],
+        wake_users: Callable[[str, str], None],
+    ) -> None:
+        """`wake` makes a dataset due: one whose rows are found to be shared with another's.
+
+        `wake_users` makes those due that are judged on a dataset: it became usable, or is not any more. They observe
+        it themselves; without this a mended store or Secret would wait for their own next tick.
+        """
+        self._wake_users = wake_users
         self._datasets = datasets
         self._logs = logs
         self._clock = clock
@@ -118,6 +130,8 @@ class DatasetStatuses:
         if status != view.status:
             if not self._datasets.replace_status(view, status):
                 return READY_SECONDS
+            if ready_reason(view.status) not in (None, ready_reason(status)):
+                self._wake_users(namespace, name)
             logger.info("MonitoringDataset %s/%s: %s: %s", namespace, name, finding.reason, finding.message)
         spec = view.spec if isinstance(view.spec, MonitoringDatasetSpec) else None
         return next_check_seconds(status, spec, now)

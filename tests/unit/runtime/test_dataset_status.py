@@ -63,10 +63,13 @@ class World:
     writes: int = 0
     may_write: bool = True
     woken: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
     now_: datetime = T0
 
     def __post_init__(self) -> None:
-        self.ticks = DatasetStatuses(self, _Logs(self), self, lambda *key: self.woken.append(key))
+        self.ticks = DatasetStatuses(
+            self, _Logs(self), self, lambda *key: self.woken.append(key), lambda *key: self.told.append(key)
+        )
 
     def add(self, namespace: str = "ns", *, users: tuple[DatasetUser, ...] = (), **spec: Any) -> None:
         parsed = MonitoringDatasetSpec.model_validate({"table": "predictions", **spec})
@@ -146,6 +149,15 @@ def test_what_a_store_or_a_dataset_lacks_is_said_and_checked_again_soon(world: W
     world.log.error = None
     assert world.tick() == 3600
     assert world.ready()[0] == "True"
+
+
+def test_those_judged_on_it_look_again_when_it_becomes_usable_or_not(world: World):
+    world.tick()
+    assert world.told == []  # the object itself was news
+    for newest in (None, T0, T0):
+        world.log.newest = newest
+        world.tick()
+    assert world.told == [("ns", "humans")] * 2
 
 
 def test_a_log_without_rows_is_not_ready(world: World):
