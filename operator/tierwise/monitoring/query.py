@@ -14,6 +14,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tierwise.monitoring.arms import Arms as Arms
+from tierwise.monitoring.arms import halves_of as halves_of
+from tierwise.monitoring.arms import versions_of as versions_of
 from tierwise.monitoring.binning import Binning, bin_sql, binning_of, number_sql
 from tierwise.monitoring.cells import ANSWERS as ANSWERS
 from tierwise.monitoring.cells import ARMS as ARMS
@@ -60,26 +63,6 @@ class Kept:
     """Values of a dimension that are counted by name; all others are counted as `other`."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Arms:
-    """Which rows are compared (a condition), and in which arm a row is (0 or 1)."""
-
-    condition: str
-    index: str
-
-
-def versions_of(log: Log) -> Arms:
-    """Baseline and candidate."""
-    return Arms(log.versions(), f"({log.text('version')} = {{candidate:String}})")
-
-
-def halves_of(log: Log) -> Arms:
-    """The baseline's pods in two halves, by a hash of the name that is the same everywhere and for ever."""
-    return Arms(
-        f"{log.text('version')} = {{baseline:String}}", f"(cityHash64(ifNull(toString({log.column('pod')}), '')) % 2)"
-    )
 
 
 def config_of(dataset: Dataset) -> str:
