@@ -160,3 +160,10 @@ def test_a_backfill_knows_that_the_first_release_did_not_say_what_it_stored(stor
     asked = Wanted("m", "flights", T0 - timedelta(days=100), T0, timedelta(days=400))
     (config,) = RecordedPast(store).configs(asked)
     assert (config.config, config.edges) == ("", ())
+
+
+@pytest.mark.parametrize("name", ["score", "ts", "model_version", "label"])
+def test_a_dimension_cannot_be_a_column_that_every_log_has(dsn: str, name: str):
+    result = CliRunner().invoke(cli, ["store", "init", "--store", dsn, "--dimension", name])
+    assert result.exit_code == 1
+    assert f"dimension '{name}' is a column that every prediction log has already" in result.output

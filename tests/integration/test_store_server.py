@@ -315,4 +315,7 @@ def test_a_second_server_on_the_same_directory_says_so(tmp_path, capfd):
             pass
         with pytest.raises(AssertionError), served_store(tmp_path / "other", "--port", str(urlsplit(store.dsn).port)):
             pass
-    assert capfd.readouterr().err.count("Error: cannot serve") == 2
+    told = capfd.readouterr().err
+    assert f"Error: cannot serve {path}: another process has the directory open\nUse the DSN that it printed" in told
+    assert told.count("Error: cannot serve") == 2
+    assert "DB::Exception" not in told

@@ -83,6 +83,7 @@ CREATE TABLE IF NOT EXISTS tierwise_config (
 MIGRATIONS: tuple[str, ...] = (PREDICTIONS, PERFORMANCE, PERFORMANCE_SUMS, CONFIG)
 DEFAULT_TTL_DAYS = 400
 
+_OWN = frozenset(re.findall(r"^    ([a-z_]+) ", PREDICTIONS, re.MULTILINE))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -99,6 +100,12 @@ def migrate(connection: Connection, dimensions: Sequence[str] = (), ttl_days: in
         if not _NAME.fullmatch(name):
             raise SpecError(
                 f"dimension {name!r} is not a column name", "use letters, digits and _", reason=Reason.INVALID_SPEC
+            )
+        if name in _OWN:
+            raise SpecError(
+                f"dimension {name!r} is a column that every prediction log has already",
+                "give the dimension another name",
+                reason=Reason.INVALID_SPEC,
             )
     connection.command(MIGRATIONS_TABLE)
     at = _version(connection)

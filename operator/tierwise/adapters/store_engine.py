@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
 import tempfile
 import time
@@ -49,6 +50,10 @@ class EngineError(Exception):
         self.status = status
 
 
+class DirectoryTakenError(Exception):
+    """The directory is another process's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A statement's result; `format` is None when it has none."""
@@ -82,6 +87,7 @@ class Engine:
             raise
 
     def _open(self) -> tuple[Handle, str]:
+        _require_free(Path(self._path))
         try:
             root = _connect(self._path)
         except RuntimeError as error:
@@ -196,6 +202,15 @@ class Engine:
             known = self._sessions[session] = _Session(_connect(self._path), 0.0, timeout)
         known.expires = now + min(max(timeout, 1.0), 3600.0)
         return known.handle
+
+
+def _require_free(path: Path) -> None:
+    """Raise where another process has the directory: the engine would print its own account of it on stderr."""
+    with contextlib.suppress(FileNotFoundError), (path / "status").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DirectoryTakenError("another process has the directory open") from None
 
 
 def _connect(path: str) -> Handle:

@@ -89,7 +89,7 @@ def serve(path: Path, port: int, host: str, user: str, password: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        from tierwise.adapters.store_engine import EngineError
+        from tierwise.adapters.store_engine import DirectoryTakenError, EngineError
         from tierwise.adapters.store_server import StoreServer
     except ModuleNotFoundError as error:
         raise StoreError(
@@ -99,6 +99,12 @@ def serve(path: Path, port: int, host: str, user: str, password: str) -> None:
         ) from None
     try:
         server = StoreServer(path, host=host, port=port, user=user, password=password)
+    except DirectoryTakenError as error:
+        raise StoreError(
+            f"cannot serve {path}: {error}",
+            "use the DSN that it printed, end it, or give another --path",
+            reason=Reason.STORE_UNREACHABLE,
+        ) from None
     except (EngineError, OSError, OverflowError) as error:
         raise StoreError(
             f"cannot serve {path} on {host}:{port}: {error}",
