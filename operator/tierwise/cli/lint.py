@@ -14,7 +14,7 @@ from tierwise.cli.manifest_checks import KINDS, check_files
 from tierwise.cli.output import print_facts
 from tierwise.cli.yamllines import Document, Problem
 
-EXIT_PROBLEMS = 1
+EXIT_PROBLEMS, EXIT_NOTHING = 1, 2
 
 
 @click.command(name="lint")
@@ -42,7 +42,7 @@ def command(context: click.Context, files: tuple[Path, ...], gitops: str | None,
     what would stall the operator: unknown metrics, dimensions and datasets, features that come later, SQL that is
     not let through. Other kinds of object are left alone.
 
-    Exit code: 0 nothing found, 1 problems, 2 wrong usage.
+    Exit code: 0 no problems, 1 problems, 2 wrong usage, also files that hold no object of any kind.
 
     \b
     Examples:
@@ -58,6 +58,11 @@ def command(context: click.Context, files: tuple[Path, ...], gitops: str | None,
         print_facts(_facts(paths, problems, ours, gitops), output)
     if problems:
         context.exit(EXIT_PROBLEMS)
+    if not any(document.kind not in ("", "List") for document in documents):
+        click.echo(
+            "Error: the files hold no object at all\nGive files with manifests; empty ones pass no check.", err=True
+        )
+        context.exit(EXIT_NOTHING)
 
 
 def _manifests(files: Iterable[Path]) -> Iterable[Path]:

@@ -209,6 +209,14 @@ def test_other_kinds_are_left_alone(tmp_path: Path):
     assert "nothing to check" in result.stderr
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# spec:\n", "---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n"])
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_file_without_any_object_passes_no_check(tmp_path: Path, text: str, output: str):
+    result = lint(tmp_path, text, "-o", output)
+    assert result.exit_code == 2
+    assert "Error: the files hold no object at all\nGive files with manifests" in result.stderr
+
+
 def test_folders_are_searched_for_manifests(tmp_path: Path):
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "a.yaml").write_text(DEPLOYMENT)
