@@ -15,6 +15,7 @@ from tierwise.monitoring.received import Received, Sources
 from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.recorded import RecordedLog
+from tierwise.runtime.untimed import untimed_rows
 
 # A regression stands with however few rows it was proven, and where labels contradict in both arms alike.
 _REGRESSED_ANYWAY = frozenset({Reason.TOO_FEW_ROWS, Reason.LABEL_CONFLICTS})
@@ -26,6 +27,7 @@ def too_little(
     mature: Mapping[str, datetime],
     judged: Judgement,
     interval: float,
+    now: datetime,
 ) -> JudgementUnavailable | None:
     """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
 
@@ -38,7 +40,7 @@ def too_little(
         held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
         if held is not None and not (judged.regressed and held.reason in _REGRESSED_ANYWAY):
             return JudgementUnavailable(held.reason, held.message)
-    return None
+    return untimed_rows(sources, scopes, judged, now)
 
 
 class Receiving(Protocol):

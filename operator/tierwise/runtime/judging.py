@@ -43,7 +43,6 @@ from tierwise.runtime.prerelease import Examining
 from tierwise.runtime.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.runs import blocks_at_once, read_run
 from tierwise.runtime.spread import read_spread
-from tierwise.runtime.untimed import untimed_rows
 from tierwise.runtime.verification import VerificationRequest, Verifying
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
@@ -112,9 +111,7 @@ class Judging:
             if request.tier.judging_since is None or request.now < request.tier.judging_since:
                 return Look()
             return Look(self._judge(request, sources, request.tier.frozen))
-        except SpecError as error:
-            return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
-        except PlanError as error:
+        except (SpecError, PlanError) as error:
             return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
         except MetricFailedError as error:
             return Look(JudgementUnavailable(Reason.METRIC_FAILED, str(error)))
@@ -206,12 +203,8 @@ class Judging:
         judged = judge(folded.evidence, at=request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
-        return (
-            missing(request.rollout.spec, judged)
-            or too_little(sources, scopes, mature, judged, interval)
-            or untimed_rows(sources, scopes, judged, request.now)
-            or judged
-        )
+        held = missing(request.rollout.spec, judged)
+        return held or too_little(sources, scopes, mature, judged, interval, request.now) or judged
 
     def _fold(
         self,
