@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from tierwise.monitoring.definition_forms import ROLES, is_list, require_forms
 from tierwise.monitoring.refusal import Refused
 
 Kind = Literal["Number", "Text", "Boolean", "Time", "Classes", "Other"]
@@ -93,13 +94,14 @@ def read_definition(data: object, *, name: str) -> Definition:
 
 
 def _own(data: Mapping[str, Any], name: str) -> Definition:
+    require_forms(data)
+    data = {key: value for key, value in data.items() if value is not None}
     columns = data["columns"]
     if isinstance(columns, Mapping):
         features = tuple(Feature(str(column), kind_of(str(kind))) for column, kind in columns.items())
     else:
         features = tuple(Feature(str(column), "Other") for column in columns)
-    keys = ("label", "score", "time", "version", "model", "tier", "weight", "latency", "status", "top")
-    roles = {key: str(data[key]) for key in keys if key in data}
+    roles = {key: str(data[key]) for key in ROLES if key in data}
     roles |= {
         to: str(data[key]) for key, to in (("labelledAt", "labelledAt"), ("requestId", "requestId")) if key in data
     }
@@ -138,6 +140,9 @@ def _feature(item: object) -> Feature:
     label = dtype.get("class_label") if isinstance(dtype, Mapping) else None
     names = label.get("names") if isinstance(label, Mapping) else item.get("names")
     if names is not None and (label is not None or item.get("_type") == "ClassLabel"):
+        is_numbered = isinstance(names, Mapping) and all(str(key).isdecimal() for key in names)
+        if not is_numbered and not is_list(names):
+            raise Refused(f"the classes of {name!r} are {names!r}"[:200], "give a list of names, or number to name")
         ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, Mapping) else names
         return Feature(name, "Classes", tuple(str(one) for one in ordered))
     return Feature(name, kind_of(dtype) if isinstance(dtype, str) and dtype else "Other")

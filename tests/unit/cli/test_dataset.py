@@ -163,6 +163,36 @@ def test_what_cannot_be_read_or_told_is_said_with_a_remedy(tmp_path: Path, name:
         imported(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("columns: 3", "columns is 3; give a list of names, or name to type"),
+        ("columns: abc", "columns is 'abc'; give a list of names"),
+        ("columns:", "columns is None; give a list"),
+        ("columns: []", r"columns is \[\]; give a list"),
+        ("columns: [[label], score]", "columns is .*; give a list"),
+        ("columns: [label, score]\nlabel: [1, 2]", r"label is \[1, 2\]; give the name of a column"),
+        ("columns: [label, score]\nslices: score", "slices is 'score'; give a list of columns"),
+        ("columns: [label, score]\nclasses: 5", "classes is 5; give a list of names"),
+        ("columns: [label, score]\nthreshold: x", "threshold is 'x'; give a number such as 0.5"),
+        ("columns: [label, score]\nthresholds: 3", "thresholds is 3; give metric to number"),
+        ("columns: [label, score]\nthresholds: {recall: x}", "thresholds is .*; give metric to number"),
+        ("columns: [label, score]\ntable: {x: 1}", "table is .*; give a text"),
+        ("features: [{name: y, dtype: {class_label: {names: 5}}}]", "the classes of 'y' are 5; give a list of names"),
+        ("features: [{name: y, dtype: {class_label: {names: {a: b}}}}]", "the classes of 'y' are .*; give a list"),
+    ],
+)
+def test_a_key_of_another_form_is_named_with_the_one_it_should_have(tmp_path: Path, text: str, complaint: str):
+    (tmp_path / "d.yaml").write_text(text)
+    with pytest.raises(SpecError, match=rf"d\.yaml: {complaint}"):
+        imported(tmp_path / "d.yaml")
+
+
+def test_null_stands_for_a_key_that_is_not_given(tmp_path: Path):
+    (tmp_path / "d.yaml").write_text("columns: [label, score]\nthreshold:\ntable:\nslices:\n")
+    assert manifest(tmp_path / "d.yaml")["spec"]["dimensions"] == []
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path):
     with pytest.raises(SpecError, match=r"none\.yaml: no such file"):
         imported(tmp_path / "none.yaml")
