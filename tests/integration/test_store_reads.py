@@ -121,6 +121,19 @@ def test_weights_equal_those_of_the_raw_rows(store, log, blocking):
         np.testing.assert_array_equal(cells.weights[power - 1], expected)
 
 
+@pytest.mark.parametrize("blocking", BLOCKINGS)
+def test_weights_by_bin_equal_those_of_the_raw_rows(store, log, blocking):
+    rows, table = log
+    blocks = BLOCKINGS[blocking]
+    cells = store.read_cells(a_dataset(table, Reads(bins=True, weights=True)), SCOPE, blocks)
+    weight = np.maximum(finite(rows.weight), 0)
+    place, shape = (rows.arms(), rows.labels(), rows.bins(cells.edges)), (2, 3, len(cells.edges))
+    for power in (1, 2):
+        expected = rows.count_by(blocks, *place, shape=shape, weights=weight**power)
+        np.testing.assert_array_equal(cells.bin_weights[power - 1], expected)
+    assert cells.bin_weights.any()
+
+
 def test_rows_whose_number_is_none_are_counted_as_invalid(store, log):
     rows, table = log
     dataset = a_dataset(table, Reads(sums=(CLICKS,), weights=True))
@@ -137,7 +150,7 @@ def test_a_look_has_everything_from_its_one_distribution(store, log):
     derived = cells_of(store.read_distributions(dataset, SCOPE, WHOLE_TIME[0]), dataset.spec, reads)
     read = store.read_cells(dataset, SCOPE, WHOLE_TIME)
     assert derived.slices == read.slices
-    for name in ("counts", "bins", "edges", "weights"):
+    for name in ("counts", "bins", "edges", "weights", "bin_weights"):
         np.testing.assert_array_equal(getattr(derived, name), getattr(read, name), err_msg=name)
     for name in read.sums:
         np.testing.assert_array_equal(derived.sums[name], read.sums[name], err_msg=name)

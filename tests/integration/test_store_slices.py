@@ -138,7 +138,7 @@ MIXED = (("carrier",), ("hour",), ("hour", "origin"))
 @pytest.mark.parametrize(("groupings", "blocking"), [(MANY, "one"), (MIXED, "gaps"), (APART, "one")])
 def test_few_rows_in_many_slices_are_read_cell_by_cell_to_the_same_counts(store, log, groupings, blocking):
     _, scope = log
-    scale = Scale(bins=1000)
+    scale = Scale(bins=300)
     few, many = (replace(a_dataset(*groupings, max_values=n, scale=scale), reads=WIDE) for n in (24, 10_000))
     assert (is_sparse(few), is_sparse(many)) == (False, True)
     dense, sparse = (store.read_cells(dataset, scope, BLOCKINGS[blocking]) for dataset in (few, many))
@@ -146,6 +146,7 @@ def test_few_rows_in_many_slices_are_read_cell_by_cell_to_the_same_counts(store,
     for name in ("counts", "bins", "edges"):
         np.testing.assert_array_equal(getattr(sparse, name), getattr(dense, name), err_msg=name)
     np.testing.assert_allclose(sparse.weights, dense.weights, rtol=1e-12)
+    np.testing.assert_allclose(sparse.bin_weights, dense.bin_weights, rtol=1e-12)
     for name in dense.sums:
         np.testing.assert_allclose(sparse.sums[name], dense.sums[name], rtol=1e-12)
     block = BLOCKINGS["one"][0]
@@ -153,4 +154,5 @@ def test_few_rows_in_many_slices_are_read_cell_by_cell_to_the_same_counts(store,
     assert occurring.slices == all_cells.slices
     np.testing.assert_array_equal(occurring.counts, all_cells.counts)
     np.testing.assert_allclose(occurring.weights, all_cells.weights, rtol=1e-12)
+    np.testing.assert_allclose(occurring.bin_weights, all_cells.bin_weights, rtol=1e-12)
     np.testing.assert_allclose(occurring.sums["p"], all_cells.sums["p"], rtol=1e-12)

@@ -124,4 +124,5 @@ def _locked(tally: Tally) -> Tally:
         edges=view(tally.edges),
         sums={name: view(values) for name, values in tally.sums.items()},
         weights=view(tally.weights),
+        bin_weights=view(tally.bin_weights),
     )

@@ -44,9 +44,9 @@ class Tally:
     `bins`: int64 (..., labels, bins + 1) by label (the last is unknown) and bin of the score (the last is invalid);
     for a dataset of classes: (..., classes + 1, classes + 1) by the class of the label and of the answer.
     `edges`: float64 (bins + 1,), None for classes. `classes`: names in order, else empty.
-    `sums`: float64 (...) by name. `weights`: float64 (2, ..., 3, 3), Σw and Σw² by label and answer, for datasets with
-    a sample weight. What a metric did not ask for (`Needs`) is None or absent. `positive_below`: low scores are those
-    of positives (``positive: Below``), so that a ranking is turned.
+    `sums`: float64 (...) by name. For datasets with a sample weight Σw and Σw²: `weights`, float64 (2, ..., 3, 3), by
+    label and answer; `bin_weights`, float64 (2, *shape of `bins`). What a metric did not ask for (`Needs`) is None or
+    absent. `positive_below`: low scores are those of positives (``positive: Below``), so that a ranking is turned.
     """
 
     counts: IntArray
@@ -56,6 +56,7 @@ class Tally:
     sums: Mapping[str, FloatArray] = field(default_factory=dict)
     weights: FloatArray | None = None
     positive_below: bool = False
+    bin_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,8 @@ variance comes from Σw², and it is judged by the mixture: the exact test is of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -48,10 +50,7 @@ def squared(tally: Tally, name: str) -> FloatArray:
 def weighted(proportion: Proportion, tally: Tally) -> Estimate:
     """A proportion of a dataset with sample weights: its share of bad, linearised; units are effective rows."""
     assert tally.weights is not None
-    counted = (
-        *proportion.count(_with(tally, tally.weights[0], _WEIGHTED)),
-        *proportion.count(_with(tally, tally.weights[1], _SQUARED)),
-    )
+    counted = (*proportion.count(_with(tally, 0, _WEIGHTED)), *proportion.count(_with(tally, 1, _SQUARED)))
     n, bad, n2, bad2 = (np.asarray(x, dtype=np.float64) for x in counted)
     value, spread, units = moments.mean(n, n2, bad, bad2, bad2)
     rows = np.stack([moments.effective(bad, bad2), moments.effective(n - bad, n2 - bad2)])
@@ -59,9 +58,12 @@ def weighted(proportion: Proportion, tally: Tally) -> Estimate:
     return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough)
 
 
-def _with(tally: Tally, counts: FloatArray, suffix: str) -> Tally:
-    """A tally whose counts and sums are of w or w²; the array type is the caller's word."""
+def _with(tally: Tally, power: int, suffix: str) -> Tally:
+    """A tally whose counts, bins and sums are of w or w²; proportions are sums over cells, of any number."""
+    assert tally.weights is not None
     sums: Mapping[str, FloatArray] = {
         name.removesuffix(suffix): values for name, values in tally.sums.items() if name.endswith(suffix)
     }
-    return Tally(counts, sums=sums)  # type: ignore[arg-type]  # proportions are sums over cells, of any number
+    bins: Any = None if tally.bin_weights is None else tally.bin_weights[power]
+    counts: Any = tally.weights[power]
+    return replace(tally, counts=counts, bins=bins, sums=sums, weights=None, bin_weights=None)

@@ -42,6 +42,7 @@ def cells_of(distributions: Distributions, spec: MonitoringDatasetSpec, reads: R
         distributions.edges if reads.bins and len(distributions.edges) else None,
         {one.name: distributions.sums[one.name][np.newaxis] for one in reads.sums},
         distributions.weights[:, np.newaxis] if reads.weights and distributions.weights is not None else None,
+        None if distributions.bin_weights is None else distributions.bin_weights[:, np.newaxis],
     )
 
 
@@ -60,7 +61,7 @@ def answers_at(bins: IntArray, edges: FloatArray, threshold: float, positive: st
     # A threshold beyond the domain leaves every valid score on one side.
     first = int(same[0]) if len(same) else min(int(np.searchsorted(edges, threshold)), len(edges) - 1)
     above, below = bins[..., first:-1].sum(axis=-1), bins[..., :first].sum(axis=-1)
-    out = np.zeros((*bins.shape[:-1], 3), dtype=np.int64)
+    out = np.zeros((*bins.shape[:-1], 3), dtype=bins.dtype)
     yes, no = (above, below) if positive == "AtOrAbove" else (below, above)
     out[..., ANSWER_POSITIVE], out[..., ANSWER_NEGATIVE] = yes, no
     out[..., ANSWER_INVALID] = bins[..., -1]

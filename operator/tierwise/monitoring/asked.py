@@ -198,6 +198,8 @@ def _more(query: Query, blocks: int) -> dict[str, str]:
     columns = {f"s{i}": f"sum of {name}: s{i}[1 + {block}arm]" for i, name in enumerate(query.sums)}
     if query.weights:
         columns |= {"w": "Σ weight, by arm, label and answer", "ww": "Σ weight², by arm, label and answer"}
+    if query.bin_weights:
+        columns |= {"bw": "Σ weight, by arm, label and bin", "bww": "Σ weight², by arm, label and bin"}
     return columns
 
 

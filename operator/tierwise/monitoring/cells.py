@@ -73,7 +73,8 @@ class Cells:
     `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels,
     3 answers). What the dataset's `reads` ask for, else None or empty: `bins` (blocks, slices, 2 arms, labels,
     bins + 1) with `edges` (bins + 1,); `sums` float64 (blocks, slices, 2 arms) by name; `weights` float64
-    (2: Σw and Σw², blocks, slices, 2 arms, 3 labels, 3 answers).
+    (2: Σw and Σw², blocks, slices, 2 arms, 3 labels, 3 answers), and `bin_weights` float64 (2, *shape of `bins`) where
+    both bins and weights are read.
     """
 
     blocks: tuple[Block, ...]
@@ -83,6 +84,7 @@ class Cells:
     edges: FloatArray | None = None
     sums: Mapping[str, FloatArray] = field(default_factory=dict)
     weights: FloatArray | None = None
+    bin_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Distributions:
     `counts` is int64 of shape (slices, 2 arms, 3 labels, bins + 1); the last bin counts invalid scores.
     `edges` are the bins + 1 edges of the score, ascending. For a dataset of classes `counts` is by class of the label
     and of the answer, each with one more for unknown or invalid, and `edges` is empty. `sums` float64 (slices, 2 arms)
-    by name and `weights` float64 (2, slices, 2 arms, 3 labels, 3 answers) as in `Cells`.
+    by name, `weights` float64 (2, slices, 2 arms, 3 labels, 3 answers) and `bin_weights` (2, *shape of `counts`) as in
+    `Cells`.
     """
 
     block: Block
@@ -101,6 +104,7 @@ class Distributions:
     edges: FloatArray
     sums: Mapping[str, FloatArray] = field(default_factory=dict)
     weights: FloatArray | None = None
+    bin_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

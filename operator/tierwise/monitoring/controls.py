@@ -107,6 +107,9 @@ def against_past(now: Cells, past: Cells) -> Cells:
         bins=None if now.bins is None or past.bins is None else arms(now.bins, past.bins, axis=1),
         sums={name: arms(values, past.sums[name], axis=1) for name, values in now.sums.items() if name in past.sums},
         weights=None if now.weights is None or past.weights is None else arms(now.weights, past.weights, axis=2),
+        bin_weights=None
+        if now.bin_weights is None or past.bin_weights is None
+        else arms(now.bin_weights, past.bin_weights, axis=2),
     )
 
 
@@ -162,6 +165,7 @@ def _part(cells: Mapping[str, Cells], start: int, end: int) -> dict[str, Cells]:
             bins=None if found.bins is None else found.bins[start:end],
             sums={key: values[start:end] for key, values in found.sums.items()},
             weights=None if found.weights is None else found.weights[:, start:end],
+            bin_weights=None if found.bin_weights is None else found.bin_weights[:, start:end],
         )
         for name, found in cells.items()
     }

@@ -162,7 +162,11 @@ def decode_cells(table: pa.Table, query: Query, blocks: Sequence[Block]) -> Cell
     if query.weights:
         shape = (count, ARMS, LABELS, ANSWERS)
         weights = np.stack([_blocks_first(rows.sum_by_slice(table, c, shape, np.float64)) for c in ("w", "ww")])
-    return Cells(tuple(blocks), rows.slices, _blocks_first(counts), bins, query.edges, sums, weights)
+    of_bins = None
+    if query.bin_weights and query.bins is not None:
+        wide = (count, ARMS, *query.bins)
+        of_bins = np.stack([_blocks_first(rows.sum_by_slice(table, c, wide, np.float64)) for c in ("bw", "bww")])
+    return Cells(tuple(blocks), rows.slices, _blocks_first(counts), bins, query.edges, sums, weights, of_bins)
 
 
 def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distributions:
@@ -175,8 +179,12 @@ def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distrib
     if query.weights:
         shape = (ARMS, LABELS, ANSWERS)
         weights = np.stack([rows.sum_by_slice(table, column, shape, np.float64) for column in ("w", "ww")])
+    of_bins = None
+    if query.bin_weights:
+        wide = (ARMS, *query.bins)
+        of_bins = np.stack([rows.sum_by_slice(table, column, wide, np.float64) for column in ("bw", "bww")])
     edges = query.edges if query.edges is not None else np.zeros(0)
-    return Distributions(block, rows.slices, counts, edges, sums, weights)
+    return Distributions(block, rows.slices, counts, edges, sums, weights, of_bins)
 
 
 def decode_pods(table: pa.Table) -> PodCounts:
@@ -254,9 +262,12 @@ def merge_cells(parts: Sequence[Cells]) -> Cells:
             at += len(array)
         return out
 
-    weights = None
-    if all(part.weights is not None for part in parts):
-        weights = np.stack([joined([part.weights[k] for part in parts if part.weights is not None]) for k in (0, 1)])
+    def both(arrays: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+        there = [array for array in arrays if array is not None]
+        if len(there) < len(arrays):
+            return None
+        return np.stack([joined([array[k] for array in there]) for k in (0, 1)])
+
     bins = [part.bins for part in parts if part.bins is not None]
     return Cells(
         tuple(block for part in parts for block in part.blocks),
@@ -265,5 +276,6 @@ def merge_cells(parts: Sequence[Cells]) -> Cells:
         joined(bins) if len(bins) == len(parts) else None,
         parts[0].edges,
         {name: joined([part.sums[name] for part in parts]) for name in parts[0].sums},
-        weights,
+        both([part.weights for part in parts]),
+        both([part.bin_weights for part in parts]),
     )

@@ -79,6 +79,9 @@ def coalesced(parts: Sequence[Cells]) -> Cells:
         edges=one.edges,
         sums={name: np.stack([one.sums[name], two.sums[name]]) for name in one.sums},
         weights=None if one.weights is None or two.weights is None else np.stack([one.weights, two.weights], axis=1),
+        bin_weights=None
+        if one.bin_weights is None or two.bin_weights is None
+        else np.stack([one.bin_weights, two.bin_weights], axis=1),
     )
 
 

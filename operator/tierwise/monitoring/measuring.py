@@ -60,7 +60,8 @@ def engine_of(metric: Metric, reads: Reads) -> Engine:
 
 def is_read(metric: Metric, tally: Tally) -> bool:
     """Whether the tally has what the metric needs: before the first block, or of a log read for counts, it has not."""
-    return not (metric.needs.bins and tally.bins is None) and all(item.name in tally.sums for item in metric.needs.sums)
+    bins = tally.bins if tally.weights is None else tally.bin_weights
+    return not (metric.needs.bins and bins is None) and all(item.name in tally.sums for item in metric.needs.sums)
 
 
 def counted(metric: Metric, tally: Tally) -> tuple[IntArray, IntArray]:

@@ -47,7 +47,8 @@ def block_bytes(dataset: Dataset) -> int:
     cells, spec = CELLS, dataset.spec
     if dataset.reads.bins:
         size = len(spec.classes) + 1
-        cells += ARMS * (size * size if spec.scale.kind == "Classes" else LABELS * (spec.scale.bins + 18))
+        bins = ARMS * (size * size if spec.scale.kind == "Classes" else LABELS * (spec.scale.bins + 18))
+        cells += 3 * bins if dataset.reads.weights else bins
     if dataset.reads.weights:
         cells += 2 * CELLS
     return 8 * (cells + ARMS * len(dataset.reads.sums))

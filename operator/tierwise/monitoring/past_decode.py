@@ -73,6 +73,7 @@ def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDataset
         classes=tuple(spec.classes),
         sums={name: arms(values) for name, values in cells.sums.items()},
         weights=None if cells.weights is None else arms(cells.weights, axis=1),
+        bin_weights=None if cells.bin_weights is None else arms(cells.bin_weights, axis=1),
     )
     windows = tuple((block.start, block.end) for block in cells.blocks)
     return Past(windows, cells.slices, tuple(versions), tally)
@@ -152,6 +153,7 @@ def joined(pasts: Iterable[Past]) -> Past | None:
     first = parts[0].tally
     bins = [part.tally.bins for part in parts if part.tally.bins is not None]
     weights = [part.tally.weights for part in parts if part.tally.weights is not None]
+    of_bins = [part.tally.bin_weights for part in parts if part.tally.bin_weights is not None]
     tally = Tally(
         counts=placed([part.tally.counts for part in parts]),
         bins=placed(bins) if len(bins) == len(parts) else None,
@@ -159,5 +161,6 @@ def joined(pasts: Iterable[Past]) -> Past | None:
         classes=first.classes,
         sums={name: placed([part.tally.sums[name] for part in parts]) for name in first.sums},
         weights=placed(weights, axis=1) if len(weights) == len(parts) else None,
+        bin_weights=placed(of_bins, axis=1) if len(of_bins) == len(parts) else None,
     )
     return Past(parts[0].windows, slices, versions, tally)

@@ -71,6 +71,9 @@ def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
     weights = [part.weights for part in parts if part.weights is not None]
     if weights:
         changes["weights"] = joined(weights, axis + 1)
+    of_bins = [part.bin_weights for part in parts if part.bin_weights is not None]
+    if of_bins:
+        changes["bin_weights"] = joined(of_bins, axis + 1)
     if isinstance(first, Cells) and first.bins is not None:
         changes["bins"] = joined(
             [part.bins for part in parts if isinstance(part, Cells) and part.bins is not None], axis

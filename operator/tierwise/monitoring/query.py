@@ -43,6 +43,7 @@ class Query:
     `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
     `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too. `sparse`: a row per
     slice and cell that occurs, in place of one per slice with all its cells; `per_arm` cells are an arm's.
+    `bin_weights`: the sums of weights are by bin, too.
     """
 
     sql: str
@@ -53,6 +54,7 @@ class Query:
     edges: FloatArray | None = field(default=None, compare=False)
     sums: tuple[str, ...] = ()
     weights: bool = False
+    bin_weights: bool = False
     hashed: tuple[tuple[str, ...], ...] = ()
     sparse: bool = False
     per_arm: int = LABELS * ANSWERS
@@ -111,6 +113,8 @@ def measured(
     query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
+        if query.bins is not None:
+            query = _bin_weights(query, aggregates, len(blocks), by="tierwise_bin")
     return query, columns, aggregates, list(conditions)
 
 
@@ -129,6 +133,8 @@ def distributions_query(
         inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
         columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
         query = _weights(log, query, columns, aggregates, CELLS, by="tierwise_answer")
+        if log.dataset.reads.bins:
+            query = _bin_weights(query, aggregates, 1, by="tierwise_cell")
     distributed = replace(log.dataset, reads=replace(log.dataset.reads, bins=True))
     query = replace(query, sparse=is_sparse(distributed), per_arm=per_arm)
     return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
@@ -207,6 +213,15 @@ def _weights(
     aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS w")
     aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w * tierwise_w, {by}) AS ww")
     return replace(query, weights=True)
+
+
+def _bin_weights(query: Query, aggregates: list[str], blocks: int, by: str) -> Query:
+    """Add the same by block, arm, label and bin, whose number is the column `by`."""
+    assert query.bins is not None  # the caller has read bins
+    cells = ARMS * query.bins[0] * query.bins[1] * blocks
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS bw")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w * tierwise_w, {by}) AS bww")
+    return replace(query, bin_weights=True)
 
 
 def numbered_rows(

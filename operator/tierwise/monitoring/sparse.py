@@ -28,6 +28,9 @@ def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[npt.NDArray[np.
         return _index(table, "tierwise_cell"), table.column("n").to_numpy()
     if column == "b":
         return _index(table, "tierwise_bin"), table.column("n").to_numpy()
+    if column in ("bw", "bww"):
+        key = "tierwise_bin" if "tierwise_bin" in table.column_names else "tierwise_cell"
+        return _index(table, key), table.column(column.removeprefix("b")).to_numpy()
     if column in ("w", "ww"):
         key = "tierwise_answer" if "tierwise_answer" in table.column_names else "tierwise_cell"
         return _index(table, key), table.column(column).to_numpy()

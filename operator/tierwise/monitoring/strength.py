@@ -103,6 +103,7 @@ def _summed_tally(tally: Tally, parts: Sequence[Signed]) -> Tally:
         sums={name: mixed(values) for name, values in small.sums.items()},
         weights=None if small.weights is None else np.stack([mixed(values) for values in small.weights]),
         positive_below=small.positive_below,
+        bin_weights=None if small.bin_weights is None else np.stack([mixed(values) for values in small.bin_weights]),
     )
 
 

@@ -35,6 +35,7 @@ def block_tally(dataset: Dataset, cells: Cells, index: int | slice) -> Tally:
         positive_below=dataset.spec.positive == "Below",
         sums={name: values[index] for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, index],
+        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, index],
     )
 
 
@@ -55,6 +56,7 @@ def plain_tally(cells: Cells, which: npt.NDArray[np.bool_] | slice) -> Tally:
         edges=cells.edges,
         sums={name: values[which].sum(axis=0) for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, which].sum(axis=1),
+        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, which].sum(axis=1),
     )
 
 
@@ -107,6 +109,7 @@ def paired(one: Tally, arm: int, two: Tally, other: int) -> Tally:
         bins=both(one.bins, two.bins, 1),
         sums={name: both(values, two.sums[name], 1) for name, values in one.sums.items()},
         weights=both(one.weights, two.weights, 2),
+        bin_weights=both(one.bin_weights, two.bin_weights, 2),
     )
 
 
@@ -147,6 +150,7 @@ def _combined(one: Tally, two: Tally, sign: int) -> Tally:
         edges=one.edges if one.edges is not None else two.edges,
         sums={name: both(one.sums.get(name), two.sums.get(name)) for name in {**one.sums, **two.sums}},
         weights=both(one.weights, two.weights),
+        bin_weights=both(one.bin_weights, two.bin_weights),
     )
 
 
@@ -158,4 +162,5 @@ def each_array(tally: Tally, change: Callable[[Any, int], Any]) -> Tally:
         bins=None if tally.bins is None else change(tally.bins, 0),
         sums={name: change(values, 0) for name, values in tally.sums.items()},
         weights=None if tally.weights is None else change(tally.weights, 1),
+        bin_weights=None if tally.bin_weights is None else change(tally.bin_weights, 1),
     )

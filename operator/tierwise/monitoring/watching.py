@@ -227,7 +227,7 @@ def _keys(cells: Cells) -> tuple[str, ...]:
 def _too_wide(name: str, dataset: Dataset, cells: Cells, pairs: Pairs) -> str:
     if not pairs.keys or cells.bins is None or not metric_for(name, dataset.spec).needs.bins:
         return ""
-    numbers = len(pairs.keys) * cells.bins[0, 0].size
+    numbers = len(pairs.keys) * cells.bins[0, 0].size * (1 if cells.bin_weights is None else 3)
     if numbers <= MOST_NUMBERS:
         return ""
     return f"its distributions in {len(pairs.keys)} slices within strata would take {numbers} numbers"

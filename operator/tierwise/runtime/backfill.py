@@ -204,6 +204,7 @@ def _stored(
     (config,) = configs
     if request.config is not None and config.config:
         spec = MonitoringDatasetSpec.model_validate(parts_of(config.config)[1])
+        reads = _reads(request, spec)
     elif config.config and (changed := _changed(config, request.dataset)):
         raise SpecError(
             f"dataset {name!r}: the manifest is not what blocks were stored with: {'; '.join(changed)}",
@@ -224,6 +225,8 @@ def _stored(
                 )
         if reads.weights and weights < 1:
             return None, f"sample weights are stored in {weights:.0%} of its rows", spec, None
+        if reads.weights and reads.bins:
+            return None, "its blocks hold sample weights by answer, and this metric needs them by bin", spec, None
     if reads.bins and spec.scale.kind == "None":
         return None, "scale None stores no distribution", spec, None
     try:

@@ -215,4 +215,5 @@ def _blocks(cells: Cells, chosen: Sequence[int]) -> Cells:
         bins=None if cells.bins is None else cells.bins[index],
         sums={name: values[index] for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, index],
+        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, index],
     )

@@ -102,4 +102,5 @@ def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
         bins=None if cells.bins is None else cells.bins[:, kept],
         sums={name: values[:, kept] for name, values in cells.sums.items()},
         weights=None if cells.weights is None else cells.weights[:, :, kept],
+        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, :, kept],
     )

@@ -225,6 +225,7 @@ def _one_block(cells: Cells, at: int) -> Cells:
         cells.edges,
         {name: values[here] for name, values in cells.sums.items()},
         None if cells.weights is None else cells.weights[:, here],
+        None if cells.bin_weights is None else cells.bin_weights[:, here],
     )
 
 

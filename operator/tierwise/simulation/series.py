@@ -141,6 +141,7 @@ def _tally(dataset: DatasetPlan, cells: Cells) -> Tally:
         positive_below=spec.positive == "Below",
         sums=cells.sums,
         weights=cells.weights,
+        bin_weights=cells.bin_weights,
     )
     return each_array(whole, place)
 
@@ -173,4 +174,7 @@ def _joined(before: Tally | None, tally: Tally) -> Tally:
         weights=None
         if before.weights is None or tally.weights is None
         else np.concatenate([before.weights, tally.weights], axis=1),
+        bin_weights=None
+        if before.bin_weights is None or tally.bin_weights is None
+        else np.concatenate([before.bin_weights, tally.bin_weights], axis=1),
     )

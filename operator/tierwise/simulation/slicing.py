@@ -52,7 +52,7 @@ class Slicing:
         count, block, atom = len(blocks), entries.block - first, entries.atom
         arm = entries.cell // _PER_ARM
         shape = (count, len(self.keys), ARMS)
-        bins = None
+        bins = of_bins = None
         if entries.bin is not None and entries.layout is not None:
             size = entries.layout[0] * entries.layout[1]
             found = self._added(count, block, atom, arm * size + entries.bin, ARMS * size, entries.rows)
@@ -63,6 +63,11 @@ class Slicing:
             weights = np.stack(
                 [self._added(count, block, atom, entries.cell, CELLS, each).reshape(*shape, 3, 3) for each in powers]
             )
+            if entries.bin is not None and entries.layout is not None:
+                size = entries.layout[0] * entries.layout[1]
+                at = arm * size + entries.bin
+                wide = (*shape, *entries.layout)
+                of_bins = np.stack([self._added(count, block, atom, at, ARMS * size, x).reshape(wide) for x in powers])
         return Cells(
             blocks,
             self.keys,
@@ -74,6 +79,7 @@ class Slicing:
                 for name, values in entries.sums.items()
             },
             weights,
+            of_bins,
         )
 
     def _added(
