@@ -218,9 +218,7 @@ def test_a_value_that_is_no_number_is_told_with_its_type_and_without_the_query(s
 
 
 def test_a_value_of_a_column_that_is_not_there_names_those_that_are(store):
-    told = (
-        r"\(clicked\) cannot be computed: Unknown expression identifier `clicked`; .*columns: ts, "
-    )
+    told = r"\(clicked\) cannot be computed: Unknown expression identifier `clicked`; .*columns: ts, "
     with pytest.raises(SpecError, match=told) as error:
         store.check(numbers_of(store, "UInt8", "clicked"))
     assert error.value.reason is Reason.UNKNOWN_COLUMN
