@@ -127,12 +127,8 @@ class Within(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=validations(RANGE))
 
-    min: float = Field(
-        ge=-1_000_000,
-        le=1_000_000,
-        description="Smallest difference that is right; negative: the metric may fall so far.",
-    )
-    max: float = Field(ge=-1_000_000, le=1_000_000, description="Largest difference that is right.")
+    min: float = Field(description="Smallest difference that is right; negative: the metric may fall so far.")
+    max: float = Field(description="Largest difference that is right.")
 
 
 class Expectation(ApiModel):

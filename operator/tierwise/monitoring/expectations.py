@@ -8,6 +8,8 @@ from tierwise.api.slices import parse_slice_key, slice_key
 from tierwise.api.strategy import Expectation
 from tierwise.metrics.metric import Metric, Proportion
 
+_MOST = 1e6  # as for margins
+
 
 def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
     """Whether a known change (``Ignore``) covers the slice: it or a part of it."""
@@ -59,9 +61,11 @@ def impossible(expect: Sequence[Expectation], index: int, metric: Metric | None)
         where = slice_key(wish.slice)
         return f"{wish.metric!r} on {where} has two expectations, and only one could count", "keep one of them"
     is_share = metric is not None and isinstance(metric.measure, Proportion)
-    if is_share and wish.within is not None and (wish.within.min < -1 or wish.within.max > 1):
+    most = 1.0 if is_share else _MOST
+    if wish.within is not None and (wish.within.min < -most or wish.within.max > most):
         shown = f"{wish.within.min:g} to {wish.within.max:g}"
-        return f"the range {shown} of {wish.metric!r} is of a share of rows", "give a range within -1 to 1"
+        what = "of a share of rows" if is_share else "more than can be computed with"
+        return f"the range {shown} of {wish.metric!r} is {what}", f"give a range within {-most:,.0f} to {most:,.0f}"
     return None
 
 

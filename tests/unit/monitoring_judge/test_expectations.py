@@ -128,11 +128,12 @@ def test_a_known_change_may_cover_what_is_not_sliced_by():
         ([a_range(0, 0.1), {"slice": HAWAII, "metric": "error-rate", "change": "Ignore"}], "has two expectations"),
         ([a_range(2, 3)], "the range 2 to 3 of 'error-rate' is of a share of rows; give a range within -1 to 1"),
         ([a_range(-1e6, 1e6)], "the range -1e\\+06 to 1e\\+06 of 'error-rate' is of a share of rows"),
+        ([a_range(-1e308, 1, metric="brier")], "to 1 of 'brier' is more than can be computed with; give .* 1,000,000"),
     ],
 )
 def test_what_no_candidate_can_fulfil_is_refused(expect, told):
     with pytest.raises(PlanError, match=told) as caught:
-        groupings_of(an_analysis(expect=expect), SPEC)
+        groupings_of(an_analysis(metrics=("error-rate", "brier"), expect=expect), SPEC)
     assert caught.value.reason is Reason.INVALID_SPEC
 
 
