@@ -123,7 +123,12 @@ def _top(parameter: str) -> Metric:
 
 
 def _macro_f1(tally: Tally) -> Estimate:
-    table = _table(tally).astype(np.float64)
+    if tally.weights is None:
+        table, squares = _table(tally).astype(np.float64), None
+    elif tally.bin_weights is None:
+        raise ValueError("the sample weights by class are missing")
+    else:
+        table, squares = tally.bin_weights[..., :-1, :-1]
     of_label, of_answer = table.sum(axis=-1), table.sum(axis=-2)
     both = of_label + of_answer  # 2TP + FP + FN of each class
     right = np.diagonal(table, axis1=-2, axis2=-1)
@@ -137,8 +142,11 @@ def _macro_f1(tally: Tally) -> Estimate:
     gradient = gradient + np.eye(table.shape[-1]) * (2 / safe)[..., np.newaxis, :]
     gradient = gradient / np.maximum(classes, 1)[..., np.newaxis, np.newaxis]
     flat = (*table.shape[:-2], -1)
-    spread, units = moments.cells(gradient.reshape(flat), table.reshape(flat))
-    enough = (of_label >= FEWEST_EACH).all(axis=-1)
+    spread, units = moments.cells(
+        gradient.reshape(flat), table.reshape(flat), None if squares is None else squares.reshape(flat)
+    )
+    of_class = of_label if squares is None else moments.effective(of_label, squares.sum(axis=-1))
+    enough = np.asarray((of_class >= FEWEST_EACH).all(axis=-1))
     return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough)
 
 
@@ -158,7 +166,7 @@ METRICS = (
     Metric(
         "macro-f1",
         "HigherIsBetter",
-        Estimated(_macro_f1),
+        Estimated(_macro_f1, weighted=True),
         _POINT,
         Needs(bins=True),
         "Mean over the classes of each one's F1, the harmonic mean of its precision and recall.",

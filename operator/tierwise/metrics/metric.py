@@ -57,8 +57,8 @@ class Estimated:
 
     `taus` are the sizes of differences at which the mixture is most sensitive, in the metric's own unit; None: shares
     .03, .1 and .3 of one observation's standard deviation. `weighted`: in a dataset with a sample weight the estimate
-    is of Σw (`tally.weights`, `weighted.plain`), its variance of Σw² (`weighted.squared`); without it such a dataset is
-    refused, never judged as if its rows counted the same.
+    is of Σw (`tally.weights`, `tally.bin_weights`, `weighted.plain`), its variance of Σw² (`weighted.squared`); without
+    it such a dataset is refused, never judged as if its rows counted the same.
     """
 
     estimate: Callable[[Tally], Estimate]
@@ -105,12 +105,12 @@ class Metric:
 
     @property
     def takes_weights(self) -> bool:
-        """Whether it can be judged in a dataset with a sample weight: distributions are of rows that count the same."""
+        """Whether it can be judged in a dataset with a sample weight, never as if rows counted the same."""
         match self.measure:
             case Proportion():
-                return not self.needs.bins
+                return True
             case Estimated(weighted=weighted):
-                return weighted and not self.needs.bins
+                return weighted
             case _:
                 return False
 

@@ -2,13 +2,18 @@
 
 Scores within one bin count as ties. So that this costs nothing, bins must be fine where scores are dense: scale Logit
 for rare positives. Compare values only between arms on the same edges.
+
+Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated ROC curves", 1988; with
+sample weights each label's part is linearised as a weighted mean (`stats.moments`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tierwise.api.common import Margin
 from tierwise.metrics.means import FEWEST_EACH
@@ -17,14 +22,18 @@ from tierwise.metrics.tally import Estimate, FloatArray, Tally
 from tierwise.stats import moments
 
 _CHUNK = 256  # sets of rows per pass, so that the temporaries stay in the cache
+_ROUNDING = 1e-20  # of a share's square: what differences of equal shares leave
 
-# Counts of negatives and positives by bin, float64 (sets, bins) -> value (sets,) and spread (sets, 2: by positives, by
-# negatives).
-Compute = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+# Counts of negatives and positives by bin, float64 (sets, 2, bins), or with sample weights their Σw and Σw² ->
+# value (sets,) and spread (sets, 2: by positives, by negatives).
+Compute = Callable[[FloatArray, FloatArray | None], tuple[FloatArray, FloatArray]]
 
 
-def _auc_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _auc_of(rows: FloatArray, squares: FloatArray | None) -> tuple[FloatArray, FloatArray]:
     """DeLong's estimate from bins: ψ is the share of negatives below a positive of a bin (ties: half), φ its mirror."""
+    if squares is not None:
+        return _weighted_auc_of(rows, squares)
+    negatives, positives = rows[:, 0], rows[:, 1]
     n, m = negatives.sum(axis=-1), positives.sum(axis=-1)
     pairs, of_positives = _pairs(positives, m, below=negatives)
     _, of_negatives = _pairs(negatives, n, below=positives)
@@ -44,13 +53,35 @@ def _pairs(rows: FloatArray, total: FloatArray, *, below: FloatArray) -> tuple[F
     return pairs, moments.share(np.where(beyond > 1e-11 * squares, beyond, 0.0), total - 1)
 
 
-def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
-    p, n = positives[:, ::-1], negatives[:, ::-1]  # from the highest bin down
+def _weighted_auc_of(mass: FloatArray, squares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The same of Σw: A = Σ wψ/Σw over positives, its variance Σ w²(ψ − A)²/(Σw)² over them plus that of negatives."""
+    spread = []
+    for one, other in ((1, 0), (0, 1)):
+        rows, below = mass[:, one], mass[:, other]
+        at = (np.cumsum(below, axis=-1) - below * 0.5) / _some(below.sum(axis=-1, keepdims=True))
+        value = moments.share((rows * at).sum(axis=-1), rows.sum(axis=-1))
+        if one == 1:
+            area = value
+        beyond = (squares[:, one] * np.square(at - np.nan_to_num(value)[:, np.newaxis])).sum(axis=-1)
+        total = squares[:, one].sum(axis=-1)
+        beyond = np.where(beyond > _ROUNDING * total, beyond, 0.0)
+        units = moments.effective(rows.sum(axis=-1), total)
+        spread.append(moments.share(beyond * units, total * (units - 1)))
+    return area, np.stack(spread, axis=-1)
+
+
+def _some(total: FloatArray) -> FloatArray:
+    """A divisor: 1 where there is nothing to divide."""
+    return np.where(total > 0, total, 1.0)
+
+
+def _average_precision_of(rows: FloatArray, squares: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    n, p = rows[:, 0, ::-1], rows[:, 1, ::-1]  # from the highest bin down
     tp = np.cumsum(p, axis=-1)
-    m = np.maximum(tp[:, -1:], 1)
+    m = _some(tp[:, -1:])
     answered = np.cumsum(n, axis=-1)
     answered += tp
-    np.maximum(answered, 1, out=answered)
+    answered[answered <= 0] = 1
     precision = tp / answered
     value = moments.share((p * precision).sum(axis=-1), tp[:, -1])
     # A row moves the precision at its own and every lower bin: by (1 − precision)/answered up when it is positive, by
@@ -60,38 +91,59 @@ def _average_precision_of(negatives: FloatArray, positives: FloatArray) -> tuple
     share -= loss
     gain, loss = (np.cumsum(x[:, ::-1], axis=-1)[:, ::-1] for x in (share, loss))
     gain += (precision - np.nan_to_num(value)[:, np.newaxis]) / m
-    spread = [(rows * slope**2).sum(axis=-1) * rows.sum(axis=-1) for rows, slope in ((p, gain), (n, loss))]
+    p2, n2 = (p, n) if squares is None else (squares[:, 1, ::-1], squares[:, 0, ::-1])
+    units = [each.sum(axis=-1) for each in (p, n)]
+    if squares is not None:
+        units = [moments.effective(each, of.sum(axis=-1)) for each, of in zip(units, (p2, n2), strict=True)]
+    terms = zip((p2, n2), (gain, loss), units, strict=True)
+    spread = [(each * slope**2).sum(axis=-1) * total for each, slope, total in terms]
     return value, np.stack(spread, axis=-1)
 
 
-def _ks_of(negatives: FloatArray, positives: FloatArray) -> tuple[FloatArray, FloatArray]:
-    below_n, below_m = np.cumsum(negatives, axis=-1), np.cumsum(positives, axis=-1)
-    below_n /= np.maximum(below_n[:, -1:], 1)
-    below_m /= np.maximum(below_m[:, -1:], 1)
+def _ks_of(rows: FloatArray, squares: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    below_n, below_m = np.cumsum(rows[:, 0], axis=-1), np.cumsum(rows[:, 1], axis=-1)
+    below_n /= _some(below_n[:, -1:])
+    below_m /= _some(below_m[:, -1:])
     widest = (np.arange(len(below_n)), np.abs(below_n - below_m).argmax(axis=-1))
     shares = np.stack([below_m[widest], below_n[widest]], axis=-1)
     # Where the gap is widest it does not change with the edge, so its variance is that of two proportions there.
-    return np.abs(shares[:, 0] - shares[:, 1]), shares * (1 - shares)
+    value = np.abs(shares[:, 0] - shares[:, 1])
+    if squares is None:
+        return value, shares * (1 - shares)
+    cumulated = np.cumsum(squares, axis=-1)
+    below = np.stack([cumulated[:, label][widest] for label in (1, 0)], axis=-1)
+    total = cumulated[:, ::-1, -1]
+    return value, moments.share((1 - shares) ** 2 * below + shares**2 * (total - below), total)
 
 
 def _in_chunks(tally: Tally, compute: Compute) -> Estimate:
     """`compute` on every set of rows that has both labels, scores of positives turned to be the high ones."""
     if tally.bins is None:
         raise ValueError("the distribution of the score is missing")
-    bins = tally.bins[..., :2, ::-1][..., 1:] if tally.positive_below else tally.bins[..., :2, :-1]
-    leading = bins.shape[:-2]
-    flat = bins.reshape(-1, *bins.shape[-2:])
+    flat, squares = _by_label(tally, tally.bins), None
+    leading = tally.counts.shape[:-2]
     units = flat.sum(axis=-1)[:, ::-1].astype(np.float64)  # positives, negatives
+    if tally.weights is not None:
+        if tally.bin_weights is None:
+            raise ValueError("the sample weights by bin are missing")
+        flat, squares = (_by_label(tally, each) for each in tally.bin_weights)
+        units = moments.effective(flat.sum(axis=-1), squares.sum(axis=-1))[:, ::-1]
     value, spread = np.empty(len(flat)), np.empty((len(flat), 2))
     for start in range(0, len(flat), _CHUNK):
         part = slice(start, start + _CHUNK)
-        rows = flat[part].astype(np.float64)
-        value[part], spread[part] = compute(rows[:, 0], rows[:, 1])
+        of_part = None if squares is None else squares[part]
+        value[part], spread[part] = compute(flat[part].astype(np.float64), of_part)
     value[(units == 0).any(axis=-1)] = np.nan
     enough = (units >= FEWEST_EACH).all(axis=-1)
     return Estimate(
         value.reshape(leading), spread.reshape(*leading, 2), units.reshape(*leading, 2), enough.reshape(leading)
     )
+
+
+def _by_label(tally: Tally, bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(sets, 2 labels, bins) without invalid scores, the highest scores last; `bins` is one array of the tally."""
+    turned = bins[..., :2, ::-1][..., 1:] if tally.positive_below else bins[..., :2, :-1]
+    return turned.reshape(-1, *turned.shape[-2:])
 
 
 _NOT_BINNED = (
@@ -104,7 +156,7 @@ def _metric(name: str, compute: Compute, margin: float, description: str, *, uni
     return Metric(
         name,
         "HigherIsBetter",
-        Estimated(lambda tally: _in_chunks(tally, compute)),
+        Estimated(lambda tally: _in_chunks(tally, compute), weighted=True),
         Margin(absolute=margin),
         Needs(bins=True),
         description,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.metrics.classes import position
-from tierwise.metrics.metric import Kind, Metric, Proportion
+from tierwise.metrics.metric import Kind, Metric
 
 _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
 
@@ -48,14 +48,8 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
 
 def _unweighted(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
     """Why a metric cannot be judged with sample weights, and what to do: never as if rows counted the same."""
-    column = f"columns.weight ({spec.columns.weight!r})"
-    if not metric.takes_weights:
-        kind = "the score's distribution, whose rows all count the same" if metric.needs.bins else "plain rows"
-        remedy = (
-            "choose one that takes weights (`tierwise metrics`), or judge it on a MonitoringDataset without a weight"
-        )
-        return f"is of {kind}, and the dataset has {column}", remedy
-    if isinstance(metric.measure, Proportion) and spec.threshold_of(metric.name) != spec.threshold:
-        remedy = "take it out of spec.thresholds, or give it a MonitoringDataset with that spec.threshold"
-        return f"has a threshold of its own, at which rows all count the same, and the dataset has {column}", remedy
-    return None
+    if metric.takes_weights:
+        return None
+    kind = "the score's distribution, whose rows all count the same" if metric.needs.bins else "plain rows"
+    remedy = "choose one that takes weights (`tierwise metrics`), or judge it on a MonitoringDataset without a weight"
+    return f"is of {kind}, and the dataset has columns.weight ({spec.columns.weight!r})", remedy

@@ -48,11 +48,12 @@ def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
         ("recall@spam", CLASSES, r"is of class 'spam', which is none of spec.classes \(ham, Good Bot\)"),
         ("auc", {"scale": Scale(kind="None")}, "spec.scale.kind is None"),
         ("brier", {"domain": Domain(max=99)}, "needs scores that are probabilities and spec.domain is 0 … 99"),
-        ("auc", WEIGHTED, "is of the score's distribution, whose rows all count the same.* columns.weight \\('w'\\)"),
-        ("score-shift", WEIGHTED, "is of the score's distribution, whose rows all count the same"),
-        ("macro-f1", CLASSES | WEIGHTED, "is of the score's distribution, whose rows all count the same"),
-        ("recall@ham", CLASSES | WEIGHTED, "is of the score's distribution, whose rows all count the same"),
-        ("recall", WEIGHTED | RECALL_AT, "has a threshold of its own, at which rows all count the same"),
+        (
+            "score-shift",
+            WEIGHTED,
+            "of the score's distribution, whose rows all count the same.* columns.weight \\('w'\\)",
+        ),
+        ("ece", WEIGHTED, "is of the score's distribution, whose rows all count the same"),
         ("not-computed", {}, "counts the scores of spec.domain.exclude, and there are none"),
     ],
 )
@@ -63,10 +64,15 @@ def test_what_is_lacking_is_named_with_what_to_do(name, fields, fact):
     assert found[1]
 
 
-@pytest.mark.parametrize("name", ["log-loss", "brier", "recall", "f1", "mcc", "balanced-accuracy"])
-def test_shares_losses_and_means_take_sample_weights(name):
+@pytest.mark.parametrize("name", ["log-loss", "brier", "recall", "f1", "mcc", "balanced-accuracy", "auc", "ks"])
+def test_shares_losses_means_and_rankings_take_sample_weights(name):
     assert missing(registry.get(name), dataset(**WEIGHTED)) is None
-    assert missing(registry.get(name), dataset(**WEIGHTED | RECALL_AT)) is None or name == "recall"
+    assert missing(registry.get(name), dataset(**WEIGHTED | RECALL_AT)) is None
+
+
+@pytest.mark.parametrize("name", ["recall@ham", "precision@ham", "multiclass-accuracy", "macro-f1"])
+def test_metrics_of_classes_take_sample_weights(name):
+    assert missing(registry.get(name), dataset(**CLASSES | WEIGHTED)) is None
 
 
 def test_an_estimate_that_does_not_say_it_takes_weights_is_refused():

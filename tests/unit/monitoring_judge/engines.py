@@ -28,6 +28,7 @@ def scored(seed, blocks=30, rows=300, *, skill=(1.0, 1.0), shift=0.0, start=T0, 
     bins = np.zeros((blocks, 3, 2, 3, BINS + 1), dtype=np.int64)
     counts = np.zeros((blocks, 3, 2, 3, 3), dtype=np.int64)
     weights = np.zeros((2, blocks, 3, 2, 3, 3))
+    bin_weights = np.zeros((2, *bins.shape))
     for b, s, arm in np.ndindex(blocks, 2, 2):
         changed = arm == 1 and s == 0
         label = (rng.random(rows) < 0.4).astype(int)
@@ -40,7 +41,9 @@ def scored(seed, blocks=30, rows=300, *, skill=(1.0, 1.0), shift=0.0, start=T0, 
         np.add.at(counts[b, s + 1, arm], (label, answer), 1)
         np.add.at(weights[0, b, s + 1, arm], (label, answer), w)
         np.add.at(weights[1, b, s + 1, arm], (label, answer), w * w)
-    for values, axis in ((bins, 1), (counts, 1), (weights, 2)):
+        np.add.at(bin_weights[0, b, s + 1, arm], (label, at), w)
+        np.add.at(bin_weights[1, b, s + 1, arm], (label, at), w * w)
+    for values, axis in ((bins, 1), (counts, 1), (weights, 2), (bin_weights, 2)):
         whole = np.moveaxis(values, axis, 0)
         whole[0] = whole[1] + whole[2]
     return Cells(
@@ -51,6 +54,7 @@ def scored(seed, blocks=30, rows=300, *, skill=(1.0, 1.0), shift=0.0, start=T0, 
         np.linspace(0, 1, BINS + 1),
         {WEIGHED.name: counts.sum(axis=(3, 4)).astype(float)} if weighted else {},
         weights if weighted else None,
+        bin_weights if weighted else None,
     )
 
 
@@ -60,6 +64,7 @@ def past(cells):
         values[:, :, 1] = 0
     if cells.weights is not None:
         cells.weights[:, :, :, 1] = 0
+        cells.bin_weights[:, :, :, 1] = 0
         cells.sums[WEIGHED.name][:, :, 1] = 0
     return cells
 

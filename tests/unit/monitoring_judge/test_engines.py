@@ -7,10 +7,12 @@ from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, scored
 from tierwise.api.monitoringdataset import MetricThreshold
 from tierwise.api.names import Verdict
+from tierwise.metrics import registry
 from tierwise.monitoring.evidence import begin, fold
 from tierwise.monitoring.judge import judge
 from tierwise.monitoring.reads import reads_of
 from tierwise.monitoring.spread import Spread
+from tierwise.monitoring.tallies import window_tally
 from tierwise.stats import betting
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
@@ -117,6 +119,20 @@ def test_sample_weights_are_judged_by_the_mixture_with_the_rows_shown():
     assert whole.candidate.n == cells.counts[:, 0, 1].sum()
     w = cells.weights[0, :, 0, 1].sum(axis=0)
     assert whole.candidate_value == pytest.approx((w[0, 1] + w[1, 0]) / w.sum())
+    worse = judged(plan, scored(1, blocks=60, weighted=True, skill=(1.0, 0.5)))
+    assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
+
+
+def test_a_ranking_of_rows_with_sample_weights_is_judged_by_them():
+    analysis = an_analysis(metrics=("auc",), margin=TWO_POINTS)
+    plan = a_plan_of(analysis, spec=WEIGHTED, weighted=True)
+    cells = scored(1, blocks=120, weighted=True)
+    j = judged(plan, cells)
+    found = result(j, "auc")
+    one = window_tally(plan.datasets[0].dataset, cells)
+    expected = registry.get("auc").measure.estimate(one).value
+    assert (found.baseline_value, found.candidate_value) == pytest.approx(tuple(expected[0]), rel=1e-12)
+    assert j.non_inferior
     worse = judged(plan, scored(1, blocks=60, weighted=True, skill=(1.0, 0.5)))
     assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
 
