@@ -140,10 +140,13 @@ def test_weights_and_a_threshold_of_the_manifest_count_as_scikit_learn_weighs_th
     log = a_log(rng, score=score, label=label.astype(np.int64), w=weight)
     manifest = a_manifest(tmp_path, {"weight": "w"}, threshold=0.55)
 
-    found = values(written(tmp_path, log), manifest, "--metric", "accuracy:0.5", "--metric", "recall:0.5")
+    wanted = ["--metric", "accuracy:0.5", "--metric", "recall:0.5", "--metric", "auc:0.5"]
+    found = values(written(tmp_path, log), manifest, *wanted)
 
     for arm, version in enumerate(("v1", "v2")):
         rows = log["model_version"] == version
+        area = oracle.roc_auc_score(label[rows], score[rows], sample_weight=weight[rows])
+        assert found["auc", ""][arm] == pytest.approx(area, abs=2e-3)  # of bins
         y, p, w = label[rows], score[rows] >= 0.55, weight[rows]
         assert found["accuracy", ""][arm] == pytest.approx(oracle.accuracy_score(y, p, sample_weight=w))
         assert found["recall", ""][arm] == pytest.approx(oracle.recall_score(y, p, sample_weight=w))

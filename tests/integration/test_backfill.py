@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from sklearn.metrics import roc_auc_score
 
 from tests.integration.test_store_reads import a_dataset
 from tests.support.predictions import T0
-from tests.support.wide_log import TABLE, WideLog
+from tests.support.wide_log import TABLE, WideLog, finite
 from tierwise.adapters.clickhouse import ClickHouseStore, open_store
 from tierwise.adapters.clickhouse_past import RecordedPast
 from tierwise.cli.main import cli
@@ -26,7 +27,7 @@ from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
 from tierwise.monitoring.past import Wanted
 from tierwise.runtime.backfill import Backfill, Request, backfill
-from tierwise.runtime.errors import SpecError
+from tierwise.runtime.errors import SpecError, StoreError
 
 MINUTE = timedelta(minutes=1)
 SCOPE = Scope(None, "v1", "v2")
@@ -128,6 +129,20 @@ def test_a_sum_that_only_some_blocks_have_is_counted_from_the_rows(store):
     found = past(store, "log-loss", unweighted())
     assert found.origin == "rows"
     assert "83% of its blocks" in found.why
+
+
+def test_weights_by_bin_which_no_block_stores_are_counted_from_the_rows(store):
+    look(store, a_dataset("log", Reads(bins=True, weights=True)))
+    found = past(store, "auc", a_dataset("log"))
+    assert found.origin == "rows"
+    assert "sample weights by answer, and this metric needs them by bin" in found.why
+    with pytest.raises(StoreError, match="needs them by bin"):
+        past(store, "auc", a_dataset("log"), "stored")
+    (window,) = ROWS.block_masks([Block(T0, T0 + 10 * MINUTE)])
+    weight = np.maximum(finite(ROWS.weight), 0)
+    rows = window & (ROWS.arms() == 0) & (ROWS.labels() < 2) & (ROWS.answers(0.5) < 2) & (weight > 0)
+    area = roc_auc_score(ROWS.labels()[rows], ROWS.bins(np.linspace(0, 1, 101))[rows], sample_weight=weight[rows])
+    assert by_key(found)[T0, "", "v1"].value == pytest.approx(area, rel=1e-9)
 
 
 def test_weights_that_were_stored_are_used(store):

@@ -34,7 +34,7 @@ FROM (SELECT number AS n, arrayJoin([0, 1]) AS day FROM numbers({rows}))
 """
 ROWS = 12 * 60 * 45
 # By dataset; only "weighted" names the column of weights.
-METRICS = {"weighted": ("accuracy", "balanced-accuracy"), "scores": ("auc", "mcc")}
+METRICS = {"weighted": ("accuracy", "balanced-accuracy", "auc"), "scores": ("auc", "mcc")}
 WATCHED = [f"{dataset}/{metric}" for dataset, metrics in METRICS.items() for metric in metrics]
 
 
