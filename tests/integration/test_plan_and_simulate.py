@@ -71,6 +71,25 @@ def test_a_plan_is_of_the_traffic_that_is_in_the_log(log):
     assert any("carrier=VX" in line and "maxDuration" in line for line in found["advice"])
 
 
+def test_labels_of_a_dataset_with_sample_weights_are_told_as_effective_ones(log, tmp_path):
+    path, _, vx_wrong = log
+    table = pyarrow.parquet.read_table(path)
+    weights = pa.array(np.random.default_rng(3).choice([1.0, 4.0], ROWS))
+    pyarrow.parquet.write_table(table.append_column("w", weights), tmp_path / "log.parquet")
+    (tmp_path / "mds.yaml").write_text(DATASET + "  columns: {model: '', tier: '', time: ts, weight: w}\n")
+    asked = ["--data", str(tmp_path / "log.parquet"), "--dataset", str(tmp_path / "mds.yaml"), "--slice", "carrier"]
+    asked += ["--metric", "accuracy:0.05", "--drop", "carrier=VX accuracy ->0.6"]
+    shown, told = (CliRunner().invoke(cli, ["plan", *asked, "-o", form]) for form in ("table", "json"))
+
+    assert "EFFECTIVE LABELS/H" in shown.stdout
+    tier = json.loads(told.stdout)["tiers"][0]
+    assert tier["metrics"][0]["weighted"]
+    by_slice = {one["slice"].get("carrier", ""): one for one in tier["slices"]}
+    assert by_slice["VX"]["value"] == pytest.approx(1 - vx_wrong, abs=0.02)
+    assert by_slice["VX"]["smallest_drop"] < by_slice["VX"]["value"]
+    assert tier["drops"][0]["seconds"] is not None
+
+
 def test_a_slice_that_is_not_there_is_told_with_those_that_are(log):
     result = CliRunner().invoke(
         cli,

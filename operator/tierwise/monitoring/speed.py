@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tierwise.metrics.metric import Metric
+from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.cells import FloatArray
 from tierwise.monitoring.drop import bad_rate, own_value
 from tierwise.monitoring.history import Past
@@ -68,7 +68,9 @@ def speed_of(plan: DatasetPlan, row: int, past: Past, seconds: float) -> Speed |
             value, variance, _ = expected_variance(metric, past.window, (1 / seconds, 1 / seconds))
             found = compared(metric, past.window)
             taus = found.taus if found.taus.ndim == 2 else np.repeat(found.taus[:, None], size, axis=1)
-            return _Mixture(plan, row, metric, found.units.sum(axis=-1) / seconds, value, variance * phi, taus)
+            mixture = _Mixture(plan, row, metric, found.units.sum(axis=-1) / seconds, value, variance * phi, taus)
+            # With sample weights a proportion is estimated too, by its share of bad.
+            return _WeightedShares(mixture) if isinstance(metric.measure, Proportion) else mixture
         case "shift":
             return None
 
@@ -178,3 +180,41 @@ class _Mixture:
             enough = log_mixture(beyond, variance / np.exp(middle), 0.0, taus) >= threshold
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         return np.where(reached, np.exp(high), np.inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _WeightedShares:
+    """A proportion with sample weights: a mixture of shares of bad, told in the metric's own direction."""
+
+    shares: _Mixture
+
+    @property
+    def per_second(self) -> FloatArray:
+        return self.shares.per_second
+
+    @property
+    def values(self) -> FloatArray:
+        return self._own(self.shares.values)
+
+    def tolerance(self, before: float) -> float:
+        return self.shares.tolerance(self._bad(before))
+
+    def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
+        return self.shares.seconds(slot, exposure, self._bad(before), self._bad(after), log_threshold)
+
+    def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
+        return self._own(self.shares.smallest(exposure, log_threshold, seconds))
+
+    def pass_seconds(self, exposure: float) -> FloatArray:
+        return self.shares.pass_seconds(exposure)
+
+    def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
+        return self.shares.margin_needed(exposure, seconds)
+
+    def _bad(self, value: float) -> float:
+        return bad_rate(self.shares.metric.name, value) if math.isfinite(value) else math.nan
+
+    def _own(self, shares: FloatArray) -> FloatArray:
+        """NaN where a share is unknown, or beyond 1: no version can be that bad."""
+        name = self.shares.metric.name
+        return np.array([own_value(name, float(x)) if 0 <= x <= 1 else math.nan for x in shares])

@@ -46,6 +46,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dic
                 "tolerance": margin_json(metric.tolerance),
                 "phi": float(dataset.phi[row].max()),
                 "pods": dataset.pods or None,
+                "weighted": dataset.dataset.reads.weights,  # then labels are effective ones
             }
             for dataset in tier.plan.datasets
             for row, metric in enumerate(dataset.metrics)

@@ -40,8 +40,9 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
         f"K = {tier.plan.hypotheses} slices x metrics, α = {tier.plan.alpha:.3g}",
         style="bold",
     )
+    weighted = [dataset.dataset.name for dataset in tier.plan.datasets if dataset.dataset.reads.weights]
     if tier.drops:
-        drops = _table("DROP", "LABELS", "TIME", "WITHIN MAXDURATION")
+        drops = _table("DROP", "EFFECTIVE LABELS" if weighted else "LABELS", "TIME", "WITHIN MAXDURATION")
         for drop in tier.drops:
             drops.add_row(
                 drop_text(drop),
@@ -50,7 +51,8 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
                 Text("yes", style="green") if drop.fits else Text("no", style="red"),
             )
         yield drops
-    table = _table("SLICE", "METRIC", "LABELS/H", "NOW", "SMALLEST DROP SEEN", "PASSES IN", "JUDGED ALONE")
+    labels = "EFFECTIVE LABELS/H" if weighted else "LABELS/H"
+    table = _table("SLICE", "METRIC", labels, "NOW", "SMALLEST DROP SEEN", "PASSES IN", "JUDGED ALONE")
     ordered = sorted(tier.slices, key=lambda found: (found.slice != "", -found.labels_per_hour, found.slice))
     for found in ordered[:most]:
         table.add_row(
@@ -66,6 +68,9 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     if len(ordered) > most:
         never = sum(not found.powered for found in ordered[most:])
         yield Text(f"and {len(ordered) - most} more with fewer labels, {never} of them not judged alone (-o json)")
+    if weighted:
+        told = "sample weights make labels count less than their number: (Σw)²/Σw² of them are effective"
+        yield Text(f"{', '.join(weighted)}: {told}", style="dim")
     alone = [dataset.dataset.name for dataset in tier.plan.datasets if not dataset.pods]
     if alone:
         told = "φ = 1: nothing tells how much pods differ (spec.columns.pod)"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, some_cells
+from tests.unit.monitoring_judge.builders import a_dataset, a_plan, an_analysis, before_the_rollout, some_cells
+from tierwise.monitoring.cells import Reads
 from tierwise.monitoring.drop import Drop, bad_rate, own_value
 from tierwise.monitoring.forecast import forecast_tier
+from tierwise.monitoring.plan import plan_tier
 
 HOUR = 3600.0
 
@@ -89,3 +93,41 @@ def test_the_smallest_drop_seen_is_a_drop_that_just_fits():
 def test_values_and_rates_of_bad_answers_are_each_other_s_inverse(metric):
     for value in (0.001, 0.2, 0.97):
         assert own_value(metric, bad_rate(metric, value)) == pytest.approx(value)
+
+
+def a_weighted_forecast(drops, weights, *, metric="accuracy"):
+    """As `a_forecast` of one large carrier; `weights` scales (Σw, Σw²) of every count. None: no weights at all."""
+    cells = before_the_rollout(some_cells(np.random.default_rng(1), {"carrier=AA": (0.1, 0.1)}, blocks=60))
+    analysis = an_analysis(metrics=(metric,), margin={"absolute": 0.05})
+    dataset = a_dataset(analysis)
+    if weights is not None:
+        dataset = replace(dataset, reads=Reads(weights=True))
+        cells = replace(cells, weights=np.stack([cells.counts * factor for factor in weights]))
+    plan = plan_tier(
+        [analysis], {"flights": dataset}, {"flights": cells},
+        alpha_tier=0.045, expected_share=4.0, candidate_share=0.5, max_duration_seconds=4 * HOUR,
+    )  # fmt: skip
+    return forecast_tier(plan, {"flights": cells}, HOUR, exposure=0.5, max_seconds=4 * HOUR, drops=drops)
+
+
+@pytest.mark.parametrize(("metric", "after"), [("accuracy", 0.8), ("error-rate", 0.2), ("false-positive-rate", 0.15)])
+def test_sample_weights_of_one_give_the_plan_that_no_weights_give(metric, after):
+    drop = Drop({"carrier": "AA"}, metric, None, after)
+    without, weighted = (a_weighted_forecast([drop], weights, metric=metric) for weights in (None, (1.0, 1.0)))
+    for one, two in zip(without.slices, weighted.slices, strict=True):
+        assert (one.slice, one.powered) == (two.slice, two.powered)
+        assert two.value == pytest.approx(one.value, abs=1e-3)  # a rate known before is smoothed, a weighted one is not
+        assert two.labels_per_hour == pytest.approx(one.labels_per_hour)
+        assert two.smallest_drop == pytest.approx(one.smallest_drop, abs=0.005)
+        assert two.sure_seconds == pytest.approx(one.sure_seconds, rel=0.1)
+    assert weighted.drops[0].before == pytest.approx(without.drops[0].before, abs=1e-3)
+    assert weighted.drops[0].tolerance == pytest.approx(without.drops[0].tolerance)
+    # Two tests, of counts and of an estimate: they differ in the learning and in the tails.
+    assert weighted.drops[0].seconds == pytest.approx(without.drops[0].seconds, rel=0.5)
+
+
+def test_unequal_sample_weights_leave_fewer_effective_labels():
+    alike, unlike = (a_weighted_forecast([], weights).slices[0] for weights in ((1.0, 1.0), (2.5, 8.5)))
+    assert unlike.labels_per_hour == pytest.approx(alike.labels_per_hour * 2.5**2 / 8.5)
+    assert unlike.value == pytest.approx(alike.value)
+    assert unlike.smallest_drop < alike.smallest_drop
