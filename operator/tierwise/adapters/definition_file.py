@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from tierwise.adapters.definition_yaml import read_json, read_yaml
 from tierwise.api.names import Reason
 from tierwise.monitoring.definition import Definition, Feature, kind_of, read_definition, resource_name
 from tierwise.monitoring.refusal import Refused
@@ -34,6 +34,9 @@ def load_definition(path: Path) -> Definition:
         return read_definition(_parsed(path), name=path.parent.name if path.stem == "README" else path.stem)
     except Refused as refusal:
         raise SpecError(f"{path}: {refusal.message}", refusal.remedy, reason=_BAD) from None
+    except RecursionError:
+        remedy = "give name, columns, label, score and slices"
+        raise SpecError(f"{path}: it is nested too deep; no description is", remedy, reason=_BAD) from None
     except (yaml.YAMLError, ValueError, TypeError, KeyError, pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())[:300]
         raise SpecError(f"{path}: cannot be read: {said}", "check the file", reason=_BAD) from None
@@ -49,7 +52,7 @@ def _parsed(path: Path) -> object:
         if found is None:
             raise Refused("it has no YAML between two lines of ---", "give a README with dataset_info at its top")
         text = found[1]
-    return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+    return read_json(text) if path.suffix.lower() == ".json" else read_yaml(text)
 
 
 def _parquet(path: Path) -> Definition:

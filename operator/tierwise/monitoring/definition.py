@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tierwise.monitoring.definition_forms import ROLES, is_list, require_forms
+from tierwise.monitoring.definition_forms import ROLES, is_list, require_forms, shortly
 from tierwise.monitoring.refusal import Refused
 
 Kind = Literal["Number", "Text", "Boolean", "Time", "Classes", "Other"]
@@ -56,6 +56,7 @@ class Definition:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     where: str | None = None
     target: str | None = None
+    domain: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def _own(data: Mapping[str, Any], name: str) -> Definition:
         thresholds={str(metric): float(value) for metric, value in thresholds.items()},
         where=None if data.get("where") is None else str(data["where"]),
         target=None if data.get("target") is None else str(data["target"]),
+        domain=data.get("domain"),
     )
 
 
@@ -135,14 +137,16 @@ def _hugging_face(features: object) -> Sequence[Feature]:
 
 def _feature(item: object) -> Feature:
     if not isinstance(item, Mapping) or "name" not in item:
-        raise Refused(f"the feature {item!r} has no name", "give the dataset_info of the dataset's README")
+        raise Refused(f"a feature has no name: {shortly(item)}", "give the dataset_info of the dataset's README")
     name, dtype = str(item["name"]), item.get("dtype", "")
     label = dtype.get("class_label") if isinstance(dtype, Mapping) else None
     names = label.get("names") if isinstance(label, Mapping) else item.get("names")
     if names is not None and (label is not None or item.get("_type") == "ClassLabel"):
         is_numbered = isinstance(names, Mapping) and all(str(key).isdecimal() for key in names)
         if not is_numbered and not is_list(names):
-            raise Refused(f"the classes of {name!r} are {names!r}"[:200], "give a list of names, or number to name")
+            raise Refused(
+                f"the classes of {name[:100]!r} are {shortly(names)}", "give a list of names, or number to name"
+            )
         ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, Mapping) else names
         return Feature(name, "Classes", tuple(str(one) for one in ordered))
     return Feature(name, kind_of(dtype) if isinstance(dtype, str) and dtype else "Other")
@@ -194,6 +198,8 @@ def to_manifest(definition: Definition) -> Manifest:
         spec["threshold"] = definition.threshold
     if definition.target is not None:
         spec["target"] = definition.target
+    if definition.domain is not None:
+        spec["domain"] = dict(definition.domain)
     spec |= _answers(definition, label, notes)
     spec["dimensions"] = [
         {"name": dimension_name(name), "expression": name} for name in _dimensions(definition, columns, notes)

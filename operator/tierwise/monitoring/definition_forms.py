@@ -29,12 +29,34 @@ def _is_thresholds(value: object) -> bool:
     return isinstance(value, Mapping) and all(_is_number(item) for item in value.values())
 
 
+def shortly(value: object) -> str:
+    """What a value is, for a message: a text or number itself, of others no more than the kind and size."""
+    if isinstance(value, Mapping):
+        return f"an object with {len(value)} {'key' if len(value) == 1 else 'keys'}"
+    if isinstance(value, list):
+        odd = next((item for item in value if not isinstance(item, str)), None)
+        held = "" if odd is None else f", one of them {_kind(odd)}"
+        return f"a list of {len(value)}{held}"
+    return repr(value) if not isinstance(value, str) else repr(value[:100])
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list) else repr(value)[:100]
+
+
+def _is_domain(value: object) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"min", "max"} and all(map(_is_number, value.values()))
+
+
 ROLES = ("label", "score", "time", "version", "model", "tier", "weight", "latency", "status", "top")
 _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     "columns": (_is_columns, "give a list of names, or name to type"),
     "slices": (is_list, "give a list of columns"),
     "classes": (is_list, "give a list of names"),
     "threshold": (_is_number, "give a number such as 0.5"),
+    "domain": (_is_domain, "give the smallest and largest valid score, such as {min: 0, max: 500}"),
     "thresholds": (_is_thresholds, "give metric to number, such as recall: 0.7"),
     **dict.fromkeys((*ROLES, "labelledAt", "requestId"), (_is_text, "give the name of a column")),
     **dict.fromkeys(("name", "table", "where", "target"), (_is_text, "give a text")),
@@ -49,4 +71,4 @@ def require_forms(data: Mapping[str, Any]) -> None:
     """
     for key, (is_right, remedy) in _FORMS.items():
         if (data.get(key) is not None or key == "columns") and not is_right(data.get(key)):
-            raise Refused(f"{key} is {data.get(key)!r}"[:200], remedy)
+            raise Refused(f"{key} is {shortly(data.get(key))}", remedy)

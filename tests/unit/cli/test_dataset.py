@@ -30,6 +30,11 @@ thresholds: {recall: 0.9}
 where: "split = 'validation'"
 """
 
+# Under 1 KB, of a billion values.
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
 README = """---
 license: apache-2.0
 dataset_info:
@@ -89,9 +94,10 @@ def test_a_description_of_our_own_becomes_a_dataset(tmp_path: Path):
 
 def test_a_dataset_of_numbers_says_so(tmp_path: Path):
     (tmp_path / "delays.yaml").write_text(
-        "columns: [delay, predicted]\nlabel: delay\nscore: predicted\ntarget: Number\n"
+        "columns: [delay, predicted]\nlabel: delay\nscore: predicted\ntarget: Number\ndomain: {min: -60, max: 900}\n"
     )
-    assert manifest(tmp_path / "delays.yaml")["spec"]["target"] == "Number"
+    spec = manifest(tmp_path / "delays.yaml")["spec"]
+    assert (spec["target"], spec["domain"]) == ("Number", {"min": -60, "max": 900})
 
 
 def test_features_of_hugging_face_become_classes_and_dimensions(tmp_path: Path):
@@ -153,6 +159,18 @@ def test_columns_of_a_parquet_file_with_few_values_are_dimensions(tmp_path: Path
         ("a.json", "{", "cannot be read"),
         ("README.md", "# no yaml", "has no YAML between two lines of ---"),
         ("a.parquet", "no parquet", "cannot be read"),
+        ("a.yaml", BOMB, "more than 100000 keys and items, aliases written out"),
+        ("a.yaml", "columns: &a [*a]", "a value holds itself, by an alias"),
+        ("a.yaml", "[" * 5000 + "]" * 5000, "is nested too deep"),
+        ("a.json", "[" * 100_000 + "]" * 100_000, "is nested too deep"),
+        ("README.md", f"---\n{BOMB}---\n", "more than 100000 keys and items"),
+        (
+            "a.json",
+            '{"columns": ["label"], "threshold": NaN}',
+            "threshold is nan, no number that JSON has; give a finite",
+        ),
+        ("a.yaml", "columns: [label]\nthresholds: {recall: -.inf}", r"thresholds\.recall is -inf, no number"),
+        ("a.json", f'{{"columns": ["label"], "threshold": 1{"0" * 400}}}', "threshold is a number of more than 308"),
         ("a.yaml", "columns: [label]\nwhere: ''", r"spec\.where: is empty"),
         ("a.yaml", "columns: [label]\nlabel: label\ntable: 'a b'", r"spec\.table: 'a b' has another form"),
     ],
@@ -169,9 +187,9 @@ def test_what_cannot_be_read_or_told_is_said_with_a_remedy(tmp_path: Path, name:
         ("columns: 3", "columns is 3; give a list of names, or name to type"),
         ("columns: abc", "columns is 'abc'; give a list of names"),
         ("columns:", "columns is None; give a list"),
-        ("columns: []", r"columns is \[\]; give a list"),
-        ("columns: [[label], score]", "columns is .*; give a list"),
-        ("columns: [label, score]\nlabel: [1, 2]", r"label is \[1, 2\]; give the name of a column"),
+        ("columns: []", "columns is a list of 0; give a list"),
+        ("columns: [[label], score]", "columns is a list of 2, one of them a list; give a list"),
+        ("columns: [label, score]\nlabel: [1, 2]", "label is a list of 2, one of them 1; give the name of a column"),
         ("columns: [label, score]\nslices: score", "slices is 'score'; give a list of columns"),
         ("columns: [label, score]\nclasses: 5", "classes is 5; give a list of names"),
         ("columns: [label, score]\nthreshold: x", "threshold is 'x'; give a number such as 0.5"),
