@@ -75,6 +75,28 @@ def test_deduplicated_rows_count_as_those_that_were_logged_once(store, good, twi
     assert np.array_equal(*counts)
 
 
+@pytest.mark.parametrize(("version", "arm"), [("v2", "candidate"), ("v1", "baseline")])
+def test_rows_of_one_arm_that_share_an_id_hold_as_deduplicate_leaves_them_out(store, good, version, arm):
+    where = (
+        f"g.model_version = '{version}' AND (g.label = g.score) = (g.model_version = 'v1') AND toUInt32(g.id) % 5 > 0"
+    )
+    query = spoilt(good, "id", "'unknown'", where=where)
+    found = judged(store, from_query(query, columns={"requestId": "id"}, deduplicate=True))
+    assert (found.outcome.decision, found.outcome.reason) == (GateDecision.HOLD, Reason.DUPLICATE_ROWS)
+    assert "deduplicate leaves out" in found.outcome.message
+    assert "the request id 'unknown' alone is on" in found.outcome.message
+    lost = found.outcome.message.split("leaves out")[1].split(" and ")[0 if arm == "candidate" else 1]
+    assert not lost.strip().startswith("0 ")
+
+
+def test_rows_that_both_arms_repeat_alike_hold_nothing_and_are_noted(store, good):
+    query = spoilt(good, "id", "'unknown'", where="intDiv(toUInt32(g.id), 2) % 10 = 0")
+    found = judged(store, from_query(query, columns={"requestId": "id"}, deduplicate=True))
+    assert found.outcome.decision is GateDecision.PROMOTE
+    lost = ROWS // 20 - 1
+    assert any(f"leaves out {lost} of the candidate's rows (9.97%) and {lost} of the" in note for note in found.notes)
+
+
 def test_a_row_logged_again_in_the_next_looks_window_counts_once_however_blocks_are_read(store, good):
     table = f"again_{uuid.uuid4().hex[:8]}"
     store.execute(f"CREATE TABLE {table} ENGINE = MergeTree ORDER BY ts AS SELECT * FROM {good}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tierwise.adapters.clickhouse_connection import Connection
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Scope
 from tierwise.monitoring.decode import texts
+from tierwise.monitoring.dropped import Dropped, dropped_of, dropped_query, placeholder_query
 from tierwise.monitoring.label_conflicts import conflicts_of, conflicts_query
 from tierwise.monitoring.log import Log
 from tierwise.monitoring.query import Query
@@ -21,7 +23,7 @@ _UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Unive
 def read_received(connection: Connection, log: Log, scope: Scope, window: Block) -> Received:
     """Rows and labels of the window; rows logged twice where the dataset names its requests and keeps them.
 
-    And labels that contradict each other, of label tables.
+    And labels that contradict each other, of label tables; rows that `deduplicate` leaves out, by arm.
     """
 
     def ask(query: Query) -> Mapping[str, int]:
@@ -34,7 +36,17 @@ def read_received(connection: Connection, log: Log, scope: Scope, window: Block)
         repeated = ask(duplicates_query(log, scope, window))["duplicates"]
     asked = conflicts_query(log, scope, window)
     conflicts = None if asked is None else conflicts_of(ask(asked))
-    return Received(row["rows"], row["labels"], repeated, conflicts)
+    dropped = _read_dropped(connection, log, scope, window) if log.spec.deduplicate else None
+    return Received(row["rows"], row["labels"], repeated, conflicts, dropped)
+
+
+def _read_dropped(connection: Connection, log: Log, scope: Scope, window: Block) -> Dropped:
+    query = dropped_query(log, scope, window)
+    found = dropped_of(connection.query(query.sql, query.parameters).to_pylist()[0])
+    if not found.has_placeholder:
+        return found
+    query = placeholder_query(log, scope, window, found.most_hash)
+    return replace(found, placeholder=texts(connection.query(query.sql, query.parameters).column("tierwise_id"))[0])
 
 
 def read_sources(connection: Connection, log: Log, scope: Scope, window: Block) -> Sources | None:

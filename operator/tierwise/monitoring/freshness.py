@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset
+from tierwise.monitoring.dropped import left_out
 from tierwise.monitoring.label_conflicts import contradictions
 from tierwise.monitoring.received import Received
 
@@ -21,10 +22,14 @@ DUPLICATES_SECONDS = 600.0  # of the log that each look searches for repeated ro
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Why a look judges nothing: the reason, and numbers with what to do."""
+    """Why a look judges nothing: the reason, and numbers with what to do.
+
+    `regression_stands`: a regression that is proven still rolls back.
+    """
 
     reason: Reason
     message: str
+    regression_stands: bool = False
 
 
 def stale(
@@ -71,7 +76,7 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
     """
     spec = dataset.spec
     tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
-    if spec.volume is None and (spec.columns.request_id is None or spec.deduplicate) and not tables:
+    if spec.volume is None and spec.columns.request_id is None and not tables:
         return None
     seconds = max(DUPLICATES_SECONDS, 2 * interval) if spec.volume is None else duration_seconds(spec.volume.per)
     return Block(mature - timedelta(seconds=max(1, seconds)), mature)
@@ -80,7 +85,7 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
 def withheld(dataset: Dataset, received: Received) -> Withheld | None:
     """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice.
 
-    Or labels that contradict each other: too many, or more of one arm's.
+    Or left out more of one arm's rows as repeated, or labels that contradict each other: too many, or one arm's.
     """
     volume = dataset.spec.volume
     if volume is not None:
@@ -93,13 +98,18 @@ def withheld(dataset: Dataset, received: Received) -> Withheld | None:
                     Reason.TOO_FEW_ROWS,
                     f"dataset {dataset.name!r}: {found} {what} in {volume.per}, at least {least} are expected "
                     f"(spec.volume); check that pods log {'and labels come' if what == 'labels' else 'all of them'}",
+                    regression_stands=True,
                 )
     if received.duplicates is not None and received.duplicates > MOST_DUPLICATES * received.rows:
         return Withheld(Reason.DUPLICATE_ROWS, f"dataset {dataset.name!r}: {duplicated(received)}")
+    if received.dropped is not None and received.dropped.differ:
+        text = f"dataset {dataset.name!r}: {left_out(received.dropped)}"
+        return Withheld(Reason.DUPLICATE_ROWS, text, regression_stands=True)
     conflicts = received.conflicts
     if conflicts is not None and (conflicts.total > MOST_CONFLICTS * received.labels or conflicts.differ):
         text = f"dataset {dataset.name!r}: {contradictions(conflicts, received.labels)}"
-        return Withheld(Reason.LABELING_DIFFERS if conflicts.differ else Reason.LABEL_CONFLICTS, text)
+        reason = Reason.LABELING_DIFFERS if conflicts.differ else Reason.LABEL_CONFLICTS
+        return Withheld(reason, text, regression_stands=not conflicts.differ)
     return None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from tierwise.monitoring.cells import Block, Scope
+from tierwise.monitoring.dropped import Dropped
 from tierwise.monitoring.duplicates import request_of
 from tierwise.monitoring.label_conflicts import LabelConflicts
 from tierwise.monitoring.labels import Given, given_by
@@ -22,13 +23,15 @@ from tierwise.monitoring.window import window_conditions
 class Received:
     """Rows of both versions in a window, how many have a label that counts, and how many repeat a request's row.
 
-    `duplicates` is None where the dataset does not name its requests, `conflicts` where it has no label table.
+    `duplicates` is None where the dataset does not name its requests, `conflicts` where it has no label table, and
+    `dropped` where it does not leave out repeated rows.
     """
 
     rows: int
     labels: int
     duplicates: int | None = None
     conflicts: LabelConflicts | None = None
+    dropped: Dropped | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.dropped import left_out
 from tierwise.monitoring.freshness import duplicated, received_window, withheld
 from tierwise.monitoring.judgement import Judgement
 from tierwise.monitoring.label_conflicts import contradictions
@@ -16,9 +16,6 @@ from tierwise.rollout.observation import JudgementUnavailable
 from tierwise.runtime.datasets import Source
 from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.untimed import untimed_rows
-
-# A regression stands with however few rows it was proven, and where labels contradict in both arms alike.
-_REGRESSED_ANYWAY = frozenset({Reason.TOO_FEW_ROWS, Reason.LABEL_CONFLICTS})
 
 
 def too_little(
@@ -31,14 +28,15 @@ def too_little(
 ) -> JudgementUnavailable | None:
     """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
 
-    Rows logged twice, and labels that contradict each other in one arm, are no proof of a regression either.
+    Rows logged twice, and labels that contradict each other in one arm, are no proof of a regression either. It stands
+    with however few rows it was proven, where labels contradict in both arms alike, and where rows were left out.
     """
     for name, source in sources.items():
         window = received_window(source.dataset, mature[name], interval=interval)
         if window is None:
             continue
         held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
-        if held is not None and not (judged.regressed and held.reason in _REGRESSED_ANYWAY):
+        if held is not None and not (judged.regressed and held.regression_stands):
             return JudgementUnavailable(held.reason, held.message)
     return untimed_rows(sources, scopes, judged, now)
 
@@ -59,10 +57,13 @@ def too_little_recorded(
         asked = received_window(dataset, window.end)
         if asked is None:
             continue
-        whole = dataset.spec.volume is None
-        held = withheld(dataset, log.read_received(dataset, scope, window if whole else asked))
-        if held is not None and not (judged.regressed and held.reason in _REGRESSED_ANYWAY):
-            return JudgementUnavailable(held.reason, held.message)
+        windows = [] if dataset.spec.volume is None else [asked]
+        if not windows or dataset.spec.columns.request_id is not None:
+            windows.append(window)
+        for each in windows:
+            held = withheld(dataset, log.read_received(dataset, scope, each))
+            if held is not None and not (judged.regressed and held.regression_stands):
+                return JudgementUnavailable(held.reason, held.message)
     return None
 
 
@@ -74,6 +75,8 @@ def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, w
             received = log.read_received(dataset, scope, window)
             if received.duplicates:
                 notes.append(f"dataset {dataset.name!r}: {duplicated(received)}")
+            if received.dropped is not None and any(received.dropped.dropped):
+                notes.append(f"dataset {dataset.name!r}: {left_out(received.dropped)}")
             if received.conflicts is not None and received.conflicts.total:
                 notes.append(f"dataset {dataset.name!r}: {contradictions(received.conflicts, received.labels)}")
         sources = log.read_sources(dataset, scope, window)

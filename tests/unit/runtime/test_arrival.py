@@ -14,6 +14,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring import freezing, query
 from tierwise.monitoring.cells import Block, Dataset
+from tierwise.monitoring.dropped import Dropped
 from tierwise.monitoring.freshness import received_window, stale, withheld
 from tierwise.monitoring.label_conflicts import LabelConflicts
 from tierwise.monitoring.received import Received
@@ -64,6 +65,12 @@ def world_of(spec: MonitoringDatasetSpec, error_rates: tuple[float, float] = SAM
             Reason.LABELING_DIFFERS,
             "(1.60% of the candidate's rows, 0.00% of the baseline's)",
         ),
+        (
+            {"columns": {"requestId": "id"}, "deduplicate": True},
+            Received(18_000, 18_000, dropped=Dropped((9_000, 9_000), (0, 400), 401, "ab", "unknown")),
+            Reason.DUPLICATE_ROWS,
+            "and 0 of the baseline's (0.00%), which repeat a request; the request id 'unknown' alone is on 401 rows",
+        ),
     ],
 )
 def test_a_tier_is_not_promoted_on_rows_that_are_too_few_or_repeated(spec, received, reason, words):
@@ -84,6 +91,9 @@ def test_a_regression_stands_with_however_few_rows_and_not_with_repeated_ones():
     contradicted = world_of(dataset(columns={"requestId": "id"}), (0.1, 0.3))
     contradicted.log.received = Received(18_000, 9_000, 0, LabelConflicts((9_000, 9_000), (50, 50)))
     contradicted.run_until(lambda w: w.rollout.result == "RolledBack", 600)
+    dropped = world_of(dataset(columns={"requestId": "id"}, deduplicate=True), (0.1, 0.3))
+    dropped.log.received = Received(18_000, 18_000, dropped=Dropped((9_000, 9_000), (0, 400)))
+    dropped.run_until(lambda w: w.rollout.result == "RolledBack", 600)
     repeated = world_of(dataset(columns={"requestId": "id"}), (0.1, 0.3))
     repeated.log.received = Received(18_000, 18_000, 900)
     repeated.run(300)
@@ -106,7 +116,7 @@ def test_rows_are_counted_only_for_those_who_ask():
         return received_window(Dataset("d", dataset(**spec)), T0)
 
     assert window() is None
-    assert window(columns={"requestId": "id"}, deduplicate=True) is None
+    assert window(columns={"requestId": "id"}, deduplicate=True) == Block(T0 - timedelta(minutes=10), T0)
     assert window(columns={"requestId": "id"}) == Block(T0 - timedelta(minutes=10), T0)
     table = {"name": "research", "kind": "Table", "table": "labels", "key": "id", "column": "y"}
     labels = {"columns": {"requestId": "id"}, "deduplicate": True, "labels": {"sources": [table]}}
@@ -120,6 +130,15 @@ def test_a_few_repeated_rows_in_many_change_nothing():
     spec = Dataset("d", dataset(columns={"requestId": "id"}))
     assert withheld(spec, Received(10_000, 10_000, 10)) is None
     assert withheld(spec, Received(10_000, 10_000, 11)) is not None
+
+
+@pytest.mark.parametrize(
+    ("dropped", "holds"), [((2_000, 2_000), False), ((400, 420), False), ((0, 300), True), ((300, 0), True)]
+)
+def test_left_out_rows_hold_only_where_one_arm_loses_clearly_more(dropped, holds):
+    spec = Dataset("d", dataset(columns={"requestId": "id"}, deduplicate=True))
+    found = withheld(spec, Received(16_000, 16_000, dropped=Dropped((10_000, 10_000), dropped)))
+    assert (found is not None) == holds
 
 
 def test_what_is_expected_of_arrival_may_be_edited_while_a_tier_is_judged():
