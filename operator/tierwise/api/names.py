@@ -95,7 +95,6 @@ class Reason(StrEnum):
     OUT_OF_DOMAIN = "OutOfDomain"  # in the candidate only
     REGRESSED = "Regressed"
     REGRESSION_OBSERVED = "RegressionObserved"
-    FROZEN = "Frozen"
     PAUSED = "Paused"
     SOAKING = "Soaking"
     UNCOMPARED = "Uncompared"  # the baseline was captured at first sight: nothing to compare with
@@ -109,7 +108,6 @@ class Reason(StrEnum):
     DELIVERY_REFUSED = "DeliveryRefused"  # by admission or quota: the write itself
     COMMIT_MISMATCH = "CommitMismatch"  # what pods log is not the commit that was delivered
     ROLLING_BACK = "RollingBack"
-    ROLLED_BACK = "RolledBack"
     VERIFYING_RECOVERY = "VerifyingRecovery"
     RECOVERY_VERIFIED = "RecoveryVerified"
     RECOVERY_FAILED = "RecoveryFailed"
@@ -119,7 +117,6 @@ class Reason(StrEnum):
     NOT_VERIFIED = "NotVerified"  # the log could not tell
     REGRESSED_AFTER_PROMOTION = "RegressedAfterPromotion"
     SUPERSEDED = "Superseded"
-    DELETED = "Deleted"
     # the ModelDeployment
     ADOPTED = "Adopted"
     AT_REST = "AtRest"

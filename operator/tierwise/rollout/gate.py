@@ -38,7 +38,6 @@ class Situation:
     is_compared: bool = True
     automatic_rollback: bool = True
     frozen: str | None = None
-    frozen_reason: Reason = Reason.FROZEN
     paused: bool = False
     soaking: str | None = None
     max_duration_passed: bool = False
@@ -121,7 +120,7 @@ def _answers_missing(now: Situation) -> Outcome | None:
 
 def _frozen_or_paused(now: Situation) -> Outcome | None:
     if now.frozen is not None:
-        return _hold(now.frozen_reason, now.frozen)
+        return _hold(Reason.FIELD_CONFLICT, now.frozen)
     return _hold(Reason.PAUSED, "paused by spec.paused; judging goes on" if now.paused else None)
 
 

@@ -92,7 +92,6 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
         is_compared=flight.spec.compared,
         automatic_rollback=live.rollback.automatic,
         frozen=conflict,
-        frozen_reason=Reason.FIELD_CONFLICT,
         paused=live.paused,
         soaking=_soaking(flight, tier, duration_seconds(spec.min_duration)),
         max_duration_passed=judging_seconds >= duration_seconds(spec.max_duration),
