@@ -18,6 +18,7 @@ from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 
 MAX_BLOCKS = 50_000
+ODD_SHARE = 0.01  # so few rows far from all others are taken for a mistake in their times
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,65 @@ def window_of(
     # The window is half-open: it ends just after the last row.
     after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
     end = min(until, after_last)
+    window = Block(start, end)
     count = math.ceil((end - start).total_seconds() / request.block_seconds)
     if count > MAX_BLOCKS:
-        longer = math.ceil((end - start).total_seconds() / 5_000 / 60)
-        raise SpecError(
-            f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} there are {count} blocks, more than {MAX_BLOCKS}",
-            f"give longer blocks, for instance --block {longer}m, or a shorter window with --since and --until",
+        raise _odd_rows(request, datasets, log, window) or _too_many_blocks(request, window, count)
+    return window, max(start, min(exposed))
+
+
+def _too_many_blocks(request: AnalysisRequest, window: Block, count: int) -> SpecError:
+    seconds = (window.end - window.start).total_seconds()
+    if request.in_file_order:  # a second is a row
+        fact = f"there are {count} blocks of {request.block_seconds:.0f} rows, more than {MAX_BLOCKS}"
+        remedy = f"give longer blocks, for instance --block {math.ceil(seconds / 5_000)}"
+        return SpecError(fact, remedy, reason=Reason.QUERY_OVER_LIMITS)
+    return SpecError(
+        f"from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} there are {count} blocks, more than "
+        f"{MAX_BLOCKS}",
+        f"give longer blocks, for instance --block {math.ceil(seconds / 5_000 / 60)}m, or a shorter window with "
+        "--since and --until",
+        reason=Reason.QUERY_OVER_LIMITS,
+    )
+
+
+def _odd_rows(
+    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block
+) -> SpecError | None:
+    """The error where few rows, such as those of a clock that stood at 1970, are what makes the window so long."""
+    if request.in_file_order:
+        return None
+    fits = timedelta(seconds=MAX_BLOCKS * request.block_seconds)
+    everything = _rows_within(request, datasets, log, window)
+    late, early = Block(window.end - fits, window.end), Block(window.start, window.start + fits)
+    for kept, is_given in ((late, request.since is not None), (early, request.until is not None)):
+        rest = _rows_within(request, datasets, log, kept)
+        odd = everything.rows - rest.rows
+        if is_given or odd > ODD_SHARE * everything.rows:
+            continue
+        are = f"{odd} of {everything.rows} rows {'is' if odd == 1 else 'are'}"
+        if kept is late:
+            fact = f"{are} before {rest.first:%Y-%m-%d %H:%M}, the oldest of {everything.first:%Y-%m-%d %H:%M}"
+            remedy = f"leave them out with --since {rest.first:%Y-%m-%dT%H:%M:%SZ}"
+        else:
+            fact = f"{are} after {rest.last:%Y-%m-%d %H:%M}, the newest of {everything.last:%Y-%m-%d %H:%M}"
+            remedy = f"leave them out with --until {rest.last + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        return SpecError(
+            f"{fact}: with {'it' if odd == 1 else 'them'} there are more than {MAX_BLOCKS} blocks",
+            f"{remedy}, or correct their times",
             reason=Reason.QUERY_OVER_LIMITS,
         )
-    return Block(start, end), max(start, min(exposed))
+    return None
+
+
+def _rows_within(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block) -> Seen:
+    """Rows of both versions in the window, over all datasets; a row at least is in it."""
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    found = []
+    for dataset in datasets:
+        seen = log.survey(dataset, scope, (window.start, window.end))
+        found += [seen[version] for version in (request.candidate, request.baseline) if version in seen]
+    return Seen(sum(one.rows for one in found), min(one.first for one in found), max(one.last for one in found))
 
 
 def _missing_version(
