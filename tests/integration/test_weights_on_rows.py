@@ -10,6 +10,7 @@ import sklearn.metrics as sk
 
 from tests.integration.test_metrics_on_rows import BINARY
 from tests.support.metric_rows import a_dataset, a_store, raw_of, tallies
+from tests.support.raw_rows import squared_calibration_error
 from tests.support.wide_log import CLASSES, WideLog
 from tierwise.adapters.clickhouse import ClickHouseStore
 from tierwise.api.monitoringdataset import Domain, MetricThreshold, Scale
@@ -35,6 +36,7 @@ WEIGHTED = (
     "auc",
     "average-precision",
     "ks",
+    "ece",
     "log-loss",
     "brier",
     "mae",
@@ -87,6 +89,8 @@ def weighted_oracle(name, rows):
             return RANKINGS[name](rows.y, rows.middle, sample_weight=w[known])
         case "ks":
             return widest_gap(rows.y, rows.middle, w[known])
+        case "ece":
+            return squared_calibration_error(rows.middle, rows.y, rows.edges, w[known])
         case "log-loss":
             return sk.log_loss(rows.y, np.clip(rows.p, 1e-7, 1 - 1e-7), sample_weight=w[known])
         case "balanced-accuracy":

@@ -59,15 +59,20 @@ def moments(name: str, x: Floats, known: npt.NDArray[np.bool_] | None = None) ->
     return {f"{name}:{part}": np.asarray(value, dtype=np.float64) for part, value in parts.items()}
 
 
-def squared_calibration_error(scores: Floats, labels: Ints, edges: Floats) -> float:
+def squared_calibration_error(scores: Floats, labels: Ints, edges: Floats, weight: Floats | None = None) -> float:
     """Debiased, in 15 groups of neighbouring bins, group by group; scores are the middles of their bins."""
+    if weight is None:
+        weight = np.ones(len(scores))
     bins = len(edges) - 1
     first = np.arange(15) * bins // 15
     group = np.searchsorted(first, np.searchsorted(edges, scores, side="right") - 1, side="right")
-    used, total = 0, 0.0
-    for number in np.unique(group):
-        y, p = labels[group == number], scores[group == number]
-        if len(y) > 1:
-            used += len(y)
-            total += len(y) * ((p.mean() - y.mean()) ** 2 - y.mean() * (1 - y.mean()) / (len(y) - 1))
+    used, total = 0.0, 0.0
+    for number in np.unique(group[weight > 0]):
+        y, p, w = (values[group == number] for values in (labels, scores, weight))
+        effective = w.sum() ** 2 / (w**2).sum()
+        if effective > 2 - 1e-6:
+            share = np.average(y, weights=w)
+            chance = (w**2 * (y - share) ** 2).sum() / w.sum() ** 2 * effective / (effective - 1)
+            used += w.sum()
+            total += w.sum() * ((np.average(p, weights=w) - share) ** 2 - chance)
     return total / used

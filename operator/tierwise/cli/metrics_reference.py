@@ -27,10 +27,10 @@ How a metric is **tested**:
 
 In a dataset with a **sample weight** (`columns.weight`) shares are judged by the mixture as Σw·bad/Σw, from ten
 effective bad and ten effective good rows in each arm on, at a threshold of the metric's own (`spec.thresholds`), too;
-means, losses, ratios and rankings are weighted, each with the linearised variance from Σw², the rankings from thirty
-effective positives and negatives on. A metric whose facts say *no* is refused there when the analysis is planned: judge
-it on a second MonitoringDataset of the same table that names no weight. `tierwise backfill` counts weighted
-distributions from the rows: the blocks that are stored hold weights by answer only.
+means, losses, ratios, rankings and `ece` are weighted, each with the linearised variance from Σw², the latter two from
+thirty effective positives and negatives on. A metric whose facts say *no* is refused there when the analysis is
+planned: judge it on a second MonitoringDataset of the same table that names no weight. `tierwise backfill` counts
+weighted distributions from the rows: the blocks that are stored hold weights by answer only.
 
 **Answers** are what a dataset's scores and labels are: Binary (a score, and a label 0 or 1), Classes
 (`scale.kind: Classes`), Number (a predicted number, and the one that came true). **Scale** is what `spec.scale.kind`

@@ -8,7 +8,7 @@ from tierwise.api.common import Margin
 from tierwise.metrics import means
 from tierwise.metrics.means import FEWEST_EACH
 from tierwise.metrics.metric import Estimated, Metric, Needs
-from tierwise.metrics.tally import Estimate, Tally
+from tierwise.metrics.tally import Estimate, FloatArray, Tally
 from tierwise.stats import moments
 
 GROUPS = 15  # of bins, for the calibration error: chance adds the less the fewer there are
@@ -30,6 +30,8 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     """
     if tally.bins is None or tally.edges is None:
         raise ValueError("the distribution of the score is missing")
+    if tally.weights is not None:
+        return _weighted_calibration_error(tally, tally.edges)
     negatives, positives = (tally.bins[..., label, :-1].astype(np.float64) for label in (0, 1))
     middle = (tally.edges[:-1] + tally.edges[1:]) / 2
     scores = (negatives + positives) * (1 - middle if tally.positive_below else middle)
@@ -49,6 +51,40 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     # How many rows fall into each group is chance, too: where gaps differ between groups, that moves the value most.
     spread = spread + moments.share((n * np.square(beyond - value[..., np.newaxis])).sum(axis=-1), total)
     return Estimate(value, spread[..., np.newaxis], total[..., np.newaxis], np.asarray(enough))
+
+
+def _weighted_calibration_error(tally: Tally, edges: FloatArray) -> Estimate:
+    """The same of rows with sample weights: shares are of Σw, and a group has u = (Σw)²/Σw² effective rows.
+
+    What chance adds to g² is s = Σw²(y − ȳ)²/(Σw)²·u/(u − 1). In the variance it is at least that of u plain rows with
+    a smoothed ȳ, and the variance between rows is Σw²(g² − s − value)²/(Σw)². Groups under two effective rows are
+    left out, and so is what they weigh.
+    """
+    if tally.bin_weights is None:
+        raise ValueError("the sample weights by bin are missing")
+    middle = (edges[:-1] + edges[1:]) / 2
+    mass, squares = tally.bin_weights[..., :2, :-1]
+    scores = mass.sum(axis=-2) * (1 - middle if tally.positive_below else middle)
+    first = np.unique(np.arange(GROUPS) * len(middle) // GROUPS)
+    of_label, of_label2, score = (np.add.reduceat(x, first, axis=-1) for x in (mass, squares, scores))
+    n, n2 = of_label.sum(axis=-2), of_label2.sum(axis=-2)
+    units = moments.effective(n, n2)
+    some, freedom = np.where(n > 0, n, 1.0), np.maximum(units - 1, 1)
+    share = of_label[..., 1, :] / some
+    added = (of_label2[..., 1, :] * (1 - share) ** 2 + of_label2[..., 0, :] * share**2) / some**2 * units / freedom
+    smooth = (share * units + 1) / (units + 2)
+    chance = np.maximum(added, smooth * (1 - smooth) / freedom)
+    beyond = (score / some - share) ** 2 - added
+    used = units > 2 - 1e-6  # one row says nothing of chance; of two equal ones this is 2 but for rounding
+    n, n2 = np.where(used, n, 0.0), np.where(used, n2, 0.0)
+    total = n.sum(axis=-1)
+    value = moments.share((n * beyond).sum(axis=-1), total)
+    of_gaps = np.maximum((4 * n**2 * chance * beyond).sum(axis=-1), 0.0) + (2 * n**2 * chance**2).sum(axis=-1)
+    of_rows = (n2 * np.square(beyond - value[..., np.newaxis])).sum(axis=-1)
+    effective = moments.effective(total, n2.sum(axis=-1))
+    spread = moments.share((of_gaps + of_rows) * effective, np.square(total))
+    enough = moments.effective(of_label.sum(axis=-1), of_label2.sum(axis=-1)) >= FEWEST_EACH
+    return Estimate(value, spread[..., np.newaxis], effective[..., np.newaxis], np.asarray(enough.all(axis=-1)))
 
 
 METRICS = (
@@ -77,7 +113,7 @@ METRICS = (
     Metric(
         "ece",
         "LowerIsBetter",
-        Estimated(_squared_calibration_error, taus=(0.0003, 0.001, 0.003, 0.01)),
+        Estimated(_squared_calibration_error, taus=(0.0003, 0.001, 0.003, 0.01), weighted=True),
         Margin(absolute=0.001),
         Needs(bins=True, probability=True),
         "Squared expected calibration error, debiased: mean over 15 groups of bins of (mean score − share of "

@@ -53,7 +53,6 @@ def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
             WEIGHTED,
             "of the score's distribution, whose rows all count the same.* columns.weight \\('w'\\)",
         ),
-        ("ece", WEIGHTED, "is of the score's distribution, whose rows all count the same"),
         ("not-computed", {}, "counts the scores of spec.domain.exclude, and there are none"),
     ],
 )
@@ -64,8 +63,8 @@ def test_what_is_lacking_is_named_with_what_to_do(name, fields, fact):
     assert found[1]
 
 
-@pytest.mark.parametrize("name", ["log-loss", "brier", "recall", "f1", "mcc", "balanced-accuracy", "auc", "ks"])
-def test_shares_losses_means_and_rankings_take_sample_weights(name):
+@pytest.mark.parametrize("name", ["log-loss", "brier", "recall", "f1", "mcc", "balanced-accuracy", "auc", "ks", "ece"])
+def test_all_but_shifts_take_sample_weights(name):
     assert missing(registry.get(name), dataset(**WEIGHTED)) is None
     assert missing(registry.get(name), dataset(**WEIGHTED | RECALL_AT)) is None
 

@@ -1,4 +1,4 @@
-"""Rankings of rows with sample weights: values, variances, guards, and what the evidence promises."""
+"""Rankings and calibration of rows with sample weights: values, variances, guards, and what the evidence promises."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tierwise.monitoring.measuring import compared, worse_sign
 from tierwise.stats.mixture import interval, log_mixture
 
 RANKINGS = ("auc", "average-precision", "ks")
+EVERY = (*RANKINGS, "ece")
 BINS = 40
 ALPHA = 0.05
 
@@ -96,6 +97,30 @@ def test_the_variance_is_that_of_repeated_samples(name, sampling):
     assert found.variance.mean() == pytest.approx(found.value.var(ddof=1), rel=0.2)
 
 
+def test_the_calibration_error_of_equal_weights_is_that_of_plain_rows():
+    scores, labels = scored(np.random.default_rng(8), 3000)
+    plain = estimate("ece", tally_of(scores, labels, LINEAR))
+    found = estimate("ece", weighted_tally(powers(scores, labels, np.full(3000, 0.02), 100)))
+    assert found.value == pytest.approx(plain.value, rel=1e-9)
+    assert found.units == pytest.approx(plain.units)
+    assert plain.spread[0] * (1 - 1e-9) <= found.spread[0] < 1.1 * plain.spread[0], "chance is at least as large"
+
+
+@pytest.mark.parametrize("sampling", [by_score, by_chance])
+@pytest.mark.parametrize("off", [0.0, 0.1])
+def test_the_calibration_error_of_a_sampled_log_is_that_of_the_whole_one(sampling, off):
+    rng = np.random.default_rng(9)
+    scores = rng.beta(1.2, 2, (800, 3000))
+    labels = (rng.random(scores.shape) < np.clip(scores - off, 0, 1)).astype(np.int64)
+    found = estimate("ece", weighted_tally(powers(scores, labels, sampling(rng, scores), 100)))
+    seen = found.value.std(ddof=1)
+    whole = estimate(
+        "ece", weighted_tally(powers(scores.reshape(1, -1), labels.reshape(1, -1), np.ones((1, 2_400_000)), 100))
+    )
+    assert found.value.mean() == pytest.approx(whole.value[0], abs=4 * seen / np.sqrt(800) + 2e-4)
+    assert 0.9 * seen**2 < found.variance.mean() < 5 * seen**2, "too large rather than too small"
+
+
 def test_few_effective_positives_are_not_enough():
     scores, labels = scored(np.random.default_rng(4), 1000)
     weight = np.ones(1000)
@@ -124,12 +149,12 @@ def test_looks_at_equal_models_keep_their_promises(sampling, rows):
     """Six looks at 400 pairs of equal models, weights over two orders of magnitude."""
     rng = np.random.default_rng(7)
     bins = np.zeros((3, 400, 2, 3, BINS + 1))
-    crossed = {name: np.zeros(400, dtype=bool) for name in RANKINGS}
-    missed = {name: np.zeros(400, dtype=bool) for name in RANKINGS}
+    crossed = {name: np.zeros(400, dtype=bool) for name in EVERY}
+    missed = {name: np.zeros(400, dtype=bool) for name in EVERY}
     for _ in range(6):
         scores, labels = drawn(rng, (400, 2, rows))
         bins += powers(scores, labels, sampling(rng, scores))
-        for name in RANKINGS:
+        for name in EVERY:
             metric = registry.get(name)
             found = compared(metric, weighted_tally(bins))
             difference = np.where(found.enough, worse_sign(metric) * (found.candidate - found.baseline), np.nan)
@@ -138,6 +163,6 @@ def test_looks_at_equal_models_keep_their_promises(sampling, rows):
             low, high = interval(difference, variance, ALPHA, found.taus[1])
             missed[name] |= (low > 0) | (high < 0)
     assert found.enough.mean() > 0.9
-    for name in RANKINGS:
+    for name in EVERY:
         assert crossed[name].mean() <= ALPHA, name
         assert missed[name].mean() <= ALPHA, name
