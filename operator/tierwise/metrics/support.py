@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.metrics.classes import position
-from tierwise.metrics.metric import Kind, Metric
+from tierwise.metrics.metric import Kind, Metric, Shift
 
 _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
 
@@ -50,6 +50,7 @@ def _unweighted(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] 
     """Why a metric cannot be judged with sample weights, and what to do: never as if rows counted the same."""
     if metric.takes_weights:
         return None
-    kind = "the score's distribution, whose rows all count the same" if metric.needs.bins else "plain rows"
+    is_shift = isinstance(metric.measure, Shift)
+    how = "is judged by bets, in which rows all count the same" if is_shift else "is of plain rows"
     remedy = "choose one that takes weights (`tierwise metrics`), or judge it on a MonitoringDataset without a weight"
-    return f"is of {kind}, and the dataset has columns.weight ({spec.columns.weight!r})", remedy
+    return f"{how}, and the dataset has columns.weight ({spec.columns.weight!r})", remedy

@@ -51,7 +51,7 @@ def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
         (
             "score-shift",
             WEIGHTED,
-            "of the score's distribution, whose rows all count the same.* columns.weight \\('w'\\)",
+            "is judged by bets, in which rows all count the same.* columns.weight \\('w'\\)",
         ),
         ("not-computed", {}, "counts the scores of spec.domain.exclude, and there are none"),
     ],
