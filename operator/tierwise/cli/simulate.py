@@ -41,7 +41,7 @@ from tierwise.simulation.streams import Stream
 
 EXIT_NOT_SEEN = 3
 EXIT_TOO_OFTEN = 4
-SEEN_SHARE = 0.8  # of the runs with the drop
+SEEN_SHARE = 0.8  # of the runs with the drop, rolled back before their promotion
 
 
 @click.command("simulate", short_help="A policy against recorded or generated traffic, peers' rules beside it.")
@@ -95,7 +95,8 @@ def command(  # one argument per option
     It plays --runs rollouts of two equal versions, and as many with the drop, through all tiers. Every tier is
     planned, folded, judged and gated by the operator's own code. Beside it, on the same counts: a z-test at every look,
     thresholds per slice with failureLimit 0, 3 and 10, and Kayenta's Mann-Whitney judge. All rules look until a tier's
-    maxDuration, Tierwise also where it would have promoted before; shares have 95 % Clopper-Pearson intervals.
+    maxDuration, Tierwise also where it would have promoted before; how many it rolled back before their promotion has a
+    column of its own. Shares have 95 % Clopper-Pearson intervals.
 
     Rows come from a log (one version, every row given to the candidate with the exposure as its chance, as by a hash of
     the request; the drop turns answers over) or are generated. With --candidate the log is also replayed as it was.
@@ -108,8 +109,8 @@ def command(  # one argument per option
       tierwise simulate --data predictions.parquet --time ts --metric accuracy:0.02 --slice carrier \\
         --drop 'carrier=VX accuracy ->0.8' --seed 7 -o json
 
-    Exit status: 0 simulated, 3 Tierwise saw the drop in fewer than 80 % of the runs, 4 it stopped equal versions surely
-    more often than α, 1 an error, 2 wrong usage.
+    Exit status: 0 simulated, 3 Tierwise rolled fewer than 80 % of the runs with the drop back before they were
+    promoted, 4 it stopped equal versions surely more often than α, 1 an error, 2 wrong usage.
     """
     flags = tier_flags(exposure, min_duration, max_duration)
     for name, value in (("--block", block), ("--onset", onset), ("--judge-every", judge_every)):
@@ -164,7 +165,9 @@ def _exit_status(report: Report) -> int:
     tierwise = report.rules[0]
     if tierwise.false_stops.interval[0] > report.simulated.simulation.policy.alpha:
         return EXIT_TOO_OFTEN
-    if tierwise.detected is not None and (tierwise.detected.share.value or 0.0) < SEEN_SHARE:
+    # What the policy did: a stop that the gate's promotion forestalled would have been none.
+    rolled_back = None if tierwise.detected is None else tierwise.detected.before_promotion
+    if rolled_back is not None and (rolled_back.value or 0.0) < SEEN_SHARE:
         return EXIT_NOT_SEEN
     return 0
 

@@ -29,7 +29,10 @@ def render_simulation(report: Report) -> RenderableType:
         before = "" if drop.before is None else f"{drop.before:g} "
         parts.append(Text(f"Drop: {drop.metric} {before}→ {drop.after:g} on {slice_text(drop.slice)}{begins}"))
     table = _table(
-        "RULE", "EQUAL VERSIONS STOPPED", *(("DROP STOPPED", "AFTER (MEDIAN)") if drop else ()), "WHAT IT DOES"
+        "RULE",
+        "EQUAL VERSIONS STOPPED",
+        *(("DROP STOPPED", "AFTER (MEDIAN)", "ROLLED BACK BEFORE PROMOTION") if drop else ()),
+        "WHAT IT DOES",
     )
     for rule in report.rules:
         table.add_row(*_row(rule, policy.alpha))
@@ -38,6 +41,7 @@ def render_simulation(report: Report) -> RenderableType:
         parts.append(Text(_ends("Tierwise, with the drop", report.worse)))
     if report.replay is not None:
         parts += [Text(""), Text("The log as it was", style="bold"), _replay(report)]
+    parts += [Text(f"warning: {warning}", style="yellow") for warning in report.warnings]
     parts += [Text(f"note: {note}", style="dim") for note in report.notes]
     return Group(*parts)
 
@@ -45,7 +49,7 @@ def render_simulation(report: Report) -> RenderableType:
 def _row(rule: RuleSummary, alpha: float) -> list[RenderableType]:
     low = rule.false_stops.interval[0]
     if not rule.judges:
-        return [Text(rule.name), *([Text("–")] * (1 if rule.detected is None else 3)), Text(_what(rule), style="dim")]
+        return [Text(rule.name), *([Text("–")] * (1 if rule.detected is None else 4)), Text(_what(rule), style="dim")]
     row: list[RenderableType] = [
         Text(rule.name, style="bold" if rule.name == "tierwise" else ""),
         Text(_share(rule.false_stops), style="red" if low > alpha else "green"),
@@ -54,6 +58,7 @@ def _row(rule: RuleSummary, alpha: float) -> list[RenderableType]:
         found = rule.detected
         row.append(_share(found.share))
         row.append("never" if found.median_seconds is None else duration_text(found.median_seconds))
+        row.append("–" if found.before_promotion is None else _share(found.before_promotion))
     return [*row, Text(_what(rule), style="dim")]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from tierwise.monitoring.drop import Drop
 from tierwise.simulation.comparison import Run, Simulated, tierwise_stop
-from tierwise.simulation.summary import TIERWISE, Ends, RuleSummary, Share, ends_of, rules_of
+from tierwise.simulation.lateness import warnings_of
+from tierwise.simulation.summary import TIERWISE, Detected, Ends, RuleSummary, Share, ends_of, rules_of
 
 SCHEMA = "tierwise.io/simulation/v1"
 
@@ -41,6 +42,11 @@ class Report:
         if drop is None:
             return None
         return ends_of(self.simulated.worse, lambda run: names_drop(run, drop))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What shares do not say and the policy has to change."""
+        return warnings_of(self.simulated.simulation.policy, self.drop, self.rules[0].detected)
 
 
 def names_drop(run: Run, drop: Drop) -> bool:
@@ -83,6 +89,7 @@ def simulation_json(report: Report) -> dict[str, Any]:
         "rollouts": {"equal": _ends(report.same), "drop": None if report.worse is None else _ends(report.worse)},
         "replay": None if report.replay is None else _replay(report.replay),
         "notes": list(report.notes),
+        "warnings": list(report.warnings),
     }
 
 
@@ -102,16 +109,23 @@ def _share(share: Share) -> dict[str, Any]:
 
 
 def _rule(rule: RuleSummary) -> dict[str, Any]:
-    found = rule.detected
     return {
         "name": rule.name,
         "description": rule.description,
         "judges": rule.judges,
         "not_judged": list(rule.not_judged),
         "false_stops": _share(rule.false_stops),
-        "detected": None
-        if found is None
-        else {**_share(found.share), "median_seconds": found.median_seconds, "tiers": dict(found.tiers)},
+        "detected": None if rule.detected is None else _detected(rule.detected),
+    }
+
+
+def _detected(found: Detected) -> dict[str, Any]:
+    before = found.before_promotion
+    return {
+        **_share(found.share),
+        "median_seconds": found.median_seconds,
+        "tiers": dict(found.tiers),
+        "rolled_back_before_promotion": None if before is None else _share(before),
     }
 
 

@@ -39,11 +39,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """Stops with the drop: how many, in which tiers, and the median seconds within the tier where it was stopped."""
+    """Stops with the drop: how many, in which tiers, and the median seconds within the tier where it was stopped.
+
+    `before_promotion` are those of Tierwise that the policy's gate did not forestall: the rollout was rolled back. None
+    for peers, which promote nothing.
+    """
 
     share: Share
     median_seconds: float | None
     tiers: Mapping[str, int]
+    before_promotion: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +129,5 @@ def _detected(found: Simulated, rule: str) -> Detected:
         share=Share(len(stops), len(found.worse)),
         median_seconds=float(np.median(looks)) * policy.block_seconds if looks else None,
         tiers={name: names[name] for tier in policy.tiers if (name := tier.name or "all traffic") in names},
+        before_promotion=Share(ends_of(found.worse).rolled_back, len(found.worse)) if rule == TIERWISE else None,
     )

@@ -48,6 +48,23 @@ def test_a_drop_that_the_policy_cannot_see_is_exit_3():
     assert result.exit_code == 3
 
 
+def test_a_drop_that_begins_after_the_promotion_is_exit_3_and_told():
+    late = [*SMALL, "--drop", "carrier=c02 accuracy 0.95->0.5", "--onset", "10m", "--runs", "2"]
+    found = run(*late, "-o", "json")
+    told = json.loads(found.stdout)
+    tierwise = told["rules"][0]["detected"]
+    assert tierwise["share"] == 1.0  # it would have been stopped, had it not been promoted
+    assert tierwise["rolled_back_before_promotion"]["stopped"] == told["rollouts"]["drop"]["rolled_back"] == 0
+    assert told["rules"][1]["detected"]["rolled_back_before_promotion"] is None
+    assert "minDuration is shorter (5m)" in told["warnings"][0]
+    assert found.exit_code == 3
+
+    in_time = run(*late, "--min-duration", "15m")
+    assert in_time.exit_code == 0
+    assert "ROLLED BACK BEFORE PROMOTION" in in_time.stdout
+    assert "warning" not in in_time.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
