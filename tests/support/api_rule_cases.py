@@ -66,6 +66,10 @@ RULE_CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         ({"table": None, "query": "SELECT 1"}, {"table": "t"}),
         ({"table": None}, {"query": "SELECT 1"}),
     ),
+    "NUMBER_DOMAIN": (
+        ({"target": "Number"}, {"target": "Binary", "domain": None}, {"target": None, "domain": None}),
+        ({"target": "Number", "domain": None},),
+    ),
     "CLASSES": (
         ({"scale": {"kind": "Classes"}, "classes": ["a", "b"]}, {"scale": {"kind": "None"}, "classes": None}),
         (

@@ -21,7 +21,7 @@ from tierwise.api.common import (
 )
 from tierwise.api.labelsources import TABLE_PATTERN, Column, Freshness, Labels, OptionalColumn, Volume
 from tierwise.api.modeldeployment import SecretKey
-from tierwise.api.rules import CLASSES, DEDUPLICATE, DOMAIN, LABEL_TABLES, TABLE_OR_QUERY, validations
+from tierwise.api.rules import CLASSES, DEDUPLICATE, DOMAIN, LABEL_TABLES, NUMBER_DOMAIN, TABLE_OR_QUERY, validations
 
 
 def without_unset(data: dict[str, Any], unset: dict[str, object]) -> dict[str, Any]:
@@ -131,7 +131,9 @@ class MetricThreshold(ApiModel):
 class MonitoringDatasetSpec(ApiModel):
     """A labelled part of the prediction log."""
 
-    model_config = ConfigDict(json_schema_extra=validations(TABLE_OR_QUERY, CLASSES, LABEL_TABLES, DEDUPLICATE))
+    model_config = ConfigDict(
+        json_schema_extra=validations(TABLE_OR_QUERY, NUMBER_DOMAIN, CLASSES, LABEL_TABLES, DEDUPLICATE)
+    )
 
     store: Store | None = Field(None, description="Which ClickHouse. Default: the operator's own store.")
     table: str | None = Field(
@@ -158,10 +160,11 @@ class MonitoringDatasetSpec(ApiModel):
     positive: Literal["AtOrAbove", "Below"] = Field(
         "AtOrAbove", description="On which side of the threshold the answer is yes."
     )
+    # No default in the schema: a rule must see whether it was given.
     domain: Domain = Field(
         default_factory=Domain,
-        description="Valid scores; one outside is invalid, and a reason to act when it is everywhere.",
-        json_schema_extra=EMPTY_OBJECT,
+        description="Valid scores; one outside is invalid, and a reason to act when it is everywhere. Default: 0 to 1; "
+        "target: Number needs one.",
     )
     scale: Scale = Field(
         default_factory=Scale,
@@ -183,7 +186,7 @@ class MonitoringDatasetSpec(ApiModel):
     target: Literal["Binary", "Number"] = Field(
         "Binary",
         description="What labels are, where they are no classes. Binary: 0 or 1. Number: any finite number, which the "
-        "score predicts, for metrics such as mae; spec.domain says which predictions are valid.",
+        "score predicts, for metrics such as mae; spec.domain must say which predictions are valid.",
     )
     values: list[Value] = Field(
         default_factory=list,

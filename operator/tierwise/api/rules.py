@@ -155,6 +155,13 @@ DOMAIN = Rule(
     lambda domain: domain["min"] < domain["max"],
     ".min",
 )
+NUMBER_DOMAIN = Rule(
+    "self.target != 'Number' || has(self.domain)",
+    "target: Number needs to know which predictions are valid: 0 to 1, as of scores, would throw most numbers away; "
+    "give domain: {min: …, max: …} around all that the model may predict",
+    lambda dataset: dataset.get("target") != "Number" or "domain" in dataset,
+    ".domain",
+)
 CLASSES = Rule(
     "(self.scale.kind == 'Classes') == (has(self.classes) && self.classes.size() > 0)",
     "classes are the classes of scale Classes; give both spec.classes and scale.kind: Classes, or neither",
@@ -217,6 +224,7 @@ RULES: dict[str, Rule] = {
         IMMUTABLE,
         TABLE_OR_QUERY,
         DOMAIN,
+        NUMBER_DOMAIN,
         CLASSES,
         LABEL_TABLES,
         DEDUPLICATE,

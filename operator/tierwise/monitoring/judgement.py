@@ -93,6 +93,7 @@ class Judgement:
     labeling_differs: str | None = None
     answers_missing: str | None = None  # the candidate's are invalid more often; message with numbers, when E ≥ 1000
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
+    valid: str = ""  # of that dataset: its name, and which answers are valid
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())
     gone: Literal["baseline", "candidate"] | None = None  # the arm that has stopped to have rows

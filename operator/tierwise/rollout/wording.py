@@ -142,6 +142,10 @@ def inconclusive(judgement: Judgement | None) -> str:
 
 
 def domain(judgement: Judgement) -> str:
-    """Shares of scores outside the dataset's domain."""
+    """Shares of scores outside the dataset's domain, its bounds, and what to do."""
     baseline, candidate = (_percent(share) for share in judgement.out_of_domain)
-    return f"{candidate} of the candidate's and {baseline} of the baseline's scores are outside the dataset's domain"
+    where = f" ({judgement.valid})" if judgement.valid else ""
+    return (
+        f"{candidate} of the candidate's and {baseline} of the baseline's scores are outside the dataset's domain"
+        f"{where}; correct it, or the score column"
+    )
