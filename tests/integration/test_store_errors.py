@@ -166,6 +166,7 @@ def test_a_password_inside_an_exception_is_taken_out(spelling):
         (158, Reason.QUERY_OVER_LIMITS, StoreError), (159, Reason.QUERY_OVER_LIMITS, StoreError),
         (396, Reason.QUERY_OVER_LIMITS, StoreError), (241, Reason.QUERY_OVER_LIMITS, StoreError),
         (47, Reason.UNKNOWN_COLUMN, SpecError), (70, Reason.DATASET_INVALID, SpecError),
+        (181, Reason.DATASET_INVALID, SpecError),
         (999, Reason.QUERY_FAILED, StoreError),
     ],
 )  # fmt: skip

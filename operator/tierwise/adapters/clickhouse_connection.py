@@ -37,6 +37,7 @@ LIMIT_CODES = {
     202,
 }  # rows, time, estimated time, memory, bytes, result, quota, too many
 COLUMN_CODES = {8, 16, 47}
+FINAL_CODE = 181
 SPEC_CODES = {6, 38, 41, 42, 43, 44, 46, 48, 53, 62, 63, 70, 72, 349, 386, 395}  # the dataset's own SQL or types
 
 _SCOPE = re.compile(r": In scope (?:SELECT|WITH) .*$", re.DOTALL)  # what ClickHouse adds: the whole query
@@ -277,6 +278,12 @@ def error_of_code(code: int, text: str, place: str) -> TierwiseError:
         )
     if code in COLUMN_CODES:
         return SpecError(message, "fix the column's name in the dataset", reason=Reason.UNKNOWN_COLUMN)
+    if code == FINAL_CODE:
+        return SpecError(
+            f"{place}: FINAL merges no rows of this table; a file never has any to merge, nor has a plain MergeTree",
+            "leave FINAL away in spec.query; spec.deduplicate leaves repeated rows out of any table",
+            reason=Reason.DATASET_INVALID,
+        )
     if code in SPEC_CODES:
         message = _SCOPE.sub("", message)
         return SpecError(message, "fix the dataset's SQL or column types", reason=Reason.DATASET_INVALID)
