@@ -101,6 +101,18 @@ def test_a_slice_that_is_not_there_is_told_with_those_that_are(log):
     assert "carrier=VX" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["plan", "simulate"])
+def test_a_drop_in_a_dimension_that_is_not_sliced_by_is_told_with_the_option_that_does_it(log, command):
+    result = CliRunner().invoke(
+        cli,
+        [command, "--data", str(log[0]), "--time", "ts", "--slice", "carrier", "--metric", "accuracy:0.05",
+         "--drop", "device=ios accuracy ->0.6"],
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "not sliced by device (by carrier)" in result.stderr
+    assert "--slice device" in result.stderr
+
+
 def test_equal_arms_of_one_version_are_promoted_and_the_drop_is_found_in_them_and_in_the_log(log):
     path, _, _ = log
     arguments = ["--drop", "carrier=VX accuracy ->0.6", "--runs", "4", "--max-duration", "3h", "--exposure", "50%"]

@@ -124,6 +124,8 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
         SpecError: as `plan`.
     """
     datasets = {item.name: given_dataset(item, request.datasets) for item in request.analysis}
+    for drop in request.drops:
+        _require_sliced(drop, request.analysis, datasets)
     for dataset in datasets.values():
         log.check(dataset)
     maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets.values())
@@ -156,6 +158,20 @@ def require_slice(drop: Drop, slices: set[str]) -> None:
     raise SpecError(
         f"slice {drop.key!r} has no rows in the log",
         f"use one of {', '.join(others[:12]) or '(no slices)'}{' …' if len(others) > 12 else ''}",
+        reason=Reason.UNKNOWN_DIMENSION,
+    )
+
+
+def _require_sliced(drop: Drop, analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset]) -> None:
+    """Raises SpecError when no dataset that judges the drop's metric slices by the drop's dimensions."""
+    asked = tuple(sorted(drop.slice))
+    judging = [item.name for item in analysis if drop.metric in [metric.name for metric in item.metrics]]
+    if not asked or any(asked in datasets[name].groupings for name in judging):
+        return
+    sliced = dict.fromkeys(",".join(grouping) for name in judging for grouping in datasets[name].groupings)
+    raise SpecError(
+        f"the drop is in {drop.key!r}, and it is not sliced by {','.join(asked)} (by {', '.join(sliced) or 'nothing'})",
+        f"add --slice {','.join(asked)}, or {','.join(asked)!r} to slices of the deployment's dataset",
         reason=Reason.UNKNOWN_DIMENSION,
     )
 
