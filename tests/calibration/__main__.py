@@ -28,6 +28,10 @@ hundred true promises a few may miss theirs by chance, and none may miss it by m
 earlier, independent simulation with streams of its own (other rates, noise and slices), so only its size compares:
 where a bound is promised, both must keep it.
 
+Not on this page: delivered tiers judged by estimates, weighted shares and numbers, which have tests of their own
+(`tests/calibration/test_verifying.py`; [figures](concepts/controls.md#the-past-of-a-place)), and how often a tier is
+held without cause, but for the traffic split and the labels at the end.
+
 Unless a row says otherwise: 200 slices, 500 looks of a minute, 2,000 labels a minute and arm, spread as 1/rank^.8; base
 rates between .001 and .3 drawn per slice; α = 5 %; the bad slice has 100 labels a minute and arm.
 """

@@ -42,7 +42,10 @@ def _delays(replicates: int, *, copies: int) -> list[Row]:
         test = BettingTest("regression", np.full(replicates, p0), copies=copies)
         found = first_crossing(np.random.default_rng(5), test, (100, p1), (100, p0), log_threshold=THRESHOLD)
         bound = math.ceil(1.5 * least)  # looks are whole minutes
-        about = f"Δ = 0; no test can be faster than {least:.1f} minutes on average; the goal is 1.5 times that."
+        about = (
+            f"Δ = 0; no test can be faster than {least:.1f} minutes on average; the goal is 1.5 times that, "
+            "rounded up to whole minutes."
+        )
         rows.append(
             median_at_most(
                 _CAPITALISED[name] + note,
@@ -88,7 +91,10 @@ def with_flipped_labels(replicates: int) -> list[Row]:
     test = BettingTest("regression", np.full(replicates, p0))
     found = first_crossing(np.random.default_rng(31), test, (100, p1), (100, p0), log_threshold=THRESHOLD)
     bound = math.ceil(1.5 * least)
-    about = "Accuracy .95 → .85 with 2 % of the labels wrong in both arms; 1.5 times the best that flips leave."
+    about = (
+        "Accuracy .95 → .85 with 2 % of the labels wrong in both arms; the bound is 1.5 times the best that flips leave, "
+        "rounded up to whole minutes."
+    )
     return [median_at_most("Label flips", float(np.median(found)), bound, "min", about=about)]
 
 

@@ -38,7 +38,7 @@ class Scenario:
 
 SUBJECTS: dict[str, list[Scenario]] = {
     "False rollbacks": [Scenario(*entry) for entry in error.SCENARIOS],
-    "Whole rollouts": [Scenario(*entry) for entry in aa.SCENARIOS],
+    "Whole rollouts of identical versions": [Scenario(*entry) for entry in aa.SCENARIOS],
     "Time to rollback": [Scenario(*entry) for entry in delay.SCENARIOS],
     "Peers": [Scenario(*entry) for entry in peers.SCENARIOS],
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
