@@ -92,8 +92,8 @@ def with_flipped_labels(replicates: int) -> list[Row]:
     found = first_crossing(np.random.default_rng(31), test, (100, p1), (100, p0), log_threshold=THRESHOLD)
     bound = math.ceil(1.5 * least)
     about = (
-        "Accuracy .95 → .85 with 2 % of the labels wrong in both arms; the bound is 1.5 times the best that flips leave, "
-        "rounded up to whole minutes."
+        "Accuracy .95 → .85 with 2 % of the labels wrong in both arms; the bound is 1.5 times the best that flips "
+        "leave, rounded up to whole minutes."
     )
     return [median_at_most("Label flips", float(np.median(found)), bound, "min", about=about)]
 
