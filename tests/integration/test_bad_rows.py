@@ -45,7 +45,21 @@ def test_scores_that_are_none_hold_in_both_arms_and_roll_the_candidate_back_in_i
 def test_scores_that_a_part_of_the_candidates_rows_lacks_are_never_a_pass(store, good):
     own = judged(store, from_query(spoilt(good, "score", "nan", where="g.model_version = 'v2' AND g.label = 1")))
     assert (own.outcome.decision, own.outcome.reason) == (GateDecision.HOLD, Reason.DOMAIN_SUSPECT)
-    assert "of the candidate's rows have no valid answer and 0.0% of the baseline's" in own.outcome.message
+    told = "of the candidate's rows have no valid answer (spec.domain, 0 … 1) and 0.0% of the baseline's"
+    assert told in own.outcome.message
+
+
+def test_nor_are_those_that_the_baselines_good_rows_lack(store, good):
+    ours = "model_version = 'v1' AND score = label AND toUInt32(id) % 4 > 0"
+    weighted = f"SELECT *, if({ours}, NULL, 2.5) AS w FROM {good}"
+    scored = f"SELECT * REPLACE (if({ours}, nan, score) AS score) FROM {good}"
+    for query, columns, lack in (
+        (weighted, {"weight": "w"}, "have no weight above 0"),
+        (scored, {}, "have no valid answer (spec.domain, 0 … 1)"),
+    ):
+        found = judged(store, from_query(query, columns=columns))
+        assert (found.outcome.decision, found.outcome.reason) == (GateDecision.HOLD, Reason.DOMAIN_SUSPECT)
+        assert f"of the baseline's rows {lack} and 0.0% of the candidate's" in found.outcome.message
 
 
 @pytest.mark.parametrize("weight", ["NULL", "nan", "-1", "0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +15,15 @@ from tierwise.stats import betting, split
 # tested is touched.
 PRESENCE_TOLERANCE = 0.005
 _EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
-_SIDES = 2  # of the presence of labels; the third column is of answers
-_BETS = 3  # then one per metric whose number every row should have
+_SIDES = 2  # of the presence of labels, and of everything that rows may lack
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Log e-value against "rows of both arms lack it alike", both sides averaged; `arm` is the one that lacks more."""
+
+    log: float
+    arm: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +32,9 @@ class Guards:
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
     missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
-    candidate's rows lack its number more often", in that order. `rows`, `labelled`, `invalid` are int64 (2 arms,),
-    `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's rows since an arm's last one; `together` are
-    rows of blocks in which both arms had some.
+    candidate's rows lack its number more often", then the same of the baseline's answers and numbers. `rows`,
+    `labelled`, `invalid` are int64 (2 arms,), `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's
+    rows since an arm's last one; `together` are rows of blocks in which both arms had some.
     """
 
     rows: IntArray
@@ -74,19 +82,35 @@ class Guards:
         return float(betting.log_mean(sides, np.full(_SIDES, -math.log(_SIDES))))
 
     @property
-    def log_answers(self) -> float:
-        """Log e-value against "the candidate's answers are invalid no more often than the baseline's"."""
-        return float(betting.log_mean(self.presence_logs[:, _SIDES], betting.REGRESSION_LOG_WEIGHTS))
+    def answers(self) -> Lacking:
+        """Evidence that one arm's answers are invalid more often."""
+        return self._lacking(0)
 
     @property
-    def log_numbers(self) -> FloatArray:
-        """Log e-values (metrics of numbers,) against "the candidate's rows lack it no more often"."""
-        return betting.log_mean(self.presence_logs[:, _BETS:], betting.REGRESSION_LOG_WEIGHTS)
+    def numbers(self) -> tuple[Lacking, ...]:
+        """Evidence that one arm's rows lack a number more often, per metric of numbers."""
+        return tuple(self._lacking(1 + row) for row in range(len(self.lacking)))
+
+    def _lacking(self, row: int) -> Lacking:
+        bets = self.presence_logs[:, [_SIDES + row, _SIDES + row + 1 + len(self.lacking)]]
+        candidate, baseline = betting.log_mean(bets, betting.REGRESSION_LOG_WEIGHTS).tolist()
+        return Lacking(
+            log=float(betting.log_mean(np.array([candidate, baseline]), np.full(_SIDES, -math.log(_SIDES)))),
+            arm=CANDIDATE if candidate >= baseline else BASELINE,
+        )
+
+
+def mean_exceeds(logs: Sequence[float]) -> bool:
+    """Whether the mean of the datasets' e-values reaches the guards' bound: one guard, however many datasets."""
+    if not logs:
+        return False
+    mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
+    return bool(mean >= math.log(split.SUSPECT_AT))
 
 
 def no_rows(numbers: int = 0) -> Guards:
     """Guards before the first block, of a dataset with so many metrics of numbers."""
-    bets = _BETS + numbers
+    bets = _SIDES + _SIDES * (1 + numbers)
     zero = np.zeros(2, dtype=np.int64)
     return Guards(
         rows=zero,
@@ -145,9 +169,12 @@ def watch(
 
 
 def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray, lacking: IntArray) -> Guards:
-    absent = np.stack([missing, rows - missing, invalid, *lacking])  # (bets, 2 arms)
+    either = np.stack([invalid, *lacking])  # (1 + metrics of numbers, 2 arms)
+    absent = np.concatenate([np.stack([missing, rows - missing]), either, either[:, ::-1]])  # (bets, 2 arms)
     bets = len(absent)
-    seen = [np.full(bets, rows[CANDIDATE]), absent[:, CANDIDATE], np.full(bets, rows[BASELINE]), absent[:, BASELINE]]
+    present = np.broadcast_to(rows, absent.shape).copy()
+    present[-len(either) :] = rows[::-1]
+    seen = [present[:, CANDIDATE], absent[:, CANDIDATE], present[:, BASELINE], absent[:, BASELINE]]
     pending = guards.presence_pending + np.array(seen, dtype=np.float64)
     if not betting.ready(pending).all():
         return replace(guards, presence_pending=pending)

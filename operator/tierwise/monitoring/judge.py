@@ -13,6 +13,8 @@ from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.cells import BASELINE, CANDIDATE
 from tierwise.monitoring.culprits import Named, shortest_list
 from tierwise.monitoring.evidence import Evidence
+from tierwise.monitoring.guards import mean_exceeds
+from tierwise.monitoring.invalid_answers import answers_message, more_of, out_of_domain, valid_text
 from tierwise.monitoring.judgement import Judgement, Result
 from tierwise.monitoring.layout import BoolArray
 from tierwise.monitoring.notes import notes_of
@@ -20,7 +22,7 @@ from tierwise.monitoring.numbers_watched import WEIGHT, numbers_watched
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.strength import strength_of
-from tierwise.stats import betting, multiplicity, split
+from tierwise.stats import multiplicity
 
 
 def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
@@ -51,8 +53,9 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
-        answers_missing=_answers_message(evidence) or _numbers_message(evidence) or _weights_message(evidence),
-        out_of_domain=_out_of_domain(evidence),
+        answers_missing=answers_message(evidence) or _numbers_message(evidence) or _weights_message(evidence),
+        out_of_domain=out_of_domain(evidence),
+        valid=valid_text(evidence),
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
         notes=(*notes, *notes_of(evidence)),
@@ -144,17 +147,9 @@ def _arms(values: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]
     return int(values[BASELINE]), int(values[CANDIDATE])
 
 
-def _mean_exceeds(logs: list[float]) -> bool:
-    """Whether the mean of the datasets' e-values reaches the guard's bound: one guard, however many datasets."""
-    if not logs:
-        return False
-    mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
-    return bool(mean >= math.log(split.SUSPECT_AT))
-
-
 def _split_message(evidence: Evidence) -> str | None:
     logs = [g.log_split for g in evidence.guards]
-    if not _mean_exceeds(logs):
+    if not mean_exceeds(logs):
         return None
     d = int(np.argmax(logs))
     g = evidence.guards[d]
@@ -168,7 +163,7 @@ def _split_message(evidence: Evidence) -> str | None:
 
 def _presence_message(evidence: Evidence) -> str | None:
     logs = [g.log_presence for g in evidence.guards]
-    if not _mean_exceeds(logs):
+    if not mean_exceeds(logs):
         return None
     d = int(np.argmax(logs))
     g = evidence.guards[d]
@@ -179,30 +174,8 @@ def _presence_message(evidence: Evidence) -> str | None:
     )
 
 
-def _answers_message(evidence: Evidence) -> str | None:
-    """Rows without a valid answer count in no metric, so that what is judged would be the rest of the candidate's.
-
-    Not of a dataset that judges `out-of-domain`: its margin says how many more there may be.
-    """
-    watched = [
-        (g.log_answers, d)
-        for d, g in enumerate(evidence.guards)
-        if all(metric.name != "out-of-domain" for metric in evidence.plan.datasets[d].metrics)
-    ]
-    if not _mean_exceeds([log for log, _ in watched]):
-        return None
-    log, d = max(watched)
-    g = evidence.guards[d]
-    baseline, candidate = (g.invalid / np.maximum(g.rows, 1)).tolist()
-    return (
-        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have no valid "
-        f"answer and {baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no metric; mend its scores "
-        "or spec.domain, or add the metric out-of-domain with the margin that you accept"
-    )
-
-
 def _numbers_message(evidence: Evidence) -> str | None:
-    """A metric of numbers sees only rows that have one; where the candidate's lack it, they may be its worst."""
+    """A metric of numbers sees only rows that have one; the rows of an arm that lack it may be its worst or best."""
     told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
     return told and f"{told}; log it for every row, 0 where there is nothing to count"
 
@@ -214,22 +187,20 @@ def _weights_message(evidence: Evidence) -> str | None:
 
 
 def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
-    """What the candidate's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
+    """What one arm's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
     found = [
-        (float(log), d, row, name)
+        (lacking, d, row, name)
         for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
-        for row, (log, name) in enumerate(zip(g.log_numbers, numbers_watched(plan), strict=True))
+        for row, (lacking, name) in enumerate(zip(g.numbers, numbers_watched(plan), strict=True))
         if (name == WEIGHT) == of_weights
     ]
-    if not _mean_exceeds([log for log, *_ in found]):
+    if not mean_exceeds([lacking.log for lacking, *_ in found]):
         return None
-    log, d, row, name = max(found)
+    worst, d, row, name = max(found, key=lambda one: one[0].log)
     g = evidence.guards[d]
-    baseline, candidate = (g.lacking[row] / np.maximum(g.rows, 1)).tolist()
-    return (
-        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows {lack(name)} and "
-        f"{baseline:.1%} of the baseline's (e={math.exp(log):.3g}), and count in no verdict"
-    )
+    more, other = more_of(worst.arm, g.lacking[row], g.rows, lack(name))
+    told = f"dataset {evidence.plan.datasets[d].dataset.name!r}: {more} and {other}"
+    return f"{told} (e={math.exp(worst.log):.3g}), and count in no verdict"
 
 
 def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
@@ -239,18 +210,6 @@ def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
         return None
     arm = arms.pop()
     return None if arm is None else "candidate" if arm == CANDIDATE else "baseline"
-
-
-def _out_of_domain(evidence: Evidence) -> tuple[float | None, float | None]:
-    """Shares of invalid answers, baseline and candidate, of the dataset where the candidate's is largest."""
-    if not evidence.guards:
-        return None, None
-    shares = [
-        tuple(int(g.invalid[arm]) / int(g.rows[arm]) if g.rows[arm] else None for arm in (BASELINE, CANDIDATE))
-        for g in evidence.guards
-    ]
-    baseline, candidate = max(shares, key=lambda s: -1.0 if s[1] is None else s[1])
-    return baseline, candidate
 
 
 def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | None) -> float | None:

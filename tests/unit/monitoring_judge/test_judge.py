@@ -148,22 +148,31 @@ def test_invalid_answers_are_shares_by_arm():
     assert not j.non_inferior
 
 
+JUDGED_TOO = ("error-rate", "out-of-domain")
+
+
 @pytest.mark.parametrize(
-    ("arm", "metrics"), [(1, ("error-rate",)), (0, ("error-rate",)), (1, ("error-rate", "out-of-domain"))]
+    ("lost", "metrics", "margin", "whose"),
+    [
+        ((0.0, 0.2), ("error-rate",), 0.01, "20.0% of the candidate's rows have no valid answer"),
+        ((0.2, 0.0), ("error-rate",), 0.01, "20.0% of the baseline's rows have no valid answer"),
+        ((0.2, 0.2), ("error-rate",), 0.01, None),
+        ((0.0, 0.2), JUDGED_TOO, 0.01, None),
+        ((0.2, 0.0), JUDGED_TOO, 0.01, "20.0% of the baseline's rows have no valid answer"),
+        ((0.2, 0.0), JUDGED_TOO, 0.21, None),
+    ],
 )
-def test_a_candidate_with_fewer_valid_answers_is_told_unless_the_dataset_judges_that(arm, metrics):
+def test_an_arm_with_fewer_valid_answers_is_told_unless_the_dataset_judges_that(lost, metrics, margin, whose):
     cells = some_cells(np.random.default_rng(4), EVEN, blocks=30)
     counts = cells.counts.copy()
-    lost = counts[:, :, arm] // 5  # a fifth of the answers, whatever their label
-    counts[:, :, arm] -= lost
-    counts[:, :, arm, :, 2] += lost.sum(axis=-1)
-    plan = a_plan(an_analysis(metrics=metrics), before_the_rollout(cells))
+    for arm, share in enumerate(lost):
+        gone = (counts[:, :, arm] * share).round().astype(np.int64)  # whatever their label
+        counts[:, :, arm] -= gone
+        counts[:, :, arm, :, 2] += gone.sum(axis=-1)
+    plan = a_plan(an_analysis(metrics=metrics, margin={"absolute": margin}), before_the_rollout(cells))
     j = judge(fold(begin(plan), {"flights": Cells(cells.blocks, cells.slices, counts)}, halves(cells)))
-    if (arm, len(metrics)) == (1, 1):
-        assert j.answers_missing is not None
-        assert "of the candidate's rows have no valid answer and 0.0% of the baseline's" in j.answers_missing
-    else:
-        assert j.answers_missing is None
+    assert (j.answers_missing is None) == (whose is None)
+    assert whose is None or whose in j.answers_missing
 
 
 def test_a_wanted_improvement_that_does_not_come_is_noted():

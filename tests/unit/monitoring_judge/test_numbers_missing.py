@@ -1,4 +1,4 @@
-"""A metric of numbers holds where the candidate's rows lack them more often: the rows it lacks may be its worst."""
+"""A metric of numbers holds where one arm's rows lack them more often: what it lacks may be its worst, or its best."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,13 @@ SERVED = MonitoringDatasetSpec.model_validate(SPEC.to_wire() | {"columns": {"lat
 SLOW = "latency-over@200"
 
 
-def cells(*, lacking: float) -> Cells:
-    """Slow requests of the candidate have no latency, a share `lacking` of its rows; all that have one are fast."""
+def cells(*, lacking: float, arm: int = 1) -> Cells:
+    """Some requests of one arm have no latency, a share `lacking` of its rows."""
     rng = np.random.default_rng(2)
     counts = np.zeros((BLOCKS, 1, 2, 3, 3), dtype=np.int64)
     counts[..., 2, 0] = ROWS
-    known = np.stack([np.full(BLOCKS, ROWS), ROWS - rng.binomial(ROWS, lacking, BLOCKS)], axis=-1)[:, np.newaxis]
+    known = np.full((BLOCKS, 1, 2), ROWS)
+    known[:, 0, arm] -= rng.binomial(ROWS, lacking, BLOCKS)
     slow = np.full((BLOCKS, 1, 2), 6.0)
     return Cells(some_blocks(BLOCKS), ("",), counts, sums={f"{SLOW}:n": known.astype(float), f"{SLOW}:bad": slow})
 
@@ -44,6 +45,11 @@ def test_a_candidate_without_the_numbers_of_its_slow_requests_is_no_pass():
     j = judged(cells(lacking=0.1))
     assert j.answers_missing.startswith("dataset 'flights': 10.")
     assert "of the candidate's rows lack the number of latency-over@200 and 0.0% of the baseline's" in j.answers_missing
+
+
+def test_nor_is_a_baseline_without_the_numbers_of_its_fast_ones():
+    j = judged(cells(lacking=0.1, arm=0))
+    assert "of the baseline's rows lack the number of latency-over@200 and 0.0% of the candidate's" in j.answers_missing
 
 
 @pytest.mark.parametrize("lacking", [0.0, 0.004])
