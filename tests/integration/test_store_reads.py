@@ -87,6 +87,16 @@ def test_bins_of_several_blocks_equal_a_count_of_the_raw_rows(store, log, blocki
     )
 
 
+def test_invalid_answers_and_the_range_of_scores_equal_those_of_the_raw_rows(store, log):
+    rows, table = log
+    found = store.read_answers(a_dataset(table), SCOPE, WHOLE_TIME[0])
+    meant = rows.count_by(WHOLE_TIME, rows.arms(), rows.answers(0.5), shape=(2, 3))[:, 0].sum(axis=(0, 1))
+    assert (found.rows, found.invalid) == (meant.sum(), meant[2])
+    assert meant[2] > 0
+    assert found.lowest < 0
+    assert found.highest > 1
+
+
 @pytest.mark.parametrize("blocking", BLOCKINGS)
 def test_sums_equal_those_of_the_raw_rows_and_numbers_that_are_none_add_nothing(store, log, blocking):
     rows, table = log

@@ -19,6 +19,7 @@ from tierwise.adapters.clickhouse_received import check_labels, read_received, r
 from tierwise.adapters.clickhouse_refusals import Refusals
 from tierwise.adapters.clickhouse_schema import migrate
 from tierwise.adapters.clickhouse_values import CountedValues, built
+from tierwise.adapters.label_keys import check_keys
 from tierwise.api.names import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
@@ -52,6 +53,7 @@ from tierwise.monitoring.query import (
 )
 from tierwise.monitoring.received import Received, Sources
 from tierwise.monitoring.untimed import untimed_of, untimed_query
+from tierwise.monitoring.valid_answers import Answers, answers_of, answers_query
 from tierwise.runtime.errors import StoreError
 
 MOST_PODS = 10_000
@@ -78,6 +80,7 @@ class ClickHouseStore:
         self._check_user()
         log = self._log(dataset, fresh=True)
         built(dataset, lambda: check_labels(self._connection, log))
+        built(dataset, lambda: check_keys(self._connection, log))
         built(dataset, lambda: check_numbers(self._connection, log))
         # Nothing is read, but every name and type is resolved by the store. An empty window would be folded to "false",
         # which shards of a Distributed table trip over.
@@ -189,6 +192,12 @@ class ClickHouseStore:
         log = self._log(dataset)
         query = built(dataset, lambda: untimed_query(log, scope, now))
         return untimed_of(self._connection.query(query.sql, query.parameters).to_pylist()[0])
+
+    def read_answers(self, dataset: Dataset, scope: Scope, window: Block) -> Answers:
+        """How many answers of the window are valid, and the range of its scores."""
+        log = self._log(dataset)
+        query = built(dataset, lambda: answers_query(log, scope, window))
+        return answers_of(self._connection.query(query.sql, query.parameters).to_pylist()[0])
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """Rows, labels, and rows logged twice."""

@@ -8,7 +8,8 @@ from tierwise.adapters.clickhouse import ClickHouseStore
 from tierwise.adapters.clickhouse_values import built
 from tierwise.adapters.recorded import RecordedStore
 from tierwise.api.monitoringdataset import Columns
-from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.valid_answers import Answers
 
 
 class StoredDatasetLog(RecordedStore):
@@ -30,3 +31,7 @@ class StoredDatasetLog(RecordedStore):
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """As PredictionStore."""
         return self._reads.watermark(dataset, scope, now)
+
+    def read_answers(self, dataset: Dataset, scope: Scope, window: Block) -> Answers:
+        """How many answers of the window are valid, and the range of its scores."""
+        return self._reads.read_answers(dataset, scope, window)

@@ -22,8 +22,11 @@ from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.cells import Block, Dataset, PodCounts, Reads, Scope
 from tierwise.monitoring.freshness import Withheld, empty, stale, unlabelled, withheld
 from tierwise.monitoring.received import Received, Sources
+from tierwise.monitoring.untimed import WRITTEN_MEANWHILE, untimed
+from tierwise.monitoring.valid_answers import Answers, invalid_text
 from tierwise.rollout.conditions import Truth
 from tierwise.rollout.dataset_status import Finding, usable_text
+from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE
 from tierwise.runtime.arrival import conflict_lines
 from tierwise.runtime.recorded import Seen
 
@@ -58,6 +61,14 @@ class DatasetLog(Protocol):
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """As PredictionStore."""
+        ...
+
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        ...
+
+    def read_answers(self, dataset: Dataset, scope: Scope, window: Block) -> Answers:
+        """How many answers of the two versions in the window are valid, and the range of their scores."""
         ...
 
 
@@ -110,10 +121,28 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
     held = old or withheld(dataset, received)
     if held is None and asked.needs_labels and not received.labels:
         held = unlabelled(received.rows) if received.rows else _too_young(dataset)
+    answers = log.read_answers(dataset, scope, window)
+    rows = _rows_of(scope.baseline, seen), _rows_of(scope.candidate, seen)
+    without = log.read_untimed(dataset, scope, now + WRITTEN_MEANWHILE)
+    held = held or _invalid(dataset, answers) or untimed(dataset, rows, without, of_candidate_only=True)
     if held is not None:
         return Finding(held.reason, held.message, found, others)
     warnings = [text for truth, _, text in others.values() if truth == "False"]
+    warnings += [invalid_text(asked.spec, answers)] if answers.invalid else []
+    warnings += [f"{sum(without)} rows have no time or one in the future, and count nowhere"] if any(without) else []
     return Finding(Reason.USABLE, usable_text(found, warnings), found, others)
+
+
+def _invalid(dataset: Dataset, found: Answers) -> Withheld | None:
+    """As many invalid answers as the gate of a rollout holds on."""
+    if found.rows < OUT_OF_DOMAIN_ROWS or found.invalid < OUT_OF_DOMAIN_SHARE * found.rows:
+        return None
+    text = f"dataset {dataset.name!r}: {invalid_text(dataset.spec, found)}; correct it, or spec.columns.score"
+    return Withheld(Reason.DOMAIN_SUSPECT, text)
+
+
+def _rows_of(version: str, seen: Mapping[str, Seen]) -> int:
+    return seen[version].rows if version in seen else 0
 
 
 def _too_young(dataset: Dataset) -> Withheld:

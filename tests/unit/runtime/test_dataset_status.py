@@ -12,6 +12,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringData
 from tierwise.api.names import Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.monitoring.received import Conflict, Received, Sources
+from tierwise.monitoring.valid_answers import Answers
 from tierwise.runtime.dataset_checks import whole_dataset
 from tierwise.runtime.dataset_status import DatasetStatuses, DatasetUser, DatasetView
 from tierwise.runtime.errors import ConflictError, SpecError, StoreError
@@ -30,6 +31,8 @@ class Log:
     labels: int = 500
     sources: Sources | None = None
     error: Exception | None = None
+    answers: Answers = field(default_factory=lambda: Answers(1000, 0))
+    untimed: tuple[int, int] = (0, 0)
     windows: list[Block] = field(default_factory=list)
 
     def check(self, dataset: Dataset) -> None:
@@ -51,6 +54,12 @@ class Log:
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> None:
         return None
+
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        return self.untimed
+
+    def read_answers(self, dataset: Dataset, scope: Scope, window: Block) -> Answers:
+        return self.answers
 
 
 @dataclass
@@ -164,6 +173,30 @@ def test_a_log_without_rows_is_not_ready(world: World):
     world.log.newest = None
     world.tick()
     assert world.ready()[:2] == ("False", "NoRows")
+
+
+def test_scores_that_are_mostly_outside_the_domain_are_told_with_both_ranges(world: World):
+    world.log.answers = Answers(1000, 600, -3.5, 240.0)
+    world.tick()
+    assert world.ready()[:2] == ("False", "DomainSuspect")
+    assert world.ready()[2] == (
+        "dataset 'humans': 600 of 1000 rows have no valid answer: it is one within spec.domain, 0 … 1, and scores are "
+        "-3.5 … 240; correct it, or spec.columns.score"
+    )
+    world.log.answers = Answers(1000, 10, 0.1, 1.5)
+    world.tick()
+    assert world.ready()[:2] == ("True", "Usable")
+    assert "10 of 1000 rows have no valid answer" in world.ready()[2]
+
+
+def test_rows_of_the_newer_version_without_a_time_are_told(world: World):
+    world.log.untimed = (5000, 0)  # of the older version, perhaps of months ago
+    world.tick()
+    assert world.ready()[:2] == ("True", "Usable")
+    assert "5000 rows have no time or one in the future" in world.ready()[2]
+    world.log.untimed = (0, 50)
+    world.tick()
+    assert world.ready()[:2] == ("False", "TimesUnusable")
 
 
 def test_labels_that_do_not_come_are_no_matter_where_no_metric_needs_them():

@@ -53,6 +53,14 @@ def test_what_cannot_be_trusted_holds_and_stalls_after_max_duration(spoil: Spoil
     world.run_until(lambda w: w.tier(3).phase == "Delivered", 60)
 
 
+def test_scores_out_of_the_domain_are_told_with_its_bounds():
+    log = PredictionLog(per_second=60)
+    scores_of_both_out_of_the_domain(log)
+    world = JudgedWorld(log).judged()
+    world.run(120)
+    assert "dataset 'humans': spec.domain, 0 … 1); correct it, or the score column" in world.condition("Ready").message
+
+
 def test_scores_of_the_candidate_alone_out_of_the_domain_roll_back():
     log = PredictionLog(per_second=60)
     log.answer = np.where(log.arm == 1, UNKNOWN, log.answer)
