@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -199,3 +200,60 @@ def test_a_label_that_is_neither_0_nor_1_is_unknown_and_counted_as_invalid(store
     assert read(store, dataset)[:, :2].sum() == 0
     inside = sum(WINDOW.start <= row.ts < WINDOW.end for row in rows)
     assert store.count_invalid(dataset, SCOPE, WINDOW, WINDOW.end).label == inside
+
+
+NUMBERS = "id UInt64, v UInt8"
+TEXTS = "id LowCardinality(Nullable(String)), v UInt8"
+
+
+def a_table(store: Any, columns: str, ids: str) -> str:
+    name = f"keys_{uuid.uuid4().hex[:8]}"
+    store.execute(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY v")
+    store.execute(f"INSERT INTO {name} SELECT {ids}, 1 FROM numbers(20)")
+    return name
+
+
+def by_key(store: Any, log: tuple[str, str], table: tuple[str, str]) -> Dataset:
+    query = "SELECT id, now64() AS ts, 'v1' AS model_version, 0.5 AS score, v AS own FROM {}"
+    view = f"view_{uuid.uuid4().hex[:8]}"
+    store.execute(f"CREATE VIEW {view} AS {query.format(a_table(store, *log))}")
+    source = {"name": "research", "kind": "Table", "table": a_table(store, *table), "key": "id", "column": "v"}
+    return a_dataset(view, source)
+
+
+@pytest.mark.parametrize(
+    ("log", "table", "told"),
+    [
+        (
+            (TEXTS, "concat('r', toString(number))"),
+            (NUMBERS, "number"),
+            "key 'id' is UInt64 and the log's 'id' is String",
+        ),
+        (
+            (NUMBERS, "number"),
+            (TEXTS, "leftPad(toString(number), 9, '0')"),
+            "'id' is String and the log's 'id' is UInt64",
+        ),
+        (("id UUID, v UInt8", "generateUUIDv4()"), (TEXTS, "toString(number)"), "the log's 'id' is UUID"),
+    ],
+)
+def test_keys_of_another_type_that_never_meet_the_requests_are_refused(store, log, table, told):
+    with pytest.raises(SpecError, match=told) as caught:
+        store.check(by_key(store, log, table))
+    assert caught.value.reason is Reason.DATASET_INVALID
+    assert "toString(id)" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("log", "table"),
+    [
+        ((TEXTS, "toString(number)"), (NUMBERS, "number")),
+        ((NUMBERS, "number"), (TEXTS, "if(number = 7, '7', 'manual')")),
+        (("id UUID, v UInt8", "generateUUIDv4()"), (TEXTS, "toString(generateUUIDv4())")),
+        (("id Float64, v UInt8", "number"), (TEXTS, "toString(number)")),
+        ((NUMBERS, "number"), (TEXTS, "NULL")),
+        (("id Int64, v UInt8", "number"), (NUMBERS, "number")),
+    ],
+)
+def test_keys_of_another_type_that_read_the_same_are_allowed(store, log, table):
+    store.check(by_key(store, log, table))
