@@ -90,9 +90,10 @@ def command(
 ) -> None:
     """Compute METRIC for the past, by window, slice and version.
 
-    Looks store the distribution of every block they read in ml_performance: any metric follows from it, also one that
-    was not judged then. Where it needs what was not stored, the rows of the log are counted again. Values of different
-    configurations (another threshold, filter, column) are never mixed: the command says what changed, and when.
+    The operator's looks at a tier store the distribution of every block they read in ml_performance (`analyze` stores
+    nothing): any metric follows from it, also one that was not judged then. Where it needs what was not stored, the
+    rows of the log are counted again. Values of different configurations (another threshold, filter, column) are never
+    mixed: the command says what changed, and when.
 
     \b
       tierwise backfill recall --dataset humans.yaml --model bot-score --since 168h --every 24h
