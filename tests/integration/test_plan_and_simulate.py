@@ -113,6 +113,17 @@ def test_a_drop_in_a_dimension_that_is_not_sliced_by_is_told_with_the_option_tha
     assert "--slice device" in result.stderr
 
 
+def test_a_plan_and_an_analysis_tell_the_same_k_and_what_alpha_is_a_part_of(log):
+    asked = ["--data", str(log[0]), "--time", "ts", "--slice", "carrier", "--metric", "accuracy:0.05"]
+    arms = ["--baseline", "v1", "--candidate", "v2"]
+    planned, analysed = (
+        CliRunner().invoke(cli, words).stdout for words in (["plan", *asked], ["analyze", *asked, *arms])
+    )
+    for shown in (planned, analysed):
+        assert "K = 5" in shown
+        assert "α = 0.045 (0.9 of 0.05)" in shown
+
+
 def test_equal_arms_of_one_version_are_promoted_and_the_drop_is_found_in_them_and_in_the_log(log):
     path, _, _ = log
     arguments = ["--drop", "carrier=VX accuracy ->0.6", "--runs", "4", "--max-duration", "3h", "--exposure", "50%"]

@@ -212,11 +212,14 @@ def _tiers(
     for name in options.tiers:
         if name not in known:
             raise click.UsageError(f"--tier {name!r} is not a tier of the deployment; give one of {', '.join(known)}")
-    alpha = alpha_of_tier(deployment.analysis.false_rollback_rate, len(deployment.tiers))
+    sharing = len(deployment.tiers)
+    alpha = alpha_of_tier(deployment.analysis.false_rollback_rate, sharing)
     chosen = [tier for tier in deployment.tiers if not options.tiers or tier.name in options.tiers]
     if any(spec.columns.tier is None for spec in specs.values()):  # the log does not tell tiers apart
-        return (TierRequest(None, alpha, duration_seconds(chosen[0].max_duration)),)
-    return tuple(TierRequest(tier.name, alpha, duration_seconds(tier.max_duration), (tier.name,)) for tier in chosen)
+        return (TierRequest(None, alpha, duration_seconds(chosen[0].max_duration), sharing=sharing),)
+    return tuple(
+        TierRequest(tier.name, alpha, duration_seconds(tier.max_duration), (tier.name,), sharing) for tier in chosen
+    )
 
 
 def _default_block(deployment: ModelDeploymentSpec | None, *, in_file_order: bool) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,7 +187,10 @@ def _tiers(
     # A log without a tier column is read as the deployment's first tier.
     first = deployment.tiers[0] if deployment else None
     return tuple(
-        tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags)
+        replace(
+            tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags),
+            sharing=tier.sharing,
+        )
         for tier in request.tiers
     )
 

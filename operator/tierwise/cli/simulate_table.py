@@ -21,7 +21,10 @@ def render_simulation(report: Report) -> RenderableType:
     )
     parts: list[RenderableType] = [
         Text(f"{simulation.runs} rollouts of each kind, {report.source}, seed {simulation.seed}", style="bold"),
-        Text(f"Tiers: {tiers}; looks every {duration_text(policy.block_seconds)}; α = {policy.alpha:g}"),
+        Text(
+            f"Tiers: {tiers}; looks every {duration_text(policy.block_seconds)}; α = {policy.alpha:g} "
+            f"of the rollout, {policy.tiers[0].alpha:.3g} {'of each tier' if len(policy.tiers) > 1 else 'of the tier'}"
+        ),
     ]
     drop = report.drop
     if drop is not None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.monitoring.cells import Invalid
 from tierwise.monitoring.judgement import ArmCounts, Result
+from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis_json import row_of, time_text
 from tierwise.report.legend import of_results
 from tierwise.report.text import (
@@ -50,8 +51,9 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
         Text(outcome.message, overflow="fold"),
         Text(_window_line(analysis), style="dim"),
     ]
+    sharing = {tier.name: tier.sharing for tier in analysis.request.tiers}
     for tier in analysis.tiers:
-        parts += ["", *_tier(tier, most)]
+        parts += ["", *_tier(tier, most, sharing.get(tier.name, 1))]
     invalid = analysis.invalid
     if invalid != Invalid():
         parts.append(
@@ -103,13 +105,14 @@ def _window_line(analysis: Analysis) -> str:
     return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {analysis.blocks} blocks, {end}"
 
 
-def _tier(tier: TierAnalysis, most: int) -> list[RenderableType]:
+def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     judgement = tier.judgement
     baseline, candidate = judgement.labels
     head = f"{tier.name}: {tier.outcome.decision}, " if tier.name else ""
     line = (
         f"{head}{len(judgement.results)} slices x metrics, {count_text(candidate)} candidate and "
-        f"{count_text(baseline)} baseline labels, α = {judgement.alpha:g}"
+        f"{count_text(baseline)} baseline labels, "
+        f"K = {judgement.hypotheses}, {alpha_text(judgement.alpha, sharing)}"
     )
     parts: list[RenderableType] = [Text(line, style="bold"), results_table(judgement.results[:most])]
     if len(judgement.results) > most:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.forecast import SliceForecast, TierForecast
+from tierwise.report.alpha import alpha_text
 from tierwise.report.plan_advice import advice_of, drop_text
 from tierwise.report.text import count_text, duration_text, slice_text, value_text
 from tierwise.runtime.planning import Plan, PlannedTier
@@ -37,7 +38,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     yield Text(
         f"{f'Tier {request.name}' if request.name else 'All traffic'}: {count_text(round(rows_per_hour))} rows/h, "
         f"exposure {tier.exposure:.0%}, maxDuration {duration_text(tier.max_seconds)}, "
-        f"K = {tier.plan.hypotheses} slices x metrics, α = {tier.plan.alpha:.3g}",
+        f"K = {tier.plan.hypotheses} slices x metrics, {alpha_text(tier.plan.alpha, request.sharing)}",
         style="bold",
     )
     weighted = [dataset.dataset.name for dataset in tier.plan.datasets if dataset.dataset.reads.weights]

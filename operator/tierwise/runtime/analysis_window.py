@@ -23,12 +23,16 @@ ODD_SHARE = 0.01  # so few rows far from all others are taken for a mistake in t
 
 @dataclass(frozen=True, slots=True)
 class TierRequest:
-    """One judgement: its share of α, and which tiers of the log it reads (none: all rows)."""
+    """One judgement: its share of α, and which tiers of the log it reads (none: all rows).
+
+    `sharing` is how many tiers of the rollout share its α.
+    """
 
     name: str | None
     alpha: float
     max_duration_seconds: float
     log_tiers: tuple[str, ...] = ()
+    sharing: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ MOST_HALF_HOURS = 48  # the last day: every hour's mix once
 
 @dataclass(frozen=True, slots=True)
 class PlannedTier:
-    """One tier. `log_tiers` are those of the log that it reads (none: all rows); durations are seconds."""
+    """One tier. `log_tiers` are those of the log that it reads (none: all rows); durations are seconds.
+
+    `sharing` is how many tiers of the rollout share its α.
+    """
 
     name: str | None
     alpha: float
@@ -36,6 +39,7 @@ class PlannedTier:
     min_seconds: float
     max_seconds: float
     log_tiers: tuple[str, ...] = ()
+    sharing: int = 1
 
 
 @dataclass(frozen=True, slots=True)

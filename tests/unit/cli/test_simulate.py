@@ -40,6 +40,7 @@ def test_the_table_says_how_rollouts_ended():
     result = run(*SMALL, *DROP, "--runs", "2")
     assert result.exit_code == 0
     assert "2 of 2 promoted through all tiers" in result.stdout
+    assert "α = 0.05 of the rollout, 0.045 of the tier" in " ".join(result.stdout.split())
     assert re.search(r"threshold-3\s+\d", result.stdout)
 
 
