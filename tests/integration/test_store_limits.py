@@ -56,7 +56,7 @@ def the_dataset() -> Dataset:
 
 def assert_equal(one: Cells | Distributions, other: Cells | Distributions) -> None:
     assert one.slices == other.slices
-    for name in ("counts", "bins", "weights"):
+    for name in ("counts", "bins", "weights", "bin_weights"):
         if getattr(one, name, None) is not None:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name, values in one.sums.items():
