@@ -27,7 +27,7 @@ def check_keys(connection: Connection, log: Log) -> None:
         Refused: DatasetInvalid, naming both types.
     """
     request = log.spec.columns.request_id
-    if log.spec.labels is None or request not in log.source.columns:
+    if log.spec.labels is None or request is None or request not in log.source.columns:
         return
     ours = _plain(log.source.columns[request])
     for source in log.spec.labels.sources:
@@ -41,8 +41,8 @@ def check_keys(connection: Connection, log: Log) -> None:
         text, rows, other = (quote(request), log.source.sql, theirs) if _TEXT.match(ours) else (key, table, ours)
         if not _reads_as(connection, text, rows, other):
             raise Refused(
-                f"label source {source.name!r}: its key {source.key!r} is {theirs} and the log's {request!r} is {ours}, and "
-                f"no text of these reads as {other}: no label finds its prediction",
+                f"label source {source.name!r}: key {source.key!r} is {theirs} and the log's {request!r} is {ours}, "
+                f"no text of which reads as {other}: no label finds its prediction",
                 f"write both alike: the text must be toString({source.key if text is not key else request}), without a "
                 "prefix or zeros",
                 reason=Reason.DATASET_INVALID,
