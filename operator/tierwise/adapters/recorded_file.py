@@ -29,6 +29,7 @@ _FLAGS = {  # of `analyze --data` without a manifest
 _NEEDED = ("time", "version", "score", "label")
 _TEXTS = (*_FLAGS, "commit", "pod", "labelled_at", "request_id")  # roles that are text until they are read
 _COMPOSITE = re.compile(r"\b(Array|Tuple|Map|Nested|Variant|JSON)\(")
+_NUMBER = re.compile(r"\b(?:U?Int|B?Float|Decimal|Bool)")
 _NAME = re.compile(r"`?([A-Za-z_]\w*)`?")
 
 
@@ -76,6 +77,11 @@ def load_file(
         if name in readings and (role == "time" or label_kind(spec) != "Classes"):
             remedy = f"set spec.columns.{role}" if described else f"set {_FLAGS[role]}"
             _check_read(connection, path, spec.table, name, role, f"{remedy} to the column of the {role}")
+    if spec.columns.latency is not None and spec.columns.latency in readings:
+        _check_read(connection, path, spec.table, spec.columns.latency, "latency", "name a column of numbers")
+    weight = spec.columns.weight
+    if weight is not None and (weight in readings or (spec.query is None and _NUMBER.search(columns.get(weight, "")))):
+        _check_weights(connection, path, spec.table, weight, columns[weight])
 
 
 def load_labels(connection: Connection, file: LabelFile, kind: str, spec: MonitoringDatasetSpec) -> None:
@@ -223,6 +229,19 @@ def _check_read(connection: Connection, path: str, table: str, name: str, role: 
     row = connection.query(sql).to_pylist()[0]
     if row["rows"] and not row["readable"]:
         raise SpecError(f"{path}: no {role} in column {name!r} can be read", remedy, reason=Reason.DATASET_INVALID)
+
+
+def _check_weights(connection: Connection, path: str, table: str, name: str, kind: str) -> None:
+    weight = f"ifNull(toFloat64({quote(name)}), 0)"
+    sql = f"SELECT count() AS rows, countIf({weight} > 0 AND isFinite({weight})) AS weighted FROM {table_sql(table)}"
+    row = connection.query(sql).to_pylist()[0]
+    if row["rows"] and not row["weighted"]:
+        raise SpecError(
+            f"{path}: no row has a weight: none of the {row['rows']} values of column {name!r} ({kind}) is a number "
+            "above 0",
+            "set spec.columns.weight to a column of numbers, or leave it away",
+            reason=Reason.DATASET_INVALID,
+        )
 
 
 def _literal(text: str) -> str:
