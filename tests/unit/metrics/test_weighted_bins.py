@@ -166,3 +166,18 @@ def test_looks_at_equal_models_keep_their_promises(sampling, rows):
     for name in EVERY:
         assert crossed[name].mean() <= ALPHA, name
         assert missed[name].mean() <= ALPHA, name
+
+
+def test_the_variance_of_macro_f1_is_that_of_repeated_samples():
+    rng = np.random.default_rng(10)
+    chances = np.array([[0.3, 0.05, 0.05], [0.05, 0.25, 0.05], [0.1, 0.05, 0.1]])
+    cell = rng.choice(9, size=(800, 2000), p=chances.ravel())
+    weight = 10 ** (2 * rng.random(cell.shape))
+    table = np.zeros((3, 800, 4, 4))
+    for power in (0, 1, 2):
+        np.add.at(table[power], (np.arange(800)[:, np.newaxis], cell // 3, cell % 3), weight**power)
+    none = np.zeros((800, 3, 3), dtype=np.int64)
+    tally = Tally(none, table[0].astype(np.int64), weights=np.zeros((2, 800, 3, 3)), bin_weights=table[1:])
+    found = estimate("macro-f1", tally)
+    assert found.enough.all()
+    assert found.variance.mean() == pytest.approx(found.value.var(ddof=1), rel=0.2)
