@@ -1,0 +1,38 @@
+"""`explain` of a tier that holds: what to do where waiting does not help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.cli.bot_score import NOW, judging
+from tierwise.api.modelrollout import Gate
+from tierwise.api.names import GateDecision, Reason
+from tierwise.report.advice import advice_of
+from tierwise.report.view import view_of
+from tierwise.rollout.conditions import UNTRUSTED
+
+WAITING_HELPS = "Nothing has to be done; it goes on by itself."
+
+
+def next_steps(reason: Reason) -> tuple[str, ...]:
+    deployment, [rollout], seen = judging()
+    first, *others = rollout.status.tiers
+    gate = Gate(decision=GateDecision.HOLD, reason=reason, message="as it is", since=NOW)
+    held = rollout.status.model_copy(update={"tiers": [first.model_copy(update={"gate": gate}), *others]})
+    return advice_of(view_of(deployment, (replace(rollout, status=held),), seen, NOW)).next
+
+
+# Reasons for which a person changes an object are Stalled at once; the message has the remedy.
+STALLED = {"DatasetInvalid", "UnknownColumn", "UnknownMetric", "UnknownDimension", "QueryRefused"}
+
+
+@pytest.mark.parametrize("reason", sorted({*UNTRUSTED, Reason.REGRESSION_OBSERVED} - STALLED))
+def test_a_hold_that_does_not_end_by_waiting_has_a_remedy(reason):
+    assert WAITING_HELPS not in next_steps(reason)
+
+
+@pytest.mark.parametrize("reason", [Reason.SOAKING, Reason.INCONCLUSIVE, Reason.WARMING_UP])
+def test_a_hold_that_ends_by_itself_says_so(reason):
+    assert WAITING_HELPS in next_steps(reason)
