@@ -5,7 +5,7 @@ A tally here has the past, or the tiers to come, as the baseline's arm and the v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,18 @@ from tierwise.stats.mixture import log_mixture
 
 BoolArray = npt.NDArray[np.bool_]
 _Worse = Callable[[int, FloatArray, FloatArray], FloatArray]  # side, R, Δ -> log e-values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """Differences beyond the bounds and their variances (2, slots), worse and its mirror; NaN with too little.
+
+    `taus` (T, slots or 1) are the mixture's scales.
+    """
+
+    difference: FloatArray
+    variance: FloatArray
+    taus: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,27 +60,32 @@ def past_shares(group: Group, tally: Tally) -> FloatArray:
     return np.stack([n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]])
 
 
-def past_evidence(group: Group, tally: Tally, elsewhere: Tally | None, bounds: Bounds, phi: float) -> FloatArray:
-    """Log e-values (slots,) of "worse than the past by more than the tolerance"; 0 where there is too little.
+def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, phi: float) -> Beyond:
+    """How far an estimate is worse than expected from the past by more than the tolerance, and the mirror of it.
 
-    The change elsewhere is taken off as a factor where the tolerance is relative, else as a difference.
+    `tallies` are of the version's place and, where there are some, of the tiers to come: the change there is taken off
+    as a factor where the tolerance is relative, else as a difference.
 
     Raises:
         MetricFailedError: the metric's code failed.
     """
-    found = compared(group.metric, tally)
+    found = compared(group.metric, tallies[0])
     now, before = _moments(found)
-    others = None
-    if elsewhere is not None:
-        others = _moments(compared(group.metric, elsewhere))
+    others = _moments(compared(group.metric, tallies[1])) if len(tallies) > 1 else None
     as_factor = bool(tolerance_of(group.spec).relative)
     sign = worse_sign(group.metric)
 
-    def worse(side: int, ratio: FloatArray, delta: FloatArray) -> FloatArray:
+    def beyond(side: int, ratio: FloatArray, delta: FloatArray) -> tuple[FloatArray, FloatArray]:
         difference, variance = beyond_past(now, before, side, ratio, elsewhere=others, as_factor=as_factor)
-        return log_mixture(difference, phi * variance, delta, found.taus)
+        return difference - delta, phi * variance
 
-    return _either_way(worse, sign, bounds)
+    sides = (beyond(sign, bounds.ratio, bounds.delta), beyond(-sign, bounds.lower_ratio, bounds.lower_delta))
+    taus = np.asarray(found.taus, dtype=np.float64)
+    return Beyond(
+        np.stack([difference for difference, _ in sides]),
+        np.stack([variance for _, variance in sides]),
+        taus if taus.ndim == 2 else taus[:, np.newaxis],
+    )
 
 
 def strata_evidence(of: Hypotheses, group: Group, tally: Tally, bounds: Bounds) -> FloatArray:

@@ -1,9 +1,9 @@
 """A delivered version on the log, where no untouched pods are left beside it: strata, or the past. Pure.
 
 Two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the tiers'
-own past, less the change in the tiers still to come. Counts are tested by stats/stratified and stats/history, estimates
-by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered to, the baseline elsewhere
-or earlier, and come here as cells of one arm each.
+own past, less the change in the tiers still to come (evidence_past). Counts are tested by stats/stratified and
+stats/history, estimates by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered
+to, the baseline elsewhere or earlier, and come here as cells of one arm each.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.metrics.tally import Tally
+from tierwise.monitoring import evidence_past
 from tierwise.monitoring.bounds import Bounds
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells, FloatArray
-from tierwise.monitoring.estimates_apart import past_evidence, past_shares, strata_evidence
+from tierwise.monitoring.estimates_apart import strata_evidence
+from tierwise.monitoring.evidence_past import PastEvidence, Tallies
 from tierwise.monitoring.measuring import counted
 from tierwise.monitoring.tallies import added, block_tally, paired, picked
 from tierwise.monitoring.watching import Group, Hypotheses
-from tierwise.stats import history, multiplicity, stratified
+from tierwise.stats import multiplicity, stratified
 from tierwise.stats.overdispersion import pods_apart
-
-Tallies = tuple[Tally | None, ...]  # per dataset; None where counts are enough
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +42,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watch:
-    """The evidence so far. `elsewhere`: the tiers still to come, against the past only.
+    """The evidence so far; `seen` are all rows of the version's place, as they came.
 
-    `bets` and `mirrored` (good rows, for metrics that must not move either way) are of counts within strata. `apart` is
-    the widest 3√Σ 1/P of pods so far.
+    `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
+    are of counts within strata. `apart` is the widest 3√Σ 1/P of pods so far.
     """
 
     of: Hypotheses
     seen: Seen
-    elsewhere: Seen | None = None
+    past: PastEvidence | None = None
     bets: stratified.Stratified | None = None
     mirrored: stratified.Stratified | None = None
     apart: float = 0.0
@@ -115,8 +115,18 @@ def strata_of_block(of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping
     return Seen(counts, _estimated_only(of, found))
 
 
-def fold_past(watch: Watch, at: datetime, block: Seen, elsewhere: Seen | None, pods: Sequence[int] = ()) -> Watch:
+def fold_past(
+    watch: Watch,
+    at: datetime,
+    block: Seen,
+    elsewhere: Seen | None,
+    pods: Sequence[int] = (),
+    *,
+    tiers: tuple[str, ...] = (),
+) -> Watch:
     """The watch after a block; `pods` are the numbers of pods set against each other, where they matter.
+
+    `tiers` were delivered to in the block: what is found while they are the same is compared by itself.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -124,22 +134,11 @@ def fold_past(watch: Watch, at: datetime, block: Seen, elsewhere: Seen | None, p
     if watch.stopped_at is not None:
         return replace(watch, looks=watch.looks + 1, until=at)
     of, apart = watch.of, max(watch.apart, pods_apart(*pods))
-    seen = _more(watch.seen, block)
-    beside = watch.elsewhere if elsewhere is None else _more(watch.elsewhere, elsewhere)
-    bounds = _widened(of, apart)
-    counts, others = seen.counts.copy(), None if elsewhere is None or beside is None else beside.counts.copy()
-    log_e = np.zeros(of.size)
-    for group in of.groups:
-        tally = seen.tallies[group.dataset]
-        other = beside.tallies[group.dataset] if elsewhere is not None and beside is not None else None
-        if group.how == "weighted" and tally is not None:
-            counts[:, group.here] = past_shares(group, tally)
-            if others is not None and other is not None:
-                others[:, group.here] = past_shares(group, other)
-        elif group.how == "estimate" and tally is not None:
-            log_e[group.here] = past_evidence(group, tally, other, bounds.part(group.here), of.phi)
-    log_e += _past_of_counts(counts, others, bounds, of.phi)
-    return _decided(replace(watch, seen=seen, elsewhere=beside, apart=apart, log_e=log_e), at)
+    parts = [block] if elsewhere is None else [block, elsewhere]
+    past, log_e = evidence_past.fold(
+        watch.past, of, _widened(of, apart), tiers, [part.counts for part in parts], [part.tallies for part in parts]
+    )
+    return _decided(replace(watch, seen=_more(watch.seen, block), past=past, apart=apart, log_e=log_e), at)
 
 
 def fold_strata(watch: Watch, at: datetime, block: Seen, pods: Sequence[int] = ()) -> Watch:
@@ -168,27 +167,6 @@ def fold_strata(watch: Watch, at: datetime, block: Seen, pods: Sequence[int] = (
             found = 0.0 if tally is None else strata_evidence(of, group, tally, bounds.part(group.here))
             log_e[group.here] = found
     return _decided(replace(watch, seen=seen, bets=bets, mirrored=mirrored, apart=apart, log_e=log_e), at)
-
-
-def _past_of_counts(counts: FloatArray, elsewhere: FloatArray | None, bounds: Bounds, phi: float) -> FloatArray:
-    def worse(now: FloatArray, others: FloatArray | None, ratio: FloatArray, delta: FloatArray) -> FloatArray:
-        after, ahead = (None, None) if others is None else (others[:2], others[2:])
-        return history.change(
-            now[:2], now[2:], ratio, delta, elsewhere_now=after, elsewhere_before=ahead, phi=phi
-        ).log_e
-
-    upper = worse(counts, elsewhere, bounds.ratio, bounds.delta)
-    if not bounds.is_two_sided.any():
-        return upper
-    ratio = np.where(bounds.is_two_sided, bounds.lower_ratio, 1.0)
-    delta = np.where(bounds.is_two_sided, bounds.lower_delta, 0.0)
-    lower = worse(_good(counts), None if elsewhere is None else _good(elsewhere), ratio, delta)
-    return np.where(bounds.is_two_sided, np.logaddexp(upper, lower) - math.log(2), upper)
-
-
-def _good(counts: FloatArray) -> FloatArray:
-    na, ka, nb, kb = counts
-    return np.stack([na, na - ka, nb, nb - kb])
 
 
 def _widened(of: Hypotheses, apart: float) -> Bounds:
@@ -227,9 +205,7 @@ def _estimated_only(of: Hypotheses, found: Sequence[Tally]) -> Tallies:
     return tuple(tally if d in wanted else None for d, tally in enumerate(found))
 
 
-def _more(seen: Seen | None, block: Seen) -> Seen:
-    if seen is None:
-        return block
+def _more(seen: Seen, block: Seen) -> Seen:
     tallies = tuple(
         two if one is None or two is None else added(one, two)
         for one, two in zip(seen.tallies, block.tallies, strict=True)

@@ -207,7 +207,7 @@ def _folded(watch: Watch, piece: Piece, index: int, cells: _Cells, pods: Sequenc
         return fold_strata(watch, piece.block.end, strata_of_block(of, cells.now, cells.before, index), pods)
     here = past_of_block(of, cells.now, cells.before, index, CANDIDATE)
     elsewhere = None if cells.elsewhere is None else past_of_block(of, *cells.elsewhere, index, BASELINE)
-    return fold_past(watch, piece.block.end, here, elsewhere, pods)
+    return fold_past(watch, piece.block.end, here, elsewhere, pods, tiers=piece.delivered)
 
 
 def _counts_only(sources: Mapping[str, Source]) -> dict[str, Source]:

@@ -2,7 +2,8 @@
 
 With no pods of the baseline left in a tier, the candidate's rate now is compared with the baseline's in a window of the
 past that is matched by the time of day. What changed meanwhile where the baseline still serves (other tiers) is taken
-off, on the log-odds, where a common change of traffic is additive:
+off, on the log-odds, where a common change of traffic is additive (counts that are compared at the same times:
+stats/matched):
 
     logit(expected) = logit(before) + [logit(elsewhere now) − logit(elsewhere before)].
 
@@ -39,9 +40,12 @@ class Change:
     @property
     def log_e(self) -> FloatArray:
         """Log e-values (H,) of "worse than expected by more than the tolerance"; 0 where there are not enough rows."""
-        known = np.where(np.isfinite(self.expected), self.expected, 0.5)
-        scale = 1 / np.sqrt(known * (1 - known))
-        return log_mixture(self.beyond, self.variance, 0.0, _SHARES[:, None] * scale)
+        return log_mixture(self.beyond, self.variance, 0.0, self.taus)
+
+    @property
+    def taus(self) -> FloatArray:
+        """Scales of the mixture (3, H), on the log-odds; NaN where there are not enough rows."""
+        return np.asarray(_SHARES[:, None] / np.sqrt(self.expected * (1 - self.expected)))
 
 
 def change(

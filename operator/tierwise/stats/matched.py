@@ -1,0 +1,76 @@
+"""Shares of windows that are compared at the same times: with equal weights in every block, whatever the traffic was.
+
+Where rates move by the hour and traffic does too, totals of two windows differ though every hour is alike (Simpson). So
+the C windows' shares are means over blocks with common weights, which are of the numbers of rows alone:
+
+    p(c) = Σ w·k(c)/n(c) / Σ w,      w = 1/Σ_c 1/n(c),
+
+which is what equal rates in each block need, and nearly all that the rows know. Blocks are joined until each window
+has `MIN_ROWS` rows. A window's variance is Σ w²·p̂(1 − p̂)/(n − 1)/(Σ w)², at least that of Kish's number of rows,
+(Σ w)²/Σ (w²/n); what is given is that many independent rows.
+
+Source: Mantel and Haenszel, JNCI 1959 (weights of two windows); Kish, Survey Sampling, 1965 (effective rows).
+Arrays are over windows and hypotheses, (C, H).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_ROWS = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Sums over blocks so far. `pending` (2, C, H) are n and bad that wait for enough rows."""
+
+    pending: FloatArray
+    weight: FloatArray  # (H,) Σ w
+    shares: FloatArray  # (C, H) Σ w·p
+    spread: FloatArray  # (C, H) Σ w²·Var(p)
+    inverse: FloatArray  # (C, H) Σ w²/n
+
+    @property
+    def effective(self) -> FloatArray:
+        """(2, C, H): n and bad of as many independent rows as know the shares as well; 0 before there are any."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.shares / self.weight
+            n = share * (1 - share) * np.square(self.weight) / self.spread
+            n = np.nan_to_num(np.fmin(n, np.square(self.weight) / self.inverse), posinf=0.0)
+        return np.stack([n, n * np.nan_to_num(share)])
+
+
+def begin(windows: int, hypotheses: int) -> Matched:
+    """Before the first block."""
+    nothing = np.zeros((windows, hypotheses))
+    return Matched(np.zeros((2, windows, hypotheses)), np.zeros(hypotheses), nothing, nothing, nothing)
+
+
+def fold(matched: Matched, block: FloatArray) -> Matched:
+    """The sums after a block, n and bad (2, C, H)."""
+    pending = matched.pending + block
+    n, bad = pending
+    ready, weight, scale = weights(n)
+    rate = bad * scale / np.where(ready, weight, 1.0)
+    spread = np.square(weight) * rate * (1 - rate) / np.where(ready, n - 1, 1.0)
+    return Matched(
+        pending=np.where(ready, 0.0, pending),
+        weight=matched.weight + weight,
+        shares=matched.shares + weight * rate,
+        spread=matched.spread + spread,
+        inverse=matched.inverse + weight * scale,
+    )
+
+
+def weights(n: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """Which hypotheses have enough rows (H,), their weight w (H,) and each window's w/n (C, H); 0 without enough."""
+    ready: BoolArray = np.asarray((n >= MIN_ROWS).all(axis=0))  # decided on n alone
+    rows = np.where(ready, n, 1.0)
+    weight: FloatArray = np.where(ready, 1 / (1 / rows).sum(axis=0), 0.0)
+    return ready, weight, weight / rows
