@@ -62,6 +62,16 @@ class Place:
         """Whether the log cannot tell these two apart: of one model, and not of different tiers."""
         return user.model == other.model and not (has_tiers and self.has_tiers and user.tiers.isdisjoint(other.tiers))
 
+    def reads_as(self, other: Place) -> bool:
+        """Whether both read the same table of the same store."""
+        return (self.store, self.table) == (other.store, other.table)
+
+    def shared_with(self, other: Place) -> list[tuple[DatasetUser, DatasetUser]]:
+        """Pairs of a user here and one of another namespace's that the log cannot tell apart."""
+        if not self.reads_as(other):
+            return []
+        return [(a, b) for a in self.users for b in other.users if self.shares(a, b, other.has_tiers)]
+
 
 class Datasets(Secrets, Protocol):
     """MonitoringDatasets of a cluster."""
@@ -102,7 +112,7 @@ class DatasetStatuses:
         wake: Callable[[str, str], None],
         wake_users: Callable[[str, str], None],
     ) -> None:
-        """`wake` makes a dataset due: one whose rows are found to be shared with another's.
+        """`wake` makes a dataset due: one whose rows are found to be shared with another's, or are not any more.
 
         `wake_users` makes those due that are judged on a dataset: it became usable, or is not any more. They observe
         it themselves; without this a mended store or Secret would wait for their own next tick.
@@ -125,6 +135,8 @@ class DatasetStatuses:
         try:
             finding = self._find(view)
         except TierwiseError as error:
+            if isinstance(error, SpecError):  # nobody is judged on it; a store that is away comes back
+                self._settle((namespace, name), None)
             finding = Finding(error.reason, str(error))
         status = status_of(view.status, finding, generation=view.generation, now=now)
         if status != view.status:
@@ -137,21 +149,23 @@ class DatasetStatuses:
         return next_check_seconds(status, spec, now)
 
     def forget(self, namespace: str, name: str) -> None:
-        """The dataset is gone."""
-        with self._lock:
-            self._places.pop((namespace, name), None)
+        """The dataset is gone: those whose rows it shared look again."""
+        self._settle((namespace, name), None)
 
     def _find(self, view: DatasetView) -> Finding:
         if isinstance(view.spec, SpecError):
             raise view.spec
         dsn = dsn_of(view.namespace, view.name, view.spec, self._datasets)
         users = self._datasets.users(view.namespace, view.name)
+        table = view.spec.table or view.spec.query or ""
+        place = Place(self._logs.address(dsn), table, users, view.spec.columns.tier is not None)
+        known = self._places.get((view.namespace, view.name))
+        if known is not None and not known.reads_as(place):
+            self._settle((view.namespace, view.name), None)  # it has moved, even if what is there cannot be read
         finding = check_dataset(
             Asked(view.name, view.spec, _need_labels(users)), self._logs.log(dsn), self._clock.now()
         )
-        columns = view.spec.columns
-        table = view.spec.table or view.spec.query or ""
-        shared = self._shared(view, Place(self._logs.address(dsn), table, users, columns.tier is not None))
+        shared = self._shared(view, place)
         if shared is None:
             return finding
         others = {**finding.others, ConditionType.MODEL_NAME_UNIQUE: ("False", Reason.MODEL_NAME_SHARED, shared)}
@@ -162,24 +176,34 @@ class DatasetStatuses:
 
         Within a namespace the ModelDeployments tell of each other.
         """
-        key = (view.namespace, view.name)
-        with self._lock:
-            known = self._places.get(key)
-            self._places[key] = place
-            others = dict(self._places)
         found: dict[str, set[str]] = {}
-        for (namespace, name), other in others.items():
-            if namespace == view.namespace or (other.store, other.table) != (place.store, place.table):
-                continue
-            pairs = [(a, b) for a in place.users for b in other.users if place.shares(a, b, other.has_tiers)]
-            for own, theirs in pairs:
+        for (namespace, _), other in self._settle((view.namespace, view.name), place).items():
+            for own, theirs in place.shared_with(other):
                 found.setdefault(own.model, set()).add(f"{namespace}/{theirs.deployment}")
-            if pairs and known != place:
-                self._wake(namespace, name)
         if not found:
             return None
         model = min(found)
         return shared_text(sorted(found[model]), model)
+
+    def _settle(self, key: Key, place: Place | None) -> dict[Key, Place]:
+        """Remember where a dataset reads, or that it reads nowhere; the places of other namespaces.
+
+        Who shares rows with it now and did not, or did and does not any more, is made due.
+        """
+        with self._lock:
+            before = self._places.pop(key, None)
+            if place is not None:
+                self._places[key] = place
+            others = {other: at for other, at in self._places.items() if other[0] != key[0]}
+        for other, at in others.items():
+            if _told(before, at) != _told(place, at):
+                self._wake(*other)
+        return others
+
+
+def _told(place: Place | None, other: Place) -> set[tuple[str, str, str]]:
+    """What `other` is told of a place that shares its rows: the model, and the ModelDeployments of both."""
+    return set() if place is None else {(a.model, a.deployment, b.deployment) for a, b in place.shared_with(other)}
 
 
 def _need_labels(users: tuple[DatasetUser, ...]) -> bool:
