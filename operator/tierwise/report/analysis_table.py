@@ -17,7 +17,6 @@ from tierwise.report.legend import of_results
 from tierwise.report.text import (
     count_text,
     counts_text,
-    coverage_text,
     difference_text,
     e_value_text,
     interval_text,
@@ -25,6 +24,7 @@ from tierwise.report.text import (
     slice_text,
     value_text,
 )
+from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
 from tierwise.runtime.analysis import Analysis, TierAnalysis
 
 _VERDICT_STYLE = {
@@ -118,11 +118,9 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
     parts += [Text(line, style="dim") for line in of_results(judgement.results[:most])]
-    unpowered = sum(not result.powered for result in judgement.results)
-    if unpowered == len(judgement.results):
-        parts.append(Text("none of them has labels enough to be shown within its margin", "dim"))
-    elif unpowered:
-        line = f"{unpowered} of them have too few labels to be shown within their margin; labels are enough for "
-        parts.append(Text(line + coverage_text(judgement.coverage_whole, judgement.coverage_traffic), "dim"))
+    is_promoted = tier.outcome.decision is GateDecision.PROMOTE
+    for line in unwaited_lines(judgement.results):
+        stands_out = is_promoted and line == NOTHING_WAITED_FOR
+        parts.append(Text(line, style="bold yellow" if stands_out else "dim"))
     parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
     return parts

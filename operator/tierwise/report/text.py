@@ -45,11 +45,11 @@ def points_text(difference: float | None) -> str:
 def coverage_text(whole: float | None, traffic: float | None) -> str:
     """What labels are enough for: all traffic as one, and how much of it in slices of their own."""
     if traffic == 0:
-        none = "slice of the dimension covered worst"
+        none = "slice of at least one dimension"
         if whole is None:
             return f"no {none}"
         return f"the whole, and for no {none}" if whole else f"neither the whole nor any {none}"
-    slices = f"slices with {rate_text(traffic)} of the traffic in the dimension covered worst"
+    slices = f"slices that hold {rate_text(traffic)} of the traffic in the dimension where they hold least"
     if whole is None:
         return slices
     return f"the whole and {slices}" if whole else f"{slices}, not for the whole"

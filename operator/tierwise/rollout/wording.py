@@ -111,13 +111,24 @@ def _then_and_now(found: Result) -> str:
 
 def non_inferiority(judgement: Judgement) -> str:
     """How much was shown, on how many labels."""
-    powered = sum(1 for found in judgement.results if found.powered)
-    covered = (
-        ""
-        if judgement.coverage_traffic is None
-        else f" (with {_percent(judgement.coverage_traffic)} of the traffic in the dimension covered worst)"
+    overall = "not worse than the margins overall"
+    slices = [found for found in judgement.results if found.slice]
+    powered = sum(1 for found in slices if found.powered)
+    if not slices:
+        return f"{overall}; {labels(judgement)}"
+    if not powered:
+        return (
+            f"{overall}, and of nothing smaller: no single slice was large enough to be waited for; {labels(judgement)}"
+        )
+    held = judgement.coverage_traffic
+    # 0 where one dimension has no such slice, which says nothing of the others.
+    covered = f", which hold {_percent(held)} or more of the traffic in each dimension" if held else ""
+    few = len(slices) - powered
+    others = f", and {few} were planned as too small to be waited for" if few else ""
+    return (
+        f"{overall} and in all {powered} slices x metrics large enough to be waited for{covered}{others}; "
+        f"{labels(judgement)}"
     )
-    return f"not worse than the margins overall and in all {powered} powered slices{covered}; {labels(judgement)}"
 
 
 def labels(judgement: Judgement) -> str:

@@ -31,11 +31,11 @@ def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
 @pytest.mark.parametrize(
     ("whole", "traffic", "text"),
     [
-        (1.0, 0.5, "the whole and slices with 50.0 % of the traffic in the dimension covered worst"),
-        (0.0, 0.5, "slices with 50.0 % of the traffic in the dimension covered worst, not for the whole"),
-        (1.0, 0.0, "the whole, and for no slice of the dimension covered worst"),
-        (0.0, 0.0, "neither the whole nor any slice of the dimension covered worst"),
-        (None, 0.0, "no slice of the dimension covered worst"),
+        (1.0, 0.5, "the whole and slices that hold 50.0 % of the traffic in the dimension where they hold least"),
+        (0.0, 0.5, "slices that hold 50.0 % of the traffic in the dimension where they hold least, not for the whole"),
+        (1.0, 0.0, "the whole, and for no slice of at least one dimension"),
+        (0.0, 0.0, "neither the whole nor any slice of at least one dimension"),
+        (None, 0.0, "no slice of at least one dimension"),
     ],
 )
 def test_what_labels_are_enough_for_names_no_slices_with_nothing_in_them(whole, traffic, text):

@@ -1,0 +1,54 @@
+"""Slices that were too small to be waited for, said below a table of verdicts: how many, which, and how blind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tierwise.api.names import Verdict
+from tierwise.monitoring.judgement import Result
+from tierwise.report.text import difference_text, rate_text, slice_text
+
+NOTHING_WAITED_FOR = "no single slice was large enough to be waited for: a promotion asks for all traffic alone"
+_MOST_LISTED = 5
+_SHOWN = frozenset({Verdict.NON_INFERIOR, Verdict.IMPROVED, Verdict.REGRESSED})
+
+
+def unwaited_lines(results: Sequence[Result]) -> tuple[str, ...]:
+    """Of what promotion did not wait for and nothing is shown of: count, share of traffic, what could have been seen.
+
+    Results with a verdict of their own are left out, however small they were planned to be.
+    """
+    planned = [found for found in results if not found.powered and found.slice]
+    open_ = [found for found in planned if found.verdict not in _SHOWN]
+    if not open_:
+        return ()
+    total = sum(1 for found in results if found.slice)
+    first = (
+        f"{len(open_)} of {total} slices x metrics were planned as too small to be waited for and are not shown to be"
+    )
+    lines = [f"{first} within their margin{_traffic(open_)}"]
+    if len(planned) == total:
+        lines.append(NOTHING_WAITED_FOR)
+    largest = sorted(open_, key=lambda found: -(found.traffic or 0.0))[:_MOST_LISTED]
+    lines += [f"  {slice_text(found.slice)} {found.metric}: {_blindness(found)}" for found in largest]
+    if len(open_) > len(largest):
+        lines.append(f"  … and {len(open_) - len(largest)} smaller ones (-o json has all)")
+    return tuple(lines)
+
+
+def _traffic(found: Sequence[Result]) -> str:
+    """The largest share that they hold in one way of slicing: two ways hold the same rows twice."""
+    ways: dict[tuple[str, ...], dict[str, float]] = {}
+    for result in found:
+        ways.setdefault(tuple(sorted(result.slice)), {})[slice_text(result.slice)] = result.traffic or 0.0
+    way, shares = max(ways.items(), key=lambda item: sum(item[1].values()))
+    held = sum(shares.values())
+    return f"; those by {' and '.join(way)} hold {rate_text(held)} of the traffic" if held else ""
+
+
+def _blindness(found: Result) -> str:
+    held = "no traffic" if not found.traffic else f"{rate_text(found.traffic)} of the traffic"
+    if found.smallest_detectable is None:
+        return f"{held}, too few labels to see any change for the worse"
+    least = difference_text(found.metric, found.smallest_detectable).removeprefix("+")
+    return f"{held}, a change for the worse shows from about {least}"
