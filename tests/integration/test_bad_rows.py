@@ -62,6 +62,15 @@ def test_nor_are_those_that_the_baselines_good_rows_lack(store, good):
         assert f"of the baseline's rows {lack} and 0.0% of the candidate's" in found.outcome.message
 
 
+@pytest.mark.parametrize(("version", "arm", "is_good"), [("v2", "candidate", 0), ("v1", "baseline", 1)])
+def test_rows_stamped_a_day_early_whose_labels_are_then_too_late_are_no_pass(store, good, version, arm, is_good):
+    early = f"model_version = '{version}' AND (score = label) = {is_good} AND toUInt32(id) % 5 > 0"
+    query = f"SELECT *, if({early}, ts - toIntervalDay(1), ts) AS stamped FROM {good}"
+    found = judged(store, from_query(query, columns={"time": "stamped", "labelledAt": "ts"}, maturity="5m"))
+    assert (found.outcome.decision, found.outcome.reason) == (GateDecision.HOLD, Reason.LABELING_DIFFERS)
+    assert f"rows of the {arm} in blocks without the other version have no label (100.0%" in found.outcome.message
+
+
 @pytest.mark.parametrize("weight", ["NULL", "nan", "-1", "0"])
 def test_a_candidate_whose_errors_have_no_weight_is_no_pass(store, good, weight):
     ours = "model_version = 'v2' AND score != label"

@@ -34,7 +34,8 @@ class Guards:
     missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
     candidate's rows lack its number more often", then the same of the baseline's answers and numbers. `rows`,
     `labelled`, `invalid` are int64 (2 arms,), `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's
-    rows since an arm's last one; `together` are rows of blocks in which both arms had some.
+    rows since an arm's last one; `together` are rows of blocks in which both arms had some, `apart` each
+    arm's of the others, and `apart_unlabelled` those among them without a label.
     """
 
     rows: IntArray
@@ -43,6 +44,8 @@ class Guards:
     lacking: IntArray
     alone: IntArray
     together: int
+    apart: IntArray
+    apart_unlabelled: IntArray
     expected_candidate: float  # rows that the pods' split would have sent to the candidate
     split_rows: int  # rows of blocks whose split is known
     split_logs: FloatArray
@@ -119,6 +122,8 @@ def no_rows(numbers: int = 0) -> Guards:
         lacking=np.zeros((numbers, 2), dtype=np.int64),
         alone=zero,
         together=0,
+        apart=zero,
+        apart_unlabelled=zero,
         expected_candidate=0.0,
         split_rows=0,
         split_logs=np.zeros(6),
@@ -153,6 +158,8 @@ def watch(
         invalid=guards.invalid + invalid,
         lacking=guards.lacking + lacking,
         together=guards.together + (int(rows.sum()) if rows.all() else 0),
+        apart=guards.apart + (0 if rows.all() else rows),
+        apart_unlabelled=guards.apart_unlabelled + (0 if rows.all() else missing),
         alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
     )
     if 0 < candidate_share < 1:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.monitoring.apart import labels_apart
 from tierwise.monitoring.cells import BASELINE, CANDIDATE
 from tierwise.monitoring.culprits import Named, shortest_list
 from tierwise.monitoring.evidence import Evidence
@@ -53,6 +54,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         coverage_whole=_whole_coverage(evidence),
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
+        labels_apart=labels_apart(evidence),
         answers_missing=answers_message(evidence) or _numbers_message(evidence) or _weights_message(evidence),
         out_of_domain=out_of_domain(evidence),
         valid=valid_text(evidence),

@@ -91,6 +91,7 @@ class Judgement:
     coverage_whole: float | None = None  # 1 where the whole is powered: all traffic is judged as one
     sample_ratio_mismatch: str | None = None  # message with numbers, when E ≥ 1000
     labeling_differs: str | None = None
+    labels_apart: str | None = None  # an arm's rows in blocks without the other lack the labels that its others have
     answers_missing: str | None = None  # the candidate's are invalid more often; message with numbers, when E ≥ 1000
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
     valid: str = ""  # of that dataset: its name, and which answers are valid

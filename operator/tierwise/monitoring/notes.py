@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tierwise.api.slices import WHOLE, slice_key
+from tierwise.monitoring.apart import candidate_apart
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import control_of
@@ -105,12 +106,15 @@ def _unreadable(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
 
 
 def _apart(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
-    share = evidence.guards[d].together_share
+    where, guards = f"dataset {plan.dataset.name!r}", evidence.guards[d]
+    own = candidate_apart(guards)
+    told = [] if own is None else [f"{where}: {own}"]
     if control_of(evidence, d) == "concurrent":
-        return []
-    seen = f"dataset {plan.dataset.name!r}: only {share:.0%} of the rows are in blocks with both versions"
+        return told
+    seen = f"{where}: only {guards.together_share:.0%} of the rows are in blocks with both versions"
     return [
-        f"{seen}, so what changed with time counts as the candidate's; compare versions that were served side by side"
+        f"{seen}, so what changed with time counts as the candidate's; compare versions that were served side by side",
+        *told,
     ]
 
 

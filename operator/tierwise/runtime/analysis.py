@@ -235,6 +235,8 @@ def _unavailable(judgement: Judgement, tier: TierRequest, request: AnalysisReque
         else:
             remedy = "give --until the time until which both were served"
         return JudgementUnavailable(reason, f"{where}{text}; {remedy}")
+    if judgement.labels_apart is not None and not judgement.regressed:
+        return JudgementUnavailable(Reason.LABELING_DIFFERS, f"{where}{judgement.labels_apart}")
     if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
         rows = f"{candidate} candidate and {baseline} baseline rows"
         return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")
