@@ -10,10 +10,10 @@ _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
 
 
 def kinds_of(spec: MonitoringDatasetSpec) -> set[Kind]:
-    """What answers may be taken as: a score with a label of 0 or 1 is also a number with a number."""
+    """What answers are taken as: a label of 0 or 1 is no number that a score predicts, as the reference says."""
     if spec.scale.kind == "Classes":
         return {"Classes"}
-    return {"Number"} if spec.target == "Number" else {"Binary", "Number"}
+    return {spec.target}
 
 
 def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
@@ -22,8 +22,7 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
     if not set(metric.kinds) & kinds_of(spec):
         wanted = " or ".join(_KINDS[kind] for kind in metric.kinds)
         there = " or ".join(_KINDS[kind] for kind in sorted(kinds_of(spec)))
-        remedy = "choose another metric, or set spec.target (Number) or spec.scale.kind (Classes)"
-        return f"is for answers that are {wanted}, and the dataset's are {there}", remedy
+        return f"is for answers that are {wanted}, and the dataset's are {there}", _of_its_kind(metric, spec)
     if columns := [role for role in needs.columns if not getattr(spec.columns, role, None)]:
         named = ", ".join(f"columns.{role}" for role in columns)
         return f"needs {named}, which the MonitoringDataset does not name", "name the log's column there"
@@ -44,6 +43,19 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
     if needs.excluded and not spec.domain.exclude:
         return "counts the scores of spec.domain.exclude, and there are none", "add the score that stands for no score"
     return None
+
+
+def _of_its_kind(metric: Metric, spec: MonitoringDatasetSpec) -> str:
+    """What to do where a dataset's answers are of another kind: nothing that it already has."""
+    if spec.scale.kind == "Classes":
+        if metric.name == "accuracy":
+            return "choose multiclass-accuracy"
+        return "choose a metric of classes (`tierwise metrics`), or judge it on a MonitoringDataset of its own"
+    if "Number" in metric.kinds:
+        return "choose another metric, or set spec.target: Number, with spec.domain"
+    if "Classes" in metric.kinds:
+        return "choose another metric, or set spec.scale.kind: Classes, with spec.classes"
+    return "choose a metric of numbers such as mae, or set spec.target: Binary"
 
 
 def _unweighted(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:

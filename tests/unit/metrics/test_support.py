@@ -33,14 +33,28 @@ def test_a_dataset_with_everything_supports_every_metric_of_its_kind(entry):
     kinds = {"Binary": EVERYTHING, "Number": EVERYTHING | {"target": "Number"}, "Classes": of_classes}
     for kind, fields in kinds.items():
         found = missing(metric, dataset(**fields))
-        also = kind == "Binary" and "Number" in metric.kinds  # 0 and 1 are numbers
-        assert (found is None) == (kind in metric.kinds or also), (kind, found)
+        assert (found is None) == (kind in metric.kinds), (kind, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "remedy"),
+    [
+        ("accuracy", CLASSES, "choose multiclass-accuracy"),
+        ("mae", CLASSES, "choose a metric of classes"),
+        ("accuracy", {"target": "Number"}, "or set spec.target: Binary"),
+        ("macro-f1", {}, "or set spec.scale.kind: Classes, with spec.classes"),
+    ],
+)
+def test_a_metric_of_other_answers_is_told_what_the_dataset_has_not_got_already(name, fields, remedy):
+    found = missing(registry.get(name), dataset(**fields))
+    assert found is not None
+    assert remedy in found[1]
 
 
 @pytest.mark.parametrize(
     ("name", "fields", "fact"),
     [
-        ("macro-f1", {}, "is for answers that are classes, and the dataset's are yes or no or numbers"),
+        ("macro-f1", {}, "is for answers that are classes, and the dataset's are yes or no"),
         ("accuracy", CLASSES, "is for answers that are yes or no, and the dataset's are classes"),
         ("accuracy", {"target": "Number"}, "is for answers that are yes or no, and the dataset's are numbers"),
         ("latency-over@200", {}, "needs columns.latency"),
@@ -86,5 +100,7 @@ def test_a_class_may_be_written_in_lower_case():
     assert missing(registry.get("recall@good-bot"), dataset(**CLASSES)) is None
 
 
-def test_a_label_of_0_or_1_is_also_a_number():
-    assert missing(registry.get("mae"), dataset()) is None
+def test_a_label_of_0_or_1_is_no_number_that_a_score_predicts():
+    found = missing(registry.get("mae"), dataset())
+    assert found is not None
+    assert "spec.target: Number" in found[1]
