@@ -94,7 +94,8 @@ def estimate_of(result: object, tally: Tally) -> Estimate:
     _require_where(True, ~(spread < 0), spread, "spread", "a variance of one observation, never below 0")
     _require_where(each, units > 0, units, "units", "above 0, or `enough` false")
     _require_where(True, ~(units < 0), units, "units", "numbers of observations, never below 0")
-    _require_where(True, ~(units > most), units, "units", f"at most the rows there are, {int(rows.max(initial=0))}")
+    there = np.broadcast_to(rows[..., np.newaxis], units.shape)
+    _require_where(True, ~(units > most), units, "units", f"at most the rows there are, {_first(there, units > most)}")
     return Estimate(value, spread, units, enough)
 
 

@@ -65,6 +65,13 @@ def test_a_metric_that_fails_says_whose_it_is_and_why(install, measure, cause):
     assert (error.value.name, error.value.distribution) == ("mine", "odd")
 
 
+def test_units_are_held_against_the_rows_of_their_own_arm(install):
+    measure = estimate(units=f"({N} + [0, 1])[:, None]")
+    found = install("odd", START + f"METRICS = {metric('mine', measure)}\n").get("mine")
+    with pytest.raises(MetricFailedError, match="units 2251; expected at most the rows there are, 2250"):
+        found.measure.estimate(Tally(np.stack([2 * COUNTS, COUNTS])))
+
+
 @pytest.mark.parametrize(
     ("counted", "cause"),
     [
