@@ -13,6 +13,7 @@ from tierwise.api.common import Margin
 from tierwise.api.slices import WHOLE, parse_slice_key
 from tierwise.api.strategy import DatasetAnalysis, MetricSpec
 from tierwise.metrics.metric import Metric, Proportion, Shift
+from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.bounds import Bounds, bounds_of
 from tierwise.monitoring.cells import BASELINE, Cells, Dataset, FloatArray, Reads
 from tierwise.monitoring.measuring import compared, counted, engine_of, metric_for
@@ -236,7 +237,9 @@ def _too_wide(name: str, dataset: Dataset, cells: Cells, pairs: Pairs) -> str:
 def _reading(dataset: Dataset, metrics: Sequence[Metric]) -> Dataset:
     """Only what the watched metrics need is read."""
     bins = any(metric.needs.bins for metric in metrics)
-    sums = dataset.reads.sums if any(metric.needs.sums for metric in metrics) else ()
+    needs_sums = any(metric.needs.sums for metric in metrics)
+    # Rows without a weight are missing data: they are counted wherever there are weights.
+    sums = tuple(one for one in dataset.reads.sums if needs_sums or one == WEIGHED)
     return replace(dataset, reads=Reads(bins=bins, sums=sums, weights=dataset.reads.weights))
 
 

@@ -134,6 +134,7 @@ class VerificationLook:
     has_compared: bool = False
     watched: tuple[str, ...] = ()  # dataset/metric
     skipped: tuple[tuple[str, str], ...] = ()  # metrics that are not watched, and why
+    missing: tuple[str, ...] = ()  # what the log lacks beside the time before, worst first: nothing is verified then
 
 
 @dataclass(frozen=True, slots=True)

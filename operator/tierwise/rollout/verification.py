@@ -26,6 +26,7 @@ STAGE_SHARE = 0.05
 LONGEST_POLL_SECONDS = 60.0
 MOST_SHOWN = 5
 MOST_NAMED = 50
+MOST_MISSING = 3
 
 
 def is_on(spec: ModelRolloutSpec) -> bool:
@@ -188,6 +189,9 @@ def _seen(
     control = against(record)
     if look.regressed:
         named = result(look.results[0]) if look.results else "the evidence reached its bound"
+        if _is_just_before(record):
+            text = f"worse since promotion: {named}, compared with {control}, which is not matched by the time of day: "
+            return _ended(record, "NotVerified", f"{text}nothing is rolled back; check, and roll back by hand", now)
         return _ended(
             record, "Regressed", f"{spec.to.name} got worse after promotion: {named}, compared with {control}", now
         )
@@ -198,13 +202,22 @@ def _seen(
         overdue = record.until is not None and (now - record.until).total_seconds() >= _grace_seconds(spec)
         if overdue:
             return _ended(record, "NotVerified", f"the log is not complete{until}; check that pods still log", now)
-        return _told(record, f"watched{until} against {control}{skipped}")
+        lacking = f"; not verified so far: {_first(look.missing)}" if look.missing else ""
+        return _told(record, f"watched{until} against {control}{lacking}{skipped}")
     if not look.has_compared:
         text = f"too few rows on one side to compare with {control}{skipped}"
+        return _ended(record, "NotVerified", text, now)
+    if look.missing:
+        text = f"the log could not tell: {_first(look.missing)}; no regression in what it has, compared with {control}"
         return _ended(record, "NotVerified", text, now)
     covered = (look.until - record.since).total_seconds() if look.until is not None else 0.0
     text = f"no regression found in {seconds(covered)} after promotion, compared with {control}{skipped}"
     return _ended(record, "NoRegression", text, now)
+
+
+def _first(missing: Sequence[str]) -> str:
+    more = len(missing) - MOST_MISSING
+    return "; ".join(missing[:MOST_MISSING]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _grace_seconds(spec: ModelRolloutSpec) -> float:
@@ -218,10 +231,15 @@ def against(record: Verification) -> str:
         return "the baseline in the tiers to come, within the confounders' values"
     shift = record.shift_seconds or 0.0
     elsewhere = ", less the change in the tiers to come" if record.stage == "BesideOtherTiers" else ""
-    days, rest = divmod(shift, 86_400)
-    if rest:
+    days = shift // 86_400
+    if _is_just_before(record):
         return f"the tiers' own time just before the rollout{elsewhere}"
     return f"the same hours {days:.0f} day{'s' if days > 1 else ''} before{elsewhere}"
+
+
+def _is_just_before(record: Verification) -> bool:
+    """Whether the past is at other hours of the day, so that a change may be the time's as well as the version's."""
+    return record.control == "history" and bool((record.shift_seconds or 0.0) % 86_400)
 
 
 def _told(record: Verification, message: str) -> Verification:

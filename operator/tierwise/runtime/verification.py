@@ -12,6 +12,7 @@ from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Reason
 from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
+from tierwise.monitoring.coverage import Coverage
 from tierwise.monitoring.strata import crossed_groupings
 from tierwise.monitoring.verified import has_compared, not_compared, results_of_watch
 from tierwise.monitoring.verifying import (
@@ -36,6 +37,7 @@ from tierwise.runtime.verification_blocks import (
     tiers_of,
     watched_of,
 )
+from tierwise.runtime.verification_coverage import ByTier, coverage_of, missing_of, read_by_tier, with_run
 from tierwise.runtime.verification_pods import TierPods, pods_of, sigma_of
 
 __all__ = ["VerificationRequest", "Verifying"]
@@ -52,6 +54,7 @@ class _Progress:
     shift_seconds: float | None
     pods: TierPods
     watch: Watch
+    coverage: Coverage | None
     pieces: int
 
 
@@ -114,6 +117,7 @@ class Verifying:
             has_compared=has_compared(watch),
             watched=watch.of.watched,
             skipped=(*watch.of.skipped, *not_compared(watch)),
+            missing=missing_of(request, record, sources, progress.coverage, watch, mature),
         )
 
     def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | JudgementUnavailable:
@@ -143,17 +147,20 @@ class Verifying:
             sigma = sigma_of(request.rollout.status.tiers)
             of = watched_of(request, record, sources, control, sigma)
             pods = pods_of(request, sources, sigma)
-            progress = _Progress(record.stage, record.shift_seconds, pods, begin_watch(of), 0)
-        read = _reader(request, record, sources, progress.watch)
+            coverage = coverage_of(request, record, of)
+            progress = _Progress(record.stage, record.shift_seconds, pods, begin_watch(of), coverage, 0)
+        read = _reader(request, record, sources, progress)
         most = blocks_at_once(progress.watch.of.datasets, _BLOCKS_PER_READ)
         while progress.pieces < len(pieces):
             left = pieces[progress.pieces :]
             same = next(list(run) for _, run in groupby(left, key=lambda piece: piece.delivered))
             run, cells = read_run(same, most, read)
-            watch = progress.watch
+            watch, coverage = progress.watch, progress.coverage
+            if coverage is not None and cells.by_tier is not None:
+                coverage = with_run(coverage, cells.now, cells.before, cells.by_tier)
             for index, piece in enumerate(run):
                 watch = _folded(watch, piece, index, cells, progress.pods.apart(piece, control))
-            progress = replace(progress, watch=watch, pieces=progress.pieces + len(run))
+            progress = replace(progress, watch=watch, coverage=coverage, pieces=progress.pieces + len(run))
             self.kept[owner] = (request.rollout.uid, progress)
         return progress
 
@@ -165,13 +172,14 @@ class _Cells:
     now: Mapping[str, Cells]
     before: Mapping[str, Cells]  # within strata: the tiers to come, now
     elsewhere: tuple[Mapping[str, Cells], Mapping[str, Cells]] | None = None
+    by_tier: ByTier | None = None  # after the rollout
 
 
 def _reader(
-    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], watch: Watch
+    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], progress: _Progress
 ) -> Callable[[Sequence[Piece]], _Cells]:
     """Reads what a run of blocks is folded from; the same tiers are delivered to in all of them."""
-    of = watch.of
+    of, coverage = progress.watch.of, progress.coverage
     confounders = request.rollout.spec.strategy.analysis.confounders
     shift = timedelta(seconds=record.shift_seconds or 0.0)
 
@@ -196,7 +204,8 @@ def _reader(
             return _Cells(now, cells(others, blocks))
         earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
         elsewhere = (cells(others, blocks), cells(others, earlier)) if others else None
-        return _Cells(now, cells(delivered, earlier), elsewhere)
+        by_tier = None if coverage is None else read_by_tier(request, sources, coverage, datasets, run, shift)
+        return _Cells(now, cells(delivered, earlier), elsewhere, by_tier)
 
     return read
 

@@ -77,15 +77,20 @@ def choose_shift(request: VerificationRequest, record: Verification, sources: Ma
     return float((7 * math.ceil(days / 7) if found.kind == "PreviousWeek" else days) * _DAY.total_seconds())
 
 
+def block_step(request: VerificationRequest, record: Verification) -> timedelta:
+    """How long a block is: whole intervals, longer after the rollout."""
+    interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+    step = timedelta(seconds=interval)
+    if record.until is None:
+        return step
+    return step * max(1, math.ceil((record.until - record.since).total_seconds() / _BLOCKS / interval))
+
+
 def pieces_of(
     request: VerificationRequest, record: Verification, mature: datetime, control: Control
 ) -> tuple[Piece, ...]:
     """The blocks that are mature and have a past; those in which a tier was delivered to are left out."""
-    analysis, status = request.rollout.spec.strategy.analysis, request.rollout.status
-    interval = duration_seconds(analysis.interval)
-    step = timedelta(seconds=interval)
-    if record.until is not None:
-        step *= max(1, math.ceil((record.until - record.since).total_seconds() / _BLOCKS / interval))
+    status, step = request.rollout.status, block_step(request, record)
     end = min(mature, record.until) if record.until is not None else mature
     started = status.started_at or record.since
     pieces: list[Piece] = []
