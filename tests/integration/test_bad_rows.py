@@ -80,6 +80,27 @@ def test_a_candidate_whose_errors_have_no_weight_is_no_pass(store, good, weight)
     assert "of the candidate's rows have no weight above 0 and 0.0% of the baseline's" in found.outcome.message
 
 
+@pytest.mark.parametrize(
+    ("ours", "others", "decision", "noted"),
+    [
+        ("if(score = label, 9, 1)", "if(score = label, 1.1, 1)", GateDecision.HOLD, True),
+        ("if(score = label, 1.3, 1)", "if(score = label, 1.1, 1)", GateDecision.PROMOTE, True),
+        ("if(toUInt32(id) % 3 = 0, 9, 1)", "if(toUInt32(id) % 3 = 0, 9, 1)", GateDecision.PROMOTE, False),
+        ("1", "10", GateDecision.PROMOTE, False),  # two rates of sampling
+    ],
+)
+def test_weights_that_one_arm_writes_differently_are_noted_and_hold_where_gross(
+    store, good, ours, others, decision, noted
+):
+    query = f"SELECT *, if(model_version = 'v2', {ours}, {others}) AS w FROM {good}"
+    found = judged(store, from_query(query, columns={"weight": "w"}))
+    assert found.outcome.decision is decision
+    notes = found.tiers[0].judgement.notes
+    assert any("the candidate's rows weigh" in note for note in notes) == noted
+    if decision is GateDecision.HOLD:
+        assert found.outcome.reason is Reason.DOMAIN_SUSPECT
+
+
 def test_rows_that_lack_a_weight_in_both_arms_alike_are_counted_and_hold_nothing(store, good):
     query = f"SELECT *, if(toUInt32(id) % 100 < 2, NULL, 2.5) AS w FROM {good}"
     found = judged(store, from_query(query, columns={"weight": "w"}))

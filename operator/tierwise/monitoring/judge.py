@@ -23,6 +23,7 @@ from tierwise.monitoring.numbers_watched import WEIGHT, numbers_watched
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.strength import strength_of
+from tierwise.monitoring.weights_watched import weights_differ
 from tierwise.stats import multiplicity
 
 
@@ -55,7 +56,10 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         sample_ratio_mismatch=_split_message(evidence),
         labeling_differs=_presence_message(evidence),
         labels_apart=labels_apart(evidence),
-        answers_missing=answers_message(evidence) or _numbers_message(evidence) or _weights_message(evidence),
+        answers_missing=answers_message(evidence)
+        or _numbers_message(evidence)
+        or _weights_message(evidence)
+        or weights_differ(evidence),
         out_of_domain=out_of_domain(evidence),
         valid=valid_text(evidence),
         gone=_gone(evidence),

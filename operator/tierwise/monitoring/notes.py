@@ -11,6 +11,7 @@ from tierwise.monitoring.apart import candidate_apart
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.plan import DatasetPlan
 from tierwise.monitoring.results import control_of
+from tierwise.monitoring.weights_watched import weights_note
 
 FEW_PODS = 3
 
@@ -32,6 +33,7 @@ def notes_of(evidence: Evidence) -> list[str]:
         notes += _spread(evidence, plan)
         notes += _unreadable(evidence, d, plan)
         notes += _apart(evidence, d, plan)
+        notes += weights_note(evidence, d)
     return notes + _few_pods(evidence)
 
 
