@@ -124,6 +124,18 @@ def test_a_plan_and_an_analysis_tell_the_same_k_and_what_alpha_is_a_part_of(log)
         assert "α = 0.045 (0.9 of 0.05)" in shown
 
 
+@pytest.mark.parametrize("command", ["plan", "simulate"])
+def test_scores_that_are_all_outside_the_domain_are_the_cause_that_is_told(log, tmp_path, command):
+    (tmp_path / "mds.yaml").write_text(
+        DATASET + "  columns: {model: '', tier: '', time: ts}\n  domain: {min: 1, max: 2}\n"
+    )
+    asked = ["--data", str(log[0]), "--dataset", str(tmp_path / "mds.yaml"), "--slice", "carrier"]
+    result = CliRunner().invoke(cli, [command, *asked, "--metric", "accuracy:0.05"])
+    assert result.exit_code == 1
+    assert "no row has a valid score" in result.stderr
+    assert "(1 … 2)" in result.stderr
+
+
 def test_equal_arms_of_one_version_are_promoted_and_the_drop_is_found_in_them_and_in_the_log(log):
     path, _, _ = log
     arguments = ["--drop", "carrier=VX accuracy ->0.6", "--runs", "4", "--max-duration", "3h", "--exposure", "50%"]

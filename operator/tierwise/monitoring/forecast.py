@@ -146,7 +146,7 @@ def _of_slices(row: _Row, exposure: float, max_seconds: float) -> list[SliceFore
             metric=row.metric,
             slice=key,
             labels_per_hour=float(labels[i]),
-            value=_finite(values[i]),
+            value=_finite(values[i]) if labels[i] > 0 else None,  # without a row it would be the prior rate
             powered=bool(row.dataset.powered[row.index, i]),
             smallest_drop=_finite(smallest[i]),
             pass_seconds=_finite(half[i]),

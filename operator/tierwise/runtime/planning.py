@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.monitoring.analysis import blocks_between
-from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
+from tierwise.monitoring.cells import Block, Cells, Dataset, IntArray, Scope
 from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.plan import plan_tier
@@ -20,6 +22,7 @@ from tierwise.runtime.analysis_window import given_dataset
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.recorded import RecordedLog, Seen
 from tierwise.runtime.spread import spread_in
+from tierwise.runtime.unjudged import require_judged
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
@@ -85,15 +88,20 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
     """Read the traffic once per tier and dataset, and tell what each tier can see.
 
     Raises:
-        SpecError: an unknown column, dimension, metric, version or slice, naming those there are.
+        SpecError: an unknown column, dimension, metric, version or slice, naming those there are; or no row can
+            be judged.
         StoreError: the log cannot be read.
     """
     traffic = find_traffic(request, log, now)
     found, rows = [], []
+    counted: dict[str, IntArray] = {name: np.zeros((3, 3), dtype=np.int64) for name in traffic.datasets}
     seen: set[str] = set()
     for tier in request.tiers:
         scope = Scope(request.model, traffic.baseline, NO_CANDIDATE, tier.log_tiers)
         history = {name: log.read_cells(dataset, scope, [traffic.window]) for name, dataset in traffic.datasets.items()}
+        for name, cells in history.items():
+            if cells.slices:
+                counted[name] += cells.counts[:, 0].sum(axis=(0, 1))
         planned = plan_tier(
             request.analysis,
             traffic.datasets,
@@ -116,6 +124,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
                 drops=request.drops,
             )
         )
+    require_judged(request.analysis, traffic.datasets, counted)
     for drop in request.drops:
         require_slice(drop, seen)
     return Plan(request, traffic, tuple(rows), tuple(found))

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.names import Reason
 from tierwise.monitoring.analysis import blocks_between
-from tierwise.monitoring.cells import Dataset, Scope
+from tierwise.monitoring.cells import Dataset, IntArray, Scope
 from tierwise.monitoring.drop import Drop
 from tierwise.monitoring.entries import Entries
 from tierwise.monitoring.measuring import metric_for
@@ -19,12 +21,14 @@ from tierwise.runtime.errors import SpecError
 from tierwise.runtime.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.recorded import RecordedLog
 from tierwise.runtime.spread import half_hours_before, spread_in
+from tierwise.runtime.unjudged import require_judged
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.recorded import SplitStream, read_rows
 from tierwise.simulation.replay import ReplayStream, with_exposures
 from tierwise.simulation.slicing import Slicing
 
 MOST_BLOCKS = 20_000
+_NOTHING: IntArray = np.zeros((3, 3), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +79,8 @@ def record(
     rows = tuple(
         {name: read_rows(log, dataset, scope, blocks) for name, dataset in traffic.datasets.items()} for scope in scopes
     )
+    counted = {name: sum((found[name].counted() for found in rows), _NOTHING) for name in traffic.datasets}
+    require_judged(request.analysis, traffic.datasets, counted)
     _check_slice(drop, traffic.datasets, rows)
     begins = traffic.window.start + timedelta(seconds=known * width)
     everywhere = replace(scopes[0], tiers=tuple(name for scope in scopes for name in scope.tiers))
