@@ -16,6 +16,7 @@ from tierwise.monitoring.refusal import Refused
 
 Kind = Literal["Number", "Text", "Boolean", "Time", "Classes", "Other"]
 
+MOST_TOLD = 50  # columns in a message
 MOST_VALUES = 50  # a column with more values is no dimension by itself
 _LABELS = ("label", "labels", "target", "y", "class", "is_positive")
 _SCORES = ("score", "prediction", "predicted", "probability", "prob", "output", "answer")
@@ -218,8 +219,9 @@ def _label(definition: Definition) -> str:
         found = next((name for name in _LABELS if name in names), numbered[0] if len(numbered) == 1 else None)
     # Predictions are often added to a validation set later; what was right is always in it.
     if found is None or found not in names:
-        fact = "it cannot be told which column is the label" if found is None else f"there is no column {found!r}"
-        raise Refused(f"{fact} (columns: {', '.join(names)})", "give --label COLUMN")
+        fact = "it cannot be told which column is the label" if found is None else f"there is no column {found[:100]!r}"
+        some = ", ".join(name[:100] for name in names[:MOST_TOLD]) + (", …" if len(names) > MOST_TOLD else "")
+        raise Refused(f"{fact} (columns: {some})", "give --label COLUMN")
     return found
 
 

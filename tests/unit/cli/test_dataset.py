@@ -153,6 +153,7 @@ def test_columns_of_a_parquet_file_with_few_values_are_dimensions(tmp_path: Path
     [
         ("a.yaml", "columns: [a, b]", r"which column is the label \(columns: a, b\); give --label COLUMN"),
         ("a.yaml", "columns: [a, b]\nlabel: c", r"there is no column 'c' \(columns: a, b\); give --label"),
+        ("a.yaml", f"columns: {[f'c{i}' for i in range(900)]}", r"c48, c49, …\); give --label"),
         ("a.yaml", "name: x", "neither columns nor features"),
         ("a.yaml", "[1, 2]", "is no object"),
         ("a.yaml", "a: [", "cannot be read"),
