@@ -23,6 +23,8 @@ SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
     ("PreviousDay", timedelta(days=1)),
 )
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
+_ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
+_SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
 _READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
 _FINE = 60
 
@@ -58,7 +60,8 @@ def choose_history(
     """The same hours of the week before, else of the day before, else the time just before; None without a past.
 
     `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
-    A week or a day counts where every dataset has rows of the baseline in each quarter of the `max_seconds` from there.
+    A week or a day counts where every dataset has enough rows of the baseline in each quarter of the `max_seconds` from
+    there: 30, and a fiftieth of the quarters' mean.
     The rest is as many whole intervals before `end` as have rows, at most `max_seconds`.
     """
     for kind, shift in shifts:
@@ -66,7 +69,7 @@ def choose_history(
         window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
         if window.start >= window.end:
             continue
-        if all(all(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
+        if all(_is_whole(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
             return ControlHistory(kind=kind, ends_at=end)
     found = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
     intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
@@ -74,6 +77,10 @@ def choose_history(
         return None
     starts_at = end - timedelta(seconds=intervals * interval_seconds)
     return ControlHistory(kind="JustBefore", starts_at=starts_at, ends_at=end)
+
+
+def _is_whole(rows: Sequence[int]) -> bool:
+    return min(rows) >= max(_ROWS_EACH, _SPARSEST * sum(rows) / len(rows))
 
 
 def _first_rows(sources: Mapping[str, Source], scopes: Mapping[str, Scope], window: Block) -> datetime | None:

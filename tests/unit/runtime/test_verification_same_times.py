@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.rollout.world import T0
-from tests.unit.runtime.test_verification import BothLabels, TierLog, is_completed, metrics, rolling
+from tests.unit.runtime.test_verification import (
+    BothLabels,
+    TierLog,
+    ended,
+    is_completed,
+    metrics,
+    rolling,
+    same,
+    worse,
+)
 
 HOT = (2000, 4000)  # seconds of the day
 
@@ -79,3 +90,35 @@ def test_a_change_of_the_version_alone_is_found_after_a_large_tier_was_delivered
     world = before_the_last(lambda at: 1.6 if at.version == "v2" else 1.0)
     world.run_until(lambda w: w.rollout.result == "RolledBack", 600)
     assert world.rollout.reason == "RegressedAfterPromotion"
+
+
+def test_worse_than_the_time_just_before_the_rollout_is_told_and_not_rolled_back():
+    """Five hours of past: at noon the rate of everyone rises."""
+    world = rolling(TierLog(lambda at: 0.16 if at.second > 1500 else 0.1, past=timedelta(hours=5)))
+    world.run_until(is_completed)
+    found = ended(world)
+    assert found.verdict == "NotVerified"
+    assert "accuracy on all traffic" in found.message
+    assert "just before the rollout" in found.message
+    assert "nothing is rolled back" in found.message
+    world.run(600)
+    assert world.status.stable.name == "v2"
+    assert len(world.fleet.rollouts) == 1
+
+
+def test_beside_other_tiers_a_past_at_other_hours_rolls_nothing_back_either():
+    world = rolling(TierLog(worse, past=timedelta(hours=5)), wait="tier-2")
+    assert ended(world, 2000).verdict == "NotVerified"
+    assert world.rollout.result == "Progressing"
+
+
+@pytest.mark.parametrize("rows_per_second", [0.001, 0.2])
+def test_a_past_of_a_few_rows_in_a_quarter_is_none_at_the_same_hours(rows_per_second):
+    """Half an hour of the day before has so many rows; the quarters beside it have all."""
+
+    def with_a_hole(at):
+        return rows_per_second if -84_600 <= at.second < -82_800 else 20
+
+    world = rolling(TierLog(same, per_second=with_a_hole)).run_until(is_completed)
+    world.run(300)
+    assert "just before the rollout" in world.rollout.verification.message
