@@ -71,6 +71,14 @@ def test_rows_stamped_a_day_early_whose_labels_are_then_too_late_are_no_pass(sto
     assert f"rows of the {arm} in blocks without the other version have no label (100.0%" in found.outcome.message
 
 
+@pytest.mark.parametrize(("every", "noted"), [(20, True), (500, False)])
+def test_rows_of_neither_version_are_noted_from_one_percent_on(store, good, every, noted):
+    query = spoilt(good, "model_version", "''", where=f"toUInt32(g.id) % {every} = 0")
+    found = judged(store, from_query(query))
+    told = f"rows ({1 / every:.1%}) are of neither version, or have none, and count in no arm"
+    assert any(told in note for note in found.notes) == noted
+
+
 @pytest.mark.parametrize("weight", ["NULL", "nan", "-1", "0"])
 def test_a_candidate_whose_errors_have_no_weight_is_no_pass(store, good, weight):
     ours = "model_version = 'v2' AND score != label"

@@ -34,6 +34,7 @@ from tierwise.runtime.runs import blocks_at_once, in_runs
 from tierwise.runtime.spread import half_hours_before, spread_in
 from tierwise.runtime.untimed import untimed_of_log
 
+MOST_OF_OTHERS = 0.01  # share of rows of neither version from which they are noted
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
@@ -129,7 +130,11 @@ def analyze(
             value=sum(found.value for found in invalid),
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
-        notes=(*clipped(request, window, now), *arrival_notes(log, datasets, scope, folded)),
+        notes=(
+            *clipped(request, window, now),
+            *arrival_notes(log, datasets, scope, folded),
+            *_of_others(datasets, invalid, sum(sum(tier.judgement.rows) for tier in tiers)),
+        ),
     )
 
 
@@ -193,6 +198,17 @@ def _spread(
     blocks = half_hours_before(exposed)
     found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
     return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: int) -> list[str]:
+    """Rows of neither version, where they are more than a few: an arm's failures may be among them."""
+    return [
+        f"dataset {dataset.name!r}: {found.version} of {judged + found.version} rows "
+        f"({found.version / (judged + found.version):.1%}) are of neither version, or have none, and count in no arm; "
+        "check spec.columns.version"
+        for dataset, found in zip(datasets, invalid, strict=True)
+        if found.version and found.version >= MOST_OF_OTHERS * (judged + found.version)
+    ]
 
 
 def _untimed(
