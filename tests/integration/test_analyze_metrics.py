@@ -71,9 +71,19 @@ def test_values_are_those_of_the_files_rows(file):
     assert "psi" not in results["auc"]
 
 
-def test_a_column_that_a_metric_reads_and_the_file_lacks_is_named(file):
-    result = analyze(file, "mean@revenue")
-    assert "column 'revenue', which a metric reads, is not there" in str(result.exception)
+@pytest.mark.parametrize(
+    ("metric", "column", "manifest"),
+    [
+        ("mean@revenue", "revenue", "values: [{name: revenue, expression: COLUMN}]"),
+        ("server-error-rate", "status", "columns.status: COLUMN"),
+    ],
+)
+def test_a_column_that_a_metric_reads_and_the_file_lacks_is_named_with_how_to_map_another(
+    file, metric, column, manifest
+):
+    result = analyze(file, metric)
+    assert f"column {column!r}, which a metric reads, is not there" in str(result.exception)
+    assert f"--dataset ({manifest})" in str(result.exception)
 
 
 @pytest.mark.parametrize(

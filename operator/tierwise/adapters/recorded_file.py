@@ -164,13 +164,17 @@ def _check_manifest(path: str, columns: Mapping[str, str], spec: MonitoringDatas
     for role, name in _roles(spec).items():
         if name is None or name in columns or (role == "label" and spec.labels is not None):
             continue
-        field = "".join(part.title() if i else part for i, part in enumerate(role.split("_")))
         none = "" if role in _NEEDED else ', or to "" when it has none'
         raise SpecError(
             f"{path}: column {name!r} is not there (columns: {', '.join(columns)})",
-            f"set spec.columns.{field} to the file's column{none}",
+            f"set spec.columns.{_field(role)} to the file's column{none}",
             reason=Reason.UNKNOWN_COLUMN,
         )
+
+
+def _field(role: str) -> str:
+    """The role as a manifest writes it."""
+    return "".join(part.title() if i else part for i, part in enumerate(role.split("_")))
 
 
 def _check_types(path: str, columns: Mapping[str, str], wanted: Mapping[str, str | None]) -> None:
@@ -196,12 +200,18 @@ def _check_flags(path: str, columns: Mapping[str, str], spec: MonitoringDatasetS
             )
         if role in _FLAGS and name is not None and name != row_time and is_reserved(name):
             raise _reserved(path, name)
-    more = [name for role, name in spec.columns.model_dump().items() if role not in _FLAGS and name is not None]
-    for name in (*more, *(value.name for value in spec.values)):
+    more = {
+        name: f"columns.{_field(role)}: COLUMN"
+        for role, name in spec.columns.model_dump().items()
+        if role not in _FLAGS and name is not None
+    }
+    more |= {value.name: f"values: [{{name: {value.name}, expression: COLUMN}}]" for value in spec.values}
+    for name, manifest in more.items():
         if name not in columns:
             raise SpecError(
                 f"{path}: column {name!r}, which a metric reads, is not there (columns: {', '.join(columns)})",
-                f"call the file's column {name}, or leave the metric away",
+                f"name the file's column in a manifest with --dataset ({manifest}), call it {name}, or leave the "
+                "metric away",
                 reason=Reason.UNKNOWN_COLUMN,
             )
     for dimension in spec.dimensions:
