@@ -11,10 +11,11 @@ from rich.text import Text
 
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.cli.output import console_for, kubeconfig_options, print_facts
+from tierwise.monitoring.e_text import e_value_text
 from tierwise.report.advice import Advice, advice_of, tier_in_question
 from tierwise.report.legend import of_verdicts
 from tierwise.report.status_json import explain_json
-from tierwise.report.text import counts_text, difference_text, e_value_text, interval_text, slice_text, value_text
+from tierwise.report.text import counts_text, difference_text, interval_text, slice_text, value_text
 from tierwise.report.tree import header_line
 from tierwise.report.verdict_rows import values_of
 from tierwise.report.view import View, view_of

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tierwise.monitoring.cells import BASELINE, CANDIDATE, IntArray
+from tierwise.monitoring.e_text import e_value_of
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.guards import mean_exceeds
 from tierwise.monitoring.valid_answers import valid_of
@@ -41,7 +40,7 @@ def answers_message(evidence: Evidence) -> str | None:
     more, other = more_of(found.arm, g.invalid, g.rows, f"have no valid answer ({valid})")
     mend = valid.partition(",")[0].partition(" ")[0]
     return (
-        f"dataset {dataset.name!r}: {more} and {other} (e={math.exp(found.log):.3g}), and count in no metric; mend its "
+        f"dataset {dataset.name!r}: {more} and {other} (e={e_value_of(found.log)}), and count in no metric; mend its "
         f"scores or {mend}, or add the metric out-of-domain with the margin that you accept"
     )
 

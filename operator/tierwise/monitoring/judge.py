@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
@@ -13,6 +12,7 @@ from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.apart import labels_apart
 from tierwise.monitoring.cells import BASELINE, CANDIDATE
 from tierwise.monitoring.culprits import Named, shortest_list
+from tierwise.monitoring.e_text import e_value_of
 from tierwise.monitoring.evidence import Evidence
 from tierwise.monitoring.guards import mean_exceeds
 from tierwise.monitoring.invalid_answers import answers_message, more_of, out_of_domain, valid_text
@@ -163,7 +163,7 @@ def _split_message(evidence: Evidence) -> str | None:
     seen = int(g.rows[CANDIDATE]) / max(int(g.rows.sum()), 1)
     return (
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {seen:.1%} of {int(g.rows.sum())} rows are the "
-        f"candidate's, its share of the ready pods is {share:.1%} (e={math.exp(logs[d]):.3g})"
+        f"candidate's, its share of the ready pods is {share:.1%} (e={e_value_of(logs[d])})"
     )
 
 
@@ -176,7 +176,7 @@ def _presence_message(evidence: Evidence) -> str | None:
     baseline, candidate = (g.labelled / np.maximum(g.rows, 1)).tolist()
     return (
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
-        f"{baseline:.1%} of the baseline's (e={math.exp(logs[d]):.3g}): labelled metrics would compare different rows"
+        f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
     )
 
 
@@ -206,7 +206,7 @@ def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool
     g = evidence.guards[d]
     more, other = more_of(worst.arm, g.lacking[row], g.rows, lack(name))
     told = f"dataset {evidence.plan.datasets[d].dataset.name!r}: {more} and {other}"
-    return f"{told} (e={math.exp(worst.log):.3g}), and count in no verdict"
+    return f"{told} (e={e_value_of(worst.log)}), and count in no verdict"
 
 
 def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:

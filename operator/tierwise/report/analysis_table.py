@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.monitoring.cells import Invalid
+from tierwise.monitoring.e_text import e_value_text
 from tierwise.monitoring.judgement import ArmCounts, Result
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis_json import row_of, time_text
@@ -18,7 +19,6 @@ from tierwise.report.text import (
     count_text,
     counts_text,
     difference_text,
-    e_value_text,
     interval_text,
     margin_text,
     slice_text,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from tierwise.api.common import Margin
@@ -97,13 +96,3 @@ def margin_text(margin: Margin, metric: str = "") -> str:
         return f"+{margin.relative * 100:g} %"
     absolute = margin.absolute or 0.0
     return f"{absolute * 100:g} pp" if not metric or is_share(metric) else f"{absolute:g}"
-
-
-def e_value_text(log10_e: float | None) -> str:
-    """``5.61`` → ``4.1e5``; small ones as plain numbers."""
-    if log10_e is None:
-        return "–"
-    if log10_e < 3:
-        return f"{10**log10_e:.2g}"
-    exponent = math.floor(log10_e)
-    return f"{10 ** (log10_e - exponent):.1f}e{exponent}"

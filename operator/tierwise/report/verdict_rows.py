@@ -10,11 +10,11 @@ from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.metrics import registry
 from tierwise.metrics.units import is_share
+from tierwise.monitoring.e_text import e_value_text
 from tierwise.monitoring.judgement import Result
 from tierwise.report.charts import IntervalMarks, interval_marks
 from tierwise.report.text import (
     difference_text,
-    e_value_text,
     interval_text,
     margin_text,
     slice_text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tierwise.metrics.units import is_share
+from tierwise.monitoring.e_text import e_value_text
 from tierwise.monitoring.judgement import ArmCounts, ControlTrouble, Judgement, Result
 
 LONGEST = 1000
@@ -67,15 +68,11 @@ def _rows(arm: ArmCounts) -> str:
 
 def result(found: Result) -> str:
     """``fpr on asn_type=residential 0.5 % → 3.1 % (margin 25 % relative, 61/1968 vs 9/2011, e=4.1e5)``."""
-    evidence = "" if found.log10_e is None else f", e={_e_value(found.log10_e)}"
+    evidence = "" if found.log10_e is None else f", e={e_value_text(found.log10_e)}"
     return (
         f"{found.metric} on {slice_name(found)} {_change(found)} "
         f"(margin {_margin(found)}, {_rows(found.candidate)} vs {_rows(found.baseline)}{evidence})"
     )
-
-
-def _e_value(log10_e: float) -> str:
-    return f"{10**log10_e:.2g}" if abs(log10_e) < 300 else f"1e{log10_e:.0f}"
 
 
 def regression(judgement: Judgement) -> str:

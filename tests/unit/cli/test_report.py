@@ -14,11 +14,12 @@ from tests.unit.cli.bot_score import NOW, REASON, WORST, a_deployment, condition
 from tests.unit.rollout.world import a_result
 from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Verdict
+from tierwise.monitoring.e_text import e_value_text
 from tierwise.monitoring.judgement import ArmCounts
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.html import deployment_html, write_report
 from tierwise.report.legend import COVERS_NO_DIFFERENCE, of_results
-from tierwise.report.text import count_text, coverage_text, duration_text, e_value_text, rate_text
+from tierwise.report.text import count_text, coverage_text, duration_text, rate_text
 
 
 def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
@@ -164,6 +165,11 @@ def test_worse_is_on_the_side_of_the_margin():
         (rate_text(0.0001), "0.010 %"),
         (e_value_text(5.61), "4.1e5"),
         (e_value_text(-0.3), "0.5"),
+        (e_value_text(2.99), "980"),
+        (e_value_text(2.9995), "1.0e3"),
+        (e_value_text(4), "1.0e4"),
+        (e_value_text(-7.1), "7.9e-8"),
+        (e_value_text(2000.0), "1.0e2000"),
     ],
 )
 def test_numbers_read_well(text, expected):
