@@ -236,3 +236,6 @@ def test_nothing_of_the_past_ends_with_3(store, tmp_path):
     done = program(store, tmp_path, "--version", "v9")
     assert done.exit_code == 3
     assert "no rows" in done.stderr
+    done = program(store, tmp_path, "--version", "v9", "--from", "stored")
+    assert done.exit_code == 3
+    assert "no block of it is stored in this window" in done.stderr

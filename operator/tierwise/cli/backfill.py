@@ -19,7 +19,7 @@ from tierwise.cli.yamllines import load_one, parse_spec
 from tierwise.monitoring.cells import Dataset
 from tierwise.monitoring.past import Wanted
 from tierwise.monitoring.plan import groupings_of
-from tierwise.runtime.backfill import Backfill, Origin, PastValue, Request, backfill
+from tierwise.runtime.backfill import Backfill, NothingStoredError, Origin, PastValue, Request, backfill
 
 EXIT_NOTHING = 3
 MOST_WINDOWS = 10_000
@@ -125,6 +125,9 @@ def command(
     progress = Progress("backfill: reads")
     try:
         found = backfill(Request(metric, dataset, wanted, origin, config), RecordedPast(store), progress)
+    except NothingStoredError as nothing:
+        click.echo(str(nothing), err=True)
+        ctx.exit(EXIT_NOTHING)
     finally:
         progress.end()
         store.close()

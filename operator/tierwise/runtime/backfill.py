@@ -37,6 +37,13 @@ Origin = Literal["auto", "stored", "rows"]
 NO_VERSION = ""  # a version that no row has: the other arm of a single version
 
 
+_NOTHING_STORED = "no block of it is stored in this window"
+
+
+class NothingStoredError(StoreError):
+    """Only what is stored was asked for, and the window has none of it."""
+
+
 class PastStore(Protocol):
     """What a backfill reads; adapters/clickhouse_past.py has it for ClickHouse."""
 
@@ -113,7 +120,8 @@ def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int
             values = values_of(_metric(request.metric, spec), found, _reads(request, spec), spec)
             return Backfill("stored", "", config.hash, values)
         if request.origin == "stored":
-            raise StoreError(
+            error = NothingStoredError if why == _NOTHING_STORED else StoreError
+            raise error(
                 f"dataset {request.dataset.name!r}: {why}",
                 "count the rows again with --from rows",
                 reason=Reason.NO_ROWS,
@@ -198,7 +206,7 @@ def _stored(
             )
         configs = tuple(chosen)
     if not configs:
-        return None, "no block of it is stored in this window", spec, None
+        return None, _NOTHING_STORED, spec, None
     if len(configs) > 1:
         raise _several(name, configs)
     (config,) = configs
@@ -230,7 +238,7 @@ def _stored(
     if reads.bins and spec.scale.kind == "None":
         return None, "scale None stores no distribution", spec, None
     try:
-        return store.past(wanted, config, spec), "no block of it is stored in this window", spec, config
+        return store.past(wanted, config, spec), _NOTHING_STORED, spec, config
     except ValueError as error:
         return None, str(error), spec, None
 
