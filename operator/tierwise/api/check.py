@@ -112,6 +112,9 @@ def _type_problem(value: Any, schema: Schema) -> str | None:  # noqa: ANN401  # 
         return f"{value!r} is {'true or false' if isinstance(value, bool) else 'a number'}, not text; quote it"
     if value is None:
         return f"is empty; give {_ARTICLES[wanted]}, or leave the key out"
+    share = re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?) ?%", value) if isinstance(value, str) else None
+    if wanted == "number" and share is not None:
+        return f"is {value!r}; write it as {float(share[1]) / 100:g}"
     shown = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
     return f"is {shown}; give {_ARTICLES[wanted]}"
 

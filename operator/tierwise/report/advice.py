@@ -36,7 +36,8 @@ _REMEDY = {
     "LabelConflicts": "Mend the label table: several labels of one request contradict each other.",
     "TimesUnusable": "Mend the time column: rows without a usable time count in no verdict.",
     "BaselineMissing": "Check that the untouched pods write predictions with the stable version's name.",
-    "CandidateMissing": "Check that the twin's pods get traffic and write predictions with the new version's name.",
+    "CandidateMissing": "Check that the twin's pods run and get traffic, and that the log's version column has the new "
+    "version's name.",
     "SampleRatioMismatch": "Check the Service and routing: the candidate does not get its pods' share of the requests.",
     "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
     "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
@@ -167,11 +168,15 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
         return Advice(why, steps, ("kubectl get deploy,pods -A -l app.kubernetes.io/name=tierwise",))
     then = []
     if gate is not None and gate.decision is GateDecision.HOLD:
+        remedy = _REMEDY.get(str(gate.reason))
+        if remedy is not None:  # the cause first: without it labels do not come either
+            then.append(remedy)
         needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
         if needed and record is not None:
             slowest = max(record.worst, key=lambda found: found.labels_needed or 0)
             then.append(f"{needed} more labels are needed for {_name(slowest)}{_expected(record, needed)}.")
-        then.append(_REMEDY.get(str(gate.reason), "Nothing has to be done; it goes on by itself."))
+        if remedy is None:
+            then.append("Nothing has to be done; it goes on by itself.")
     else:
         then.append("Nothing has to be done; it goes on by itself.")
     watch = f"tierwise status {view.name} -n {view.namespace} --watch"

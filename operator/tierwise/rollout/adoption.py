@@ -11,6 +11,7 @@ from tierwise.rollout import delivery, validate
 from tierwise.rollout.conditions import Health
 from tierwise.rollout.observation import Observation
 from tierwise.rollout.versions import captured, is_running
+from tierwise.rollout.wording import counted
 
 CAPTURED_PREFIX = "captured-"
 
@@ -48,7 +49,8 @@ def adopt(observation: Observation, now: datetime) -> Adoption:
         text = f"{changing.kind} {changing.name}: {changing.pods.outdated} pods do not run its template yet"
         return _wait(observation, now, text, overdue=Reason.WAITING_FOR_WORKLOADS)
     if all(is_running(view.running, spec.version) for view in workloads):
-        text = f"{spec.version.name} runs in {len(workloads)} workloads of {len(observation.tiers)} tiers"
+        tiers = counted(len(observation.tiers), "tier")
+        text = f"{spec.version.name} runs in {counted(len(workloads), 'workload')} of {tiers}"
         return Adoption(spec.version, "Ready", Reason.ADOPTED, text)
     found = {view.name: captured(view.running, spec.version) for view in workloads if view.running is not None}
     if len({version.name for version in found.values()}) > 1:

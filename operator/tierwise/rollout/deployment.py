@@ -17,7 +17,7 @@ from tierwise.rollout.observation import Observation, RolloutView
 from tierwise.rollout.summary import with_report, with_rollout_report
 from tierwise.rollout.validate import Problem, preflight_problem
 from tierwise.rollout.versions import identity_of, is_same
-from tierwise.rollout.wording import clip
+from tierwise.rollout.wording import clip, counted
 
 MOST_REJECTED = 20
 RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us
@@ -172,7 +172,7 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     )
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
-    text = f"{wanted.name} is stable in {workloads} workloads of {len(observation.tiers)} tiers"
+    text = f"{wanted.name} is stable in {counted(workloads, 'workload')} of {counted(len(observation.tiers), 'tier')}"
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {}
     record = verification.of_stable(observation)
     if record is not None:

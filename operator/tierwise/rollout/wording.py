@@ -16,6 +16,11 @@ def clip(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def counted(count: int, what: str) -> str:
+    """``1 tier``, ``2 tiers``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def seconds(value: float) -> str:
     """A duration such as ``1h05m``, ``4m10s`` or ``12s``."""
     whole = max(0, round(value))

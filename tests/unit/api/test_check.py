@@ -34,6 +34,11 @@ def test_offline_checks_refuse_what_the_api_server_refuses():
             "5",
             "spec.tiers[0].exposure: '5' is not written as expected; write it as 5%",
         ),
+        (
+            ("spec", "analysis", "datasets", 0, "metrics", 0, "margin", "absolute"),
+            "5%",
+            "spec.analysis.datasets[0].metrics[0].margin.absolute: is '5%'; write it as 0.05",
+        ),
         (("spec", "tiers"), [], "spec.tiers: has 0 items; give at least 1"),
         (("spec", "version", "commit"), 60833, "spec.version.commit: 60833 is a number, not text; quote it"),
         (("spec", "version", "comit"), "a", "spec.version.comit: is not a known field; did you mean commit?"),

@@ -36,3 +36,9 @@ def test_a_hold_that_does_not_end_by_waiting_has_a_remedy(reason):
 @pytest.mark.parametrize("reason", [Reason.SOAKING, Reason.INCONCLUSIVE, Reason.WARMING_UP])
 def test_a_hold_that_ends_by_itself_says_so(reason):
     assert WAITING_HELPS in next_steps(reason)
+
+
+def test_the_cause_comes_before_the_labels_that_its_end_would_bring():
+    first, *later = next_steps(Reason.CANDIDATE_MISSING)
+    assert first.startswith("Check that the twin's pods run and get traffic")
+    assert any("more labels are needed" in step for step in later)
