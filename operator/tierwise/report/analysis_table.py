@@ -117,7 +117,8 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(line, style="bold"), results_table(judgement.results[:most])]
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
-    parts += [Text(line, style="dim") for line in of_results(judgement.results[:most])]
+    is_weighted = any(plan.dataset.reads.weights for plan in tier.plan.datasets)
+    parts += [Text(line, style="dim") for line in of_results(judgement.results[:most], is_weighted=is_weighted)]
     is_promoted = tier.outcome.decision is GateDecision.PROMOTE
     for line in unwaited_lines(judgement.results):
         stands_out = is_promoted and line == NOTHING_WAITED_FOR

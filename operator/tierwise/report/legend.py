@@ -13,9 +13,16 @@ COVERS_NO_DIFFERENCE = (
 )
 
 
-def of_results(results: Iterable[Result]) -> tuple[str, ...]:
-    """For a judgement's rows."""
-    return _legend([(r.verdict, r.interval, (r.candidate.n, r.candidate.bad)) for r in results])
+WEIGHTED = (
+    "Values and evidence of a dataset with sample weights are weighted; bad and n beside them are the rows themselves, so "
+    "that bad / n is another number"
+)
+
+
+def of_results(results: Iterable[Result], *, is_weighted: bool = False) -> tuple[str, ...]:
+    """For a judgement's rows; `is_weighted`: a dataset of it has sample weights."""
+    lines = _legend([(r.verdict, r.interval, (r.candidate.n, r.candidate.bad)) for r in results])
+    return (*lines, WEIGHTED) if is_weighted else lines
 
 
 def of_verdicts(found: Iterable[SliceVerdict]) -> tuple[str, ...]:

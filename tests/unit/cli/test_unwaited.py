@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.unit.rollout.world import NON_INFERIOR, a_result
 from tierwise.api.names import Verdict
+from tierwise.report.legend import WEIGHTED, of_results
 from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
 from tierwise.rollout.wording import non_inferiority
 
@@ -38,6 +39,11 @@ def test_the_whole_is_no_slice_in_the_message_of_a_promotion():
     told = non_inferiority(replace(NON_INFERIOR, results=(WHOLE, WAITED_FOR, OPEN), coverage_traffic=0.65))
     assert "in all 1 slices x metrics large enough to be waited for, which hold 65 % or more of the traffic" in told
     assert "1 were planned as too small to be waited for" in told
+
+
+def test_counts_beside_weighted_values_are_explained_where_a_dataset_has_weights():
+    assert WEIGHTED in of_results([WHOLE], is_weighted=True)
+    assert WEIGHTED not in of_results([WHOLE])
 
 
 def test_a_promotion_on_all_traffic_alone_says_so():
