@@ -14,8 +14,8 @@ COVERS_NO_DIFFERENCE = (
 
 
 WEIGHTED = (
-    "Values and evidence of a dataset with sample weights are weighted; bad and n beside them are the rows themselves, so "
-    "that bad / n is another number"
+    "Values and evidence of a dataset with sample weights are weighted; bad and n beside them are the rows themselves: "
+    "bad / n is another number"
 )
 
 
