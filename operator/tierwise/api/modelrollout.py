@@ -162,7 +162,7 @@ class Coverage(ApiModel):
 
     traffic: float | None = Field(
         None,
-        description="Share of the traffic in slices with labels enough for a verdict, in the dimension where they hold least.",
+        description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions.",
     )
     whole: float | None = Field(None, description="1: labels are enough for a verdict on all traffic as one; else 0.")
     slices: int = Field(0, description="Slices seen.")
