@@ -179,6 +179,8 @@ def _is_clearly_lower(na: float, ka: float, nb: float, kb: float, phi: float) ->
 
     The log-likelihood ratio of the counts against the nearest shares that differ by no more.
     """
+    if ka / na >= kb / nb - MOST_LOST:
+        return False  # the usual case: nothing to search for
     lacking = np.array([[na], [na - ka], [nb], [nb - kb]])
     found = betting.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
     return bool(found[0] / phi >= _CLEARLY)

@@ -17,6 +17,7 @@ from tierwise.stats import betting
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
 WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC_OF_SCORES.columns.model_copy(update={"weight": "w"})})
+OF_NUMBERS = SPEC_OF_SCORES.model_copy(update={"target": "Number"})
 TWO_POINTS = {"absolute": 0.02}
 
 
@@ -213,7 +214,7 @@ def with_sums(cells, analysis, values):
     n = cells.counts.sum(axis=(-1, -2)).astype(float)
     mean = np.array(values) + rng.normal(size=n.shape) / np.sqrt(np.maximum(n, 1))
     by_kind = {"n": n, "x": n * mean, "x2": n * (1 + mean**2)}
-    names = [item.name for item in reads_of(analysis, SPEC_OF_SCORES).sums]
+    names = [item.name for item in reads_of(analysis, OF_NUMBERS).sums]
     sums = {name: by_kind["n" if i == 0 else "x" if i == 1 else "x2"] for i, name in enumerate(names)}
     return replace(cells, sums=sums)
 
@@ -221,7 +222,7 @@ def with_sums(cells, analysis, values):
 @pytest.mark.parametrize("moved", [0.6, -0.6])
 def test_a_metric_that_must_not_move_either_way_regresses_on_both_sides(moved):
     analysis = an_analysis(metrics=("bias",), margin={"absolute": 0.1})
-    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)))
+    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)), spec=OF_NUMBERS)
     same = judged(plan, with_sums(scored(1, blocks=60), analysis, (0.0, 0.0)))
     assert result(same, "bias").verdict is Verdict.NON_INFERIOR
     other = judged(plan, with_sums(scored(1), analysis, (0.0, moved)))
@@ -232,7 +233,7 @@ def test_a_metric_that_must_not_move_either_way_regresses_on_both_sides(moved):
 def test_sums_that_are_no_numbers_are_told_and_never_pass():
     analysis = an_analysis(metrics=("bias",), margin={"absolute": 0.1})
     cells = with_sums(scored(1, blocks=60), analysis, (0.0, 0.0))
-    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)))
+    plan = a_plan_of(analysis, history=with_sums(scored(9), analysis, (0.0, 0.0)), spec=OF_NUMBERS)
     for values in cells.sums.values():
         values[0] = np.nan
     j = judged(plan, cells)
