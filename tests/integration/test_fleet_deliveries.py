@@ -141,11 +141,12 @@ def test_a_delivery_that_admission_denies_is_refused_with_its_own_reason_and_mes
     try:
 
         def refusal() -> SpecError | None:
+            """Of either way: the policy may come into force between the two."""
             try:
                 world.fleet.apply(world.deployment(), world.deliver())
+                world.fleet.apply(world.deployment(), world.deliver(V1))
             except SpecError as error:
                 return error
-            world.fleet.apply(world.deployment(), world.deliver(V1))  # the policy is not in force yet
             return None
 
         refused = eventually(refusal, within=60, what="the policy denies the delivery")
