@@ -99,6 +99,7 @@ def test_it_is_rolled_back_in_tier_3_the_slice_is_named_and_the_baseline_serves_
     assert [(r["name"], r["rollout"]) for r in rejected] == [("v2", "regression-1")]
     assert "asn_type=residential" in rejected[0]["reason"]
     assert "asn_type=residential" in scene.explain()
+    eventually(lambda: scene.get()["metadata"]["annotations"].get("tierwise.io/rolled-back-from") == "v2", within=10)
 
 
 def test_a_rejected_version_is_tried_again_only_on_request(scenes: dict[str, Scene], world: World):
