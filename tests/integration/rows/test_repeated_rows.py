@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from tests.support.judged_rows import HOURS, ROWS, START, a_spec, from_query, judged, spoilt, two_equal_versions
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tests.support.judged_rows import HOURS, ROWS, START, a_spec, from_query, judged, spoilt
+from tierwise.adapters.clickhouse import ClickHouseStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
 from tierwise.monitoring.cells import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError
-
-
-@pytest.fixture(scope="module")
-def store(store_dsn: str) -> Iterator[ClickHouseStore]:
-    """One store: what is tried here is the same over HTTP and embedded."""
-    store = open_store(store_dsn)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def good(store: ClickHouseStore) -> str:
-    return two_equal_versions(store)
 
 
 @pytest.fixture(scope="module")
