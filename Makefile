@@ -34,7 +34,7 @@ lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; opera
 
 .PHONY: crds
 crds: $(STAMP) ## generate crds/, the chart's copy, docs/reference/api.md and examples/01-flights from their sources
-	$(BIN)/python -m tierwise.api.crd --write
+	$(BIN)/python -m tierwise.tools.generate --write
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy strict, import rules, generated files, docs commands
@@ -42,8 +42,8 @@ lint: $(STAMP) ## ruff, mypy strict, import rules, generated files, docs command
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tierwise.api.crd --check
-	$(BIN)/python -m tierwise.cli.docs_check
+	$(BIN)/python -m tierwise.tools.generate --check
+	$(BIN)/python -m tierwise.tools.docs_check
 
 # Tests of labels in PostgreSQL start a server of their own; on Debian, as root, it is installed without a cluster.
 .PHONY: postgres

@@ -16,25 +16,25 @@ from datetime import UTC, datetime
 from functools import partial
 
 from tierwise import handlers
-from tierwise.adapters.health import HealthServer, Page
+from tierwise.adapters.http.health import HealthServer, Page
+from tierwise.adapters.http.telemetry import Telemetry
+from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.datasets import KubernetesDatasets
 from tierwise.adapters.kubernetes.errors import ApiError, ClusterError, ForbiddenError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.lease import KubernetesLease
-from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.stores import Stores
-from tierwise.adapters.telemetry import Telemetry
+from tierwise.adapters.prediction_logs.stores import Stores
 from tierwise.api.names import API_VERSION, Reason
-from tierwise.runtime.dataset_status import DatasetStatuses
+from tierwise.runtime.control_loop.leadership import Elector
+from tierwise.runtime.control_loop.loop import Loop
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.control_loop.settings import OperatorSettings
+from tierwise.runtime.control_loop.workqueue import WorkQueue
+from tierwise.runtime.datasets.status import DatasetStatuses
 from tierwise.runtime.errors import TierwiseError
-from tierwise.runtime.judging import Judging
-from tierwise.runtime.leadership import Elector
-from tierwise.runtime.loop import Loop
-from tierwise.runtime.reconcile import reconcile
-from tierwise.runtime.settings import OperatorSettings
-from tierwise.runtime.workqueue import WorkQueue
+from tierwise.runtime.judging.look import Judging
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from tests.bench.prediction_log import START, BenchLog
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import Dimension, MonitoringDatasetSpec
 from tierwise.api.slices import slice_key
-from tierwise.monitoring.cells import Block, Cells, Dataset
-from tierwise.monitoring.evidence import Evidence, begin, fold
-from tierwise.monitoring.judge import judge
-from tierwise.monitoring.plan import plan_tier
+from tierwise.monitoring.counts.model import Block, Cells, Dataset
+from tierwise.monitoring.evidence.fold import Evidence, begin, fold
+from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.verdicts.judge import judge
 
 TITLE = "Root cause"
 NAMES, VALUES = ("a", "b", "c"), 15

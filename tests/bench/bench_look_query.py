@@ -11,9 +11,9 @@ import numpy as np
 
 from tests.bench.measure import Line, compare, dearer, faster
 from tests.bench.prediction_log import COLUMNS, MATURITY_SECONDS, NAMES, SCOPE, BenchLog, a_dataset, minutes
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.cells import Block, Distributions
+from tierwise.monitoring.counts.model import Block, Distributions
 
 TITLE = "The look query"
 FLOOR = f"SELECT count() FROM predictions WHERE NOT ignore({', '.join(COLUMNS)})"

@@ -8,12 +8,12 @@ from typing import Any
 from tests.bench.measure import Line, cpu_seconds, dearer
 from tests.bench.prediction_log import MATURITY_SECONDS, MODEL, BenchLog, dataset_spec, minutes
 from tests.unit.rollout.world import NAME, World
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.monitoring.cells import Dataset, Scope
-from tierwise.monitoring.judgement import Judgement
-from tierwise.runtime.judging import Judging, Look, LookRequest
-from tierwise.runtime.reconcile import reconcile
-from tierwise.simulation.fleet import NAMESPACE
+from tierwise.adapters.clickhouse.store import ClickHouseStore
+from tierwise.monitoring.counts.model import Dataset, Scope
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.judging.look import Judging, Look, LookRequest
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 TITLE = "Looks of a rollout"
 LOOKS, QUICK_LOOKS = 500, 12

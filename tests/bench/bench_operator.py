@@ -26,13 +26,13 @@ from tests.support.cluster import Kubectl
 from tests.support.model import monitoring_dataset, workload
 from tests.support.operator import running_operator
 from tests.support.store import served_store
-from tierwise.adapters.clickhouse import open_store
-from tierwise.adapters.kubernetes.cache import WatchCache
+from tierwise.adapters.clickhouse.store import open_store
+from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.client import connect
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.local import cluster
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 
 TITLE = "The way back, through the operator on a real control plane"
 AT_ONCE = 4

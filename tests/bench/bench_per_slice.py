@@ -14,11 +14,11 @@ from tests.bench.bench_metrics import numbers_of
 from tests.bench.bench_pulling import pull
 from tests.bench.measure import Line, compare, faster
 from tests.bench.prediction_log import MATURITY_SECONDS, NAMES, SCOPE, BenchLog, a_dataset
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.answers import cells_of
-from tierwise.monitoring.cells import Block
+from tierwise.monitoring.counts.model import Block
+from tierwise.monitoring.counts.thresholds import cells_of
 
 TITLE = "Metrics per slice on a million rows"
 ROWS = 1_000_000

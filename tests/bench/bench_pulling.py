@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from tests.bench.measure import Line, Timing, compare, faster
 from tests.bench.prediction_log import MATURITY_SECONDS, NAMES, SCOPE, BenchLog, a_dataset
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.monitoring.cells import Block
+from tierwise.adapters.clickhouse.store import ClickHouseStore
+from tierwise.monitoring.counts.model import Block
 
 TITLE = "Pulling rows"
 MOST_ROWS = 10_000_000  # of them pandas alone takes gigabytes

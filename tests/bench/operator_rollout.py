@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.cluster import Kubectl
 from tests.support.model import model_deployment, workload
 from tests.support.polling import eventually
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.adapters.kubernetes.client import Client
 
 TIERS = ("first", "second")

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from tests.bench.operator_rollout import TIERS, Bench
-from tierwise.adapters.kubernetes.cache import WatchCache
+from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.pods import PodRecord, pod_record
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.demo.traffic import serving_pods
 from tierwise.runtime.errors import StoreError
 from tierwise.runtime.predictions import Predictions, ServingPod

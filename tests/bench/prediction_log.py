@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 
 VALUES = (3, 10, 30, 100, 200, 200, 100, 100)  # 743 values of 8 dimensions
 NAMES = tuple(f"d{i}" for i in range(len(VALUES)))

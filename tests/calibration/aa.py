@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.calibration.table import Row, at_least, at_most
-from tierwise.simulation.aa import identical_versions
+from tierwise.simulation.trials.aa import identical_versions
 
 
 def rollouts(replicates: int) -> list[Row]:

@@ -14,10 +14,10 @@ from tests.calibration.table import Row, at_least, at_most, contrast
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.bounds import Bounds
-from tierwise.monitoring.evidence_mixture import log_worse
-from tierwise.monitoring.measuring import compared, worse_sign
-from tierwise.monitoring.tallies import added, with_both_arms
+from tierwise.monitoring.counts.measures import compared, worse_sign
+from tierwise.monitoring.counts.tallies import added, with_both_arms
+from tierwise.monitoring.evidence.mixture import log_worse
+from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.stats.mixture import log_mixture
 
 _SLICES, _LOOKS, _BINS = 20, 100, 60

@@ -10,9 +10,9 @@ import numpy as np
 from tests.calibration.streams import ALPHA, LOOKS, SLICES, THRESHOLD, BettingTest, base_rates, draw, slice_sizes
 from tests.calibration.table import Row, at_least, at_most
 from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis
-from tierwise.monitoring.cells import Block, Cells
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
+from tierwise.monitoring.counts.model import Block, Cells
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.verdicts.judge import judge
 from tierwise.stats import multiplicity
 
 _SIZES = {"carrier": 16, "hour": 16, "origin": 13}

@@ -10,8 +10,8 @@ from tests.calibration.streams import ALPHA, SLICES, BettingTest, base_rates, dr
 from tests.calibration.table import Row, at_most, contrast
 from tests.unit.monitoring_judge.builders import some_blocks
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Cells, Dataset, PodCounts
-from tierwise.monitoring.spread import Spread, spread_of
+from tierwise.monitoring.counts.model import Cells, Dataset, PodCounts
+from tierwise.monitoring.planning.dispersion import Spread, spread_of
 from tierwise.stats import overdispersion
 
 _HISTORY = 48  # blocks of 30 minutes: a day

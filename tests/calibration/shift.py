@@ -10,8 +10,8 @@ from scipy import stats
 from tests.calibration.streams import ALPHA, BettingTest, slice_sizes
 from tests.calibration.table import Row, at_least, at_most
 from tierwise.metrics import registry
+from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Shift
-from tierwise.metrics.shift import deciles
 from tierwise.metrics.tally import Tally
 from tierwise.stats import betting
 

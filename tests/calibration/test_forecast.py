@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit.simulation.builders import a_policy, a_stream
-from tierwise.monitoring.drop import Drop
-from tierwise.monitoring.forecast import forecast_tier
-from tierwise.simulation.comparison import Simulation, plans_of, simulate, tierwise_stop
+from tierwise.monitoring.planning.drop import Drop
+from tierwise.monitoring.planning.forecast import forecast_tier
+from tierwise.simulation.trials.comparison import Simulation, plans_of, simulate, tierwise_stop
 
 RUNS = 12
 # Both answers are wrong alike and half of the labels are positive, so that MCC is 1 − 2 times the error rate.

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.calibration.streams import LOOKS
 from tests.calibration.table import Row, at_least, at_most, contrast
-from tierwise.monitoring import guards
+from tierwise.monitoring.evidence import guards
 from tierwise.stats import betting, split
 from tierwise.stats.overdispersion import phi_split
 

@@ -18,10 +18,10 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.strategy import MetricSpec
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.bounds import Bounds
-from tierwise.monitoring.cells import Dataset, Reads
-from tierwise.monitoring.verifying import Seen, begin_watch, fold_past, fold_strata
-from tierwise.monitoring.watching import Group, Hypotheses, Pairs, how_of
+from tierwise.monitoring.counts.model import Dataset, Reads
+from tierwise.monitoring.planning.bounds import Bounds
+from tierwise.monitoring.verification.fold import Seen, begin_watch, fold_past, fold_strata
+from tierwise.monitoring.verification.hypotheses import Group, Hypotheses, Pairs, how_of
 
 ALPHA = 0.05
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

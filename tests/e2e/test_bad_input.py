@@ -11,7 +11,7 @@ import yaml
 from tests.support.model import TIERS, model_deployment, monitoring_dataset, workload
 from tests.support.polling import eventually
 from tests.support.world import Scene, World
-from tierwise.simulation.scenarios import identical
+from tierwise.simulation.traffic.scenarios import identical
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(300)]
 

@@ -13,8 +13,8 @@ import pytest
 from tests.support.model import Manifest, model_deployment, monitoring_dataset
 from tests.support.polling import eventually
 from tests.support.world import Scene, World
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.simulation.scenarios import identical
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.simulation.traffic.scenarios import identical
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(300)]
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.support.model import model_deployment, monitoring_dataset
 from tests.support.world import Scene, World, tierwise
-from tierwise.simulation.scenarios import http3
+from tierwise.simulation.traffic.scenarios import http3
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.model import TIERS, monitoring_dataset
 from tests.support.polling import eventually
 from tests.support.world import Scene, World
-from tierwise.simulation.scenarios import EQUAL_TIERS, BernoulliTraffic, residential
+from tierwise.simulation.traffic.scenarios import EQUAL_TIERS, BernoulliTraffic, residential
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.model import monitoring_dataset
 from tests.support.world import Scene, World
-from tierwise.simulation.scenarios import identical
+from tierwise.simulation.traffic.scenarios import identical
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(900)]
 

@@ -15,8 +15,8 @@ from tests.support.model import TIERS, Manifest, model_deployment, monitoring_da
 from tests.support.polling import eventually
 from tests.support.store import ServedStore, served_store
 from tests.support.world import Scene, World
-from tierwise.simulation.scenarios import identical
-from tierwise.simulation.traffic import TrafficSource
+from tierwise.simulation.traffic.rows import TrafficSource
+from tierwise.simulation.traffic.scenarios import identical
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(600)]
 

@@ -21,14 +21,14 @@ from rich.console import Console
 
 pytest.importorskip("chdb", reason="needs the embedded ClickHouse engine (pip install tierwise[embedded])")
 
-from tierwise.cli.analysis_options import AnalyzeOptions
-from tierwise.cli.analysis_request import FILE_DATASET, request_of_data
-from tierwise.cli.analyze import command
-from tierwise.cli.option_types import Margins
-from tierwise.report.analysis_json import analysis_json
-from tierwise.report.analysis_table import render_analysis
-from tierwise.runtime.analysis import Analysis, analyze
+from tierwise.cli.commands.offline.analyze import command
+from tierwise.cli.options.analysis_options import AnalyzeOptions
+from tierwise.cli.options.analysis_request import FILE_DATASET, request_of_data
+from tierwise.cli.options.types import Margins
+from tierwise.report.analysis.json_form import analysis_json
+from tierwise.report.analysis.table import render_analysis
 from tierwise.runtime.errors import SpecError
+from tierwise.runtime.offline.analysis import Analysis, analyze
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 START = datetime(2026, 3, 1, 6)  # noqa: DTZ001  # as files hold it
@@ -60,7 +60,7 @@ def csv(folder: Path, rows: Iterable[Row]) -> Path:
 
 
 def analysis(path: Path, *, max_values: int = 10_000, **given: object) -> Analysis:
-    from tierwise.adapters.recorded import open_recorded_file
+    from tierwise.adapters.prediction_logs.recorded import open_recorded_file
 
     plain = dict.fromkeys(AnalyzeOptions.__dataclass_fields__)
     defaults = {

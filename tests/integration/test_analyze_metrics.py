@@ -12,7 +12,7 @@ import pytest
 import sklearn.metrics as sk
 from click.testing import CliRunner
 
-from tierwise.cli.analyze import command
+from tierwise.cli.commands.offline.analyze import command
 
 RNG = np.random.default_rng(3)
 COUNT = 1200

@@ -19,15 +19,15 @@ from sklearn.metrics import roc_auc_score
 from tests.integration.test_store_reads import a_dataset
 from tests.support.predictions import T0
 from tests.support.wide_log import TABLE, WideLog, finite
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.clickhouse_past import RecordedPast
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.adapters.prediction_logs.stored import RecordedPast
 from tierwise.cli.main import cli
 from tierwise.metrics import registry
 from tierwise.metrics.weighted import sums_of
-from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
-from tierwise.monitoring.past import Wanted
-from tierwise.runtime.backfill import Backfill, Request, backfill
+from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
+from tierwise.monitoring.query.stored.distributions import Wanted
 from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.runtime.offline.backfill import Backfill, Request, backfill
 
 MINUTE = timedelta(minutes=1)
 SCOPE = Scope(None, "v1", "v2")

@@ -15,7 +15,7 @@ from tests.support.model import model_deployment, monitoring_dataset
 from tests.support.operator import running_operator
 from tests.support.polling import eventually
 from tests.support.store import ServedStore, served_store
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.local.cluster import Cluster
 
 pytestmark = [pytest.mark.needs_cluster, pytest.mark.timeout(300)]

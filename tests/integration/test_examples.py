@@ -11,14 +11,14 @@ import yaml
 from click.testing import CliRunner
 
 from tests.support.cluster import Kubectl
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.lint import command
-from tierwise.cli.yamllines import Document, load_documents
-from tierwise.monitoring.cells import Dataset
-from tierwise.monitoring.plan import groupings_of
+from tierwise.cli.commands.offline.lint import command
+from tierwise.cli.manifests.yaml_lines import Document, load_documents
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.monitoring.planning.tier_plan import groupings_of
 
 EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").iterdir() if path.is_dir())
 OTHERS_KINDS = {"Application", "Kustomization"}  # their CRDs are not installed

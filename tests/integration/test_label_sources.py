@@ -22,8 +22,8 @@ from tests.support.labelled_log import (
     write_log,
 )
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Dataset
-from tierwise.monitoring.received import Received
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.monitoring.query.quality.arrivals import Received
 from tierwise.runtime.errors import SpecError
 
 OWN: dict[str, Any] = {"name": "heuristic", "column": "own", "confidence": 0.6}

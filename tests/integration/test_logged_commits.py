@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from tests.support.predictions import T0, Row, columns
 from tests.unit.rollout.world import a_spec, a_version
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.rollout.supersede import strategy_of
-from tierwise.runtime.commits import read_commits
+from tierwise.runtime.reading.commits import read_commits
 
 NOW = T0 + timedelta(minutes=5)
 

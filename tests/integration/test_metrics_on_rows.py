@@ -12,11 +12,8 @@ from scipy import stats
 from tests.support.metric_rows import SCOPE, WINDOW, Rows, a_dataset, a_store, raw_of, tallies
 from tests.support.raw_rows import squared_calibration_error
 from tests.support.wide_log import CLASSES, WideLog
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.api.monitoringdataset import (
-    Domain,
-    Scale,
-)
+from tierwise.adapters.clickhouse.store import ClickHouseStore
+from tierwise.api.monitoringdataset import Domain, Scale
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated
 

@@ -16,7 +16,7 @@ from tests.support.cluster import Kubectl
 from tests.support.model import TIERS, model_deployment, monitoring_dataset, workload
 from tests.support.operator import OperatorProcess, running_operator
 from tests.support.polling import eventually
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.local import cluster as local_cluster
 from tierwise.local.cluster import Cluster
 

@@ -29,10 +29,10 @@ from tests.support.labelled_log import (
     write_log,
 )
 from tests.support.postgres import Postgres, missing, postgres
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.clickhouse_connection import Connection
-from tierwise.adapters.postgres_labels import Columns, import_labels, parse_address
-from tierwise.cli.labels import command
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.adapters.postgres.labels import Columns, import_labels, parse_address
+from tierwise.cli.commands.run.labels import command
 from tierwise.runtime.errors import SpecError, StoreError
 
 ROWS = requests(200)

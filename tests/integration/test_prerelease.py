@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.unit.rollout.world import NAME, World
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.runtime.judging import Judging
-from tierwise.runtime.reconcile import reconcile
-from tierwise.simulation.fleet import NAMESPACE
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.judging.look import Judging
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 METRICS = [{"name": "accuracy", "margin": {"absolute": 0.05}}]
 # Every request is answered by both versions, months apart; wrong: a tenth, and with {worse} four tenths of browser b3.

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.integration.test_analyze import VERSIONS, analysis, from_store, logs
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.api.slices import slice_key
 from tierwise.cli.main import cli
 

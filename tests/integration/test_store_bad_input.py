@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import Columns, MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Block, Dataset, Scope
-from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.runtime.errors import SpecError, TierwiseError
 
 SCOPE = Scope(None, "v1", "v2")

@@ -11,8 +11,8 @@ import pytest
 from tests.support.messy_log import BLOCKINGS, MATURITY, MINUTE, NOW, PAIRS, a_dataset, assert_same, insert, minutes
 from tests.support.predictions import T0, Row, brute_bins, brute_cells, in_scope, label_of, slices_of
 from tierwise.api.monitoringdataset import Domain, Scale
-from tierwise.monitoring.answers import cells_of
-from tierwise.monitoring.cells import Block, Invalid, Scope
+from tierwise.monitoring.counts.model import Block, Invalid, Scope
+from tierwise.monitoring.counts.thresholds import cells_of
 
 
 @pytest.mark.parametrize("blocking", BLOCKINGS)

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from tests.support.messy_log import BLOCKINGS, NOW, PAIRS, SCOPE, VALUES, a_dataset, insert, messy_rows
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.recorded import RecordedStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.adapters.prediction_logs.recorded import RecordedStore
 from tierwise.api.monitoringdataset import Columns
 from tierwise.metrics import registry
-from tierwise.monitoring.cells import Block, Cells, Dataset, Reads
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads
 
 WINDOW = Block(BLOCKINGS["one"][0].start, BLOCKINGS["one"][-1].end)
 SPREAD = ("merged", "distributed")  # what holds the same rows as `predictions`

@@ -13,11 +13,11 @@ import pytest
 
 from tests.support.predictions import T0, Row, columns
 from tests.support.store import served_store
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.clickhouse_connection import Connection, error_of_code, parse_dsn
+from tierwise.adapters.clickhouse.connection import Connection, error_of_code, parse_dsn
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 
 BLOCK = Block(T0, T0 + timedelta(minutes=1))

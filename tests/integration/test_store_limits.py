@@ -12,13 +12,13 @@ import pytest
 from tests.integration.test_store_reads import CLICKS, a_dataset
 from tests.support.predictions import T0
 from tests.support.wide_log import TABLE, WideLog
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.adapters.clickhouse_connection import Connection
-from tierwise.adapters.clickhouse_limits import read_cells_in_pieces
-from tierwise.adapters.clickhouse_refusals import USES, Refusals
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.clickhouse.limits import read_cells_in_pieces
+from tierwise.adapters.clickhouse.refusals import USES, Refusals
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Reads, Scope
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Reads, Scope
 from tierwise.runtime.errors import StoreError
 
 MINUTE = timedelta(minutes=1)

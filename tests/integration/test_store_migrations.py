@@ -14,12 +14,12 @@ from tests.integration.test_store_performance import counted, stored
 from tests.support.messy_log import a_dataset
 from tests.support.predictions import T0
 from tests.support.store import served_store
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
-from tierwise.adapters.clickhouse_past import RecordedPast
-from tierwise.adapters.clickhouse_schema import MIGRATIONS, MIGRATIONS_TABLE, PERFORMANCE, PREDICTIONS
+from tierwise.adapters.clickhouse.schema import MIGRATIONS, MIGRATIONS_TABLE, PERFORMANCE, PREDICTIONS
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.adapters.prediction_logs.stored import RecordedPast
 from tierwise.cli.main import cli
-from tierwise.monitoring.cells import Scope
-from tierwise.monitoring.past import Wanted
+from tierwise.monitoring.counts.model import Scope
+from tierwise.monitoring.query.stored.distributions import Wanted
 from tierwise.runtime.errors import StoreError
 
 SCOPE = Scope("m", "v1", "v2")

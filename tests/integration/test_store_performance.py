@@ -10,8 +10,8 @@ import numpy as np
 
 from tests.support.messy_log import BLOCKINGS, MINUTE, a_dataset
 from tests.support.predictions import T0
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.monitoring.cells import Block, Distributions, Scope
+from tierwise.adapters.clickhouse.store import ClickHouseStore
+from tierwise.monitoring.counts.model import Block, Distributions, Scope
 
 
 def test_writing_a_block_twice_changes_nothing(store, log):

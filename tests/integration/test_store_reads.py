@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.predictions import T0
 from tests.support.wide_log import CLASSES, TABLE, WideLog, finite
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MetricThreshold, MonitoringDatasetSpec, Scale, Value
 from tierwise.metrics.tally import Sum
-from tierwise.monitoring.answers import answers_at, cells_of
-from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
+from tierwise.monitoring.counts.thresholds import answers_at, cells_of
 from tierwise.runtime.errors import SpecError
 
 MINUTE = timedelta(minutes=1)

@@ -14,9 +14,9 @@ from tests.support.predictions import T0, Row, brute_cells, in_scope
 from tierwise.api.monitoringdataset import Scale
 from tierwise.api.slices import parse_slice_key
 from tierwise.metrics.tally import Sum
-from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
-from tierwise.monitoring.hashed import combinations_of
-from tierwise.monitoring.memory import is_sparse
+from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
+from tierwise.monitoring.query.look.group_hashing import combinations_of
+from tierwise.monitoring.query.look.memory_limits import is_sparse
 
 
 def test_one_arm_alone_is_counted_and_the_other_is_zero(store):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.support.predictions import T0
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.adapters.clickhouse_connection import Connection
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
 from tierwise.api.names import Reason
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.cells import Block, Cells, Dataset, Reads, Scope
-from tierwise.monitoring.hashed import combinations_of
-from tierwise.monitoring.memory import is_sparse
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
+from tierwise.monitoring.query.look.group_hashing import combinations_of
+from tierwise.monitoring.query.look.memory_limits import is_sparse
 from tierwise.runtime.errors import StoreError
 
 VALUES, ROWS = 100_000, 250_000

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.unit.rollout.world import NAME, FakeJudge, World, a_spec
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.modelrollout import Verification
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.runtime.reconcile import reconcile
-from tierwise.runtime.verification import Verifying
-from tierwise.simulation.fleet import NAMESPACE
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.verification.look import Verifying
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 # Twelve rows a second in three tiers, at the same hours of two days: of v1, and from noon of the second on of v2 where
 # {where}. Every third weighs 3. Scores tell labels apart with some noise, more of it with v2; by hashes, not drawn.

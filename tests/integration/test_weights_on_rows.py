@@ -12,12 +12,12 @@ from tests.integration.test_metrics_on_rows import BINARY
 from tests.support.metric_rows import a_dataset, a_store, raw_of, tallies
 from tests.support.raw_rows import squared_calibration_error
 from tests.support.wide_log import CLASSES, WideLog
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Domain, MetricThreshold, Scale
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated, Proportion
 from tierwise.metrics.weighted import weighted
-from tierwise.monitoring.measuring import metric_for
+from tierwise.monitoring.counts.measures import metric_for
 
 
 @pytest.fixture(scope="module")

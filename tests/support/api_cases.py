@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.support.api_objects import BUILDERS, parent_of, with_value, without
 from tests.support.api_rule_cases import PATTERN_CASES, RULE_CASES
-from tierwise.api.check import Path
-from tierwise.api.crd import KINDS, definition
 from tierwise.api.rules import RULES
+from tierwise.api.schema.check import Path
+from tierwise.api.schema.crd import KINDS, definition
 from tierwise.api.supported import path_text
 
 

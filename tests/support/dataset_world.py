@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
-from tierwise.monitoring.cells import Block, Dataset, Scope
-from tierwise.monitoring.received import Received, Sources
-from tierwise.monitoring.valid_answers import Answers
-from tierwise.runtime.dataset_status import DatasetStatuses, DatasetUser, DatasetView
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.monitoring.query.quality.score_range import Answers
+from tierwise.runtime.datasets.status import DatasetStatuses, DatasetUser, DatasetView
 from tierwise.runtime.errors import ConflictError
-from tierwise.runtime.recorded import Seen
+from tierwise.runtime.recorded_log import Seen
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACCURACY = DatasetUser("bot", "bot", frozenset({"tier-1"}), ("accuracy",))

@@ -12,17 +12,13 @@ import pytest
 
 from tests.support.cluster import Kubectl
 from tests.support.polling import eventually
+from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
-from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutSpec
-from tierwise.rollout.actions import (
-    ApplyTwin,
-    CreateRollout,
-    Deliver,
-)
-from tierwise.rollout.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
+from tierwise.rollout.state.actions import ApplyTwin, CreateRollout, Deliver
+from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
 
 V1 = Version(name="v1", image="registry.example/model:v1", parameters={"MODEL_VERSION": "v1"})
 V2 = Version(name="v2", image="registry.example/model:v2", parameters={"MODEL_VERSION": "v2"})

@@ -6,12 +6,12 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tierwise.adapters.clickhouse import ClickHouseStore
-from tierwise.adapters.recorded import RecordedStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
+from tierwise.adapters.prediction_logs.recorded import RecordedStore
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.runtime.analysis import Analysis, AnalysisRequest, TierRequest, analyze
+from tierwise.runtime.offline.analysis import Analysis, AnalysisRequest, TierRequest, analyze
 
 START = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)  # midnight in Berlin; at 01:00 UTC the clocks go back
 HOURS = 4

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tests.support.predictions import T0
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 
 SCOPE = Scope(None, "v1", "v2")
 WINDOW = Block(T0, T0 + timedelta(minutes=30))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.support.predictions import T0, Row, columns, single
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
-from tierwise.monitoring.cells import Block, Cells, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Scope
 
 MINUTE = timedelta(minutes=1)
 MATURITY = timedelta(minutes=5)

@@ -10,12 +10,12 @@ import numpy as np
 
 from tests.support.predictions import T0
 from tests.support.wide_log import CLASSES, TABLE, WideLog
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Value
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import sums_of
-from tierwise.monitoring.cells import Block, Dataset, Reads, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 
 WINDOW = Block(T0, T0 + timedelta(minutes=30))
 SCOPE = Scope(None, "v1", "v2")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tierwise.api.slices import slice_key
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 
 T0 = datetime(2024, 3, 10, 12, 0, tzinfo=UTC)
 _TIME = pa.timestamp("ms", tz="UTC")

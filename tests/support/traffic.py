@@ -8,15 +8,15 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tierwise.adapters.clickhouse import open_store
-from tierwise.adapters.kubernetes.cache import WatchCache
+from tierwise.adapters.clickhouse.store import open_store
+from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.client import connect
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.pods import PodRecord, pod_record
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.demo.traffic import INTERVAL_SECONDS, play, serving_pods
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.serving.log import PredictionLog
-from tierwise.simulation.traffic import TrafficSource
+from tierwise.simulation.traffic.rows import TrafficSource
 
 LABEL_WAIT_SECONDS = 0.6  # labels of the scenarios come half a second after the prediction
 

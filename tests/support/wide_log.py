@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tests.support.predictions import T0
 from tierwise.api.slices import slice_key
-from tierwise.monitoring.cells import Block
+from tierwise.monitoring.counts.model import Block
 
 CLASSES = ("ant", "bee", "it's")
 CARRIERS, ORIGINS = ("AA", "HA", "a,b"), ("JFK", "LGA")

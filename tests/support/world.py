@@ -17,7 +17,7 @@ from tests.support.store import ServedStore, served_store
 from tests.support.traffic import Switch, playing_models
 from tierwise.local.cluster import Cluster
 from tierwise.serving.log import PredictionLog
-from tierwise.simulation.traffic import TrafficSource
+from tierwise.simulation.traffic.rows import TrafficSource
 
 SAFETY = "500ms"  # one machine, one clock: rows are in the log soon
 TAIL = 6_000

@@ -52,7 +52,7 @@ class GateDecision(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the evidence says of one slice and metric (precedence: monitoring/verdict.py)."""
+    """What the evidence says of one slice and metric (precedence: monitoring/verdicts/verdict.py)."""
 
     REGRESSED = "Regressed"
     NON_INFERIOR = "NonInferior"

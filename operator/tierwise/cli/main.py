@@ -14,36 +14,44 @@ import click
 import tierwise
 from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.metrics.failed import MetricFailedError
-from tierwise.monitoring.plan_error import PlanError
+from tierwise.monitoring.planning.errors import PlanError
 from tierwise.runtime.errors import TierwiseError
 
 EXIT_ERROR = 1  # design: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
 EXIT_INTERRUPTED = 130
 ENVIRONMENT_PREFIX = "TIERWISE"
 
+# The groups of the help text, each with the folder of `cli/commands/` that its commands are in.
+LOOK, OFFLINE, RUN = "Look", "Judge without a cluster", "Run"
+FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
+
+# The groups of the help text, each with the folder of `cli/commands/` that its commands are in.
+LOOK, OFFLINE, RUN = "Look", "Judge without a cluster", "Run"
+FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
+
 # One line each here, so that `tierwise --help` imports no command's module (the operator's alone takes a second).
 COMMANDS: dict[str, tuple[str, str]] = {
-    "status": ("Look", "Show a ModelDeployment's rollout as a tree; --watch until it ends."),
-    "explain": ("Look", "Say why a rollout waits or was rolled back, with numbers."),
-    "analyze": ("Judge without a cluster", "Compare two versions in a prediction log, slice by slice."),
-    "simulate": ("Judge without a cluster", "A policy against recorded or generated traffic, peers' rules beside it."),
-    "plan": ("Judge without a cluster", "How long tiers must run to see a given drop in a given slice."),
-    "metrics": ("Judge without a cluster", "What can be measured, how it is tested, and what it needs."),
-    "backfill": ("Judge without a cluster", "Compute a metric for the past, from stored distributions or the log."),
-    "query": ("Judge without a cluster", "Print the exact SQL of a dataset and window."),
-    "lint": ("Judge without a cluster", "Check manifests: which key at which line is wrong."),
-    "demo": ("Run", "Roll a worse and a better model out on real flights, on this machine."),
-    "local": ("Run", "A local Kubernetes control plane: up, status, kubeconfig, down."),
-    "operator": ("Run", "Run the operator."),
-    "store": ("Run", "The prediction log: init creates its tables, serve runs a local one."),
-    "dataset": ("Judge without a cluster", "Make a MonitoringDataset from a dataset's own description."),
-    "labels": ("Run", "Copy labels from PostgreSQL into the store of the prediction log."),
-    "completion": ("Other", "Print the completion script of a shell."),
+    "status": (LOOK, "Show a ModelDeployment's rollout as a tree; --watch until it ends."),
+    "explain": (LOOK, "Say why a rollout waits or was rolled back, with numbers."),
+    "analyze": (OFFLINE, "Compare two versions in a prediction log, slice by slice."),
+    "simulate": (OFFLINE, "A policy against recorded or generated traffic, peers' rules beside it."),
+    "plan": (OFFLINE, "How long tiers must run to see a given drop in a given slice."),
+    "metrics": (OFFLINE, "What can be measured, how it is tested, and what it needs."),
+    "backfill": (OFFLINE, "Compute a metric for the past, from stored distributions or the log."),
+    "query": (OFFLINE, "Print the exact SQL of a dataset and window."),
+    "lint": (OFFLINE, "Check manifests: which key at which line is wrong."),
+    "demo": (RUN, "Roll a worse and a better model out on real flights, on this machine."),
+    "local": (RUN, "A local Kubernetes control plane: up, status, kubeconfig, down."),
+    "operator": (RUN, "Run the operator."),
+    "store": (RUN, "The prediction log: init creates its tables, serve runs a local one."),
+    "dataset": (OFFLINE, "Make a MonitoringDataset from a dataset's own description."),
+    "labels": (RUN, "Copy labels from PostgreSQL into the store of the prediction log."),
+    "completion": (RUN, "Print the completion script of a shell."),
 }
 
 
 class LazyGroup(click.Group):
-    """Imports `tierwise.cli.<name>` only when that command is called; a broken command does not break the others."""
+    """Imports a command's module only when that command is called; a broken command does not break the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it so
         """Names in the order of the help text."""
@@ -53,7 +61,7 @@ class LazyGroup(click.Group):
         """The command, imported now; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"tierwise.cli.{cmd_name}")
+        module = importlib.import_module(f"tierwise.cli.commands.{FOLDERS[COMMANDS[cmd_name][0]]}.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
         return command

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.adapters.kubernetes.reader import Reader, open_reader
-from tierwise.api.crd import crd_files
+from tierwise.api.schema.crd import crd_files
 from tierwise.demo.guard import Guard
 from tierwise.demo.story import DEPLOYMENT, Seen
 from tierwise.local.cluster import Cluster, down, up

@@ -68,7 +68,7 @@ def cache_folder() -> Path:
 
 def scored_flights(progress: Callable[[str], None] = lambda _: None) -> ScoredFlights:
     """All versions' scores, from the cache or trained now (some seconds)."""
-    from tierwise.demo.flights import data_file  # here: pandas is not needed when the cache is warm
+    from tierwise.demo.flights import data_file
 
     path = cache_folder() / "demo" / f"flights-{_key(data_file())}.npz"
     if not path.exists():

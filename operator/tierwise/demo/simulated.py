@@ -9,18 +9,18 @@ from typing import Any
 
 import yaml
 
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.demo.models import ScoredFlights
 from tierwise.demo.replay import FlightTraffic
 from tierwise.demo.story import DEPLOYMENT, Seen
-from tierwise.runtime.judging import Judging
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.judging.look import Judging
 from tierwise.runtime.predictions import ServingPod
-from tierwise.runtime.reconcile import reconcile
 from tierwise.serving.log import PredictionLog
-from tierwise.simulation.clock import SimulatedClock
-from tierwise.simulation.fleet import NAMESPACE, SimulatedFleet
+from tierwise.simulation.cluster.clock import SimulatedClock
+from tierwise.simulation.cluster.fleet import NAMESPACE, SimulatedFleet
 
 STEP_SECONDS = 1.0
 SAFETY_SECONDS = 0.0  # rows are in the log when the clock moves on: none is on its way

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 
 from tierwise.demo.story import Seen
-from tierwise.report.tree import render_view
-from tierwise.report.view import View
+from tierwise.report.rollout.tree import render_view
+from tierwise.report.rollout.view import View
 
 HEARTBEAT_SECONDS = 10.0
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tierwise.demo.models import BROKEN_CARRIER, BROKEN_CARRIER_NAME, ScoredFlights
-from tierwise.report.view import View, current_rollout, view_of
-from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
+from tierwise.report.rollout.view import View, current_rollout, view_of
+from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
 DEPLOYMENT = "delay-predictor"
 HISTORY_SECONDS = 10.0  # traffic of v1 alone, from which Tierwise learns the slices and their usual rates

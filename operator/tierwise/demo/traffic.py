@@ -21,19 +21,19 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from tierwise.adapters.clickhouse import open_store
-from tierwise.adapters.kubernetes.cache import WatchCache
+from tierwise.adapters.clickhouse.store import open_store
+from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.client import connect
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.pods import PodRecord, pod_record
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.demo.models import scored_flights
 from tierwise.demo.replay import FLIGHTS_PER_SECOND, FlightTraffic
 from tierwise.local.processes import started_at
 from tierwise.runtime.errors import StoreError
 from tierwise.runtime.predictions import ServingPod
 from tierwise.serving.log import PredictionLog
-from tierwise.simulation import scenarios
-from tierwise.simulation.traffic import TrafficSource
+from tierwise.simulation.traffic import scenarios
+from tierwise.simulation.traffic.rows import TrafficSource
 
 INTERVAL_SECONDS = 0.25
 REPORT_SECONDS = 5.0

@@ -7,20 +7,10 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from tierwise.metrics import (
-    binary,
-    classes,
-    confusion,
-    errors,
-    plugins,
-    probabilities,
-    ranking,
-    ratios,
-    service,
-    shift,
-)
+from tierwise.metrics import plugins
 from tierwise.metrics.family import SEPARATOR, Family
 from tierwise.metrics.guarded import MetricFailedError as MetricFailedError
+from tierwise.metrics.kinds import binary, classes, confusion, errors, probabilities, ranking, ratios, service, shift
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.plugins import Broken
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.metrics.classes import position
+from tierwise.metrics.kinds.classes import position
 from tierwise.metrics.metric import Kind, Metric, Shift
 
 _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.monitoring.plan import VERIFICATION_SHARE
+from tierwise.monitoring.planning.tier_plan import VERIFICATION_SHARE
 
 
 def alpha_text(alpha: float, sharing: int) -> str:

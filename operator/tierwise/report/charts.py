@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tierwise.api.modelrollout import TierStatus
 from tierwise.report.text import duration_text
-from tierwise.rollout.observation import RolloutView
+from tierwise.rollout.state.observation import RolloutView
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.api.names import Verdict
-from tierwise.monitoring.judgement import Result
+from tierwise.monitoring.verdicts.judgement import Result
 
 COVERS_NO_DIFFERENCE = (
     "A regressed row whose interval covers 0: regressed by the e-value; the interval is for the estimate"

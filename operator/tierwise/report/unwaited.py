@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierwise.api.names import Verdict
-from tierwise.monitoring.judgement import Result
+from tierwise.monitoring.verdicts.judgement import Result
 from tierwise.report.text import difference_text, rate_text, slice_text
 
 NOTHING_WAITED_FOR = "no single slice was large enough to be waited for: a promotion asks for all traffic alone"

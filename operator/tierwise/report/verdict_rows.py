@@ -10,16 +10,10 @@ from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.metrics import registry
 from tierwise.metrics.units import is_share
-from tierwise.monitoring.e_text import e_value_text
-from tierwise.monitoring.judgement import Result
+from tierwise.monitoring.evidence.e_values import e_value_text
+from tierwise.monitoring.verdicts.judgement import Result
 from tierwise.report.charts import IntervalMarks, interval_marks
-from tierwise.report.text import (
-    difference_text,
-    interval_text,
-    margin_text,
-    slice_text,
-    value_text,
-)
+from tierwise.report.text import difference_text, interval_text, margin_text, slice_text, value_text
 
 MOST_ROWS = 100
 _TONE = {

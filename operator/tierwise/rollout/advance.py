@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import Reason
-from tierwise.rollout import commands, delivery, rollback, supersede, tier, verification
-from tierwise.rollout.conditions import current_tier, render, rollout_report
-from tierwise.rollout.flight import FINISHED, Flight, Step, progressing, stalled, with_tier, with_workloads
+from tierwise.rollout import supersede, tier
+from tierwise.rollout.delivery import deliver as delivery
+from tierwise.rollout.delivery import rollback, verification
 from tierwise.rollout.start import is_backward
+from tierwise.rollout.state import commands
+from tierwise.rollout.state.conditions import current_tier, render, rollout_report
+from tierwise.rollout.state.flight import FINISHED, Flight, Step, progressing, stalled, with_tier, with_workloads
 
 
 def advance(flight: Flight) -> Step:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from tierwise.rollout import deployment
-from tierwise.rollout.actions import Decision, Event
 from tierwise.rollout.deletion import decide_deletion
-from tierwise.rollout.events import deployment_events, rollout_events
+from tierwise.rollout.delivery.recovery import checked, recovering
+from tierwise.rollout.delivery.verification import verified, verifying
 from tierwise.rollout.housekeeping import housekeeping
-from tierwise.rollout.observation import Observation, RolloutView
-from tierwise.rollout.recovery import checked, recovering
-from tierwise.rollout.size import fitted
-from tierwise.rollout.verification import verified, verifying
+from tierwise.rollout.record.events import deployment_events, rollout_events
+from tierwise.rollout.record.size import fitted
+from tierwise.rollout.state.actions import Decision, Event
+from tierwise.rollout.state.observation import Observation, RolloutView
 
 
 def decide(observation: Observation, now: datetime) -> Decision:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tierwise.rollout.actions import Action, Decision, DeleteTwin, SetFinalizer
-from tierwise.rollout.observation import Observation
+from tierwise.rollout.state.actions import Action, Decision, DeleteTwin, SetFinalizer
+from tierwise.rollout.state.observation import Observation
 
 _POLL_SECONDS = 1.0
 

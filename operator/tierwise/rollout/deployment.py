@@ -7,17 +7,19 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType, Reason
-from tierwise.rollout import commands, prerelease, start, verification
-from tierwise.rollout.actions import Decision, Deliver, SetFinalizer
-from tierwise.rollout.adoption import adopt
+from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
-from tierwise.rollout.conditions import Health, Report, Truth, recovered, rollout_report, verified
-from tierwise.rollout.flight import FINISHED, Flight, Step, stalled
-from tierwise.rollout.observation import Observation, RolloutView
-from tierwise.rollout.summary import with_report, with_rollout_report
-from tierwise.rollout.validate import Problem, preflight_problem
-from tierwise.rollout.versions import identity_of, is_same
-from tierwise.rollout.wording import clip, counted
+from tierwise.rollout.delivery import verification
+from tierwise.rollout.delivery.adoption import adopt
+from tierwise.rollout.delivery.validate import Problem, preflight_problem
+from tierwise.rollout.record.summary import with_report, with_rollout_report
+from tierwise.rollout.state import commands
+from tierwise.rollout.state.actions import Decision, Deliver, SetFinalizer
+from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
+from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
+from tierwise.rollout.state.observation import Observation, RolloutView
+from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.wording import clip, counted
 
 MOST_REJECTED = 20
 RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tierwise.api.names import GateDecision, Reason
-from tierwise.monitoring.judgement import Judgement
-from tierwise.rollout import wording
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.state import wording
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 # "Everywhere": most of an arm's scores. A few strays are the metrics' business.
 OUT_OF_DOMAIN_SHARE = 0.5

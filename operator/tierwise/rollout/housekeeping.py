@@ -5,19 +5,15 @@ Each of these writes changes an object's resourceVersion, which a status write o
 
 from __future__ import annotations
 
-from tierwise.api.names import (
-    ANNOTATION_ROLLBACK_AT,
-    ANNOTATION_ROLLBACK_REASON,
-    ANNOTATION_ROLLED_BACK_FROM,
-)
-from tierwise.rollout import verification
-from tierwise.rollout.actions import Action, Annotate, DeleteRollout, SetFinalizer
-from tierwise.rollout.flight import FINISHED
-from tierwise.rollout.observation import Observation, RolloutView
-from tierwise.rollout.recovery import is_open
+from tierwise.api.names import ANNOTATION_ROLLBACK_AT, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLED_BACK_FROM
+from tierwise.rollout.delivery import verification
+from tierwise.rollout.delivery.recovery import is_open
 from tierwise.rollout.start import candidate_of
-from tierwise.rollout.versions import identity_of, is_same
-from tierwise.rollout.wording import clip
+from tierwise.rollout.state.actions import Action, Annotate, DeleteRollout, SetFinalizer
+from tierwise.rollout.state.flight import FINISHED
+from tierwise.rollout.state.observation import Observation, RolloutView
+from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.wording import clip
 
 _OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLBACK_AT)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.names import GateDecision, Reason
-from tierwise.rollout import wording
-from tierwise.rollout.conditions import Health
+from tierwise.rollout.delivery.validate import Problem
 from tierwise.rollout.gate import Situation
 from tierwise.rollout.gate import gate as decide
-from tierwise.rollout.observation import JudgementUnavailable, Observation
-from tierwise.rollout.validate import Problem
+from tierwise.rollout.state import wording
+from tierwise.rollout.state.conditions import Health
+from tierwise.rollout.state.observation import JudgementUnavailable, Observation
 
 REMEDY = "no pod was touched: set another version, or change spec.analysis.preRelease"
 

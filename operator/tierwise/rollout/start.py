@@ -8,14 +8,15 @@ from tierwise.api.common import Version
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutSpec, Recovery
 from tierwise.api.names import Reason
-from tierwise.rollout import commands, validate
-from tierwise.rollout.actions import CreateRollout
-from tierwise.rollout.adoption import is_captured
-from tierwise.rollout.observation import Observation
+from tierwise.rollout.delivery import validate
+from tierwise.rollout.delivery.adoption import is_captured
+from tierwise.rollout.delivery.validate import Problem
+from tierwise.rollout.state import commands
+from tierwise.rollout.state.actions import CreateRollout
+from tierwise.rollout.state.observation import Observation
+from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.wording import LONGEST, clip
 from tierwise.rollout.supersede import strategy_of
-from tierwise.rollout.validate import Problem
-from tierwise.rollout.versions import identity_of, is_same
-from tierwise.rollout.wording import LONGEST, clip
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.modelrollout import RolloutStrategy
 from tierwise.api.names import Reason
-from tierwise.rollout import rollback
-from tierwise.rollout.flight import Flight, Step
-from tierwise.rollout.versions import is_same
+from tierwise.rollout.delivery import rollback
+from tierwise.rollout.state.flight import Flight, Step
+from tierwise.rollout.state.versions import is_same
 
 
 def strategy_of(spec: ModelDeploymentSpec) -> RolloutStrategy:

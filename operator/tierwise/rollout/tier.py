@@ -8,13 +8,14 @@ from datetime import UTC, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import GateDecision, Reason
-from tierwise.monitoring.judgement import Judgement
-from tierwise.rollout import commands, rollback, validate, wording
-from tierwise.rollout.evidence import with_judgement
-from tierwise.rollout.flight import Flight, Step, progressing, stalled, with_tier
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.delivery import rollback, validate
+from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
 from tierwise.rollout.gate import Outcome, Situation, gate
-from tierwise.rollout.observation import JudgementUnavailable
-from tierwise.rollout.probe import Arms, arms_of, changed_pods
+from tierwise.rollout.record.evidence import with_judgement
+from tierwise.rollout.state import commands, wording
+from tierwise.rollout.state.flight import Flight, Step, progressing, stalled, with_tier
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 
 def start(flight: Flight, tier: TierStatus) -> Step:

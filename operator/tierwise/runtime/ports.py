@@ -10,10 +10,10 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
-from tierwise.monitoring.received import Received, Sources
-from tierwise.rollout.actions import Action, Event
-from tierwise.rollout.observation import Claim, DeploymentView, RolloutView, TierView
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.rollout.state.actions import Action, Event
+from tierwise.rollout.state.observation import Claim, DeploymentView, RolloutView, TierView
 
 
 class Clock(Protocol):

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.monitoring.cells import Block, Cells, Dataset
-from tierwise.monitoring.plan import TierPlan, plan_tier
-from tierwise.monitoring.spread import Spread
+from tierwise.monitoring.counts.model import Block, Cells, Dataset
+from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.tier_plan import TierPlan, plan_tier
 
 START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
 

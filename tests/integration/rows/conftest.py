@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.judged_rows import two_equal_versions
-from tierwise.adapters.clickhouse import ClickHouseStore, open_store
+from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 
 
 @pytest.fixture(scope="module")

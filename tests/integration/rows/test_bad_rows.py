@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.judged_rows import HOURS, NOW, ROWS, START, a_spec, from_query, judged, spoilt
 from tierwise.api.names import GateDecision, Reason
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError
 
 

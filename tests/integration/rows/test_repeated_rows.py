@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.support.judged_rows import HOURS, ROWS, START, a_spec, from_query, judged, spoilt
-from tierwise.adapters.clickhouse import ClickHouseStore
+from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision, Reason
-from tierwise.monitoring.cells import Block, Dataset, Scope
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from copy import deepcopy
 
 from tests.unit.adapters_kubernetes.builders import a_deployment, server_of
-from tierwise.adapters.kubernetes.manifests import delivery_manifest, label_value, twin_manifest
-from tierwise.adapters.kubernetes.views import is_twin, template_fingerprint
+from tierwise.adapters.kubernetes.workloads.manifests import delivery_manifest, label_value, twin_manifest
+from tierwise.adapters.kubernetes.workloads.views import is_twin, template_fingerprint
 from tierwise.api.common import Version
-from tierwise.rollout.actions import ApplyTwin, Deliver
+from tierwise.rollout.state.actions import ApplyTwin, Deliver
 
 V8 = Version(name="v8", image="bot:v8", parameters={"MODEL_VERSION": "v8", "EXTRA": "x"})
 

@@ -5,9 +5,15 @@ from copy import deepcopy
 import pytest
 
 from tests.unit.adapters_kubernetes.builders import a_deployment, a_pod, server_of
-from tierwise.adapters.kubernetes.pods import count_pods, is_outdated, pod_record
-from tierwise.adapters.kubernetes.views import is_settled, last_writer, template_fingerprint, twin_view, workload_view
-from tierwise.rollout.observation import Running
+from tierwise.adapters.kubernetes.workloads.pods import count_pods, is_outdated, pod_record
+from tierwise.adapters.kubernetes.workloads.views import (
+    is_settled,
+    last_writer,
+    template_fingerprint,
+    twin_view,
+    workload_view,
+)
+from tierwise.rollout.state.observation import Running
 
 V7 = Running("bot:v7", {"MODEL_VERSION": "v7", "LOG_LEVEL": "info"})
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tierwise.runtime.workqueue import BACK_OFF_SECONDS, WorkQueue
+from tierwise.runtime.control_loop.workqueue import BACK_OFF_SECONDS, WorkQueue
 
 A, B = ("ns", "a"), ("ns", "b")
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.api_cases import Case, cases
 from tests.support.api_objects import minimal_deployment, monitoring_dataset, with_value, without
-from tierwise.api.check import Path, check_object
+from tierwise.api.schema.check import Path, check_object
 from tierwise.api.supported import path_text
 
 CASES = cases()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tierwise.cli import generate
+from tierwise.tools import generate
 
 
 def test_the_checkout_is_current():

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tierwise.api.names import Reason
-from tierwise.cli.generate import ROOT
+from tierwise.tools.generate import ROOT
 
 PAGE = Path(ROOT) / "docs/concepts/rollout.md"
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tierwise.api.common import list_map
-from tierwise.api.crd import KINDS, definition
-from tierwise.api.structural import StructuralError, structural_schema
+from tierwise.api.schema.crd import KINDS, definition
+from tierwise.api.schema.structural import StructuralError, structural_schema
 
 
 def converted(annotation: Any, /, **field: Any) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
-from tierwise.rollout.observation import DeploymentView, Pods, RolloutView, Running, TierView, TwinView, WorkloadView
+from tierwise.rollout.state.observation import (
+    DeploymentView,
+    Pods,
+    RolloutView,
+    Running,
+    TierView,
+    TwinView,
+    WorkloadView,
+)
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NOW = T0 + timedelta(minutes=12, seconds=14)

@@ -9,9 +9,9 @@ import pytest
 from tests.unit.cli.bot_score import NOW, judging
 from tierwise.api.modelrollout import Gate
 from tierwise.api.names import GateDecision, Reason
-from tierwise.report.advice import advice_of
-from tierwise.report.view import view_of
-from tierwise.rollout.conditions import UNTRUSTED
+from tierwise.report.rollout.advice import advice_of
+from tierwise.report.rollout.view import view_of
+from tierwise.rollout.state.conditions import UNTRUSTED
 
 WAITING_HELPS = "Nothing has to be done; it goes on by itself."
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tierwise.monitoring.plan import alpha_of_tier
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier
 from tierwise.report.alpha import alpha_text
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from tierwise.cli.analysis_request import request_of_data
-from tierwise.cli.analyze import AnalyzeOptions
+from tierwise.cli.commands.offline.analyze import AnalyzeOptions
 from tierwise.cli.main import cli
-from tierwise.cli.option_types import Margins, Moment, Span
+from tierwise.cli.options.analysis_request import request_of_data
+from tierwise.cli.options.types import Margins, Moment, Span
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VERSIONS = ["--baseline", "v1", "--candidate", "v2"]

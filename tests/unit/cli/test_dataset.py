@@ -12,8 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from tierwise.cli.dataset import command
-from tierwise.cli.manifest_checks import check_files
+from tierwise.cli.commands.offline.dataset import command
+from tierwise.cli.manifests.checks import check_files
 from tierwise.runtime.errors import SpecError
 
 OWN = """

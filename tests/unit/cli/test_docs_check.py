@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tierwise.cli import docs_check
+from tierwise.tools import docs_check
 
 PAGE = """\
 Run `tierwise lint FILE… --gitops argocd` first.

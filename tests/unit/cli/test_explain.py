@@ -11,12 +11,12 @@ from rich.console import Console
 from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Recovery, Verification
-from tierwise.cli.explain import print_explanation
-from tierwise.cli.status import exit_code
-from tierwise.report.advice import advice_of
-from tierwise.report.status_json import explain_json, status_json
-from tierwise.report.tree import render_view
-from tierwise.report.view import view_of
+from tierwise.cli.commands.look.explain import print_explanation
+from tierwise.cli.commands.look.status import exit_code
+from tierwise.report.rollout.advice import advice_of
+from tierwise.report.rollout.json_form import explain_json, status_json
+from tierwise.report.rollout.tree import render_view
+from tierwise.report.rollout.view import view_of
 
 
 def explained(scene) -> str:

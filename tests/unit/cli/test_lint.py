@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from tests.support.api_cases import cases
-from tierwise.cli.lint import command
+from tierwise.cli.commands.offline.lint import command
 
 DEPLOYMENT = """\
 apiVersion: tierwise.io/v1alpha1

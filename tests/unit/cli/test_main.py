@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.api.names import Reason
 from tierwise.cli.main import COMMANDS, cli, render_error
-from tierwise.cli.reference import walk
 from tierwise.runtime.errors import StoreError
+from tierwise.tools.cli_reference import walk
 
 
 def run(*arguments: str, **environment: str):

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tierwise.api.common import METRIC_PATTERN
-from tierwise.cli.metrics import command, facts_of
+from tierwise.cli.commands.offline.metrics import command, facts_of
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.registry import BUILT_IN, installed
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import click
 import pytest
 
-from tierwise.cli.policy_options import Drops
-from tierwise.cli.stream_options import Rates, Rows, Values
-from tierwise.monitoring.drop import Drop
+from tierwise.cli.options.policy_options import Drops
+from tierwise.cli.options.stream_options import Rates, Rows, Values
+from tierwise.monitoring.planning.drop import Drop
 
 
 @pytest.mark.parametrize(

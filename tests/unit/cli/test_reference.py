@@ -8,7 +8,7 @@ import click
 import pytest
 
 from tierwise.cli.main import COMMANDS, cli
-from tierwise.cli.reference import cli_reference, walk
+from tierwise.tools.cli_reference import cli_reference, walk
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 

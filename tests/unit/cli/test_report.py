@@ -14,11 +14,11 @@ from tests.unit.cli.bot_score import NOW, REASON, WORST, a_deployment, condition
 from tests.unit.rollout.world import a_result
 from tierwise.api.modelrollout import Verification
 from tierwise.api.names import Verdict
-from tierwise.monitoring.e_text import e_value_text
-from tierwise.monitoring.judgement import ArmCounts
+from tierwise.monitoring.evidence.e_values import e_value_text
+from tierwise.monitoring.verdicts.judgement import ArmCounts
 from tierwise.report.charts import interval_marks, timeline_of
-from tierwise.report.html import deployment_html, write_report
 from tierwise.report.legend import COVERS_NO_DIFFERENCE, of_results
+from tierwise.report.rollout.html import deployment_html, write_report
 from tierwise.report.text import count_text, coverage_text, duration_text, rate_text
 
 

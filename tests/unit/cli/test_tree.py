@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, a_deployment, a_twin, judging, rolled_back, tiers
-from tierwise.report.tree import render_tree
+from tierwise.report.rollout.tree import render_tree
 
 EXPECTED = """\
 Name:     bot-score            Namespace: inference       ✖ RolledBack  v8 → v7   12m14s

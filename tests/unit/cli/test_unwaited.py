@@ -8,7 +8,7 @@ from tests.unit.rollout.world import NON_INFERIOR, a_result
 from tierwise.api.names import Verdict
 from tierwise.report.legend import WEIGHTED, of_results
 from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
-from tierwise.rollout.wording import non_inferiority
+from tierwise.rollout.state.wording import non_inferiority
 
 WHOLE = a_result(slice={}, traffic=1.0)
 SHOWN = a_result(powered=False, slice={"carrier": "AA"}, traffic=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.cli.yamllines import ManifestError, load_documents, load_one, parse_spec
+from tierwise.cli.manifests.yaml_lines import ManifestError, load_documents, load_one, parse_spec
 
 DATASET = """\
 apiVersion: tierwise.io/v1alpha1

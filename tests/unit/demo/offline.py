@@ -16,11 +16,11 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.slices import slice_key
 from tierwise.demo.models import THRESHOLD, ScoredFlights, scored_flights
 from tierwise.demo.replay import FlightTraffic
-from tierwise.monitoring.cells import Block, Cells, Dataset
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
-from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.plan import alpha_of_tier, groupings_of, plan_tier
+from tierwise.monitoring.counts.model import Block, Cells, Dataset
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of, plan_tier
+from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.runtime.predictions import Predictions, ServingPod
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tierwise.metrics import registry
-from tierwise.metrics.binary import METRICS
+from tierwise.metrics.kinds.binary import METRICS
 
 RNG = np.random.default_rng(11)
 LABEL = RNG.integers(0, 3, 4000)  # 2 is unknown

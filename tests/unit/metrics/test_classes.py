@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics as sk
 
 from tierwise.metrics import registry
-from tierwise.metrics.classes import position
+from tierwise.metrics.kinds.classes import position
 from tierwise.metrics.tally import Tally
 
 CLASSES = ("ham", "spam", "Not Sure!")

@@ -8,7 +8,7 @@ import sklearn.metrics as sk
 
 from tests.support.raw_rows import LINEAR, binned, moments, scored, squared_calibration_error, stacked, tally_of
 from tierwise.metrics import registry
-from tierwise.metrics.probabilities import CLIP
+from tierwise.metrics.kinds.probabilities import CLIP
 from tierwise.metrics.tally import Tally
 
 LOSSES = {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.raw_rows import LINEAR, scored, tally_of
 from tierwise.metrics import registry
-from tierwise.metrics.shift import deciles, psi
+from tierwise.metrics.kinds.shift import deciles, psi
 
 RNG = np.random.default_rng(1)
 SCORES, LABELS = scored(RNG, 20_000)

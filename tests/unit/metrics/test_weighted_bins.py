@@ -9,7 +9,7 @@ import sklearn.metrics as sk
 from tests.support.raw_rows import LINEAR, binned, scored, tally_of
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.measuring import compared, worse_sign
+from tierwise.monitoring.counts.measures import compared, worse_sign
 from tierwise.stats.mixture import interval, log_mixture
 
 RANKINGS = ("auc", "average-precision", "ks")

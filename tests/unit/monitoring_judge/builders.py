@@ -8,8 +8,8 @@ import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Block, Cells, Dataset
-from tierwise.monitoring.plan import TierPlan, groupings_of, plan_tier
+from tierwise.monitoring.counts.model import Block, Cells, Dataset
+from tierwise.monitoring.planning.tier_plan import TierPlan, groupings_of, plan_tier
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = MonitoringDatasetSpec.model_validate(

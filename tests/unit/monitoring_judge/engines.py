@@ -6,9 +6,9 @@ import numpy as np
 
 from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blocks
 from tierwise.metrics.weighted import WEIGHED
-from tierwise.monitoring.cells import Cells, Dataset
-from tierwise.monitoring.plan import groupings_of, plan_tier
-from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.counts.model import Cells, Dataset
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.planning.tier_plan import groupings_of, plan_tier
 
 BINS = 50
 SPEC_OF_SCORES = SPEC.model_copy(update={"scale": SPEC.scale.model_copy(update={"bins": BINS})})

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring_judge.builders import a_plan, an_analysis, halves, some_cells
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.verdicts.judge import judge
 
 EARLY, BLOCKS = 3, 30
 

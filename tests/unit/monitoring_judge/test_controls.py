@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis, before_the_rollout, some_blocks, some_cells
 from tierwise.api.modelrollout import ControlHistory
-from tierwise.monitoring.cells import Block, Cells
-from tierwise.monitoring.controls import against_past, begin_control, fold_control, past_block, trouble_of
+from tierwise.monitoring.counts.model import Block, Cells
+from tierwise.monitoring.verdicts.control_drift import against_past, begin_control, fold_control, past_block, trouble_of
 
 USUAL = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
 WORSE = {"carrier=HA": (0.3, 0.3), "carrier=UA": (0.02, 0.02)}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells
-from tierwise.monitoring.coverage import Named, begin_coverage, covered, missing
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells
+from tierwise.monitoring.verification.coverage import Named, begin_coverage, covered, missing
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

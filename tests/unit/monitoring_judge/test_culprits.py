@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 
-from tierwise.monitoring.culprits import Named, shortest_list
-from tierwise.monitoring.strength import Strength
+from tierwise.monitoring.verdicts.culprits import Named, shortest_list
+from tierwise.monitoring.verdicts.strength import Strength
 from tierwise.stats.betting import growth
 
 NEEDED = math.log(4000)

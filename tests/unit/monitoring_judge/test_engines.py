@@ -8,11 +8,11 @@ from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, score
 from tierwise.api.monitoringdataset import MetricThreshold
 from tierwise.api.names import Verdict
 from tierwise.metrics import registry
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
-from tierwise.monitoring.reads import reads_of
-from tierwise.monitoring.spread import Spread
-from tierwise.monitoring.tallies import window_tally
+from tierwise.monitoring.counts.tallies import window_tally
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.verdicts.judge import judge
 from tierwise.stats import betting
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis, before_the_rollout, halves, some_cells
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.verdicts.judge import judge
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02), "carrier=DL": (0.1, 0.1)}
 WORSE = EVEN | {"carrier=HA": (0.05, 0.3)}

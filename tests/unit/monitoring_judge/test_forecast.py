@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring_judge.builders import a_dataset, a_plan, an_analysis, before_the_rollout, some_cells
-from tierwise.monitoring.cells import Reads
-from tierwise.monitoring.drop import Drop, bad_rate, own_value
-from tierwise.monitoring.forecast import forecast_tier
-from tierwise.monitoring.plan import plan_tier
+from tierwise.monitoring.counts.model import Reads
+from tierwise.monitoring.planning.drop import Drop, bad_rate, own_value
+from tierwise.monitoring.planning.forecast import forecast_tier
+from tierwise.monitoring.planning.tier_plan import plan_tier
 
 HOUR = 3600.0
 

@@ -12,10 +12,10 @@ from tests.unit.monitoring_judge.builders import (
     without_slices,
 )
 from tierwise.api.names import Verdict
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
-from tierwise.monitoring.verdict import verdict_of
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.verdict import verdict_of
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02), "carrier=DL": (0.1, 0.1)}
 PAIRS = ("carrier", "origin", "carrier,origin")

@@ -4,8 +4,8 @@ import pytest
 
 from tierwise.api.common import Margin
 from tierwise.metrics import registry
-from tierwise.monitoring.plan_error import PlanError
-from tierwise.monitoring.reads import require_margin
+from tierwise.monitoring.planning.errors import PlanError
+from tierwise.monitoring.planning.required_reads import require_margin
 
 
 def test_a_value_may_differ_by_more_than_one():

@@ -6,10 +6,10 @@ import pytest
 from tests.unit.monitoring_judge.builders import SPEC, an_analysis, halves, some_blocks
 from tests.unit.monitoring_judge.engines import a_dataset_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.monitoring.judge import judge
-from tierwise.monitoring.plan import plan_tier
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.verdicts.judge import judge
 
 ROWS, BLOCKS = 200, 40
 SERVED = MonitoringDatasetSpec.model_validate(SPEC.to_wire() | {"columns": {"latency": "ms"}})

@@ -11,10 +11,10 @@ from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, T0, a_dataset_of
 from tests.unit.monitoring_judge.test_engines import WEIGHTED, a_spread
 from tierwise.api.modelrollout import Frozen
 from tierwise.metrics.weighted import WEIGHED
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.evidence import Evidence, begin, fold
-from tierwise.monitoring.freezing import freeze, thaw
-from tierwise.monitoring.judge import judge
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.evidence.fold import Evidence, begin, fold
+from tierwise.monitoring.planning.snapshot import freeze, thaw
+from tierwise.monitoring.verdicts.judge import judge
 
 BLOCKS = 30
 PODS = np.array([[6, 3]] * 10 + [[6, 2]] * 20)

@@ -4,9 +4,9 @@ from tests.unit.monitoring_judge.builders import SPEC, an_analysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
 from tierwise.metrics.weighted import WEIGHED
-from tierwise.monitoring.cells import Reads
-from tierwise.monitoring.plan import PlanError
-from tierwise.monitoring.reads import reads_of
+from tierwise.monitoring.counts.model import Reads
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.planning.tier_plan import PlanError
 
 CLASSES = {"scale": {"kind": "Classes"}, "classes": ["a", "b"]}
 

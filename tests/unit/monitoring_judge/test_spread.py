@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tierwise.api.monitoringdataset import Columns, MetricThreshold, MonitoringDatasetSpec, Scale
-from tierwise.monitoring.cells import Block, Cells, Dataset, PodCounts
-from tierwise.monitoring.spread import spread_of, thresholds_of
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts
+from tierwise.monitoring.planning.dispersion import spread_of, thresholds_of
 
 RNG = np.random.default_rng(8)
 START = datetime(2026, 3, 1, tzinfo=UTC)

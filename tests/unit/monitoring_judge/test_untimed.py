@@ -5,10 +5,9 @@ import pytest
 from scipy import stats
 
 from tests.unit.monitoring_judge.builders import SPEC
-from tierwise.monitoring.cells import Dataset
-from tierwise.monitoring.guards import PRESENCE_TOLERANCE
-from tierwise.monitoring.presence import log_more
-from tierwise.monitoring.untimed import untimed
+from tierwise.monitoring.checks.missing_times import untimed
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.stats.presence import PRESENCE_TOLERANCE, log_more
 
 FLIGHTS = Dataset("flights", SPEC, ())
 

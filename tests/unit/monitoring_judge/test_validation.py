@@ -10,9 +10,9 @@ from scipy.stats import beta
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.strategy import DatasetAnalysis
-from tierwise.monitoring.cells import Block, Cells, Dataset
-from tierwise.monitoring.judgement import Judgement
-from tierwise.monitoring.validation import judge_validation
+from tierwise.monitoring.counts.model import Block, Cells, Dataset
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.monitoring.verdicts.validation import judge_validation
 
 SLICES, ROWS, ALPHA, MARGIN, RATE = 20, 10_000, 0.05, 0.04, 0.1
 DAY = Block(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=1))

@@ -9,10 +9,10 @@ import pytest
 
 from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blocks
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_dataset_of, scored
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Cells
-from tierwise.monitoring.verified import has_compared, not_compared, results_of_watch
-from tierwise.monitoring.verifying import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
-from tierwise.monitoring.watching import hypotheses_of, why_not
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
+from tierwise.monitoring.verification.fold import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
+from tierwise.monitoring.verification.hypotheses import hypotheses_of, why_not
+from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
 
 WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC.columns.model_copy(update={"weight": "w"})})
 STRATA = ("carrier=HA", "carrier=UA")

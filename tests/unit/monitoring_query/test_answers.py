@@ -7,9 +7,9 @@ import pytest
 
 from tests.unit.monitoring_query.test_query import T0
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.answers import cells_of
-from tierwise.monitoring.binning import binning_of
-from tierwise.monitoring.cells import Block, Distributions
+from tierwise.monitoring.counts.model import Block, Distributions
+from tierwise.monitoring.counts.thresholds import cells_of
+from tierwise.monitoring.query.log.binning import binning_of
 
 
 def _distributions(spec: MonitoringDatasetSpec, scores: np.ndarray, *, single_precision: bool) -> Distributions:

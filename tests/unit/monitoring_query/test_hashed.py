@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tierwise.monitoring.hashed import HashCollisionError, hash_sql, named
+from tierwise.monitoring.query.look.group_hashing import HashCollisionError, hash_sql, named
 
 ONE, TWO = np.array([2**63 + 5, 7], dtype=np.uint64), np.array([11, 2**64 - 1], dtype=np.uint64)
 

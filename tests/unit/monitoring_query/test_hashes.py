@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring import freezing, query
-from tierwise.monitoring.cells import Dataset
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.monitoring.planning import snapshot as freezing
+from tierwise.monitoring.query.look import counts as query
 
 SPEC = {
     "table": "ml.requests",

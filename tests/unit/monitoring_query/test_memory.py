@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.support.predictions import T0
-from tierwise.monitoring.cells import Block, Cells
-from tierwise.monitoring.decode import merge_cells
-from tierwise.monitoring.memory import MOST_ARRAY_BYTES, AnswerTooLargeError, require_room
+from tierwise.monitoring.counts.model import Block, Cells
+from tierwise.monitoring.query.look.decode import merge_cells
+from tierwise.monitoring.query.look.memory_limits import MOST_ARRAY_BYTES, AnswerTooLargeError, require_room
 
 CELLS = 2 * 3 * 3
 

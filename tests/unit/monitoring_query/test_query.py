@@ -11,12 +11,12 @@ import pytest
 
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
 from tierwise.api.names import Reason
-from tierwise.monitoring.binning import binning_of, scale_edges
-from tierwise.monitoring.cells import Block, Cells, Dataset, Reads, Scope
-from tierwise.monitoring.decode import decode_cells, kept_values, merge_cells
-from tierwise.monitoring.log import Log, Source, quote, source_sql
-from tierwise.monitoring.query import cells_query, config_hash
-from tierwise.monitoring.refusal import Refused
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
+from tierwise.monitoring.query.log.binning import binning_of, scale_edges
+from tierwise.monitoring.query.log.columns import Log, Source, quote, source_sql
+from tierwise.monitoring.query.look.counts import cells_query, config_hash
+from tierwise.monitoring.query.look.decode import decode_cells, kept_values, merge_cells
+from tierwise.monitoring.sqlguard.errors import Refused
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

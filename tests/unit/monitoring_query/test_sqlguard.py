@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from tierwise.api.names import Reason
-from tierwise.monitoring.refusal import Refused
-from tierwise.monitoring.sqlguard import guard_expression, guard_select
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 
 EXPRESSIONS = [
     "label_source = 'captcha_solved'",

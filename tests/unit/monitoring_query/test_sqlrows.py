@@ -3,8 +3,8 @@
 import pytest
 
 from tierwise.api.names import Reason
-from tierwise.monitoring.refusal import Refused
-from tierwise.monitoring.sqlguard import guard_select
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.monitoring.sqlguard.guard import guard_select
 
 REFUSED = {
     "SELECT * FROM t LIMIT 10000": "LIMIT takes other rows.*WHERE",

@@ -4,8 +4,8 @@ import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.query import source_sql
-from tierwise.monitoring.refusal import Refused
+from tierwise.monitoring.query.look.counts import source_sql
+from tierwise.monitoring.sqlguard.errors import Refused
 
 MULTIPLY = {
     "SELECT * FROM t ARRAY JOIN scores AS score": "ARRAY JOIN",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.rollout.world import T0
 from tierwise.api.modelrollout import PodsChange
-from tierwise.rollout.blocks import blocks_until
+from tierwise.rollout.state.blocks import blocks_until
 
 
 def at(seconds: float):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, World
-from tierwise.rollout.commands import Promotion, parse_promotion
+from tierwise.rollout.state.commands import Promotion, parse_promotion
 
 
 def judging() -> World:

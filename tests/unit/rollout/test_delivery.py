@@ -1,8 +1,8 @@
 """Delivery, and writes by others."""
 
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World
-from tierwise.rollout.actions import DeleteTwin, Deliver
-from tierwise.rollout.observation import Running
+from tierwise.rollout.state.actions import DeleteTwin, Deliver
+from tierwise.rollout.state.observation import Running
 
 
 def second_tier(answer=None) -> World:

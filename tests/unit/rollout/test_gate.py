@@ -10,7 +10,7 @@ import pytest
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, a_judgement
 from tierwise.api.names import Reason
 from tierwise.rollout.gate import TABLE, Situation, gate
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer from the store")
 DOMAIN_BOTH = a_judgement(out_of_domain=(0.9, 0.95))

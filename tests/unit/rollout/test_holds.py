@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 HOLDS = [
     Reason.STORE_UNREACHABLE,

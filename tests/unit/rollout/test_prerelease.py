@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, Answer, World, a_judgement
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 DATASETS = [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}]
 

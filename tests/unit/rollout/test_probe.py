@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, World
-from tierwise.rollout.actions import ApplyTwin, Deliver, ScaleTwin
-from tierwise.rollout.exposure import exposure_fraction, twin_replicas
-from tierwise.rollout.observation import Running
+from tierwise.rollout.state.actions import ApplyTwin, Deliver, ScaleTwin
+from tierwise.rollout.state.exposure import exposure_fraction, twin_replicas
+from tierwise.rollout.state.observation import Running
 
 
 def probing(**changes) -> World:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.rollout.world import NAME, REGRESSED, World
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import JudgementUnavailable, RecoveryLog, Running
+from tierwise.rollout.state.observation import JudgementUnavailable, RecoveryLog, Running
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")
 

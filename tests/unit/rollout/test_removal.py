@@ -1,7 +1,7 @@
 """The twins' end after delivery: at once, or in steps beside an autoscaled workload."""
 
 from tests.unit.rollout.world import World
-from tierwise.rollout.actions import DeleteTwin, ScaleTwin
+from tierwise.rollout.state.actions import DeleteTwin, ScaleTwin
 
 
 def delivered(*, autoscaled: bool, replicas: int = 40, **world: object) -> World:

@@ -6,12 +6,12 @@ from tests.unit.monitoring_judge.builders import T0, before_the_rollout, some_bl
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_dataset_of, an_analysis
 from tierwise.api.modelrollout import ModelRolloutStatus, PodsChange, SliceVerdict, TierStatus
 from tierwise.api.names import Verdict
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.freezing import freeze
-from tierwise.monitoring.plan import plan_tier
-from tierwise.monitoring.spread import Spread
-from tierwise.rollout.size import MOST_BYTES, fitted, size_of
-from tierwise.runtime.history import PLAN_BYTES, bounded, smallest_that_fits
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.snapshot import freeze
+from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.rollout.record.size import MOST_BYTES, fitted, size_of
+from tierwise.runtime.reading.history import PLAN_BYTES, bounded, smallest_that_fits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 METRICS = (

@@ -2,7 +2,7 @@
 
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_version
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.rollout.state.observation import JudgementUnavailable
 
 
 def rolled_back(version: str | dict = "v2") -> World:

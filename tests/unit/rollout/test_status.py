@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, REGRESSED, World, a_judgement, a_result
 from tierwise.api.modelrollout import Frozen, FrozenDataset
-from tierwise.runtime.judging import Look
+from tierwise.runtime.judging.look import Look
 
 
 def judging(answer=INCONCLUSIVE) -> World:

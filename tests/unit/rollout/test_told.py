@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.rollout.world import NAME, World, a_spec, a_version
 from tierwise.api.names import Reason
-from tierwise.rollout.actions import Deliver
+from tierwise.rollout.state.actions import Deliver
 from tierwise.runtime.errors import SpecError
 
 V2 = a_version("v2", commit="6f8e80331c")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_result, a_spec
 from tierwise.api.names import Reason, Verdict
-from tierwise.rollout.observation import JudgementUnavailable, VerificationLook
+from tierwise.rollout.state.observation import JudgementUnavailable, VerificationLook
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")
 

@@ -1,7 +1,7 @@
 """Rollback, supersede, delete."""
 
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World
-from tierwise.rollout.actions import Annotate, DeleteTwin, Deliver
+from tierwise.rollout.state.actions import Annotate, DeleteTwin, Deliver
 
 
 def second_tier() -> World:

@@ -12,17 +12,17 @@ from tierwise.api.common import Condition, Margin
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
-from tierwise.monitoring.judgement import ArmCounts, Judgement, Result
-from tierwise.rollout.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
-from tierwise.rollout.recovery import period
-from tierwise.runtime.judging import Look, LookRequest
-from tierwise.runtime.reconcile import reconcile
-from tierwise.runtime.recovery import RecoveryRequest
-from tierwise.runtime.verification import VerificationRequest
-from tierwise.simulation.clock import SimulatedClock
-from tierwise.simulation.faults import CrashError
-from tierwise.simulation.fleet import NAMESPACE, SimulatedFleet
-from tierwise.simulation.workloads import SimulatedWorkload
+from tierwise.monitoring.verdicts.judgement import ArmCounts, Judgement, Result
+from tierwise.rollout.delivery.recovery import period
+from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.judging.look import Look, LookRequest
+from tierwise.runtime.reading.recovery import RecoveryRequest
+from tierwise.runtime.verification.look import VerificationRequest
+from tierwise.simulation.cluster.clock import SimulatedClock
+from tierwise.simulation.cluster.faults import CrashError
+from tierwise.simulation.cluster.fleet import NAMESPACE, SimulatedFleet
+from tierwise.simulation.cluster.workloads import SimulatedWorkload
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAME = "bot-score"

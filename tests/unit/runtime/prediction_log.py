@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tests.unit.rollout.world import T0
-from tierwise.monitoring.cells import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
-from tierwise.monitoring.received import Received, Sources
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.query.quality.arrivals import Received, Sources
 
 CARRIERS = ("AA", "HA")
 

@@ -10,10 +10,10 @@ import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Dataset, Scope
-from tierwise.runtime.analysis_window import AnalysisRequest, TierRequest, window_of
+from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.runtime.errors import SpecError
-from tierwise.runtime.recorded import Seen
+from tierwise.runtime.offline.analysis_window import AnalysisRequest, TierRequest, window_of
+from tierwise.runtime.recorded_log import Seen
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = [NOW - timedelta(minutes=minute) for minute in range(1, 1001)]

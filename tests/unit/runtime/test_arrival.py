@@ -12,12 +12,13 @@ from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring import freezing, query
-from tierwise.monitoring.cells import Block, Dataset
-from tierwise.monitoring.dropped import Dropped
-from tierwise.monitoring.freshness import received_window, stale, withheld
-from tierwise.monitoring.label_conflicts import LabelConflicts
-from tierwise.monitoring.received import Received
+from tierwise.monitoring.checks.arrivals import received_window, stale, withheld
+from tierwise.monitoring.counts.model import Block, Dataset
+from tierwise.monitoring.planning import snapshot as freezing
+from tierwise.monitoring.query.look import counts as query
+from tierwise.monitoring.query.quality.arrivals import Received
+from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
+from tierwise.monitoring.query.quality.repeated_requests import Dropped
 
 SAME = (0.1, 0.1)
 

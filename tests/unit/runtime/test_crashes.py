@@ -10,7 +10,7 @@ import pytest
 from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.runtime.errors import ConflictError
-from tierwise.simulation.faults import CrashError, FaultAtWrite
+from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite
 
 Story = Callable[[World], None]
 

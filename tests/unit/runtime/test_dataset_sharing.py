@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.dataset_world import ACCURACY, World
 from tierwise.api.names import Reason
-from tierwise.runtime.dataset_status import DatasetUser
+from tierwise.runtime.datasets.status import DatasetUser
 from tierwise.runtime.errors import SpecError, StoreError
 
 

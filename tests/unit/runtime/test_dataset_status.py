@@ -11,9 +11,9 @@ import pytest
 from tests.support.dataset_world import ACCURACY, T0, Log, World
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.received import Conflict, Sources
-from tierwise.monitoring.valid_answers import Answers
-from tierwise.runtime.dataset_checks import whole_dataset
+from tierwise.monitoring.query.quality.arrivals import Conflict, Sources
+from tierwise.monitoring.query.quality.score_range import Answers
+from tierwise.runtime.datasets.checks import whole_dataset
 from tierwise.runtime.errors import SpecError, StoreError
 
 

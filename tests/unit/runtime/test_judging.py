@@ -12,13 +12,13 @@ from tests.unit.rollout.world import NAME, T0, World, a_spec
 from tests.unit.runtime.prediction_log import PredictionLog
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import Reason
-from tierwise.monitoring.cells import Block, Cells
-from tierwise.rollout.observation import JudgementUnavailable
+from tierwise.monitoring.counts.model import Block, Cells
+from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.errors import SpecError, StoreError
-from tierwise.runtime.history import bounded
-from tierwise.runtime.judging import Judging
-from tierwise.runtime.reconcile import reconcile
-from tierwise.simulation.fleet import NAMESPACE
+from tierwise.runtime.judging.look import Judging
+from tierwise.runtime.reading.history import bounded
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 DATASET = MonitoringDatasetSpec.model_validate(
     {"table": "flights", "dimensions": [{"name": "carrier", "expression": "carrier"}]}

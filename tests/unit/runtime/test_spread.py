@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
-from tierwise.monitoring.cells import Cells, PodCounts
+from tierwise.monitoring.counts.model import Cells, PodCounts
 
 OF_PODS = DATASET.model_copy(update={"columns": DATASET.columns.model_copy(update={"pod": "pod"})})
 

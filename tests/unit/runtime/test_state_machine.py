@@ -12,9 +12,9 @@ from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import JudgementUnavailable, Running
+from tierwise.rollout.state.observation import JudgementUnavailable, Running
 from tierwise.runtime.errors import ConflictError
-from tierwise.simulation.faults import CrashError, FaultAtWrite, NoFaults
+from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite, NoFaults
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer")
 BROKEN = JudgementUnavailable(Reason.UNKNOWN_COLUMN, "no such column", stalled=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.monitoring_judge.builders import a_dataset, an_analysis
 from tierwise.runtime.errors import SpecError
-from tierwise.runtime.unjudged import require_judged
+from tierwise.runtime.offline.unjudged import require_judged
 
 
 def counts(*, right=0, without_label=0, invalid=0):

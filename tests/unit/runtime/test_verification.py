@@ -12,10 +12,10 @@ import pytest
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
 from tierwise.api.modelrollout import FrozenDataset, PodsChange
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import BASELINE, CANDIDATE, Block, Cells, PodCounts
-from tierwise.runtime.reconcile import reconcile
-from tierwise.runtime.verification import Verifying
-from tierwise.simulation.fleet import NAMESPACE
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, PodCounts
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.verification.look import Verifying
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 DATASET = MonitoringDatasetSpec.model_validate(
     {"table": "log", "dimensions": [{"name": "country", "expression": "country"}]}

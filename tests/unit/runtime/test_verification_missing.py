@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rollout.world import T0
 from tests.unit.runtime.test_verification import TierLog, ended, is_completed, rolling, same
-from tierwise.monitoring.cells import CANDIDATE
+from tierwise.monitoring.counts.model import CANDIDATE
 
 WRONG, RIGHT, INVALID = 0, 1, 2  # answers of rows whose label is positive
 LABELLED, UNLABELLED = 1, 2

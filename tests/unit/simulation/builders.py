@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.cells import Dataset
-from tierwise.monitoring.plan import alpha_of_tier, groupings_of
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of
 from tierwise.simulation.policy import Policy, TierPolicy
-from tierwise.simulation.streams import GeneratedStream, population
+from tierwise.simulation.streams.counts import GeneratedStream, population
 
 SPEC = MonitoringDatasetSpec.model_validate(
     {

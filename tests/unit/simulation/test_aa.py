@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from scipy import stats
 
-from tierwise.simulation.aa import identical_versions
+from tierwise.simulation.trials.aa import identical_versions
 
 
 def test_identical_versions_go_through_three_tiers_and_are_hardly_ever_rolled_back():

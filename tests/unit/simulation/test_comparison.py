@@ -7,9 +7,9 @@ import numpy as np
 from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.api.names import GateDecision
 from tierwise.metrics.guarded import MetricFailedError
-from tierwise.monitoring.drop import Drop
-from tierwise.monitoring.evidence import begin, fold
-from tierwise.simulation.comparison import WORSE, Simulation, plans_of, simulate, tierwise_stop
+from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.planning.drop import Drop
+from tierwise.simulation.trials.comparison import WORSE, Simulation, plans_of, simulate, tierwise_stop
 
 DROP = Drop({"carrier": "c02"}, "error-rate", None, 0.25)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tierwise.simulation.peers import (
+from tierwise.simulation.peers.ranks import mann_whitney_z
+from tierwise.simulation.peers.rules import (
     Look,
     MannWhitneyJudge,
     RepeatedZTest,
@@ -16,7 +17,6 @@ from tierwise.simulation.peers import (
     is_high,
     peers,
 )
-from tierwise.simulation.ranks import mann_whitney_z
 
 
 def a_look(candidate: tuple[int, int], baseline: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tierwise.runtime.predictions import Predictions, ServingPod
-from tierwise.simulation.scenarios import http3, identical, residential, unlabelled
+from tierwise.simulation.traffic.scenarios import http3, identical, residential, unlabelled
 
 TIERS = ("tier-3", "tier-2", "tier-1")
 PODS = [

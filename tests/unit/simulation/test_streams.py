@@ -5,9 +5,9 @@ import pytest
 
 from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.metrics import registry
-from tierwise.monitoring.cells import BASELINE, CANDIDATE
-from tierwise.monitoring.drop import Drop
-from tierwise.simulation.harm import FLIPS, ImpossibleDropError, flip_share
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
+from tierwise.monitoring.planning.drop import Drop
+from tierwise.simulation.streams.harm import FLIPS, ImpossibleDropError, flip_share
 
 
 def rates(cells, key, metric):

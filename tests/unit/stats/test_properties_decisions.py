@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
-from tierwise.monitoring.cells import Cells
-from tierwise.monitoring.evidence import begin, fold
+from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.stats import betting
 
 SETTINGS = settings(max_examples=15, deadline=None)

@@ -7,22 +7,23 @@ import logging
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from tierwise.adapters.kubernetes import deployments, objects
-from tierwise.adapters.kubernetes.autoscalers import autoscaled_in
-from tierwise.adapters.kubernetes.claims import claims_of_others, namesakes
+from tierwise.adapters.kubernetes import objects
+from tierwise.adapters.kubernetes.caches.claims import claims_of_others, namesakes
+from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
 from tierwise.adapters.kubernetes.invalid import report_invalid
-from tierwise.adapters.kubernetes.manifests import label_value
-from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.views import is_twin, twin_view, workload_view
+from tierwise.adapters.kubernetes.workloads import deployment as deployments
+from tierwise.adapters.kubernetes.workloads.autoscalers import autoscaled_in
+from tierwise.adapters.kubernetes.workloads.manifests import label_value
+from tierwise.adapters.kubernetes.workloads.views import is_twin, twin_view, workload_view
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX, Reason
-from tierwise.rollout.actions import (
+from tierwise.rollout.state.actions import (
     Action,
     Annotate,
     ApplyTwin,
@@ -34,7 +35,7 @@ from tierwise.rollout.actions import (
     ScaleTwin,
     SetFinalizer,
 )
-from tierwise.rollout.observation import Claim, DeploymentView, Pods, RolloutView, TierView, TwinView
+from tierwise.rollout.state.observation import Claim, DeploymentView, Pods, RolloutView, TierView, TwinView
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.ports import Clock
 

@@ -9,8 +9,8 @@ from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.rollout.actions import Event
-from tierwise.rollout.wording import clip
+from tierwise.rollout.state.actions import Event
+from tierwise.rollout.state.wording import clip
 
 logger = logging.getLogger(__name__)
 

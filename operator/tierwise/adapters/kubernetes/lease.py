@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.runtime.leadership import LeaseRecord
+from tierwise.runtime.control_loop.leadership import LeaseRecord
 
 
 class KubernetesLease:

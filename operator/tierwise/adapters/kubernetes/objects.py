@@ -10,15 +10,15 @@ from pydantic import ValidationError
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.errors import ApiError, write_error
-from tierwise.adapters.kubernetes.manifests import label_value
 from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.adapters.kubernetes.workloads.manifests import label_value
 from tierwise.api.common import ApiModel
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import API_VERSION, FINALIZER, LABEL_DEPLOYMENT, Reason
-from tierwise.rollout.actions import CreateRollout
-from tierwise.rollout.observation import DeploymentView, RolloutView
+from tierwise.rollout.state.actions import CreateRollout
+from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.errors import ConflictError, SpecError
 
 

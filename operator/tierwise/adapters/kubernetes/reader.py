@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from kubernetes import config as k8s_config
 
+from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.errors import ApiError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
-from tierwise.adapters.kubernetes.mirror import Mirror
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.names import Reason
-from tierwise.rollout.observation import DeploymentView, RolloutView, TierView
+from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.errors import SpecError
 
 SYNC_SECONDS = 20.0

@@ -1,0 +1,1 @@
+"""ClickHouse, over HTTP or embedded (chDB): connections, schema, limits, and the prediction log as a port."""

@@ -1,0 +1,67 @@
+"""Whether the keys of a label table can be the log's request ids at all: both are compared as text."""
+
+# ruff: noqa: S608  # identifiers are quoted, and types are the store's own words
+
+from __future__ import annotations
+
+import re
+
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.api.names import Reason
+from tierwise.monitoring.query.log.columns import Log
+from tierwise.monitoring.query.log.quoting import quote, table_sql
+from tierwise.monitoring.query.look.decode import texts
+from tierwise.monitoring.sqlguard.errors import Refused
+
+SAMPLE = 1_000_000  # ids that are tried; reading as many takes a fraction of a second
+_WRAPPED = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
+_TEXT = re.compile(r"(?:Fixed)?String\b")
+
+
+def check_keys(connection: Connection, log: Log) -> None:
+    """Refuse a label table whose keys are of another type than the log's request ids, and never read the same.
+
+    A number 5 is found by the text '5', so that types may differ; 'r5' and '005' are never found.
+
+    Raises:
+        Refused: DatasetInvalid, naming both types.
+    """
+    request = log.spec.columns.request_id
+    if log.spec.labels is None or request is None or request not in log.source.columns:
+        return
+    ours = _plain(log.source.columns[request])
+    for source in log.spec.labels.sources:
+        if source.kind != "Table" or source.table is None or source.key is None:
+            continue
+        table, key = table_sql(source.table), quote(source.key)
+        described = connection.query(f"DESCRIBE TABLE (SELECT {key} FROM {table})")
+        theirs = _plain(texts(described.column("type"))[0])
+        if bool(_TEXT.match(ours)) == bool(_TEXT.match(theirs)):
+            continue
+        text, rows, other = (quote(request), log.source.sql, theirs) if _TEXT.match(ours) else (key, table, ours)
+        if not _reads_as(connection, text, rows, other):
+            raise Refused(
+                f"label source {source.name!r}: key {source.key!r} is {theirs} and the log's {request!r} is {ours}, "
+                f"no text of which reads as {other}: no label finds its prediction",
+                f"write both alike: the text must be toString({source.key if text is not key else request}), without a "
+                "prefix or zeros",
+                reason=Reason.DATASET_INVALID,
+            )
+
+
+def _reads_as(connection: Connection, text: str, rows: str, kind: str) -> bool:
+    """Whether a text among the first ids is what toString makes of a value of that type; also when there are none."""
+    same = f"ifNull(toString(accurateCastOrNull(id, '{_escaped(kind)}')) = id, false)"
+    sample = f"SELECT toString({text}) AS id FROM {rows} WHERE ifNull(toString({text}), '') != '' LIMIT {SAMPLE}"
+    found = connection.query(f"SELECT count() AS n, countIf({same}) AS same FROM ({sample})").to_pylist()[0]
+    return not found["n"] or bool(found["same"])
+
+
+def _plain(kind: str) -> str:
+    while (wrapped := _WRAPPED.match(kind)) is not None:
+        kind = wrapped[1]
+    return kind
+
+
+def _escaped(kind: str) -> str:
+    return kind.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,60 @@
+"""What a store's limits have refused in this run, so that the next look does not fail the same way first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tierwise.monitoring.counts.model import Block, Dataset
+from tierwise.monitoring.query.look.counts import config_hash
+from tierwise.runtime.errors import StoreError
+
+USES = 60  # so many reads later the whole is asked again: limits are raised, and other queries end
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    blocks: int
+    seconds: float
+    error: StoreError
+    uses: int
+
+
+class Refusals:
+    """Remembers by kind of read, dataset and groupings the smallest size that was too much. Safe to lose."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._refused: dict[tuple[str, int], _Refused] = {}
+
+    def known(self, kind: str, dataset: Dataset, blocks: Sequence[Block]) -> StoreError | None:
+        """Why a read of these blocks is too much; None where it is not known to be."""
+        if not self._refused:
+            return None
+        key = (kind, config_hash(dataset))
+        with self._lock:
+            found = self._refused.get(key)
+            if found is None or len(blocks) < found.blocks or _seconds(blocks) < found.seconds:
+                return None
+            if found.uses >= USES:
+                del self._refused[key]
+                return None
+            self._refused[key] = replace(found, uses=found.uses + 1)
+            return found.error
+
+    def remember(self, kind: str, dataset: Dataset, blocks: Sequence[Block], error: StoreError) -> None:
+        """A read of these blocks was too much."""
+        key, size, seconds = (kind, config_hash(dataset)), len(blocks), _seconds(blocks)
+        with self._lock:
+            if len(self._refused) >= _MOST:
+                self._refused.clear()
+            known = self._refused.get(key)
+            if known is not None:
+                size, seconds = min(size, known.blocks), min(seconds, known.seconds)
+            self._refused[key] = _Refused(size, seconds, error, 0 if known is None else known.uses)
+
+
+def _seconds(blocks: Sequence[Block]) -> float:
+    return sum((block.end - block.start).total_seconds() for block in blocks)

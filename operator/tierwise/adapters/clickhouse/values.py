@@ -1,0 +1,80 @@
+"""Which values of a dimension are counted by name: no more than its maxValues, the same ones in every look."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.api.names import Reason
+from tierwise.api.slices import parse_slice_key
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Scope
+from tierwise.monitoring.query.look.counts import Kept, Log, config_hash
+from tierwise.monitoring.query.look.decode import decode_values, kept_values, wide_dimensions
+from tierwise.monitoring.query.look.lookups import values_query
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.runtime.errors import SpecError, StoreError
+
+T = TypeVar("T")
+Sliced = TypeVar("Sliced", Cells, Distributions)
+
+
+def built(dataset: Dataset, make: Callable[[], T]) -> T:
+    """Build a query; a refusal of the pure core becomes the error of the ports, which names the dataset."""
+    try:
+        return make()
+    except Refused as refusal:
+        named = f"dataset {dataset.name!r}"
+        message = refusal.message if refusal.message.startswith(named) else f"{named}: {refusal.message}"
+        raise SpecError(message, refusal.remedy, reason=refusal.reason) from None
+
+
+class CountedValues:
+    """Remembers which dimensions have more values than they may, so that a look of ordinary ones is one query."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._wide: dict[int, frozenset[str]] = {}  # by config hash
+
+    def read(self, log: Log, scope: Scope, window: Block, read: Callable[[Kept], Sliced]) -> Sliced:
+        """Read with no more values per dimension than its maxValues; the rest is counted as `other`.
+
+        Which dimensions have more is remembered, so that a look of ordinary ones is one query.
+        """
+        dataset, key = log.dataset, config_hash(log.dataset)
+        used = frozenset(name for grouping in dataset.groupings for name in grouping)
+        with self._lock:
+            wide = self._wide.get(key, used)  # a dataset seen for the first time is asked about all of them
+        for _ in range(3):  # rows that arrive meanwhile can add values
+            kept = self._kept(log, scope, window, wide)
+            if (found := frozenset(kept.values)) or wide:
+                with self._lock:
+                    self._wide[key] = wide = found | (self._wide.get(key) or frozenset())
+            answer = read(kept)
+            more = wide_dimensions(dataset, answer.slices, kept)
+            if not more:
+                return answer
+            wide = wide | more
+        raise StoreError(
+            f"dataset {dataset.name!r}: the values of {', '.join(sorted(more))} change while they are read",
+            "raise maxValues, or slice by an expression with few values",
+            reason=Reason.QUERY_OVER_LIMITS,
+        )
+
+    def kept(self, log: Log, scope: Scope, window: Block) -> Kept:
+        """The values that are counted by name; of a dimension with few values all are, and it is not listed."""
+        return self._kept(log, scope, window, frozenset(name for g in log.dataset.groupings for name in g))
+
+    def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:
+        """The values that are counted by name, of the dimensions that may have more than their maxValues."""
+        if not wide:
+            return Kept()
+        query = built(log.dataset, lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
+        values = decode_values(self._connection.query(query.sql, query.parameters), query)
+        known: dict[str, dict[str, None]] = {}
+        for key in log.dataset.known:  # of combinations, too: a dimension may have no slices of its own
+            for name, value in parse_slice_key(key).items():
+                known.setdefault(name, {})[value] = None
+        return kept_values(log.dataset, values, {name: tuple(found) for name, found in known.items()})

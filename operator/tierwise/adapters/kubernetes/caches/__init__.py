@@ -1,0 +1,1 @@
+"""Watch caches of the API server, and whom a change concerns."""

@@ -1,0 +1,117 @@
+"""Pods and ReplicaSets, cut down to what a decision needs. Pure: JSON in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tierwise.rollout.state.observation import Pods, Running
+
+_CRASHES = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerConfigError", "InvalidImageName"})
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """One pod. `running` is by container; `unschedulable` the scheduler's message; `finished`: Failed or Succeeded."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str  # of its ReplicaSet
+    owner_name: str
+    template_hash: str
+    labels: Mapping[str, str]
+    running: Mapping[str, Running]
+    ready: bool
+    terminating: bool
+    finished: bool
+    crash_looping: bool
+    unschedulable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSetRecord:
+    """One ReplicaSet: which Deployment owns it."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str
+
+
+def controller_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference of the controller; empty without one."""
+    for owner in item["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            return dict(owner)
+    return {}
+
+
+def running_of(container: Mapping[str, Any]) -> Running:
+    """Image and plain environment values (those from references are not known before the pod runs)."""
+    environment = {
+        entry["name"]: entry.get("value", "") for entry in container.get("env") or [] if "valueFrom" not in entry
+    }
+    return Running(image=str(container.get("image", "")), environment=environment)
+
+
+def pod_record(item: Mapping[str, Any]) -> PodRecord:
+    """A pod from its JSON."""
+    metadata, status, owner = item["metadata"], item.get("status") or {}, controller_of(item)
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    scheduled = conditions.get("PodScheduled", {})
+    waiting = [
+        (state.get("state") or {}).get("waiting", {}).get("reason") for state in status.get("containerStatuses") or []
+    ]
+    labels = metadata.get("labels") or {}
+    return PodRecord(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner_uid=owner.get("uid", ""),
+        owner_name=owner.get("name", ""),
+        template_hash=labels.get("pod-template-hash", ""),
+        labels=labels,
+        running={container["name"]: running_of(container) for container in item["spec"].get("containers") or []},
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        terminating="deletionTimestamp" in metadata,
+        finished=status.get("phase") in ("Failed", "Succeeded"),
+        crash_looping=any(reason in _CRASHES for reason in waiting),
+        unschedulable=scheduled.get("message", "unschedulable") if scheduled.get("reason") == "Unschedulable" else None,
+    )
+
+
+def replica_set_record(item: Mapping[str, Any]) -> ReplicaSetRecord:
+    """A ReplicaSet from its JSON."""
+    metadata = item["metadata"]
+    return ReplicaSetRecord(
+        metadata["namespace"], metadata["name"], metadata["uid"], controller_of(item).get("uid", "")
+    )
+
+
+def is_outdated(pod: PodRecord, container: str, template: Running | None) -> bool:
+    """Whether the pod runs another image or other values than the template names.
+
+    What admission webhooks add to a pod's environment is no difference; a value that the template no longer has shows
+    in the Deployment's own status (updatedReplicas).
+    """
+    if template is None:
+        return False
+    running = pod.running.get(container)
+    if running is None or running.image != template.image:
+        return True
+    return any(running.environment.get(key) != value for key, value in template.environment.items())
+
+
+def count_pods(pods: Iterable[PodRecord], container: str, template: Running | None) -> Pods:
+    """Counts of an arm; a pod that ended by itself counts for nothing, a terminating one only as that."""
+    live = [pod for pod in pods if not pod.finished]
+    staying = [pod for pod in live if not pod.terminating]
+    return Pods(
+        total=len(staying),
+        ready=sum(pod.ready for pod in staying),
+        terminating=len(live) - len(staying),
+        crash_looping=sum(pod.crash_looping for pod in staying),
+        outdated=sum(is_outdated(pod, container, template) for pod in staying),
+    )

@@ -1,0 +1,1 @@
+"""Prediction logs, opened by DSN or file: what looks, analyses, checks and backfills read."""

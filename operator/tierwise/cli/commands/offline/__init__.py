@@ -1,0 +1,1 @@
+"""Commands that judge, plan or check without a cluster."""

@@ -1,0 +1,76 @@
+"""`tierwise dataset`: a MonitoringDataset from what describes a training or validation dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tierwise.api.names import Reason
+from tierwise.cli.output.formats import print_facts
+from tierwise.runtime.errors import SpecError
+
+
+@click.group("dataset")
+def command() -> None:
+    """Datasets: import makes a MonitoringDataset from a dataset's own description."""
+
+
+@command.command("import", short_help="Print a MonitoringDataset from a dataset's description.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the MonitoringDataset. Default: the dataset's.")
+@click.option("--table", help="The store's table with the predictions. Default: from the name.")
+@click.option("--label", help="Column of what was right.")
+@click.option("--score", help="Column of the model's score or answer.")
+@click.option("--time", "time_", help="Column of the time of prediction.")
+@click.option("--version", "version", help="Column of the model's version.")
+@click.option("--slice", "slices", multiple=True, metavar="COLUMN", help="Slice by this column; may be repeated.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
+def import_(
+    file: Path,
+    name: str | None,
+    table: str | None,
+    label: str | None,
+    score: str | None,
+    time_: str | None,
+    version: str | None,
+    slices: tuple[str, ...],
+    output: str,
+) -> None:
+    """Print a MonitoringDataset for a training or validation dataset; what could not be told is said on stderr.
+
+    FILE is a description (YAML or JSON with columns, label, score and slices), a Hugging Face README.md or
+    dataset_info.json, or a Parquet file.
+
+    \b
+    Example:
+      tierwise dataset import README.md --score score --slice language > dataset.yaml
+      tierwise lint dataset.yaml
+    """
+    from dataclasses import replace
+
+    from tierwise.adapters.files.definition_file import load_definition
+    from tierwise.api.schema.check import check_object
+    from tierwise.api.supported import path_text
+    from tierwise.monitoring.definitions.importer import resource_name, to_manifest, with_roles
+    from tierwise.monitoring.sqlguard.errors import Refused
+
+    definition = load_definition(file)
+    roles = {"label": label, "score": score, "time": time_, "version": version}
+    definition = with_roles(definition, roles, slices)
+    definition = replace(
+        definition,
+        name=definition.name if name is None else resource_name(name),
+        table=definition.table if table is None else table,
+    )
+    try:
+        made = to_manifest(definition)
+    except Refused as refusal:
+        raise SpecError(f"{file}: {refusal.message}", refusal.remedy, reason=Reason.DATASET_INVALID) from None
+    problems = check_object(made.data)
+    if problems:
+        first = problems[0]
+        raise SpecError(f"{file}: {path_text(first.path)}: {first.message}", reason=Reason.DATASET_INVALID)
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    print_facts(made.data, output)

@@ -1,0 +1,123 @@
+"""`tierwise lint`: is a manifest right, before a cluster sees it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec
+from tierwise.cli.manifests.checks import KINDS, check_files
+from tierwise.cli.manifests.gitops import TOOLS, needs
+from tierwise.cli.manifests.yaml_lines import Document, Problem
+from tierwise.cli.output.formats import print_facts
+
+EXIT_PROBLEMS, EXIT_NOTHING = 1, 2
+
+
+@click.command(name="lint")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path, allow_dash=False)
+)
+@click.option(
+    "--gitops",
+    type=click.Choice(TOOLS),
+    help="Also print what this tool needs so that it leaves the delivered image and parameters alone.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "yaml"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
+)
+@click.pass_context
+def command(context: click.Context, files: tuple[Path, ...], gitops: str | None, output: str) -> None:
+    """Check manifests offline: which key at which line is wrong, and what to do.
+
+    Reads the YAML files given, and all *.yaml and *.yml files of a folder. Finds what the API server would refuse and
+    what would stall the operator: unknown metrics, dimensions and datasets, features that come later, SQL that is
+    not let through. Other kinds of object are left alone.
+
+    Exit code: 0 no problems, 1 problems, 2 wrong usage, also files that hold no object of any kind.
+
+    \b
+    Examples:
+      tierwise lint bot-score.yaml datasets.yaml
+      tierwise lint deploy/ --gitops argocd
+    """
+    paths = list(_manifests(files))
+    problems, documents = check_files(paths)
+    ours = [document for document in documents if document.kind in KINDS]
+    if output == "text":
+        _print_text(paths, problems, ours, gitops)
+    else:
+        print_facts(_facts(paths, problems, ours, gitops), output)
+    if problems:
+        context.exit(EXIT_PROBLEMS)
+    if not any(document.kind not in ("", "List") for document in documents):
+        click.echo(
+            "Error: the files hold no object at all\nGive files with manifests; empty ones pass no check.", err=True
+        )
+        context.exit(EXIT_NOTHING)
+
+
+def _manifests(files: Iterable[Path]) -> Iterable[Path]:
+    for path in files:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml") and each.is_file())
+        if not found:
+            raise click.UsageError(f"{path} has no *.yaml file; give a file, or a folder with manifests.")
+        yield from found
+
+
+def _snippets(documents: Sequence[Document], tool: str) -> list[str]:
+    texts: list[str] = []
+    for document in documents:
+        if document.kind == "ModelDeployment":
+            try:
+                spec = ModelDeploymentSpec.model_validate(document.data.get("spec") or {})
+            except ValidationError:
+                continue  # its problems have been told
+            texts += needs(tool, spec)
+    return list(dict.fromkeys(texts))
+
+
+def _print_text(paths: Sequence[Path], problems: Sequence[Problem], ours: Sequence[Document], tool: str | None) -> None:
+    for problem in problems:
+        click.echo(str(problem))
+    if tool is not None:
+        for text in _snippets(ours, tool):
+            click.echo(text)
+    counted = f"{len(ours)} {'object' if len(ours) == 1 else 'objects'} in {len(paths)} "
+    counted += "file" if len(paths) == 1 else "files"
+    if problems:
+        click.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} ({counted})", err=True)
+    elif not ours:
+        click.echo(f"nothing to check: no {', '.join(KINDS)} in {len(paths)} files", err=True)
+    else:
+        click.echo(f"no problems ({counted})", err=True)
+    if tool is None and any(document.kind == "ModelDeployment" for document in ours):
+        hint = "Are the workloads managed by Argo CD, Flux or Helm? --gitops argocd|flux|helm prints what they need."
+        click.echo(hint, err=True)
+
+
+def _facts(
+    paths: Sequence[Path], problems: Sequence[Problem], ours: Sequence[Document], tool: str | None
+) -> dict[str, object]:
+    found = [{"file": p.file, "line": p.line, "key": p.key, "message": p.message} for p in problems]
+    objects = [{"file": d.file, "line": d.line_of(("kind",)), "kind": d.kind, "name": d.name} for d in ours]
+    facts: dict[str, object] = {
+        "schema": "tierwise.io/lint/v1",
+        "files": [str(path) for path in paths],
+        "objects": objects,
+        "problems": found,
+    }
+    if tool is not None:
+        facts["gitops"] = {"tool": tool, "snippets": _snippets(ours, tool)}
+    return facts

@@ -1,0 +1,72 @@
+"""`tierwise plan`: how long tiers must run, from the log's own traffic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.options.policy_options import DROP_HELP, Drops, plan_request, tier_flags, tier_options
+from tierwise.cli.output.formats import console_for, print_facts
+from tierwise.monitoring.planning.drop import Drop
+from tierwise.report.plan.json_form import plan_json
+from tierwise.report.plan.table import render_plan
+from tierwise.runtime.offline.planning import plan
+
+EXIT_NOT_SEEN = 3
+
+
+@click.command("plan", short_help="How long tiers must run to see a given drop in a given slice.")
+@source_options
+@click.option("--baseline", help="The version whose traffic is read; default: the one with most rows.")
+@click.option("--drop", "drops", type=Drops(), multiple=True, help=DROP_HELP + " May be repeated.")
+@tier_options
+@window_options
+@judged_options
+@click.option("--all", "show_all", is_flag=True, help="Show every slice, not only those with most labels.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True,
+    help="Output format.",
+)  # fmt: skip
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    drops: tuple[Drop, ...],
+    exposure: float | None,
+    min_duration: float | None,
+    max_duration: float | None,
+    show_all: bool,
+    output: str,
+    **given: object,
+) -> None:
+    """Before a rollout: how many labels and how long each tier needs, from the traffic that is in the log.
+
+    For each drop of --drop it says when a tier would see it, and whether that is within the tier's maxDuration. For
+    every slice it says the smallest drop that is seen in time, when an equal candidate passes (half of the time, and
+    almost surely), and whether promotion waits for it: a slice with too little traffic is judged only as part of larger
+    ones. Below, what to change: a longer maxDuration, more exposure, another margin, fewer slices and metrics.
+
+    It reads one version's rows: the last 24 h of a store, or --since; the whole of a file.
+
+    \b
+    A prediction log in ClickHouse:
+      tierwise plan --store clickhouse://user@ch:8123/ml --dataset humans.yaml --deployment bot-score.yaml \\
+        --drop 'asn_type=residential false-positive-rate 0.5%->3%'
+    A file, no server at all:
+      tierwise plan --data predictions.parquet --time ts --slice carrier --metric accuracy:0.01 \\
+        --drop 'carrier=VX accuracy 0.9->0.8' --exposure 20% --max-duration 4h
+
+    Exit status: 0 every drop is seen within maxDuration by every tier, 3 one is not, 1 an error, 2 wrong usage.
+    """
+    now = datetime.now(UTC)
+    flags = tier_flags(exposure, min_duration, max_duration)
+    options, request, asked, _ = plan_request(dict(given), flags, now, drops)
+    with open_log(options, request) as log:
+        found = plan(asked, log, now)
+    if output == "table":
+        console_for().print(render_plan(found, most=10_000 if show_all else 15))
+    else:
+        print_facts(plan_json(found), output)
+    ctx.exit(0 if all(drop.fits for tier in found.tiers for drop in tier.drops) else EXIT_NOT_SEEN)

@@ -1,0 +1,172 @@
+"""`tierwise query`: the exact SQL of a dataset and window, to run it by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
+from tierwise.cli.options.types import MetricName, Moment
+from tierwise.cli.output.formats import print_facts
+from tierwise.metrics import registry
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.planning.tier_plan import groupings_of
+from tierwise.monitoring.query.look.explain import KINDS, commented, inlined, parameters_of
+
+EXIT_NOTHING = 3
+
+
+@click.command("query", short_help="Print the exact SQL of a dataset and window.")
+@click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN of the log: its columns are read.")
+@click.option(
+    "--dataset",
+    "dataset_files",
+    type=click.Path(),
+    multiple=True,
+    required=True,
+    help="Manifest of a MonitoringDataset; may be repeated.",
+)
+@click.option(
+    "--deployment",
+    "deployment_file",
+    type=click.Path(),
+    help="Manifest of a ModelDeployment: its metrics and slices. Default: every dimension alone.",
+)
+@click.option("--model", help="Name of the model in the log, unless --deployment names it.")
+@click.option("--baseline", required=True, help="The version that candidates are compared with.")
+@click.option("--candidate", required=True, help="The version that is judged.")
+@click.option("--since", type=Moment(), help="Start of the window: 2026-03-01T12:00:00Z, or 2h for two hours ago.")
+@click.option("--until", type=Moment(), help="End of the window, exclusive. Default: just after the last row.")
+@click.option("--tier", "tiers", multiple=True, help="Only these tiers of the log; may be repeated.")
+@click.option(
+    "--metric",
+    "metrics",
+    type=MetricName(),
+    multiple=True,
+    help="A metric, for what it reads beyond counts; may be repeated.",
+)
+@click.option("--slice", "slices", multiple=True, metavar="DIM[,DIM]", help="A dimension or several; may be repeated.")
+@click.option(
+    "--show",
+    "kinds",
+    type=click.Choice(list(KINDS)),
+    multiple=True,
+    default=("look",),
+    show_default=True,
+    help="Which queries; may be repeated. halves, pods: of the baseline, for the spread. survey: versions there are.",
+)
+@click.option("--params", "with_parameters", is_flag=True, help="Keep parameters, with a SET line for each.")
+@click.option(
+    "-o", "--output", type=click.Choice(["sql", "json", "yaml"]), default="sql", show_default=True, help="Format."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    dsn: str,
+    dataset_files: tuple[str, ...],
+    deployment_file: str | None,
+    model: str | None,
+    baseline: str,
+    candidate: str,
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    tiers: tuple[str, ...],
+    metrics: tuple[str, ...],
+    slices: tuple[str, ...],
+    kinds: tuple[str, ...],
+    with_parameters: bool,  # click passes options by name
+    output: str,
+) -> None:
+    """Print the SQL that analyze and the operator send, with what each column means as comments.
+
+    Literals are filled in, so that it can be pasted into clickhouse-client. The window is one block: its counts are
+    those that `tierwise analyze` shows for the same window.
+
+    \b
+      tierwise query --dataset humans.yaml --model bot-score --baseline v7 --candidate v8 --since 2h | clickhouse-client
+
+    Exit status: 0, 3 no rows of either version in the window, 1 an error, 2 wrong usage.
+    """
+    now = datetime.now(UTC)
+    start, end = (now - at if isinstance(at, timedelta) else at for at in (since, until))
+    if start is not None and start >= (end or now):
+        raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before the end of the window")
+    datasets, named = _datasets(dataset_files, deployment_file, metrics, slices)
+    # Imported here: an adapter's libraries take a second, and --help needs none of them.
+    from tierwise.adapters.prediction_logs.recorded import open_recorded_store
+
+    found = []
+    with open_recorded_store(dsn) as log:
+        for dataset in datasets:
+            name = model or named
+            if name is None and dataset.spec.columns.model is not None:
+                raise click.UsageError("--model is missing: which model of the log?")
+            scope = Scope(name if dataset.spec.columns.model else None, baseline, candidate, tiers)
+            seen = log.survey(dataset, scope, (start, end or now))
+            rows = [seen[version] for version in (baseline, candidate) if version in seen]
+            if not rows and "survey" not in kinds:
+                there = ", ".join(sorted(seen)) or "none"
+                fact = f"dataset {dataset.name!r}: no rows of {baseline!r} or {candidate!r} (versions there: {there})"
+                click.echo(f"{fact}\nCheck --model, --tier, --since and --until.", err=True)
+                ctx.exit(EXIT_NOTHING)
+            first = start or min((one.first for one in rows), default=now - timedelta(days=1))
+            last = end or max((one.last + timedelta(milliseconds=1) for one in rows), default=now)
+            asked = log.asked(dataset, scope, [Block(first, last)], kinds, now)
+            found += [(dataset, log.hash_of(dataset), one) for one in asked]
+    if output == "sql":
+        click.echo(
+            "\n".join(commented(one, hashed, with_parameters=with_parameters) for _, hashed, one in found), nl=False
+        )
+        return
+    print_facts(
+        {
+            "schema": "tierwise.io/query/v1",
+            "queries": [
+                {
+                    "dataset": dataset.name,
+                    "hash": hashed,
+                    "kind": one.kind,
+                    "purpose": one.purpose,
+                    "sql": one.query.sql if with_parameters else inlined(one.query),
+                    "parameters": parameters_of(one.query) if with_parameters else {},
+                    "columns": dict(one.columns),
+                }
+                for dataset, hashed, one in found
+            ],
+        },
+        output,
+    )
+
+
+def _datasets(
+    files: tuple[str, ...], deployment_file: str | None, metrics: tuple[str, ...], slices: tuple[str, ...]
+) -> tuple[list[Dataset], str | None]:
+    """The datasets with what is read of them, and the deployment's model."""
+    documents = [load_one(path, "MonitoringDataset") for path in files]
+    specs = {document.name: parse_spec(document, MonitoringDatasetSpec) for document in documents}
+    if deployment_file is None:
+        chosen = [MetricSpec(name=name, margin=registry.get(name).default_margin) for name in metrics]
+        analyses = [
+            DatasetAnalysis.model_construct(name=name, metrics=chosen, slices=list(slices) or None, expect=[])
+            for name in specs
+        ]
+        model = None
+    else:
+        if metrics or slices:
+            raise click.UsageError("--deployment says metrics and slices; leave --metric and --slice away")
+        deployment = parse_spec(load_one(deployment_file, "ModelDeployment"), ModelDeploymentSpec)
+        analyses = [item for item in deployment.analysis.datasets if item.name in specs]
+        model = deployment.model
+        if not analyses:
+            names = ", ".join(item.name for item in deployment.analysis.datasets)
+            raise click.UsageError(f"{deployment_file} names none of the datasets given (it names {names})")
+    return [
+        Dataset(
+            item.name, specs[item.name], groupings_of(item, specs[item.name]), reads=reads_of(item, specs[item.name])
+        )
+        for item in analyses
+    ], model

@@ -1,0 +1,233 @@
+"""`tierwise simulate`: a policy against recorded or generated traffic, with the peers' rules beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from tierwise.api.modeldeployment import MetricSpec
+from tierwise.api.names import Reason
+from tierwise.cli.options.decorators import with_default
+from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
+from tierwise.cli.options.policy_options import (
+    DROP_HELP,
+    Drops,
+    TierFlags,
+    plan_request,
+    tier_flags,
+    tier_options,
+    with_unit,
+)
+from tierwise.cli.options.stream_options import (
+    Generated,
+    generate_options,
+    generated_policy,
+    generated_stream,
+    policy_of,
+)
+from tierwise.cli.options.types import Span
+from tierwise.cli.output.formats import console_for, print_facts
+from tierwise.cli.output.progressbar import progress_bar
+from tierwise.cli.output.simulate_table import render_simulation
+from tierwise.metrics import registry
+from tierwise.metrics.guarded import MetricFailedError
+from tierwise.monitoring.planning.drop import Drop, is_counted, is_flipped
+from tierwise.runtime.errors import SpecError
+from tierwise.simulation.policy import Policy
+from tierwise.simulation.streams.counts import Stream
+from tierwise.simulation.streams.harm import ImpossibleDropError
+from tierwise.simulation.streams.recording import Recording, record
+from tierwise.simulation.trials.comparison import Simulation, simulate
+from tierwise.simulation.trials.facts import Report, simulation_json
+
+EXIT_NOT_SEEN = 3
+EXIT_TOO_OFTEN = 4
+SEEN_SHARE = 0.8  # of the runs with the drop, rolled back before their promotion
+
+
+@click.command("simulate", short_help="A policy against recorded or generated traffic, peers' rules beside it.")
+@source_options
+@click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
+@click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
+@generate_options
+@click.option("--drop", type=Drops(), help=DROP_HELP)
+@click.option("--onset", type=Span(), default=0.0, help="When the drop begins, after the start of each tier; 30m.")
+@tier_options
+@with_default("--runs", click.IntRange(1, 100_000), 100, "Rollouts of each kind.")
+@with_default("--seed", click.IntRange(0), 0, "The same seed, the same output.")
+@click.option("--processes", type=click.IntRange(1), help="Default: one per CPU; the output does not depend on it.")
+@click.option("--block", type=Span(), help="Time between two looks; default 1m, or the deployment's interval.")
+@with_default(
+    "--history",
+    click.FloatRange(0.01, 0.9),
+    0.25,
+    "With a log: share of the window that is known before the rollouts begin.",
+)
+@click.option("--judge-every", type=Span(), default=1800.0, help="Interval of the Mann-Whitney judge; default 30m.")
+@window_options
+@judged_options
+@with_default(("-o", "--output"), click.Choice(["table", "json", "yaml"]), "table", "Output format.")
+@click.pass_context
+def command(  # one argument per option
+    ctx: click.Context,
+    /,
+    candidate: str | None,
+    generate: dict[str, int] | None,
+    rows_per_minute: dict[str, float],
+    error_rate: tuple[float, float],
+    positive_share: float,
+    labelled: float,
+    drop: Drop | None,
+    onset: float,
+    exposure: float | None,
+    min_duration: float | None,
+    max_duration: float | None,
+    runs: int,
+    seed: int,
+    processes: int | None,
+    block: float | None,
+    history: float,
+    judge_every: float,
+    output: str,
+    **given: Any,  # noqa: ANN401  # the shared options, of their own types
+) -> None:
+    """How often would this policy stop a good model, and how soon a bad one? The peers' rules on the same counts.
+
+    It plays --runs rollouts of two equal versions, and as many with the drop, through all tiers. Every tier is
+    planned, folded, judged and gated by the operator's own code. Beside it, on the same counts: a z-test at every look,
+    thresholds per slice with failureLimit 0, 3 and 10, and Kayenta's Mann-Whitney judge. All rules look until a tier's
+    maxDuration, Tierwise also where it would have promoted before; how many it rolled back before their promotion has a
+    column of its own. Shares have 95 % Clopper-Pearson intervals.
+
+    Rows come from a log (one version, every row given to the candidate with the exposure as its chance, as by a hash of
+    the request; the drop turns answers over) or are generated. With --candidate the log is also replayed as it was.
+
+    \b
+    A generated stream, no data at all:
+      tierwise simulate --generate carrier=16,origin=3 --metric accuracy:0.02 --slice carrier --slice origin \\
+        --drop 'carrier=c03 accuracy 0.95->0.85' --runs 50
+    A recorded log:
+      tierwise simulate --data predictions.parquet --time ts --metric accuracy:0.02 --slice carrier \\
+        --drop 'carrier=VX accuracy ->0.8' --seed 7 -o json
+
+    Exit status: 0 simulated, 3 Tierwise rolled fewer than 80 % of the runs with the drop back before they were
+    promoted, 4 it stopped equal versions surely more often than α, 1 an error, 2 wrong usage.
+    """
+    flags = tier_flags(exposure, min_duration, max_duration)
+    for name, value in (("--block", block), ("--onset", onset), ("--judge-every", judge_every)):
+        with_unit(name, value)
+    if drop is not None:
+        if not is_flipped(drop.metric):
+            raise click.UsageError(
+                f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over; drop a share "
+                "such as accuracy or recall, or replay a version that was bad with --candidate"
+            )
+        drop = replace(drop, onset_seconds=onset)
+    replayed: tuple[Policy, Stream] | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        if generate is not None:
+            if candidate is not None:
+                raise click.UsageError("--candidate replays a log; leave it away with --generate")
+            source = "generated"
+            policy, stream = _generated(
+                given,
+                flags,
+                Generated(generate, rows_per_minute, error_rate, positive_share, labelled),
+                block,
+                seed,
+                drop,
+            )
+        else:
+            recording = _recorded(given, flags, drop, candidate, block, history)
+            policy, source, notes = recording.policy, recording.source, recording.notes
+            stream, replayed = recording.stream, recording.replay
+    except ImpossibleDropError as error:
+        raise click.UsageError(f"--drop: {error}") from error
+    judged = max(1, round(judge_every / policy.block_seconds))
+    simulation = Simulation(policy, stream, runs, seed, drop is not None, judge_every=judged)
+    try:
+        with progress_bar("simulate: rollouts") as progress:
+            found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
+        replay = None
+        if replayed is not None:
+            replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
+    except MetricFailedError as error:
+        raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
+    report = Report(source, drop, found, replay, notes)
+    if output == "table":
+        console_for().print(render_simulation(report))
+    else:
+        print_facts(simulation_json(report), output)
+    ctx.exit(_exit_status(report))
+
+
+def _exit_status(report: Report) -> int:
+    tierwise = report.rules[0]
+    if tierwise.false_stops.interval[0] > report.simulated.simulation.policy.alpha:
+        return EXIT_TOO_OFTEN
+    # What the policy did: a stop that the gate's promotion forestalled would have been none.
+    rolled_back = None if tierwise.detected is None else tierwise.detected.before_promotion
+    if rolled_back is not None and (rolled_back.value or 0.0) < SEEN_SHARE:
+        return EXIT_NOT_SEEN
+    return 0
+
+
+def _generated(
+    given: Mapping[str, Any], flags: TierFlags, what: Generated, block: float | None, seed: int, drop: Drop | None
+) -> tuple[Policy, Stream]:
+    if given["data"] or given["dataset_files"] or given["baseline"]:
+        raise click.UsageError("--generate makes the rows; leave --data, --dataset and --baseline away")
+    policy = generated_policy(
+        given["deployment_file"],
+        given["metrics"],
+        given["slices"],
+        flags,
+        what.values,
+        block_seconds=block,
+        alpha=given["alpha"],
+    )
+    _require_counted([metric for item in policy.analysis for metric in item.metrics])
+    if drop is not None and drop.metric not in [m.name for item in policy.analysis for m in item.metrics]:
+        raise click.UsageError(f"--drop: {drop.metric} is not judged; give it with --metric")
+    return policy, generated_stream(policy, what, seed=seed, drop=drop)
+
+
+def _recorded(
+    given: Mapping[str, Any],
+    flags: TierFlags,
+    drop: Drop | None,
+    candidate: str | None,
+    block: float | None,
+    history: float,
+) -> Recording:
+    now = datetime.now(UTC)
+    options, request, asked, deployment = plan_request(dict(given), flags, now, () if drop is None else (drop,))
+
+    def policy(datasets: Mapping[str, Any], tiers: Any) -> Policy:  # noqa: ANN401
+        return policy_of(
+            asked.analysis,
+            datasets,
+            tiers,
+            deployment,
+            block_seconds=block or request.block_seconds,
+            alpha=options.alpha,
+        )
+
+    with open_log(options, request) as log:
+        return record(log, asked, policy, candidate=candidate, history=history, now=now)
+
+
+def _require_counted(metrics: list[MetricSpec]) -> None:
+    counted = [name for name in registry.names() if "@" not in name and is_counted(name)]
+    for metric in metrics:
+        if not is_counted(metric.name):
+            raise click.UsageError(
+                f"--generate makes labels and yes/no answers, and {metric.name} needs more of a row; "
+                f"it has {', '.join(counted)}; judge {metric.name} on a recorded log, with --data or --store"
+            )

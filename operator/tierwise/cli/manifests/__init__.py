@@ -1,0 +1,1 @@
+"""Manifests on disk: read with line numbers, checked as lint does."""

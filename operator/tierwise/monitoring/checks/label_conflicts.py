@@ -1,0 +1,17 @@
+"""What people are told of labels of one table that contradict each other. Pure."""
+
+from __future__ import annotations
+
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
+from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
+
+
+def contradictions(conflicts: LabelConflicts, labels: int) -> str:
+    """How many labels contradict each other, with what to do."""
+    share = conflicts.total / labels if labels else 0.0
+    by_arm = [lost / rows if rows else 0.0 for lost, rows in zip(conflicts.contradicted, conflicts.rows, strict=True)]
+    return (
+        f"{conflicts.total} of {labels} labelled rows ({share:.2%}) have labels of one table that contradict "
+        f"each other ({by_arm[CANDIDATE]:.2%} of the candidate's rows, {by_arm[BASELINE]:.2%} of the baseline's), of "
+        "which the smallest counts; set labelledAt of the label source, or keep one label per request"
+    )

@@ -1,0 +1,39 @@
+"""Rows without a usable time: no block holds them, and they may be what an arm would fail by. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Dataset
+from tierwise.stats import split
+from tierwise.stats.presence import log_more
+
+MOST_UNTIMED = 0.01  # share of an arm's rows without a usable time from which nothing is promoted
+
+
+def untimed(
+    dataset: Dataset, timed: tuple[int, int], without: tuple[int, int], *, of_candidate_only: bool = False
+) -> Concern | None:
+    """Why rows without a time must not be left out: more than 1 % of an arm's, or clearly more of one arm's.
+
+    Args:
+        dataset: The dataset.
+        timed: The rows that were judged, baseline and candidate.
+        without: Rows of the log without a usable time.
+        of_candidate_only: The baseline's may be of any time past, and tell nothing of these rows.
+    """
+    every = timed[BASELINE] + without[BASELINE], timed[CANDIDATE] + without[CANDIDATE]
+    shares = [lost / rows if rows else 0.0 for lost, rows in zip(without, every, strict=True)]
+    logs = log_more(every, without)
+    arms = (CANDIDATE,) if of_candidate_only else (BASELINE, CANDIDATE)
+    suspect = math.log(split.SUSPECT_AT * len(arms))  # a union bound over the sides
+    if not any(shares[arm] > MOST_UNTIMED or logs[arm] >= suspect for arm in arms):
+        return None
+    return Concern(
+        Reason.TIMES_UNUSABLE,
+        f"dataset {dataset.name!r}: {sum(without)} rows have no time or one in the future, {shares[CANDIDATE]:.2%} of "
+        f"the candidate's and {shares[BASELINE]:.2%} of the baseline's; they count in no verdict; mend "
+        "spec.columns.time, its time zone, or the clocks that write it",
+    )

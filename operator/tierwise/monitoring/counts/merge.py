@@ -1,0 +1,81 @@
+"""A read in pieces, where one query would be too much: fewer slices, shorter times; and all put together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.slices import WHOLE
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions
+
+Sliced = TypeVar("Sliced", Cells, Distributions)
+
+
+def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
+    """The dataset with the one and the other half of its groupings; None for fewer than two."""
+    half = len(dataset.groupings) // 2
+    if not half:
+        return None
+    return replace(dataset, groupings=dataset.groupings[:half]), replace(dataset, groupings=dataset.groupings[half:])
+
+
+def halves_of_time(dataset: Dataset, block: Block) -> tuple[Block, Block] | None:
+    """The block's two halves, whose counts add up to its own; None where they would not, or it is under two seconds.
+
+    A request that was logged twice is counted once *in a window*, and a label table is read for a window.
+    """
+    spec = dataset.spec
+    tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
+    length = block.end - block.start
+    if spec.deduplicate or tables or length.total_seconds() < 2:
+        return None
+    middle = block.start + length / 2
+    return Block(block.start, middle), Block(middle, block.end)
+
+
+def side_by_side(parts: Sequence[Sliced]) -> Sliced:
+    """Reads of different groupings of the same rows: their slices together; the whole, which all have, once."""
+    return _together(parts, is_sum=False)
+
+
+def added(parts: Sequence[Sliced]) -> Sliced:
+    """Reads of different rows of the same groupings: their counts added up; the first one's block."""
+    return _together(parts, is_sum=True)
+
+
+def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
+    first = parts[0]
+    slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
+    index = {key: i for i, key in enumerate(slices)}
+    places = [[index[key] for key in part.slices] for part in parts]
+
+    def joined(arrays: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
+        shape = list(arrays[0].shape)
+        shape[axis] = len(slices)
+        out = np.zeros(shape, dtype=arrays[0].dtype)
+        for array, place in zip(arrays, places, strict=True):
+            at = (slice(None),) * axis + (place,)
+            out[at] = out[at] + array if is_sum else array
+        return out
+
+    axis = 1 if isinstance(first, Cells) else 0
+    changes: dict[str, Any] = {
+        "slices": slices,
+        "counts": joined([part.counts for part in parts], axis),
+        "sums": {name: joined([part.sums[name] for part in parts], axis) for name in first.sums},
+    }
+    weights = [part.weights for part in parts if part.weights is not None]
+    if weights:
+        changes["weights"] = joined(weights, axis + 1)
+    of_bins = [part.bin_weights for part in parts if part.bin_weights is not None]
+    if of_bins:
+        changes["bin_weights"] = joined(of_bins, axis + 1)
+    if isinstance(first, Cells) and first.bins is not None:
+        changes["bins"] = joined(
+            [part.bins for part in parts if isinstance(part, Cells) and part.bins is not None], axis
+        )
+    return replace(first, **changes)

@@ -1,0 +1,84 @@
+"""Counts by answer from counts by bin: a look then needs one query for both. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.monitoring.counts.model import (
+    ANSWER_INVALID,
+    ANSWER_NEGATIVE,
+    ANSWER_POSITIVE,
+    POSITIVE,
+    UNKNOWN,
+    Cells,
+    Distributions,
+    FloatArray,
+    IntArray,
+    Reads,
+)
+
+_NOTHING = Reads()
+
+
+def cells_of(distributions: Distributions, spec: MonitoringDatasetSpec, reads: Reads = _NOTHING) -> Cells | None:
+    """The same Cells as a query of its own would give for this block, to the last count.
+
+    The threshold is an edge of the bins by construction. None where only the rows can tell: it is the domain's maximum,
+    and a score on it is positive and shares its bin with lower ones.
+    """
+    counts = (
+        confusion_answers(distributions.counts)
+        if spec.scale.kind == "Classes"
+        else answers_at(distributions.counts, distributions.edges, spec.threshold, spec.positive)
+    )
+    if counts is None:
+        return None
+    return Cells(
+        (distributions.block,),
+        distributions.slices,
+        counts[np.newaxis],
+        distributions.counts[np.newaxis] if reads.bins else None,
+        distributions.edges if reads.bins and len(distributions.edges) else None,
+        {one.name: distributions.sums[one.name][np.newaxis] for one in reads.sums},
+        distributions.weights[:, np.newaxis] if reads.weights and distributions.weights is not None else None,
+        None if distributions.bin_weights is None else distributions.bin_weights[:, np.newaxis],
+    )
+
+
+def answers_at(bins: IntArray, edges: FloatArray, threshold: float, positive: str) -> IntArray | None:
+    """Counts by answer at a threshold, int64 (..., labels, 3 answers), from counts by bin (..., labels, bins + 1).
+
+    Exact for `spec.threshold` and those of `spec.thresholds`, which are edges. `positive` is as in the spec.
+    None where the threshold is the domain's maximum without an edge of its own.
+    """
+    if threshold == edges[-1] and edges[-2] != edges[-1]:
+        return None
+    # An edge of its own is there exactly; one of the scale may differ in float64 and be the same Float32.
+    same = np.flatnonzero(edges == threshold)
+    if not len(same):
+        same = np.flatnonzero(edges.astype(np.float32) == np.float32(threshold))
+    # A threshold beyond the domain leaves every valid score on one side.
+    first = int(same[0]) if len(same) else min(int(np.searchsorted(edges, threshold)), len(edges) - 1)
+    above, below = bins[..., first:-1].sum(axis=-1), bins[..., :first].sum(axis=-1)
+    out = np.zeros((*bins.shape[:-1], 3), dtype=bins.dtype)
+    yes, no = (above, below) if positive == "AtOrAbove" else (below, above)
+    out[..., ANSWER_POSITIVE], out[..., ANSWER_NEGATIVE] = yes, no
+    out[..., ANSWER_INVALID] = bins[..., -1]
+    return out
+
+
+def confusion_answers(confusion: IntArray) -> IntArray:
+    """Counts (..., 3 labels, 3 answers) from counts by class of label and answer (..., classes + 1, classes + 1).
+
+    A right answer is a positive one under a positive label, a wrong one negative; so are those without a label.
+    """
+    known, unknown = confusion[..., :-1, :], confusion[..., -1, :]
+    right = np.trace(known[..., :-1], axis1=-2, axis2=-1)
+    out = np.zeros((*confusion.shape[:-2], 3, 3), dtype=np.int64)
+    out[..., POSITIVE, ANSWER_POSITIVE] = right
+    out[..., POSITIVE, ANSWER_NEGATIVE] = known[..., :-1].sum(axis=(-2, -1)) - right
+    out[..., POSITIVE, ANSWER_INVALID] = known[..., -1].sum(axis=-1)
+    out[..., UNKNOWN, ANSWER_NEGATIVE] = unknown[..., :-1].sum(axis=-1)
+    out[..., UNKNOWN, ANSWER_INVALID] = unknown[..., -1]
+    return out

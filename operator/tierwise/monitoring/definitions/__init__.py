@@ -1,0 +1,1 @@
+"""A dataset's own description, read as a MonitoringDataset."""

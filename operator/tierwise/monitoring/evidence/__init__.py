@@ -1,0 +1,1 @@
+"""The fold of blocks into e-values."""

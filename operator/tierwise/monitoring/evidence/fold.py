@@ -1,0 +1,229 @@
+"""The fold of blocks into e-values: the same blocks give the same bits, in one go or in pieces, on any replica."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.counts.model import Block, Cells, FloatArray, IntArray
+from tierwise.monitoring.counts.tallies import block_tally, empty_tally
+from tierwise.monitoring.evidence import betting as bets_of
+from tierwise.monitoring.evidence import mixture as mixtures_of
+from tierwise.monitoring.evidence.betting import Bets, no_bets
+from tierwise.monitoring.evidence.guards import Guards, no_rows, watch
+from tierwise.monitoring.evidence.hypotheses import BoolArray, Layout, ignored, lane_tolerance, layout_of
+from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
+from tierwise.monitoring.evidence.required_numbers import numbers_watched
+from tierwise.monitoring.evidence.slots import Slots
+from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
+from tierwise.stats.multiplicity import holm, log_decision_threshold
+from tierwise.stats.overdispersion import pod_bias
+from tierwise.stats.power import PASS_AT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """All that later looks need of the blocks so far; never changed in place. Flat arrays are over K hypotheses.
+
+    After the decision to roll back (`stopped_at`) further blocks are read but no longer folded: results stand as of
+    the stop.
+    """
+
+    plan: TierPlan
+    layout: Layout
+    slots: tuple[tuple[str, ...], ...]  # per dataset: keys of the slices in its slots, known ones first
+    unplaced: tuple[frozenset[str], ...]  # per dataset: slices seen after the last slot was taken
+    counts: tuple[IntArray, ...]  # per dataset: (slots, 2, 3, 3), all rows folded
+    guards: tuple[Guards, ...]
+    log_weight: FloatArray  # (K,), −inf where a known change is ignored
+    bets: Bets
+    mixtures: Mixtures
+    log_regression: FloatArray  # (K,) log e-values of "worse than the tolerance", late-onset copies included
+    log_sup: FloatArray  # (K,) the largest that it ever was
+    was_non_inferior: BoolArray  # (K,) E reached 20
+    was_improved: BoolArray  # (K,) E reached 20
+    fewest_pods: tuple[int, int] | None  # baseline and candidate, the widest √(1/Pa + 1/Pb) so far; None: not known
+    blocks: int
+    first_start: datetime | None
+    until: datetime | None
+    stopped_at: datetime | None
+
+    @property
+    def log_non_inferior(self) -> FloatArray:
+        """Log e-values (K,) of "within the margin"."""
+        return bets_of.log_non_inferior(self.layout.lanes, self.bets) + self.mixtures.log_non_inferior
+
+    @property
+    def log_improved(self) -> FloatArray:
+        """Log e-values (K,) of "better than the baseline"."""
+        return bets_of.log_improved(self.layout.lanes, self.bets) + self.mixtures.log_improved
+
+    @property
+    def pod_bias(self) -> FloatArray:
+        """Log-odds (K,) by which the null is widened for the pods' own differences."""
+        return _bias(self.layout, self.fewest_pods)
+
+    @property
+    def flagged(self) -> BoolArray:
+        """Hypotheses (K,) that Holm's procedure rejects on p = 1/sup E; a flag never goes away."""
+        return holm(self.log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
+
+
+def begin(plan: TierPlan) -> Evidence:
+    """Evidence before the first block."""
+    layout = layout_of(plan)
+    size = layout.size
+    empty = tuple(empty_tally(d.dataset, d.slots) for d in plan.datasets)
+    slots = tuple(Slots.of(d) for d in plan.datasets)
+    zero = np.zeros(size)
+    return Evidence(
+        plan=plan,
+        layout=layout,
+        slots=tuple(s.keys for s in slots),
+        unplaced=tuple(s.unplaced for s in slots),
+        counts=tuple(tally.counts for tally in empty),
+        guards=tuple(no_rows(len(numbers_watched(d))) for d in plan.datasets),
+        log_weight=_weighed(plan, layout, slots),
+        bets=no_bets(layout.lanes),
+        mixtures=Mixtures(empty if layout.estimates else (), (), zero, zero, zero),
+        log_regression=zero,
+        log_sup=zero,
+        was_non_inferior=np.zeros(size, dtype=np.bool_),
+        was_improved=np.zeros(size, dtype=np.bool_),
+        fewest_pods=None,
+        blocks=0,
+        first_start=plan.first_block_start,
+        until=None,
+        stopped_at=None,
+    )
+
+
+def fold(
+    evidence: Evidence, cells: Mapping[str, Cells], candidate_share: FloatArray, pods: IntArray | None = None
+) -> Evidence:
+    """Evidence after the blocks of `cells`, in their order.
+
+    `cells` has every dataset of the plan, all with the same blocks; `candidate_share` (blocks,) is the candidate's
+    share of the ready pods when each block began, NaN where it is not known, and `pods` (blocks, 2) how many baseline
+    and candidate pods there were.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    datasets = [d.dataset for d in evidence.plan.datasets]
+    ordered = [cells[d.name] for d in datasets]
+    blocks: Sequence[Block] = ordered[0].blocks if ordered else ()
+    if any(c.blocks != tuple(blocks) for c in ordered) or len(candidate_share) != len(blocks):
+        raise ValueError("every dataset and candidate_share must have the same blocks")
+    for i, block in enumerate(blocks):
+        seen = replace(
+            evidence, blocks=evidence.blocks + 1, until=block.end, first_start=evidence.first_start or block.start
+        )
+        if seen.stopped_at is None:
+            looks = [(c.slices, block_tally(d, c, i)) for d, c in zip(datasets, ordered, strict=True)]
+            there = None if pods is None else (int(pods[i, 0]), int(pods[i, 1]))
+            seen = _folded(seen, block, looks, float(candidate_share[i]), there)
+        evidence = seen
+    return evidence
+
+
+def _folded(
+    evidence: Evidence,
+    block: Block,
+    looks: list[tuple[tuple[str, ...], Tally]],
+    share: float,
+    pods: tuple[int, int] | None,
+) -> Evidence:
+    plan, layout = evidence.plan, evidence.layout
+    evidence = _with_copies(evidence, block.start)
+    slots, tallies = [], []
+    for d, (keys, tally) in enumerate(looks):
+        kept, placed = Slots(plan.datasets[d], evidence.slots[d], evidence.unplaced[d]).place(keys, tally)
+        slots.append(kept)
+        tallies.append(placed)
+    log_weight = evidence.log_weight
+    if any(kept.keys is not before for kept, before in zip(slots, evidence.slots, strict=True)):
+        log_weight = _weighed(plan, layout, slots)
+    guards = [
+        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally))
+        for guard, tally, d in zip(evidence.guards, tallies, plan.datasets, strict=True)
+    ]
+    fewest = _fewer(evidence.fewest_pods, pods)
+    bias = _bias(layout, fewest)
+    bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_tolerance(layout, bias))
+    mixtures = evidence.mixtures
+    log_regression = bets_of.log_regression(layout.lanes, bets, plan.copies)
+    log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
+    log_improved = bets_of.log_improved(layout.lanes, bets)
+    if layout.estimates:
+        bounds = (layout.tolerance.widened(layout.prior, bias), layout.margin)
+        mixtures = mixtures_of.look(layout.estimates, mixtures, tuple(tallies), bounds, copies_of(plan.copies)[0])
+        # A hypothesis is tested by one of the two; the other has 0.
+        log_regression = log_regression + mixtures.log_regression
+        log_non_inferior = log_non_inferior + mixtures.log_non_inferior
+        log_improved = log_improved + mixtures.log_improved
+    threshold = log_decision_threshold(plan.hypotheses, plan.alpha)
+    is_decided = (log_regression + log_weight).max(initial=-math.inf) >= threshold
+    return replace(
+        evidence,
+        slots=tuple(kept.keys for kept in slots),
+        unplaced=tuple(kept.unplaced for kept in slots),
+        counts=tuple(c + tally.counts for c, tally in zip(evidence.counts, tallies, strict=True)),
+        guards=tuple(guards),
+        log_weight=log_weight,
+        bets=bets,
+        mixtures=mixtures,
+        log_regression=log_regression,
+        log_sup=np.maximum(evidence.log_sup, log_regression),
+        was_non_inferior=evidence.was_non_inferior | (log_non_inferior >= math.log(PASS_AT)),
+        was_improved=evidence.was_improved | (log_improved >= math.log(PASS_AT)),
+        fewest_pods=fewest,
+        stopped_at=block.end if is_decided else None,
+    )
+
+
+def _with_copies(evidence: Evidence, start: datetime) -> Evidence:
+    """Late-onset copies begin by the clock of the blocks."""
+    assert evidence.first_start is not None
+    plan, bets, mixtures = evidence.plan, evidence.bets, evidence.mixtures
+    elapsed = (start - evidence.first_start).total_seconds()
+    while len(bets.late) + 1 < plan.copies and elapsed >= (len(bets.late) + 1) * plan.copy_seconds:
+        bets = bets_of.with_copy(bets)
+    copies, every = copies_of(plan.copies)
+    step = every * plan.copy_seconds
+    while evidence.layout.estimates and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
+        mixtures = mixtures_of.with_copy(mixtures)
+    return (
+        evidence
+        if bets is evidence.bets and mixtures is evidence.mixtures
+        else replace(evidence, bets=bets, mixtures=mixtures)
+    )
+
+
+def _weighed(plan: TierPlan, layout: Layout, slots: Sequence[Slots]) -> FloatArray:
+    """Weights as of the slices that are now in the slots."""
+    log_weight = layout.log_weight.copy()
+    for offset, dataset, kept in zip(layout.offsets, plan.datasets, slots, strict=True):
+        mask = ignored(dataset, kept.keys).ravel()
+        log_weight[offset : offset + len(mask)][mask] = -math.inf
+    return log_weight
+
+
+def _fewer(known: tuple[int, int] | None, pods: tuple[int, int] | None) -> tuple[int, int] | None:
+    if pods is None or min(pods) < 1:
+        return known
+    return max(known or pods, pods, key=lambda counts: 1 / counts[0] + 1 / counts[1])
+
+
+def _bias(layout: Layout, pods: tuple[int, int] | None) -> FloatArray:
+    return np.zeros(layout.size) if pods is None else np.asarray(layout.sigma_pod * pod_bias(1.0, pods[1], pods[0]))
+
+
+def _numbers(dataset: DatasetPlan, tally: Tally) -> FloatArray:
+    """Rows of the whole that have each watched metric's number, (metrics of numbers, 2 arms)."""
+    return np.array([tally.sums[name][0] for name in numbers_watched(dataset).values()]).reshape(-1, 2)

@@ -1,0 +1,194 @@
+"""Whether the counts of a dataset can be trusted: traffic split, presence of labels, answers out of the domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, FloatArray, IntArray
+from tierwise.stats import betting, split
+from tierwise.stats.presence import PRESENCE_TOLERANCE
+
+_EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
+_SIDES = 2  # of the presence of labels, and of everything that rows may lack
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Log e-value against "rows of both arms lack it alike", both sides averaged; `arm` is the one that lacks more."""
+
+    log: float
+    arm: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guards:
+    """Running guards of one dataset's whole.
+
+    `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
+    missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
+    candidate's rows lack its number more often", then the same of the baseline's answers and numbers. `rows`,
+    `labelled`, `invalid` are int64 (2 arms,), `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's
+    rows since an arm's last one; `together` are rows of blocks in which both arms had some, `apart` each
+    arm's of the others, and `apart_unlabelled` those among them without a label.
+    """
+
+    rows: IntArray
+    labelled: IntArray
+    invalid: IntArray
+    lacking: IntArray
+    alone: IntArray
+    together: int
+    apart: IntArray
+    apart_unlabelled: IntArray
+    expected_candidate: float  # rows that the pods' split would have sent to the candidate
+    split_rows: int  # rows of blocks whose split is known
+    split_logs: FloatArray
+    presence_past: FloatArray
+    presence_pending: FloatArray
+    presence_logs: FloatArray
+
+    @property
+    def together_share(self) -> float:
+        """Share of the rows in blocks in which both arms had some; 1 without rows."""
+        rows = int(self.rows.sum())
+        return self.together / rows if rows else 1.0
+
+    @property
+    def gone(self) -> int | None:
+        """The arm that has stopped to have rows: twenty would have come since its last one, by the shares so far.
+
+        Where the other arm had none before, its twenty rows tell: arms that never met are not compared.
+        """
+        for arm in (BASELINE, CANDIDATE):
+            own, other = int(self.rows[arm]), int(self.rows[1 - arm])
+            alone = int(self.alone[arm])
+            before = other - alone
+            if own and (alone * own >= _EXPECTED_ROWS * before if before else alone >= _EXPECTED_ROWS):
+                return arm
+        return None
+
+    @property
+    def log_split(self) -> float:
+        """Log e-value against the pods' traffic split."""
+        return float(betting.log_mean(self.split_logs, np.full(6, -math.log(6))))
+
+    @property
+    def log_presence(self) -> float:
+        """Log e-value against equal presence of labels, both sides averaged."""
+        sides = betting.log_mean(self.presence_logs[:, :_SIDES], betting.REGRESSION_LOG_WEIGHTS)
+        return float(betting.log_mean(sides, np.full(_SIDES, -math.log(_SIDES))))
+
+    @property
+    def answers(self) -> Lacking:
+        """Evidence that one arm's answers are invalid more often."""
+        return self._lacking(0)
+
+    @property
+    def numbers(self) -> tuple[Lacking, ...]:
+        """Evidence that one arm's rows lack a number more often, per metric of numbers."""
+        return tuple(self._lacking(1 + row) for row in range(len(self.lacking)))
+
+    def _lacking(self, row: int) -> Lacking:
+        bets = self.presence_logs[:, [_SIDES + row, _SIDES + row + 1 + len(self.lacking)]]
+        candidate, baseline = betting.log_mean(bets, betting.REGRESSION_LOG_WEIGHTS).tolist()
+        return Lacking(
+            log=float(betting.log_mean(np.array([candidate, baseline]), np.full(_SIDES, -math.log(_SIDES)))),
+            arm=CANDIDATE if candidate >= baseline else BASELINE,
+        )
+
+
+def mean_exceeds(logs: Sequence[float]) -> bool:
+    """Whether the mean of the datasets' e-values reaches the guards' bound: one guard, however many datasets."""
+    if not logs:
+        return False
+    mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
+    return bool(mean >= math.log(split.SUSPECT_AT))
+
+
+def no_rows(numbers: int = 0) -> Guards:
+    """Guards before the first block, of a dataset with so many metrics of numbers."""
+    bets = _SIDES + _SIDES * (1 + numbers)
+    zero = np.zeros(2, dtype=np.int64)
+    return Guards(
+        rows=zero,
+        labelled=zero,
+        invalid=zero,
+        lacking=np.zeros((numbers, 2), dtype=np.int64),
+        alone=zero,
+        together=0,
+        apart=zero,
+        apart_unlabelled=zero,
+        expected_candidate=0.0,
+        split_rows=0,
+        split_logs=np.zeros(6),
+        presence_past=np.zeros((4, bets)),
+        presence_pending=np.zeros((4, bets)),
+        presence_logs=np.zeros((6, bets)),
+    )
+
+
+def watch(
+    guards: Guards,
+    whole: IntArray,
+    candidate_share: float,
+    phi_split: float = 1.0,
+    numbers: FloatArray | None = None,
+) -> Guards:
+    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown.
+
+    `numbers` (metrics of numbers, 2 arms) are the rows that have each metric's number.
+    `phi_split` is the overdispersion of the split: requests that share a connection arrive at one pod together.
+    """
+    rows = whole.sum(axis=(1, 2))
+    missing = whole[:, UNKNOWN].sum(axis=1)
+    invalid = whole[:, :, ANSWER_INVALID].sum(axis=1)
+    # A sum that is no number at all is as if no row had it.
+    known = np.zeros((0, 2)) if numbers is None else np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
+    lacking = rows - np.clip(known, 0, rows).astype(np.int64)
+    watched = replace(
+        guards,
+        rows=guards.rows + rows,
+        labelled=guards.labelled + rows - missing,
+        invalid=guards.invalid + invalid,
+        lacking=guards.lacking + lacking,
+        together=guards.together + (int(rows.sum()) if rows.all() else 0),
+        apart=guards.apart + (0 if rows.all() else rows),
+        apart_unlabelled=guards.apart_unlabelled + (0 if rows.all() else missing),
+        alone=np.where(rows > 0, 0, guards.alone + rows[::-1]),
+    )
+    if 0 < candidate_share < 1:
+        total = float(rows.sum())
+        candidate = np.asarray(float(rows[CANDIDATE]))
+        bets = split.split_increments(candidate, np.asarray(total), candidate_share, phi=phi_split)
+        watched = replace(
+            watched,
+            split_logs=split.add_capped(guards.split_logs, bets),
+            expected_candidate=guards.expected_candidate + total * candidate_share,
+            split_rows=guards.split_rows + int(total),
+        )
+    return _watch_presence(watched, rows, missing, invalid, lacking)
+
+
+def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray, lacking: IntArray) -> Guards:
+    either = np.stack([invalid, *lacking])  # (1 + metrics of numbers, 2 arms)
+    absent = np.concatenate([np.stack([missing, rows - missing]), either, either[:, ::-1]])  # (bets, 2 arms)
+    bets = len(absent)
+    present = np.broadcast_to(rows, absent.shape).copy()
+    present[-len(either) :] = rows[::-1]
+    seen = [present[:, CANDIDATE], absent[:, CANDIDATE], present[:, BASELINE], absent[:, BASELINE]]
+    pending = guards.presence_pending + np.array(seen, dtype=np.float64)
+    if not betting.ready(pending).all():
+        return replace(guards, presence_pending=pending)
+    logs = guards.presence_logs.copy()
+    prior = np.where(np.arange(bets) < _SIDES, 0.5, 0.05)
+    betting.add_regression(logs, pending, guards.presence_past, np.ones(bets), np.full(bets, PRESENCE_TOLERANCE), prior)
+    return replace(
+        guards,
+        presence_past=guards.presence_past + pending,
+        presence_pending=np.zeros((4, bets)),
+        presence_logs=np.minimum(logs, split.CAP),
+    )

@@ -1,0 +1,200 @@
+"""All hypotheses of a tier as flat arrays: dataset by dataset, metric by metric, slot by slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.slices import WHOLE
+from tierwise.monitoring.counts.model import FloatArray
+from tierwise.monitoring.evidence.betting import Group, Lanes
+from tierwise.monitoring.evidence.mixture import Estimates
+from tierwise.monitoring.planning.bounds import Bounds, bounds_of
+from tierwise.monitoring.planning.expectations import ignored_slots, range_width, ranges
+from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
+from tierwise.stats.multiplicity import level_weights
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Constants per hypothesis, shape (K,). Hypothesis (dataset d, metric m, slot s) is `offsets[d] + m·slots + s`.
+
+    `estimates` and `lanes` say how each metric's hypotheses are tested; `promotes` is False where promotion does not
+    ask (a shift). `sigma_pod` is 0 where it is not known.
+    """
+
+    offsets: tuple[int, ...]
+    prior: FloatArray
+    tolerance: Bounds
+    margin: Bounds
+    gap: FloatArray  # inside the range that a slice is to stay in, NaN elsewhere
+    log_weight: FloatArray
+    powered: BoolArray
+    promotes: BoolArray
+    phi: FloatArray
+    sigma_pod: FloatArray
+    lanes: Lanes
+    estimates: tuple[Estimates, ...]
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return len(self.prior)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    prior: FloatArray
+    gap: FloatArray
+    log_weight: FloatArray
+    powered: FloatArray
+    promotes: FloatArray
+    phi: FloatArray
+    sigma_pod: FloatArray
+
+
+def layout_of(plan: TierPlan) -> Layout:
+    """The flat constants of a plan; a slot that nobody has taken yet has the whole's prior rate."""
+    offsets, columns, tolerances, margins = [], [], [], []
+    offset = 0
+    for dataset in plan.datasets:
+        offsets.append(offset)
+        offset += len(dataset.metrics) * dataset.slots
+        for row, metric in enumerate(dataset.metrics):
+            columns.append(_metric_columns(dataset, row))
+            measured, how = dataset.metric(row), dataset.engine(row)
+            wanted = ranges(dataset.expect, metric.name, dataset.slices)
+            tolerances.append(bounds_of(measured, metric.tolerance, how, wanted, dataset.slots))
+            margins.append(bounds_of(measured, metric.margin, how, wanted, dataset.slots))
+    flat = np.concatenate(columns, axis=1) if columns else np.zeros((7, 0))
+    prior, gap, log_weight, powered, promotes, phi, sigma_pod = flat
+    tolerance, margin = Bounds.joined(tolerances), Bounds.joined(margins)
+    lanes, estimates = _engines(plan, tuple(offsets), prior, gap, phi, tolerance, margin)
+    return Layout(
+        offsets=tuple(offsets),
+        prior=prior,
+        tolerance=tolerance,
+        margin=margin,
+        gap=gap,
+        log_weight=log_weight,
+        powered=powered > 0,
+        promotes=promotes > 0,
+        phi=phi,
+        sigma_pod=sigma_pod,
+        lanes=lanes,
+        estimates=estimates,
+    )
+
+
+def ignored(dataset: DatasetPlan, slots: Sequence[str]) -> BoolArray:
+    """Which hypotheses of a dataset a known change takes out of the decision, shape (metrics, slots).
+
+    A part of a slice with a wanted range that is first seen after the start has no range of its own: it is left out.
+    """
+    empty = [False] * (dataset.slots - len(slots))
+    return np.array(
+        [
+            ignored_slots(dataset.expect, metric.name, slots, known=len(dataset.slices)) + empty
+            for metric in dataset.metrics
+        ]
+    )
+
+
+def lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(R, Δ) of the lanes' tolerance, widened by the bias of the pods (K,)."""
+    bounds = layout.tolerance.widened(layout.prior, bias)
+    lanes = layout.lanes
+    straight, mirrored = lanes.hypothesis[: lanes.straight], lanes.hypothesis[lanes.straight :]
+    ratio = [bounds.ratio[straight], bounds.lower_ratio[mirrored]]
+    delta = [bounds.delta[straight], bounds.lower_delta[mirrored]]
+    for group in lanes.shifts:
+        assert group.at is not None
+        here = slice(group.hypothesis, group.hypothesis + group.slots)
+        ratio += [bounds.ratio[here], bounds.lower_ratio[here]] * len(group.at)
+        delta += [bounds.delta[here], bounds.lower_delta[here]] * len(group.at)
+    return np.concatenate(ratio), np.concatenate(delta)
+
+
+def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
+    levels = np.array([0 if key == WHOLE else key.count("=") for key in dataset.slices])
+    metric = dataset.metrics[row]
+    known = len(dataset.slices)
+    out = np.empty((7, dataset.slots))
+    out[0, :known] = dataset.prior_rates[row]
+    out[0, known:] = dataset.prior_rates[row, 0]
+    out[1] = np.nan
+    for slot, wish in ranges(dataset.expect, metric.name, dataset.slices).items():
+        out[1, slot] = range_width(wish) / 2
+    out[2] = np.log(level_weights(levels, dataset.reserved_slots))
+    out[3, :known] = dataset.powered[row]
+    out[3, known:] = 0
+    out[4] = dataset.engine(row) != "shift"
+    out[5, :known] = dataset.phi[row, :known]
+    out[5, known:] = dataset.phi[row, known]
+    sigma = dataset.sigma_pod[row]
+    out[6] = sigma if np.isfinite(sigma) else 0.0
+    return out
+
+
+def _engines(
+    plan: TierPlan,
+    offsets: tuple[int, ...],
+    prior: FloatArray,
+    gap: FloatArray,
+    phi: FloatArray,
+    tolerance: Bounds,
+    margin: Bounds,
+) -> tuple[Lanes, tuple[Estimates, ...]]:
+    proportions: list[Group] = []
+    shifts: list[Group] = []
+    estimates: list[Estimates] = []
+    straight = 0
+    for d, dataset in enumerate(plan.datasets):
+        for row in range(len(dataset.metrics)):
+            measured = dataset.metric(row)
+            first = offsets[d] + row * dataset.slots
+            match dataset.engine(row):
+                case "betting":
+                    proportions.append(Group(d, measured, first, straight, dataset.slots))
+                    straight += dataset.slots
+                case "mixture":
+                    here = slice(first, first + dataset.slots)
+                    estimates.append(Estimates(d, measured, first, dataset.slots, phi[here]))
+                case "shift":
+                    at = np.array(dataset.points[row], dtype=np.int64)
+                    shifts.append(Group(d, measured, first, 0, dataset.slots, at))
+    base = np.concatenate(
+        [np.arange(g.hypothesis, g.hypothesis + g.slots) for g in proportions] or [np.zeros(0, dtype=np.int64)]
+    )
+    mirrored = np.flatnonzero(tolerance.is_two_sided[base])
+    hypothesis = np.concatenate([base, base[mirrored]])
+    lane_prior = [prior[base], 1 - prior[base[mirrored]]]
+    lane_phi = [phi[hypothesis]]
+    placed, first = [], len(hypothesis)
+    for group in shifts:
+        assert group.at is not None
+        placed.append(Group(group.dataset, group.metric, group.hypothesis, first, group.slots, group.at))
+        first += 2 * len(group.at) * group.slots
+        for point in range(1, len(group.at) + 1):
+            # The edges are quantiles of the past, so that is how many rows lie below each.
+            share = point / (len(group.at) + 1)
+            lane_prior += [np.full(group.slots, share), np.full(group.slots, 1 - share)]
+            lane_phi += [phi[group.hypothesis : group.hypothesis + group.slots]] * 2
+    lanes = Lanes(
+        proportions=tuple(proportions),
+        shifts=tuple(placed),
+        hypotheses=len(prior),
+        mirrored=mirrored,
+        hypothesis=hypothesis,
+        prior=np.concatenate(lane_prior),
+        phi=np.concatenate(lane_phi),
+        gap=gap[hypothesis],
+        margin_ratio=np.concatenate([margin.ratio[base], margin.lower_ratio[base[mirrored]]]),
+        margin_delta=np.concatenate([margin.delta[base], margin.lower_delta[base[mirrored]]]),
+    )
+    return lanes, tuple(estimates)

@@ -1,0 +1,41 @@
+"""Recorded blocks, folded until the first rollback. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from tierwise.monitoring.counts.model import Block, Cells
+from tierwise.monitoring.evidence.fold import Evidence, fold
+
+
+def blocks_between(start: datetime, end: datetime, seconds: float) -> tuple[Block, ...]:
+    """Consecutive blocks of `seconds` from `start`; the last one ends at `end` and may be shorter."""
+    width = timedelta(seconds=seconds)
+    blocks = []
+    while start < end:
+        blocks.append(Block(start, min(start + width, end)))
+        start += width
+    return tuple(blocks)
+
+
+def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
+    """The blocks in runs of at most `most` for one query each; a shorter last block is a run of its own.
+
+    (Blocks of one width are told apart by a division, others by a long table of edges.)
+    """
+    is_regular = blocks[-1].end - blocks[-1].start == blocks[0].end - blocks[0].start
+    regular = len(blocks) - (not is_regular)
+    runs = [blocks[at : min(at + most, regular)] for at in range(0, regular, most)]
+    return tuple(runs) if regular == len(blocks) else (*runs, blocks[regular:])
+
+
+def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells]) -> Evidence:
+    """Fold blocks in order; after `stopped_at` results stand as of the stop.
+
+    The traffic split is not tested: which share of the pods ran the candidate is not in a recorded log.
+    """
+    blocks = next(iter(cells.values())).blocks
+    return fold(evidence, cells, np.full(len(blocks), np.nan))

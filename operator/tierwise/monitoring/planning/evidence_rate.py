@@ -1,0 +1,220 @@
+"""How fast the evidence on one metric grows in every slice, at the traffic that the past had. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tierwise.metrics.metric import Metric, Proportion
+from tierwise.monitoring.counts.measures import compared, counted, expected_variance, worse_sign
+from tierwise.monitoring.counts.model import FloatArray
+from tierwise.monitoring.planning.drop import bad_rate, own_value
+from tierwise.monitoring.planning.history import Past
+from tierwise.monitoring.planning.tier_plan import DatasetPlan, absolute_gap
+from tierwise.stats import delay, power
+from tierwise.stats.mixture import log_mixture
+
+_LONGEST = 10 * 365 * 86_400.0  # seconds: beyond it is never
+_STEPS = 60
+
+
+class Speed(Protocol):
+    """One metric of one dataset; arrays are over its slices, values in the metric's own direction."""
+
+    @property
+    def per_second(self) -> FloatArray:
+        """What the metric counts, both arms together."""
+        ...
+
+    @property
+    def values(self) -> FloatArray:
+        """The baseline's values, NaN where none can be computed."""
+        ...
+
+    def tolerance(self, before: float) -> float:
+        """The tolerance as a difference, at this value of the baseline."""
+        ...
+
+    def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
+        """Until a regression to `after` is expected to be decided; infinite when never."""
+        ...
+
+    def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
+        """The value of the candidate that is just decided in time; NaN where none is."""
+        ...
+
+    def pass_seconds(self, exposure: float) -> FloatArray:
+        """Until half of equal candidates have passed."""
+        ...
+
+    def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
+        """The margin, as a difference, at which the slice would be powered."""
+        ...
+
+
+def speed_of(plan: DatasetPlan, row: int, past: Past, seconds: float) -> Speed | None:
+    """The speed of a metric; None for a shift, which no value describes. `past` covers so many seconds."""
+    metric, size = plan.metric(row), len(plan.slices)
+    phi = np.asarray(plan.phi[row, :size], dtype=np.float64)
+    match plan.engine(row):
+        case "betting":
+            n = counted(metric, past.window)[0].sum(axis=-1)
+            return _Bets(plan, row, metric, n / seconds, np.asarray(plan.prior_rates[row], dtype=np.float64), phi)
+        case "mixture":
+            # Of one second's observations of both arms; an arm with a share s of them has 1/s of this variance.
+            value, variance, _ = expected_variance(metric, past.window, (1 / seconds, 1 / seconds))
+            found = compared(metric, past.window)
+            taus = found.taus if found.taus.ndim == 2 else np.repeat(found.taus[:, None], size, axis=1)
+            mixture = _Mixture(plan, row, metric, found.units.sum(axis=-1) / seconds, value, variance * phi, taus)
+            # With sample weights a proportion is estimated too, by its share of bad.
+            return _WeightedShares(mixture) if isinstance(metric.measure, Proportion) else mixture
+        case "shift":
+            return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bets:
+    """A proportion, judged by block bets: evidence grows by the divergence of the arms' rates from the tolerance."""
+
+    plan: DatasetPlan
+    row: int
+    metric: Metric
+    per_second: FloatArray
+    rate: FloatArray
+    phi: FloatArray
+
+    @property
+    def values(self) -> FloatArray:
+        return np.array([own_value(self.metric.name, float(rate)) for rate in self.rate])
+
+    def tolerance(self, before: float) -> float:
+        tolerance = self.plan.metrics[self.row].tolerance
+        return float(absolute_gap(tolerance, np.array([bad_rate(self.metric.name, before)]))[0])
+
+    def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
+        na, nb = (float(rows[slot]) for rows in self._arms(exposure))
+        base, worse = bad_rate(self.metric.name, before), bad_rate(self.metric.name, after)
+        counts = np.array([[na], [na * worse], [nb], [nb * base]])
+        needed = np.array([log_threshold * self.phi[slot]])
+        return float(delay.seconds_to_regression(counts, *self._null(1), needed)[0])
+
+    def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
+        null = self._null(len(self.rate))
+        found = delay.smallest_regression(self._arms(exposure), self.rate, *null, log_threshold * self.phi, seconds)
+        return np.array([own_value(self.metric.name, float(rate)) if rate == rate else math.nan for rate in found])
+
+    def pass_seconds(self, exposure: float) -> FloatArray:
+        gap = absolute_gap(self.plan.metrics[self.row].margin, self.rate)
+        return self.phi * delay.seconds_to_pass(self._arms(exposure), self.rate, gap)
+
+    def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
+        rows = power.harmonic(*self._arms(exposure)) * seconds
+        spread = power.POWER_FACTOR * 4 * self.phi * self.rate * (1 - self.rate) * math.log(power.PASS_AT)
+        return np.sqrt(np.where(rows > 0, spread / np.where(rows > 0, rows, 1.0), np.inf))
+
+    def _arms(self, exposure: float) -> tuple[FloatArray, FloatArray]:
+        return self.per_second * exposure, self.per_second * (1 - exposure)
+
+    def _null(self, size: int) -> tuple[FloatArray, FloatArray]:
+        tolerance = self.plan.metrics[self.row].tolerance
+        return np.full(size, 1 + (tolerance.relative or 0.0)), np.full(size, tolerance.absolute or 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mixture:
+    """An estimate, judged by the Gaussian mixture: 1.5 times until its evidence on the expected path, V falling as 1/t.
+
+    The past's variance is too small for a worse candidate, and the test takes the larger of two estimates of it.
+    `variance` is of one second's observations of both arms pooled, φ included; `taus` (T, slices).
+    """
+
+    plan: DatasetPlan
+    row: int
+    metric: Metric
+    per_second: FloatArray
+    values: FloatArray
+    variance: FloatArray
+    taus: FloatArray
+
+    def tolerance(self, before: float) -> float:
+        return float(absolute_gap(self.plan.metrics[self.row].tolerance, np.array([before]))[0])
+
+    def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
+        difference = worse_sign(self.metric) * (after - before)
+        beyond = np.array([difference - self.tolerance(before)])
+        only = slice(slot, slot + 1)
+        least = self._seconds(beyond, np.array([log_threshold]), self._variance(exposure)[only], only)
+        return delay.LEARNING * float(least[0])
+
+    def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
+        variance = self._variance(exposure) * delay.LEARNING / seconds
+        low, high = np.zeros_like(variance), np.sqrt(2 * variance * (log_threshold + 40))
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            enough = log_mixture(middle, variance, 0.0, self.taus) >= log_threshold
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        tolerance = np.array([self.tolerance(float(value)) for value in self.values])
+        return np.asarray(self.values + worse_sign(self.metric) * (high + tolerance))
+
+    def pass_seconds(self, exposure: float) -> FloatArray:
+        gap = absolute_gap(self.plan.metrics[self.row].margin, self.values)
+        needed = 2 * math.log(power.PASS_AT) * self._variance(exposure)
+        return np.where((gap > 0) & np.isfinite(needed), needed / np.where(gap > 0, gap, 1.0) ** 2, np.inf)
+
+    def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
+        needed = power.POWER_FACTOR * 2 * math.log(power.PASS_AT) * self._variance(exposure)
+        return np.sqrt(np.where(np.isfinite(needed), needed, np.inf) / seconds)
+
+    def _variance(self, exposure: float) -> FloatArray:
+        return np.asarray(self.variance * (1 / exposure + 1 / (1 - exposure)))
+
+    def _seconds(self, beyond: FloatArray, threshold: FloatArray, variance: FloatArray, slots: slice) -> FloatArray:
+        low, high = np.zeros_like(beyond), np.full_like(beyond, math.log(_LONGEST))
+        taus = self.taus[:, slots]
+        reached = (beyond > 0) & (log_mixture(beyond, variance / _LONGEST, 0.0, taus) >= threshold)
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            enough = log_mixture(beyond, variance / np.exp(middle), 0.0, taus) >= threshold
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(reached, np.exp(high), np.inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _WeightedShares:
+    """A proportion with sample weights: a mixture of shares of bad, told in the metric's own direction."""
+
+    shares: _Mixture
+
+    @property
+    def per_second(self) -> FloatArray:
+        return self.shares.per_second
+
+    @property
+    def values(self) -> FloatArray:
+        return self._own(self.shares.values)
+
+    def tolerance(self, before: float) -> float:
+        return self.shares.tolerance(self._bad(before))
+
+    def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
+        return self.shares.seconds(slot, exposure, self._bad(before), self._bad(after), log_threshold)
+
+    def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
+        return self._own(self.shares.smallest(exposure, log_threshold, seconds))
+
+    def pass_seconds(self, exposure: float) -> FloatArray:
+        return self.shares.pass_seconds(exposure)
+
+    def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
+        return self.shares.margin_needed(exposure, seconds)
+
+    def _bad(self, value: float) -> float:
+        return bad_rate(self.shares.metric.name, value) if math.isfinite(value) else math.nan
+
+    def _own(self, shares: FloatArray) -> FloatArray:
+        """NaN where a share is unknown, or beyond 1: no version can be that bad."""
+        name = self.shares.metric.name
+        return np.array([own_value(name, float(x)) if 0 <= x <= 1 else math.nan for x in shares])

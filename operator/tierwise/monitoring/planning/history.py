@@ -1,0 +1,103 @@
+"""What the rows before a tier's start tell its plan: which slices there are, how large, and at which rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierwise.api.slices import WHOLE
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.counts.model import CANDIDATE, Cells, Dataset
+from tierwise.monitoring.counts.tallies import (
+    added,
+    baseline_of,
+    chosen,
+    empty_tally,
+    placed,
+    plain_tally,
+    window_tally,
+)
+
+RESERVED_SHARE = 0.1  # of the slices known at the start
+UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """`slices` with rows, the whole first, then those that are wished for; `window` is of shape (slices, 2 arms).
+
+    `before` (slices,) is the baseline alone, from blocks without candidate rows. A rate taken from the blocks that are
+    judged would make the first bets depend on their own outcome. `seen` is how many slices had rows.
+    """
+
+    slices: tuple[str, ...]
+    window: Tally
+    before: Tally
+    seen: int
+
+
+def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -> Past:
+    """The past that `cells` hold; `wished` are keys of slices that get a place whether they have rows or not."""
+    if cells is None or not cells.slices:
+        empty = empty_tally(dataset, 1 + len(wished))
+        return Past((WHOLE, *wished), empty, baseline_of(empty), 1)
+    total = window_tally(dataset, cells)
+    seen = total.counts.sum(axis=(1, 2, 3)) > 0
+    position = {k: i for i, k in enumerate(cells.slices)}
+    keys = sorted((k for k in cells.slices if k != WHOLE and seen[position[k]]), key=lambda k: (k.count("="), k))
+    late = [key for key in wished if key not in keys]
+    clean = cells.counts[:, position[WHOLE], CANDIDATE].sum(axis=(1, 2)) == 0
+    order = [position[key] for key in (WHOLE, *keys)]
+    window, before = chosen(total, order), chosen(window_tally(dataset, cells, clean), order)
+    if late:
+        rows = np.arange(len(order))
+        window, before = (placed(tally, rows, len(order) + len(late)) for tally in (window, before))
+    return Past((WHOLE, *keys, *late), window, baseline_of(before), len(order))
+
+
+def coalesced(parts: Sequence[Cells]) -> Cells:
+    """Cells read in runs as two blocks: those without candidate rows added up, and the rest.
+
+    That is all a plan needs of a window, and much smaller than every block's distributions.
+    """
+    keys = tuple(dict.fromkeys(key for part in parts for key in part.slices))
+    if not keys:
+        return Cells((), (), np.zeros((0, 0, 2, 3, 3), dtype=np.int64))
+    slot = {key: i for i, key in enumerate(keys)}
+    sums: list[Tally | None] = [None, None]
+    for part in parts:
+        if not part.slices:
+            continue
+        rows = np.array([slot[key] for key in part.slices], dtype=np.intp)
+        clean = part.counts[:, part.slices.index(WHOLE), CANDIDATE].sum(axis=(1, 2)) == 0
+        for i, which in enumerate((clean, ~clean)):
+            piece = placed(plain_tally(part, which), rows, len(keys))
+            before = sums[i]
+            sums[i] = piece if before is None else added(before, piece)
+    one, two = (tally for tally in sums if tally is not None)
+    window = parts[0].blocks[0], parts[-1].blocks[-1]
+    return Cells(
+        blocks=window,
+        slices=keys,
+        counts=np.stack([one.counts, two.counts]),
+        bins=None if one.bins is None or two.bins is None else np.stack([one.bins, two.bins]),
+        edges=one.edges,
+        sums={name: np.stack([one.sums[name], two.sums[name]]) for name in one.sums},
+        weights=None if one.weights is None or two.weights is None else np.stack([one.weights, two.weights], axis=1),
+        bin_weights=None
+        if one.bin_weights is None or two.bin_weights is None
+        else np.stack([one.bin_weights, two.bin_weights], axis=1),
+    )
+
+
+def reserved_slots(dataset: Dataset, known: int) -> int:
+    """How many slices may join after the start; without history as many as the dimensions' limits allow."""
+    if not dataset.groupings:
+        return 0
+    if known > 1:
+        return max(1, math.ceil(RESERVED_SHARE * known))
+    sizes = {d.name: d.max_values for d in dataset.spec.dimensions}
+    return min(UNKNOWN_SLICES_RESERVE, sum(math.prod(sizes[d] for d in g) for g in dataset.groupings))

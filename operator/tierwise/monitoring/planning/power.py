@@ -1,0 +1,85 @@
+"""What the past says of one metric: its rates, which slices have rows enough, where a shift is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.common import Margin
+from tierwise.metrics.kinds.shift import deciles
+from tierwise.metrics.metric import Metric, Proportion, Shift
+from tierwise.monitoring.counts.measures import counted, engine_of, expected_variance, worse_sign
+from tierwise.monitoring.counts.model import BASELINE, Dataset, FloatArray
+from tierwise.monitoring.planning.history import Past
+from tierwise.stats import power
+
+DEFAULT_RATE = 0.05  # p0 without history
+_OWN = 10  # a small slice borrows so many rows from the whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Of one metric: `prior` rates of bad (0: there is none) and `powered`, both (slices,), and a shift's edges."""
+
+    prior: FloatArray
+    powered: npt.NDArray[np.bool_]
+    points: tuple[int, ...] = ()
+
+
+def of_metric(
+    metric: Metric,
+    dataset: Dataset,
+    past: Past,
+    margin: Margin,
+    halves: Mapping[int, float],
+    shares: tuple[float, float],
+    phi: FloatArray,
+) -> Known:
+    """What is known before the start.
+
+    `shares` is how many times the past's rows each arm (candidate, baseline) is expected to have until maxDuration;
+    `halves` are by slot half the widths of wanted ranges, which take the margin's place; `phi` (slices,).
+    """
+    size = len(past.slices)
+    if isinstance(metric.measure, Shift):
+        bins = past.before.bins
+        none = np.zeros((1, dataset.spec.scale.bins + 1), dtype=np.int64)
+        at = deciles(none if bins is None else bins[0], metric.measure.points)
+        return Known(np.zeros(size), np.zeros(size, dtype=np.bool_), tuple(at.tolist()))
+    prior, usual, n = np.zeros(size), np.zeros(size), np.zeros(size)
+    if isinstance(metric.measure, Proportion):
+        before_n, before_bad = (x.astype(np.float64) for x in counted(metric, past.before))
+        # Three digits keep the status small and the round trip exact.
+        prior = np.array([float(f"{r:.3g}") for r in _rates(before_n, before_bad)])
+        window_n, window_bad = counted(metric, past.window)
+        usual = _rates(*(x[..., BASELINE].astype(np.float64) for x in (window_n, window_bad)))
+        n = window_n.sum(axis=-1).astype(np.float64)
+    if engine_of(metric, dataset.reads) == "betting":
+        gap = _gap(margin, usual, halves)
+        return Known(prior, power.powered(n * shares[0], n * shares[1], usual, gap, phi=phi))
+    value, candidate, baseline = expected_variance(metric, past.window, shares)
+    gap = _gap(margin, value, halves)
+    ratio = 1 + worse_sign(metric) * (margin.relative or 0.0)
+    return Known(prior, power.powered_by_variance(candidate + ratio**2 * baseline, gap, phi=phi))
+
+
+def _rates(n: FloatArray, bad: FloatArray) -> FloatArray:
+    whole = (bad[0] + 0.5) / (n[0] + 1) if n[0] > 0 else DEFAULT_RATE
+    return np.asarray((bad + _OWN * whole) / (n + _OWN))
+
+
+def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
+    """A margin as a difference of rates of `bad`, or of values, where the baseline's is `rate`."""
+    if margin.relative is not None:
+        return np.asarray(margin.relative * np.abs(rate), dtype=np.float64)
+    return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
+
+
+def _gap(margin: Margin, rate: FloatArray, halves: Mapping[int, float]) -> FloatArray:
+    gap = absolute_gap(margin, rate)
+    for slot, half in halves.items():
+        gap[slot] = half
+    return gap

@@ -1,0 +1,245 @@
+"""What the judgement of a tier fixes before its first block: slices, weights, margins, what is powered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.common import Margin
+from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.api.slices import slice_key
+from tierwise.metrics.metric import Metric
+from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
+from tierwise.monitoring.counts.model import Cells, Dataset, FloatArray
+from tierwise.monitoring.planning import power as powering
+from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.errors import PlanError
+from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
+from tierwise.monitoring.planning.history import past_of, reserved_slots
+from tierwise.monitoring.planning.power import absolute_gap
+from tierwise.monitoring.planning.required_reads import known_metric
+
+__all__ = [
+    "DatasetPlan",
+    "MetricPlan",
+    "PlanError",
+    "TierPlan",
+    "absolute_gap",
+    "alpha_of_tier",
+    "groupings_of",
+    "metric_plan",
+    "plan_tier",
+]
+
+BoolArray = npt.NDArray[np.bool_]
+
+COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
+VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
+_LATER = "\0"  # no slice has this key
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlan:
+    """A metric with the margin it must keep and the tolerance beyond which it is a regression."""
+
+    name: str
+    margin: Margin
+    tolerance: Margin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetPlan:
+    """What is judged on one dataset. `slices` holds the whole (``""``) first, then slices known at the start.
+
+    `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
+    `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots;
+    `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
+    it was not. `points` are, per metric, the edges of bins that a shift is judged at.
+    """
+
+    dataset: Dataset
+    metrics: tuple[MetricPlan, ...]
+    expect: tuple[Expectation, ...]
+    slices: tuple[str, ...]
+    reserved_slots: int
+    prior_rates: FloatArray
+    powered: BoolArray
+    phi: FloatArray
+    sigma_pod: FloatArray
+    phi_split: float
+    pods: int
+    points: tuple[tuple[int, ...], ...]
+
+    @property
+    def slots(self) -> int:
+        """Slices known at the start and slots for those that come later."""
+        return len(self.slices) + self.reserved_slots
+
+    def metric(self, row: int) -> Metric:
+        """The metric of a row, as the dataset has it."""
+        return metric_for(self.metrics[row].name, self.dataset.spec)
+
+    def engine(self, row: int) -> Engine:
+        """How it is tested."""
+        return engine_of(self.metric(row), self.dataset.reads)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TierPlan:
+    """The frozen plan of a tier: α, hypotheses and when late-onset copies begin."""
+
+    alpha: float
+    datasets: tuple[DatasetPlan, ...]
+    copies: int
+    copy_seconds: float
+    first_block_start: datetime | None = None  # None: the start of the first block folded
+
+    @property
+    def hypotheses(self) -> int:
+        """K: slices x metrics over all datasets, reserved slots included."""
+        return sum(len(d.metrics) * d.slots for d in self.datasets)
+
+
+def alpha_of_tier(analysis_alpha: float, tiers: int) -> float:
+    """A tier's share of the rollout's false rollback rate; a tenth is kept for verification after the rollout."""
+    return round((1 - VERIFICATION_SHARE) * analysis_alpha / tiers, 12)
+
+
+def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tuple[tuple[str, ...], ...]:
+    """Dimension combinations to slice by, each sorted by name, without duplicates; checks metrics and expectations too.
+
+    Raises:
+        PlanError: a dimension, a metric or an expectation that does not exist, naming those that do.
+    """
+    known = [d.name for d in spec.dimensions]
+    for metric in analysis.metrics:
+        metric_plan(analysis.name, metric)
+    wanted = known if analysis.slices is None else analysis.slices
+    groupings = dict.fromkeys(tuple(sorted({part.strip() for part in item.split(",")})) for item in wanted)
+    for dimension in [*(d for g in groupings for d in g), *(d for e in analysis.expect for d in e.slice)]:
+        if dimension not in known:
+            raise PlanError(
+                f"dataset {analysis.name!r}: dimension {dimension!r} does not exist",
+                f"use one of {', '.join(known) or '(none)'} or add it to spec.dimensions of the MonitoringDataset",
+                reason=Reason.UNKNOWN_DIMENSION,
+            )
+    judged = [m.name for m in analysis.metrics]
+    for index, expectation in enumerate(analysis.expect):
+        if expectation.metric not in judged:
+            raise PlanError(
+                f"dataset {analysis.name!r}: an expectation names metric {expectation.metric!r}, which is not judged",
+                f"use one of {', '.join(judged)}",
+                reason=Reason.UNKNOWN_METRIC,
+            )
+        problem = impossible(analysis.expect, index, known_metric(analysis.name, expectation.metric))
+        if problem is not None:
+            raise PlanError(f"dataset {analysis.name!r}: {problem[0]}", problem[1], reason=Reason.INVALID_SPEC)
+        combination = tuple(sorted(expectation.slice))
+        if expectation.change != "Ignore" and combination not in groupings:
+            raise PlanError(
+                f"dataset {analysis.name!r}: {expectation.metric} is expected to change on "
+                f"{slice_key(expectation.slice)}, and {', '.join(combination)} is not sliced by",
+                f"add {','.join(combination)!r} to slices",
+                reason=Reason.UNKNOWN_DIMENSION,
+            )
+    return tuple(groupings)
+
+
+def plan_tier(
+    analysis: Sequence[DatasetAnalysis],
+    datasets: Mapping[str, Dataset],
+    history: Mapping[str, Cells],
+    *,
+    alpha_tier: float,
+    expected_share: float,
+    candidate_share: float,
+    max_duration_seconds: float,
+    spread: Mapping[str, Spread] = MappingProxyType({}),
+) -> TierPlan:
+    """Fix the judgement of a tier.
+
+    `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself.
+    `expected_share` is how many rows are expected until maxDuration, of both arms, as a share of that window's rows;
+    `candidate_share` of them go to the candidate. A dataset without history has only the whole and reserved slots; one
+    without `spread` has φ = 1 and no σ_pod, and verdicts say so.
+
+    Raises:
+        MetricFailedError: a metric's code failed on the history.
+    """
+    shares = (expected_share * candidate_share, expected_share * (1 - candidate_share))
+    plans = tuple(
+        _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
+        for item in analysis
+    )
+    copies = max(1, math.ceil(max_duration_seconds / COPY_SECONDS))
+    return TierPlan(alpha=alpha_tier, datasets=plans, copies=copies, copy_seconds=COPY_SECONDS)
+
+
+def metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:
+    """A metric with its margin and tolerance.
+
+    Raises:
+        PlanError: it does not exist.
+    """
+    known_metric(dataset, spec.name)
+    margin = spec.margin
+    half = Margin(
+        absolute=None if margin.absolute is None else margin.absolute / 2,
+        relative=None if margin.relative is None else margin.relative / 2,
+    )
+    return MetricPlan(name=spec.name, margin=margin, tolerance=spec.tolerance or half)
+
+
+def _plan_dataset(
+    analysis: DatasetAnalysis,
+    dataset: Dataset,
+    history: Cells | None,
+    shares: tuple[float, float],
+    spread: Spread | None,
+) -> DatasetPlan:
+    metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
+    past = past_of(dataset, history, wished_slices(analysis.expect))
+    phi = _phi(spread, past.slices, len(metrics))
+    priors, powered, points = [], [], []
+    for row, plan in enumerate(metrics):
+        metric = metric_for(plan.name, dataset.spec)
+        halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
+        ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
+        known = powering.of_metric(metric, dataset, past, plan.margin, halves, shares, phi[row, :-1])
+        priors.append(known.prior)
+        powered.append(known.powered & ~ignored)
+        points.append(known.points)
+    return DatasetPlan(
+        dataset=dataset,
+        metrics=metrics,
+        expect=tuple(analysis.expect),
+        slices=past.slices,
+        reserved_slots=reserved_slots(dataset, past.seen),
+        prior_rates=np.stack(priors),
+        powered=np.stack(powered),
+        phi=phi,
+        sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
+        phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
+        pods=0 if spread is None else spread.pods,
+        points=tuple(points),
+    )
+
+
+def _phi(spread: Spread | None, slices: Sequence[str], metrics: int) -> FloatArray:
+    """φ (metrics, slices + 1): the last for slices that come later, of which nothing is known."""
+    if spread is None:
+        return np.ones((metrics, len(slices) + 1))
+    return np.maximum(_short(spread.phi_for([*slices, _LATER])), 1.0)
+
+
+def _short(values: FloatArray) -> FloatArray:
+    """Three digits, so that the status stays small and the round trip is exact."""
+    return np.array([float(f"{x:.3g}") for x in values.ravel().tolist()]).reshape(values.shape)

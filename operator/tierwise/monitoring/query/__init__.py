@@ -1,0 +1,1 @@
+"""SQL for the prediction log: a pure function of dataset, scope and window."""

@@ -1,0 +1,1 @@
+"""A dataset's columns, labels, rows and times as SQL."""

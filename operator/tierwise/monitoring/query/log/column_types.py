@@ -1,0 +1,86 @@
+"""Whether what a metric adds up is a number at all, told by the type that the store gives it. Pure."""
+
+# ruff: noqa: S608  # all SQL is put together here: from quoted identifiers and guarded expressions
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.query.log.columns import Log
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.monitoring.sqlguard.guard import guard_expression
+
+_VALUE = re.compile(r"\{value:([^{}]+)\}")
+_WRAPPED = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
+_NUMBER = re.compile(r"(?:U?Int\d|B?Float\d|Decimal|Bool|Enum|Date|Nothing|Variant|Dynamic)")
+_TEXT = re.compile(r"(?:String|FixedString)")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Something that must be a number: what people call it, as they wrote it, and as SQL."""
+
+    name: str
+    written: str
+    sql: str
+
+
+def numbers_read(log: Log) -> tuple[Number, ...]:
+    """The named values, the weight and the latency that the dataset's reads add up.
+
+    Raises:
+        Refused: a value's expression is not allowed, or a column is not there.
+    """
+    wanted = " ".join(one.expression for one in log.dataset.reads.sums)
+    names = set(_VALUE.findall(wanted))
+    found = [
+        Number(f"spec.values[{item.name}]", item.expression, guard_expression(item.expression, what=item.name))
+        for item in log.spec.values
+        if item.name in names
+    ]
+    columns = log.spec.columns
+    if log.dataset.reads.weights and columns.weight is not None:
+        found.append(Number("spec.columns.weight", columns.weight, log.column("weight")))
+    if "{latency}" in wanted and columns.latency is not None:
+        found.append(Number("spec.columns.latency", columns.latency, log.column("latency")))
+    return tuple(found)
+
+
+def type_query(log: Log, number: Number) -> str:
+    """Its type; no row is read."""
+    return f"DESCRIBE TABLE (SELECT {number.sql} AS tierwise_v FROM {log.source.sql})"
+
+
+def require_number(log: Log, number: Number, kind: str) -> None:
+    """Refuse what is no number, or a text that might be one.
+
+    Raises:
+        Refused: DatasetInvalid, with the type.
+    """
+    inner = kind
+    while (wrapped := _WRAPPED.match(inner)) is not None:
+        inner = wrapped[1]
+    if _NUMBER.match(inner):
+        return
+    remedy = f"write toFloat64OrNull({number.written})" if _TEXT.match(inner) else "write an expression of one number"
+    if not number.name.startswith("spec.values"):
+        remedy = "name a column of numbers, or convert it in spec.query"
+    raise Refused(
+        f"dataset {log.dataset.name!r}: {number.name} ({number.written}) is {kind}, not a number",
+        remedy,
+        reason=Reason.DATASET_INVALID,
+    )
+
+
+def not_computed(log: Log, number: Number, error: str, reason: Reason) -> Refused:
+    """The store cannot compute it at all: the error's own words, and the types of the columns it names."""
+    types = log.source.columns
+    used = [f"{name} is {kind}" for name, kind in types.items() if re.search(rf"\b{re.escape(name)}\b", number.written)]
+    given = f" ({', '.join(used)})" if used else ""
+    return Refused(
+        f"dataset {log.dataset.name!r}: {number.name} ({number.written}) cannot be computed{given}: {error}",
+        f"write an expression that gives one number per row (columns: {', '.join(types)})",
+        reason=reason,
+    )

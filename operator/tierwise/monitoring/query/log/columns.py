@@ -1,0 +1,192 @@
+"""A dataset's columns as SQL: found in the table's schema, quoted, guarded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.monitoring.counts.model import Dataset, Scope
+from tierwise.monitoring.query.log.binning import number_sql
+from tierwise.monitoring.query.log.quoting import is_reserved, table_sql
+from tierwise.monitoring.query.log.quoting import quote as quote
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
+from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The table (or the parenthesised subselect) a dataset reads, as SQL, with its columns and their types."""
+
+    sql: str
+    columns: Mapping[str, str]
+
+
+def source_sql(spec: MonitoringDatasetSpec) -> str:
+    """What follows FROM: the quoted table, or the guarded `query` in parentheses.
+
+    Raises:
+        Refused: neither is set, the guard refuses the query, or it may multiply rows.
+    """
+    if spec.query is not None:
+        # With `table` the query may read that one only; without, any one table.
+        guarded = guard_select(spec.query, tables=None if spec.table is None else (spec.table,))
+        require_single_rows(spec)
+        return f"({guarded})"
+    if not spec.table:
+        raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
+    return table_sql(spec.table)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A dataset's columns as SQL expressions, found in the source's schema and guarded."""
+
+    dataset: Dataset
+    source: Source
+
+    @property
+    def spec(self) -> MonitoringDatasetSpec:
+        """What its author wrote."""
+        return self.dataset.spec
+
+    def column(self, role: str) -> str:
+        """The quoted column of a role such as `score`.
+
+        Raises:
+            Refused: UnknownColumn, naming the columns there are.
+        """
+        name = getattr(self.spec.columns, role)
+        if name is None:
+            raise Refused(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
+        column = self.named(name, f"columns.{_camel(role)}")
+        if role == "time" and "DateTime" not in self.source.columns[name]:
+            # A Date has no hours to cut blocks by, and text or a number no time zone.
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the time {name!r} is {self.source.columns[name]}, not a time",
+                "set spec.columns.time to a DateTime or DateTime64 column, or convert it in spec.query",
+            )
+        return column
+
+    def named(self, name: str, field: str) -> str:
+        """A column by its own name, quoted, as a field of the spec gives it.
+
+        Raises:
+            Refused: UnknownColumn, naming the columns there are.
+        """
+        if name not in self.source.columns:
+            known = ", ".join(self.source.columns)
+            where = self.spec.table or "the query"
+            raise Refused(
+                f"dataset {self.dataset.name!r}: column {name!r} is not in {where} (columns: {known})",
+                f"set spec.{field}",
+                reason=Reason.UNKNOWN_COLUMN,
+            )
+        if is_reserved(name):
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the column name {name!r} is used by Tierwise itself",
+                f"give it another name in spec.query, and set spec.{field}",
+            )
+        return quote(name)
+
+    def type_of(self, role: str) -> str:
+        """The column's ClickHouse type; the column must exist."""
+        return self.source.columns[getattr(self.spec.columns, role)]
+
+    @property
+    def single_precision(self) -> bool:
+        """Whether scores are stored in Float32."""
+        self.column("score")
+        return "Float32" in self.type_of("score")
+
+    def text(self, role: str) -> str:
+        """A column compared with strings."""
+        column = self.column(role)
+        return column if "String" in self.type_of(role) else f"toString({column})"
+
+    def score(self) -> str:
+        """The score as a non-null float in its own precision; null is NaN."""
+        column = self.column("score")
+        kind = self.type_of("score")
+        if not any(number in kind for number in ("Float", "Int", "Decimal", "Bool")):
+            raise Refused(
+                f"dataset {self.dataset.name!r}: the score {self.spec.columns.score!r} is {kind}, not a number",
+                "set spec.columns.score to the column of the score",
+            )
+        value = column if "Float32" in kind or "Float64" in kind else f"toFloat64({column})"
+        if "Nullable" in kind:
+            value = f"ifNull({value}, {'toFloat32' if self.single_precision else 'toFloat64'}(nan))"
+        return value
+
+    def valid_score(self, score: str) -> str:
+        """Whether a score is in the domain."""
+        domain = self.spec.domain
+        low = number_sql(domain.min, single_precision=self.single_precision)
+        high = number_sql(domain.max, single_precision=self.single_precision)
+        # NaN compares false with everything, so it is not valid either
+        parts = [f"{score} >= {low}", f"{score} <= {high}"]
+        parts += [f"{score} != {number_sql(x, single_precision=self.single_precision)}" for x in domain.exclude]
+        return "(" + " AND ".join(parts) + ")"
+
+    def answer(self, score: str) -> str:
+        """0 negative, 1 positive, 2 invalid."""
+        threshold = number_sql(self.spec.threshold, single_precision=self.single_precision)
+        positive = f"{score} >= {threshold}" if self.spec.positive == "AtOrAbove" else f"{score} < {threshold}"
+        return f"if({self.valid_score(score)}, toUInt8({positive}), 2)"
+
+    def counts(self) -> str | None:
+        """`where`: which labels count. None when all do."""
+        if self.spec.where is None:
+            return None
+        return f"ifNull(toBool({guard_expression(self.spec.where, what='spec.where')}), false)"
+
+    def dimension(self, name: str) -> str:
+        """A dimension's value as a string; null is the value `null`."""
+        for dimension in self.spec.dimensions:
+            if dimension.name == name:
+                if is_reserved(dimension.expression.strip("`")):
+                    self.named(dimension.expression.strip("`"), f"dimensions[{name}].expression")
+                expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
+                if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
+                    return expression
+                return f"ifNull(toString({expression}), 'null')"
+        known = ", ".join(d.name for d in self.spec.dimensions) or "none"
+        raise Refused(
+            f"dataset {self.dataset.name!r}: dimension {name!r} is not defined (dimensions: {known})",
+            "add it to spec.dimensions or slice by one of these",
+            reason=Reason.UNKNOWN_DIMENSION,
+        )
+
+    def scope_conditions(self, scope: Scope) -> list[str]:
+        """Model and tiers; not the versions and not the time."""
+        conditions = []
+        if scope.model is not None and self.spec.columns.model is not None:
+            conditions.append(f"{self.text('model')} = {{model:String}}")
+        if scope.tiers:
+            conditions.append(f"{self.text('tier')} IN {{tiers:Array(String)}}")
+        return conditions
+
+    def scope_parameters(self, scope: Scope) -> dict[str, object]:
+        """Parameters of `scope_conditions`, of the versions and of maturity."""
+        parameters: dict[str, object] = {
+            "baseline": scope.baseline,
+            "candidate": scope.candidate,
+            "maturity": duration_seconds(self.spec.maturity),
+        }
+        if scope.model is not None and self.spec.columns.model is not None:
+            parameters["model"] = scope.model
+        if scope.tiers:
+            parameters["tiers"] = list(scope.tiers)
+        return parameters
+
+    def versions(self) -> str:
+        """Only the two versions: `version = candidate` alone would count any third one as the baseline."""
+        return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
+
+
+def _camel(role: str) -> str:
+    head, *tail = role.split("_")
+    return head + "".join(part.title() for part in tail)

@@ -1,0 +1,139 @@
+"""What a metric's sum may speak of, such as ``{score}`` or ``{value:clicks}``, as SQL of the dataset's log. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from tierwise.api.names import Reason
+from tierwise.metrics.tally import Sum
+from tierwise.monitoring.query.log.binning import number_sql
+from tierwise.monitoring.query.log.columns import Log
+from tierwise.monitoring.query.log.label_values import label_class, label_code, label_number
+from tierwise.monitoring.query.log.labels import class_index
+from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.monitoring.sqlguard.guard import guard_expression
+
+_ROLE = re.compile(r"\{(?:value:(?P<value>[^{}]+)|(?P<role>[a-z_]+))\}")
+
+
+def sum_sql(log: Log, wanted: Sum) -> str:
+    """SQL of one row's number as Float64; what is null or no number is NaN, which the query counts and leaves out.
+
+    Raises:
+        Refused: the expression names a role that there is not, or one that the dataset does not have.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        if (name := found["value"]) is not None:
+            return f"({value(log, name)})"
+        role = _ROLES.get(found["role"])
+        if role is None:
+            raise Refused(
+                f"dataset {log.dataset.name!r}: the sum {wanted.name!r} asks for {found[0]}, which no log has",
+                f"a metric may use {', '.join(_ROLES)} and value:NAME",
+                reason=Reason.NOT_SUPPORTED,
+            )
+        return f"({role(log)})"
+
+    return f"ifNull(toFloat64({_ROLE.sub(fill, wanted.expression)}), nan)"
+
+
+def value(log: Log, name: str) -> str:
+    """A named value of the dataset as a float; null is NaN."""
+    for item in log.spec.values:
+        if item.name == name:
+            return (
+                f"ifNull(toFloat64({guard_expression(item.expression, what=f'spec.values[{name}].expression')}), nan)"
+            )
+    known = ", ".join(item.name for item in log.spec.values) or "none"
+    raise Refused(
+        f"dataset {log.dataset.name!r}: value {name!r} is not defined (values: {known})",
+        "add it to spec.values",
+        reason=Reason.UNKNOWN_COLUMN,
+    )
+
+
+def weight(log: Log) -> str:
+    """The row's weight as a float; NaN where it is null or not above 0, 1 where the dataset has none."""
+    if log.spec.columns.weight is None:
+        return "1."
+    number = f"ifNull(toFloat64({log.column('weight')}), nan)"
+    return f"if({number} > 0, {number}, nan)"
+
+
+def label(log: Log) -> str:
+    """0 negative, 1 positive, 2 unknown; of classes every known one is 1: a right answer is the positive one."""
+    if log.spec.scale.kind == "Classes":
+        return f"if({label_class(log)} < {len(log.spec.classes)}, 1, 2)"
+    return label_code(log)
+
+
+def answer(log: Log) -> str:
+    """0 negative, 1 positive, 2 invalid; of classes 1 where it is the label's, and 0 where that is not known."""
+    if log.spec.scale.kind == "Classes":
+        known = len(log.spec.classes)
+        found = answer_class(log)
+        return f"if({found} < {known}, toUInt8({found} = {label_class(log)}), 2)"
+    return log.answer(log.score())
+
+
+def answer_class(log: Log) -> str:
+    """Index of the predicted class in spec.classes; their number where it is none of them."""
+    return class_index(log.column("score"), len(log.spec.classes))
+
+
+def class_parameters(log: Log) -> dict[str, object]:
+    """Parameters that the classes need."""
+    return {"classes": list(log.spec.classes)} if log.spec.scale.kind == "Classes" else {}
+
+
+def _score(log: Log) -> str:
+    if log.spec.scale.kind == "Classes":
+        raise Refused(
+            f"dataset {log.dataset.name!r}: its answers are classes, not scores", "use a metric that suits classes"
+        )
+    return log.score()
+
+
+def _valid(log: Log) -> str:
+    if log.spec.scale.kind == "Classes":
+        return f"toUInt8({answer_class(log)} < {len(log.spec.classes)})"
+    return f"toUInt8({log.valid_score(log.score())})"
+
+
+def _probability(log: Log) -> str:
+    score = _score(log)
+    return score if log.spec.positive == "AtOrAbove" else f"1 - {score}"
+
+
+def _excluded(log: Log) -> str:
+    score = _score(log)
+    numbers = [number_sql(x, single_precision=log.single_precision) for x in log.spec.domain.exclude]
+    return f"toUInt8({' OR '.join(f'{score} = {number}' for number in numbers) or '0'})"
+
+
+def _class_name(index: str) -> str:
+    # an index beyond the array gives the empty text
+    return f"arrayElement({{classes:Array(String)}}, {index} + 1)"
+
+
+def _top(log: Log) -> str:
+    return f"arrayMap(name -> ifNull(toString(name), ''), {log.column('top')})"
+
+
+_ROLES: Mapping[str, Callable[[Log], str]] = {
+    "score": _score,
+    "valid": _valid,
+    "excluded": _excluded,
+    "p": _probability,
+    "label": label,
+    "answer": answer,
+    "target": label_number,
+    "answer_class": lambda log: _class_name(answer_class(log)),
+    "label_class": lambda log: _class_name(label_class(log)),
+    "top": _top,
+    "latency": lambda log: log.column("latency"),
+    "status": lambda log: log.column("status"),
+    "weight": weight,
+}

@@ -1,0 +1,35 @@
+"""Names of tables and columns as SQL. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.sqlguard.errors import Refused
+
+# Names that queries give to what they compute; a column of the same name would be taken for it.
+_RESERVED = re.compile(r"tierwise_(arm|answer|bin|cell|pod|request|w|[dlx]\d+)")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether queries use the name for something of their own."""
+    return _RESERVED.fullmatch(name) is not None
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL."""
+    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def table_sql(table: str) -> str:
+    """TABLE or DATABASE.TABLE, quoted.
+
+    Raises:
+        Refused: it is no such name, or a table of the database itself.
+    """
+    parts = table.split(".")
+    if len(parts) > 2 or not all(parts):
+        raise Refused(f"table {table!r} is not a name", "give TABLE or DATABASE.TABLE")
+    if parts[0].lower() in ("system", "information_schema"):
+        raise Refused(f"table {table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED)
+    return ".".join(quote(part) for part in parts)

@@ -1,0 +1,1 @@
+"""One look's queries, and its answers decoded."""

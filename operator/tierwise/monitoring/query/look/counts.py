@@ -1,0 +1,300 @@
+"""One look's SQL: dataset + scope + blocks → a parameterised query. Pure.
+
+One scan: every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once per
+grouping set. What metrics need beyond counts — bins, sums, weights — is aggregated by the same scan. Values are bound
+as parameters; identifiers are matched against the table's columns and quoted.
+"""
+
+# ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tierwise.monitoring.counts.model import ANSWERS as ANSWERS
+from tierwise.monitoring.counts.model import ARMS as ARMS
+from tierwise.monitoring.counts.model import CELLS as CELLS
+from tierwise.monitoring.counts.model import LABELS as LABELS
+from tierwise.monitoring.counts.model import Block, Dataset, FloatArray, Scope
+from tierwise.monitoring.query.log.arms import Arms as Arms
+from tierwise.monitoring.query.log.arms import halves_of as halves_of
+from tierwise.monitoring.query.log.arms import versions_of as versions_of
+from tierwise.monitoring.query.log.binning import Binning, bin_sql, binning_of, number_sql
+from tierwise.monitoring.query.log.columns import Log as Log
+from tierwise.monitoring.query.log.columns import Source as Source
+from tierwise.monitoring.query.log.columns import source_sql as source_sql
+from tierwise.monitoring.query.log.expressions import answer, answer_class, class_parameters, label, sum_sql, weight
+from tierwise.monitoring.query.log.label_values import label_class, label_code
+from tierwise.monitoring.query.log.rows import rows_sql
+from tierwise.monitoring.query.log.window import block_number, window_conditions
+from tierwise.monitoring.query.look.group_hashing import combinations_of, hash_sql
+from tierwise.monitoring.query.look.memory_limits import is_sparse
+from tierwise.monitoring.query.look.sparse_cells import aggregates_of, keys_of
+from tierwise.monitoring.sqlguard.errors import not_supported
+
+OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers and of what is counted.
+
+    `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
+    `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too. `sparse`: a row per
+    slice and cell that occurs, in place of one per slice with all its cells; `per_arm` cells are an arm's.
+    `bin_weights`: the sums of weights are by bin, too.
+    """
+
+    sql: str
+    parameters: Mapping[str, object]
+    dimensions: tuple[str, ...] = ()
+    groupings: tuple[tuple[str, ...], ...] = ()
+    bins: tuple[int, int] | None = None
+    edges: FloatArray | None = field(default=None, compare=False)
+    sums: tuple[str, ...] = ()
+    weights: bool = False
+    bin_weights: bool = False
+    hashed: tuple[tuple[str, ...], ...] = ()
+    sparse: bool = False
+    per_arm: int = LABELS * ANSWERS
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Values of a dimension that are counted by name; all others are counted as `other`."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def config_of(dataset: Dataset) -> str:
+    """Everything that decides what is counted, as JSON with sorted keys."""
+    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store", "freshness", "volume"})
+    return json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
+
+
+def config_hash(dataset: Dataset) -> int:
+    """64 bits over everything that decides what is counted; distributions of different hashes are never compared."""
+    return int.from_bytes(hashlib.blake2b(config_of(dataset).encode(), digest_size=8).digest(), "big")
+
+
+def cells_query(
+    log: Log,
+    scope: Scope,
+    blocks: Sequence[Block],
+    kept: Kept | None = None,
+    arms: Arms | None = None,
+    *,
+    as_texts: bool = False,
+) -> Query:
+    """Counts by block, slice, arm, label and answer, and what `reads` ask for; decode with `decode.decode_cells`.
+
+    `as_texts`: group by no hashes, also where there are many combinations of dimensions.
+    """
+    query, columns, aggregates, conditions = measured(log, scope, blocks, arms := arms or versions_of(log))
+    query = replace(query, sparse=is_sparse(log.dataset))
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+
+
+def measured(
+    log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms
+) -> tuple[Query, list[str], list[str], list[str]]:
+    """A query without its SQL, the numbers of a row as SQL, what adds them up, and which rows are meant."""
+    conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
+    block = block_number(log, blocks)
+    inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
+    columns = [f"{_cell(arms, inner, LABELS * ANSWERS, block)} AS tierwise_cell"]
+    query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    aggregates = [_counts("tierwise_cell", CELLS * len(blocks), "h")]
+    if log.dataset.reads.bins:
+        query, per_arm, found = _bins(log, query)
+        columns.append(f"{_cell(arms, found, per_arm, block)} AS tierwise_bin")
+        aggregates.append(_counts("tierwise_bin", ARMS * per_arm * len(blocks), "b"))
+    query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
+    if log.dataset.reads.weights:
+        query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
+        if query.bins is not None:
+            query = _bin_weights(query, aggregates, len(blocks), by="tierwise_bin")
+    return query, columns, aggregates, list(conditions)
+
+
+def distributions_query(
+    log: Log, scope: Scope, block: Block, kept: Kept | None = None, *, as_texts: bool = False
+) -> Query:
+    """Counts by slice, arm, label and bin in one scan; the last bin counts invalid scores."""
+    arms = versions_of(log)
+    conditions, parameters = window_conditions(log, block.start, block.end)
+    query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    query, per_arm, found = _bins(log, query)
+    columns = [f"{_cell(arms, found, per_arm, None)} AS tierwise_cell"]
+    aggregates = [_counts("tierwise_cell", ARMS * per_arm, "h")]
+    query = _sums(log, query, columns, aggregates, arms, None, 1)
+    if log.dataset.reads.weights:
+        inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
+        columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
+        query = _weights(log, query, columns, aggregates, CELLS, by="tierwise_answer")
+        if log.dataset.reads.bins:
+            query = _bin_weights(query, aggregates, 1, by="tierwise_cell")
+    distributed = replace(log.dataset, reads=replace(log.dataset.reads, bins=True))
+    query = replace(query, sparse=is_sparse(distributed), per_arm=per_arm)
+    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+
+
+def pods_query(log: Log, scope: Scope, window: Block, most: int) -> Query:
+    """Rows of the baseline by pod, label and answer: the `most` pods with most rows, in columns pod and h."""
+    conditions, parameters = window_conditions(log, window.start, window.end)
+    rows = rows_sql(log, [*conditions, *log.scope_conditions(scope), halves_of(log).condition])
+    cell = f"toUInt16({label(log)} * {ANSWERS} + {answer(log)}) AS tierwise_cell"
+    pod = f"ifNull(toString({log.column('pod')}), '') AS tierwise_pod"
+    return Query(
+        f"SELECT tierwise_pod, {_counts('tierwise_cell', LABELS * ANSWERS, 'h')} "
+        f"FROM (SELECT {pod}, {cell} FROM {rows}) "
+        f"GROUP BY tierwise_pod ORDER BY count() DESC, tierwise_pod LIMIT {most}",
+        {**log.scope_parameters(scope), **parameters, **class_parameters(log)},
+    )
+
+
+def _counts(cell: str, cells: int, name: str) -> str:
+    return f"CAST(countResample(0, {cells}, 1)({cell}), 'Array(UInt32)') AS {name}"
+
+
+def _cell(arms: Arms, inner: str, per_arm: int, block: str | None) -> str:
+    """The cell number: block, arm, then what `inner` counts (per_arm values)."""
+    cell = f"{arms.index} * {per_arm} + {inner}"
+    if block is None:
+        return f"toUInt16({cell})"
+    # A row between blocks gets a number that countResample drops: it is negative.
+    return f"toInt32({block} * {ARMS * per_arm} + {cell})"
+
+
+def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
+    """The query with its layout of bins, how many bins an arm has, and SQL of a row's label and bin in one number."""
+    if log.spec.scale.kind == "Classes":
+        size = len(log.spec.classes) + 1
+        found = f"{label_class(log)} * {size} + {answer_class(log)}"
+        return replace(query, bins=(size, size)), size * size, found
+    if log.spec.scale.kind == "None" and log.dataset.reads.bins:
+        raise not_supported(
+            f"dataset {log.dataset.name!r}: a metric of the score's distribution with scale None",
+            "set spec.scale.kind to Linear, or leave the metric out",
+        )
+    single = log.single_precision
+    binning: Binning = binning_of(log.spec, single_precision=single)
+    score = log.score()
+    # A score outside the domain has no bin: compute with a valid one in its place, then drop it.
+    inside = f"if({log.valid_score(score)}, {score}, {number_sql(log.spec.domain.min, single_precision=single)})"
+    found = bin_sql(log.spec, binning, inside, single_precision=single)
+    per_label = binning.bins + 1
+    inner = f"{label_code(log)} * {per_label} + if({log.valid_score(score)}, {found}, {binning.bins})"
+    return replace(query, bins=(LABELS, per_label), edges=binning.edges), LABELS * per_label, inner
+
+
+def _sums(
+    log: Log, query: Query, columns: list[str], aggregates: list[str], arms: Arms, block: str | None, blocks: int
+) -> Query:
+    """Add the sums that the metrics ask for, by block and arm; a row whose number is not finite adds nothing."""
+    wanted = log.dataset.reads.sums
+    if not wanted:
+        return query
+    columns.append(f"{_cell(arms, '0', 1, block)} AS tierwise_arm")
+    for i, one in enumerate(wanted):
+        number = sum_sql(log, one)
+        columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_x{i}")
+        aggregates.append(f"sumResample(0, {ARMS * blocks}, 1)(tierwise_x{i}, tierwise_arm) AS s{i}")
+    return replace(query, sums=tuple(one.name for one in wanted))
+
+
+def _weights(
+    log: Log, query: Query, columns: list[str], aggregates: list[str], cells: int, by: str = "tierwise_cell"
+) -> Query:
+    """Add Σw and Σw² by block, arm, label and answer; a row whose weight is not finite adds nothing."""
+    number = weight(log)
+    columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_w")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS w")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w * tierwise_w, {by}) AS ww")
+    return replace(query, weights=True)
+
+
+def _bin_weights(query: Query, aggregates: list[str], blocks: int, by: str) -> Query:
+    """Add the same by block, arm, label and bin, whose number is the column `by`."""
+    assert query.bins is not None  # the caller has read bins
+    cells = ARMS * query.bins[0] * query.bins[1] * blocks
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS bw")
+    aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w * tierwise_w, {by}) AS bww")
+    return replace(query, bin_weights=True)
+
+
+def numbered_rows(
+    log: Log, scope: Scope, arms: Arms, columns: Sequence[str], conditions: Sequence[str], kept: Kept
+) -> tuple[str, tuple[str, ...], dict[str, object]]:
+    """SQL of the rows with their numbers and the values of the dimensions; which these are, and its own parameters."""
+    parameters: dict[str, object] = {}
+    dimensions = tuple(sorted({name for grouping in log.dataset.groupings for name in grouping}))
+    values = []
+    for i, name in enumerate(dimensions):
+        value = log.dimension(name)
+        if name in kept.values:
+            parameters[f"keep{i}"] = list(kept.values[name])
+            value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
+        values.append(f"{value} AS tierwise_d{i}")
+    rows = rows_sql(log, [*conditions, *log.scope_conditions(scope), arms.condition])
+    return f"SELECT {', '.join([*values, *columns])} FROM {rows}", dimensions, parameters
+
+
+def _grouped(
+    log: Log,
+    scope: Scope,
+    query: Query,
+    arms: Arms,
+    columns: Sequence[str],
+    aggregates: Sequence[str],
+    conditions: Sequence[str],
+    kept: Kept,
+    *,
+    as_texts: bool,
+) -> Query:
+    """The one query of a look: numbers per row, aggregated once per grouping set.
+
+    The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
+    """
+    groupings = log.dataset.groupings
+    inner, dimensions, more = numbered_rows(log, scope, arms, columns, conditions, kept)
+    parameters = {**query.parameters, **more}
+    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
+    cells = keys_of(columns) if query.sparse else ()
+    wanted = ", ".join([*cells, *(aggregates_of(len(query.sums), weights=query.weights) if cells else aggregates)])
+    if not groupings:
+        sql = f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner}){' GROUP BY ' + ', '.join(cells) if cells else ''}"
+        return replace(query, sql=sql, parameters=parameters)
+    if hashed := () if as_texts else combinations_of(log.dataset):
+        query = replace(query, parameters=parameters, dimensions=dimensions, groupings=groupings, hashed=hashed)
+        return _hashed(query, inner, wanted, cells)
+    wholes: tuple[tuple[str, ...], ...] = () if any(len(grouping) == 1 for grouping in groupings) else ((),)
+    chosen = [[keys[dimensions.index(name)] for name in grouping] for grouping in (*groupings, *wholes)]
+    sets = ", ".join("(" + ", ".join([*own, *cells]) + ")" for own in chosen)
+    sql = (
+        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, {wanted} "
+        f"FROM ({inner}) GROUP BY GROUPING SETS ({sets})"
+    )
+    return replace(query, sql=sql, parameters=parameters, dimensions=dimensions, groupings=groupings)
+
+
+def _hashed(query: Query, inner: str, wanted: str, cells: Sequence[str]) -> Query:
+    """Every dimension alone by its values, combinations by a hash in the column `tierwise_p`."""
+    hashed = query.hashed
+    singles = [f"tierwise_d{i}" for i in range(len(query.dimensions))]
+    places = [[query.dimensions.index(name) for name in grouping] for grouping in hashed]
+    hashes = ", ".join(f"cityHash64({key}) AS tierwise_h{i}" for i, key in enumerate(singles))
+    combined = ", ".join(f"{hash_sql(place)} AS tierwise_p{j}" for j, place in enumerate(places))
+    keys = [*singles, *(f"tierwise_p{j}" for j in range(len(hashed)))]
+    of_values = ", ".join(f"cityHash64({key}) AS k{i}" for i, key in enumerate(singles))
+    # A key that is not in a row's set is 0 there.
+    one = " + ".join(f"tierwise_p{j}" for j in range(len(hashed)))
+    sql = (
+        f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(singles)}, {of_values}, {one} AS tierwise_p, "
+        f"{wanted} FROM (SELECT *, {combined} FROM (SELECT *, {hashes} FROM ({inner}))) "
+        f"GROUP BY GROUPING SETS ({', '.join('(' + ', '.join([key, *cells]) + ')' for key in keys)})"
+    )
+    return replace(query, sql=sql)

@@ -1,0 +1,60 @@
+"""How much of a log one query may count at once. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from tierwise.monitoring.counts.model import ARMS, CELLS, LABELS, Dataset
+
+# A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
+STATE_BYTES = 32 << 20
+# Beyond this a row per cell that occurs is read. Below it all cells of every slice are mostly cheaper, to count and to
+# send: with 36 groupings and 606 cells from 100,000 rows on by half; only under 10,000 rows they are not.
+MOST_DENSE_BYTES = 1 << 30
+# What one array of an answer may take here: a dimension may have 10,000 values, and a pair of them all that occur.
+MOST_ARRAY_BYTES = 512 << 20
+_MOST_VALUES = 10_000  # of a combination: of more, most never occur
+
+
+class AnswerTooLargeError(Exception):
+    """An answer has so many slices that its arrays are too large: fewer blocks or values are to be asked for."""
+
+
+def require_room(slices: int, cells: int) -> None:
+    """Raise AnswerTooLargeError where an array of so many slices and cells is more than may be held."""
+    if (size := slices * cells * 8) > MOST_ARRAY_BYTES:
+        raise AnswerTooLargeError(f"{slices} slices take {size / 1e9:.1f} GB at once")
+
+
+def blocks_per_query(dataset: Dataset) -> int:
+    """How many blocks one query reads; at least one."""
+    return max(1, STATE_BYTES // (block_bytes(dataset) * _expected_slices(dataset)))
+
+
+def is_sparse(dataset: Dataset) -> bool:
+    """Whether a read is a row per slice and cell that occurs: all cells of all slices that can be are too much."""
+    return block_bytes(dataset) * _possible_slices(dataset) > MOST_DENSE_BYTES
+
+
+def _possible_slices(dataset: Dataset) -> int:
+    limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
+    products = (math.prod(limits.get(name, 1) for name in grouping) for grouping in dataset.groupings)
+    return 1 + sum(min(product, _MOST_VALUES) for product in products)
+
+
+def block_bytes(dataset: Dataset) -> int:
+    """Bytes of one slice's state in one block."""
+    cells, spec = CELLS, dataset.spec
+    if dataset.reads.bins:
+        size = len(spec.classes) + 1
+        bins = ARMS * (size * size if spec.scale.kind == "Classes" else LABELS * (spec.scale.bins + 18))
+        cells += 3 * bins if dataset.reads.weights else bins
+    if dataset.reads.weights:
+        cells += 2 * CELLS
+    return 8 * (cells + ARMS * len(dataset.reads.sums))
+
+
+def _expected_slices(dataset: Dataset) -> int:
+    """An upper estimate of the slices that one block can have; of a combination most never occur."""
+    limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
+    return 1 + sum(min(math.prod(limits.get(name, 1) for name in grouping), 1000) for grouping in dataset.groupings)

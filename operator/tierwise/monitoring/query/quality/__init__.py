@@ -1,0 +1,1 @@
+"""Queries about what arrived: rows, labels, repeats, missing times."""

@@ -1,0 +1,1 @@
+"""Queries of what earlier looks have stored."""

@@ -1,0 +1,166 @@
+"""Distributions of the past as tallies by window, slice and version: stored ones, or rows counted now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.slices import WHOLE
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.counts.model import Cells, FloatArray, IntArray
+from tierwise.monitoring.counts.thresholds import answers_at, confusion_answers
+from tierwise.monitoring.query.look.counts import ANSWERS, LABELS
+from tierwise.monitoring.query.look.decode import texts
+from tierwise.monitoring.query.stored.distributions import Wanted, plain
+from tierwise.monitoring.query.stored.performance_table import ALL_LABELS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """Tallies of shape (windows, slices, versions); what was not read is None or absent."""
+
+    windows: tuple[tuple[datetime, datetime], ...]
+    slices: tuple[str, ...]
+    versions: tuple[str, ...]
+    tally: Tally
+
+
+def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, edges: FloatArray) -> Past | None:
+    """The answer of a `past_query`; None where no block has a row. `edges` are those that were stored.
+
+    Raises:
+        ValueError: the stored bins are not those of the edges.
+    """
+    if not table.num_rows:
+        return None
+    place = _Place.of(table)
+    is_classes = spec.scale.kind == "Classes"
+    labels, bins = (len(spec.classes) + 1,) * 2 if is_classes else (LABELS, len(edges))
+    counted = place.label < ALL_LABELS
+    out: IntArray = np.zeros((*place.shape(wanted), labels, bins), dtype=np.int64)
+    found = table.column("bins").to_pylist()
+    if any(len(found[i]) != bins - 1 for i in np.flatnonzero(counted)):
+        raise ValueError(f"stored distributions have not {bins - 1} bins")
+    at = place.index(counted, place.label)
+    out[..., :-1][at] = np.array([found[i] for i in np.flatnonzero(counted)], dtype=np.int64).reshape(-1, bins - 1)
+    out[..., -1][at] = table.column("invalid").to_numpy()[counted]
+    counts = confusion_answers(out) if is_classes else answers_at(out, edges, spec.threshold, spec.positive)
+    if counts is None:
+        raise ValueError("the threshold is the domain's maximum: only the rows can tell the answers")
+    tally = Tally(counts, out, None if is_classes else edges, tuple(spec.classes))
+    if "sums" in table.column_names:
+        tally = _with_sums(table, place, place.shape(wanted), tally)
+    return Past(wanted.windows, place.slices, place.versions, tally)
+
+
+def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDatasetSpec) -> Past:
+    """Counted rows of two versions as a past: the same shape as a stored one."""
+
+    def arms(values: npt.NDArray[Any], axis: int = 0) -> npt.NDArray[Any]:
+        return np.asarray(np.take(values, range(len(versions)), axis=axis + 2))
+
+    tally = Tally(
+        counts=arms(cells.counts),
+        bins=None if cells.bins is None else arms(cells.bins),
+        edges=cells.edges,
+        classes=tuple(spec.classes),
+        sums={name: arms(values) for name, values in cells.sums.items()},
+        weights=None if cells.weights is None else arms(cells.weights, axis=1),
+        bin_weights=None if cells.bin_weights is None else arms(cells.bin_weights, axis=1),
+    )
+    windows = tuple((block.start, block.end) for block in cells.blocks)
+    return Past(windows, cells.slices, tuple(versions), tally)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where each row of an answer belongs."""
+
+    slices: tuple[str, ...]
+    versions: tuple[str, ...]
+    window: IntArray
+    slice: IntArray
+    version: IntArray
+    label: IntArray
+
+    @classmethod
+    def of(cls, table: pa.Table) -> _Place:
+        keys, versions = texts(table.column("value")), texts(table.column("model_version"))
+        slices = (WHOLE, *sorted(set(keys) - {WHOLE}))
+        names = tuple(sorted(set(versions)))
+        by_key, by_name = {key: i for i, key in enumerate(slices)}, {name: i for i, name in enumerate(names)}
+        return cls(
+            slices,
+            names,
+            table.column("w").to_numpy().astype(np.int64),
+            np.array([by_key[key] for key in keys]),
+            np.array([by_name[name] for name in versions]),
+            table.column("label").to_numpy().astype(np.int64),
+        )
+
+    def shape(self, wanted: Wanted) -> tuple[int, int, int]:
+        return (len(wanted.windows), len(self.slices), len(self.versions))
+
+    def index(self, rows: npt.NDArray[np.bool_], *more: IntArray) -> tuple[IntArray, ...]:
+        return tuple(part[rows] for part in (self.window, self.slice, self.version, *more))
+
+
+def _with_sums(table: pa.Table, place: _Place, shape: tuple[int, int, int], tally: Tally) -> Tally:
+    """The tally with sums and weights, as far as they were stored."""
+    sums: dict[str, FloatArray] = {}
+    for row, values in enumerate(table.column("sums").to_pylist()):
+        for name, value in dict(values).items():
+            sums.setdefault(plain(name), np.zeros(shape))[place.window[row], place.slice[row], place.version[row]] = (
+                value
+            )
+    weights = None
+    found = table.column("weights").to_pylist()
+    if any(found):
+        weights = np.zeros((2, *shape, LABELS, ANSWERS))
+        for row in map(int, np.flatnonzero(place.label < ALL_LABELS)):
+            if found[row]:
+                at = (place.window[row], place.slice[row], place.version[row], place.label[row])
+                weights[(0, *at)], weights[(1, *at)] = found[row][:ANSWERS], found[row][ANSWERS:]
+    return Tally(tally.counts, tally.bins, tally.edges, tally.classes, sums, weights)
+
+
+def joined(pasts: Iterable[Past]) -> Past | None:
+    """Pasts of different versions and the same windows as one."""
+    parts = list(pasts)
+    if not parts:
+        return None
+    slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
+    versions = tuple(name for part in parts for name in part.versions)
+    index = {key: i for i, key in enumerate(slices)}
+
+    def placed(arrays: Sequence[npt.NDArray[Any]], axis: int = 0) -> npt.NDArray[Any]:
+        out = []
+        for part, array in zip(parts, arrays, strict=True):
+            shape = list(array.shape)
+            shape[axis + 1] = len(slices)
+            wide = np.zeros(shape, dtype=array.dtype)
+            wide[(slice(None),) * (axis + 1) + ([index[key] for key in part.slices],)] = array
+            out.append(wide)
+        return np.concatenate(out, axis=axis + 2)
+
+    first = parts[0].tally
+    bins = [part.tally.bins for part in parts if part.tally.bins is not None]
+    weights = [part.tally.weights for part in parts if part.tally.weights is not None]
+    of_bins = [part.tally.bin_weights for part in parts if part.tally.bin_weights is not None]
+    tally = Tally(
+        counts=placed([part.tally.counts for part in parts]),
+        bins=placed(bins) if len(bins) == len(parts) else None,
+        edges=first.edges,
+        classes=first.classes,
+        sums={name: placed([part.tally.sums[name] for part in parts]) for name in first.sums},
+        weights=placed(weights, axis=1) if len(weights) == len(parts) else None,
+        bin_weights=placed(of_bins, axis=1) if len(of_bins) == len(parts) else None,
+    )
+    return Past(parts[0].windows, slices, versions, tally)

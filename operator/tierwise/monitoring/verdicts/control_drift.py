@@ -1,0 +1,201 @@
+"""The control against its own past: whether the world changed, and not the candidate. Pure.
+
+The same fold as for the candidate, with other arms: *candidate* is the control now, *baseline* the control in the
+past. When its decision falls, the control is worse than it was. From then on a fold that begins anew watches for its
+return; when every slice and metric that was named is back, the first watch begins again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.names import Verdict
+from tierwise.api.slices import slice_key
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, FloatArray
+from tierwise.monitoring.evidence.fold import Evidence, begin, fold
+from tierwise.monitoring.planning.tier_plan import TierPlan
+from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judgement import ControlTrouble, Result
+
+_Array = npt.NDArray[Any]
+_Name = tuple[str, str, str]  # dataset, metric, slice key
+_SHIFTS = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
+PAST_TEXT = {
+    "PreviousWeek": "the same hours of the week before",
+    "PreviousDay": "the same hours of the day before",
+    "JustBefore": "the time just before the rollout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The control became worse than its past: found at the end of a block, with the result that says so."""
+
+    since: datetime
+    worst: Result
+    named: frozenset[_Name]
+    blocks: int  # how many it took to find
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlEvidence:
+    """The watch so far. `trouble`: the control is worse now; `evidence` then is about its return."""
+
+    evidence: Evidence
+    trouble: Trouble | None = None
+
+
+def begin_control(plan: TierPlan) -> ControlEvidence:
+    """Before the first block; with the tier's own α, metrics, margins and slices."""
+    return ControlEvidence(begin(replace(plan, first_block_start=None)))
+
+
+def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_back: bool = False) -> ControlEvidence:
+    """The watch after blocks whose arms are control and past (`against_past`), whatever pieces they come in.
+
+    `until_back`: the past is one that was used before, good enough only to see the control's return.
+    """
+    blocks = next(iter(cells.values())).blocks if cells else ()
+    at = 0
+    while at < len(blocks) and not (until_back and state.trouble is None):
+        # Block by block while the return is watched for: the first block at which all is back must not depend on how
+        # many were read at once.
+        end = at + 1 if state.trouble is not None else len(blocks)
+        folded = fold(state.evidence, _part(cells, at, end), _no_shares(end - at))
+        stop = folded.stopped_at
+        if stop is not None:
+            done = next(i for i in range(at, end) if blocks[i].end == stop) + 1
+            took = state.evidence.blocks + done - at
+            state = ControlEvidence(begin(folded.plan), _trouble(folded, state.trouble, stop, took))
+            at = done
+            continue
+        state = ControlEvidence(folded, state.trouble)
+        if state.trouble is not None and _is_back(folded, state.trouble):
+            state = ControlEvidence(begin(folded.plan))
+        at = end
+    return state
+
+
+def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTrouble | None:
+    """What the judgement says of the control; None while it is as it was."""
+    found = state.trouble
+    if found is None:
+        return None
+    return ControlTrouble(found.since, replace(found.worst, control="history"), PAST_TEXT[history.kind])
+
+
+def against_past(now: Cells, past: Cells) -> Cells:
+    """Cells of the blocks of `now` whose candidate arm is the baseline of `now`, and whose baseline arm that of `past`.
+
+    Both have the same number of blocks, matched in order.
+    """
+    slices = (*now.slices, *(key for key in past.slices if key not in set(now.slices)))
+    ours, theirs = _places(now.slices, slices), _places(past.slices, slices)
+    arms = partial(_arms, ours=ours, theirs=theirs, size=len(slices))
+    return replace(
+        now,
+        slices=slices,
+        counts=arms(now.counts, past.counts, axis=1),
+        bins=None if now.bins is None or past.bins is None else arms(now.bins, past.bins, axis=1),
+        sums={name: arms(values, past.sums[name], axis=1) for name, values in now.sums.items() if name in past.sums},
+        weights=None if now.weights is None or past.weights is None else arms(now.weights, past.weights, axis=2),
+        bin_weights=None
+        if now.bin_weights is None or past.bin_weights is None
+        else arms(now.bin_weights, past.bin_weights, axis=2),
+    )
+
+
+def past_block(history: ControlHistory, first: datetime, block: Block) -> Block | None:
+    """The time of the past that a block is matched with; None where there is no past left. `first` is the tier's t0."""
+    shift = first - _past_start(history, first)
+    found = Block(block.start - shift, block.end - shift)
+    return found if found.end <= history.ends_at else None
+
+
+def used_block(history: ControlHistory, first: datetime, interval_seconds: float, block: Block) -> Block | None:
+    """As `past_block` where there is no past left: the past from its beginning again, in whole intervals."""
+    start, step = _past_start(history, first), timedelta(seconds=interval_seconds)
+    length = (history.ends_at - start) // step * step
+    if length <= timedelta(0):
+        return None
+    found = start + (block.start - first) % length
+    return Block(found, found + (block.end - block.start))
+
+
+def _past_start(history: ControlHistory, first: datetime) -> datetime:
+    if history.kind != "JustBefore":
+        return first - _SHIFTS[history.kind]
+    assert history.starts_at is not None
+    return history.starts_at
+
+
+def _arms(now: _Array, past: _Array, *, ours: list[int], theirs: list[int], size: int, axis: int) -> _Array:
+    """One array of cells with `size` slices on `axis`, arms on the next."""
+    out = np.zeros((*now.shape[:axis], size, *now.shape[axis + 1 :]), dtype=now.dtype)
+    by_slice = _by_slice(out, axis)
+    by_slice[ours, CANDIDATE] = _by_slice(now, axis)[:, BASELINE]
+    by_slice[theirs, BASELINE] = _by_slice(past, axis)[:, BASELINE]
+    return out
+
+
+def _by_slice(array: _Array, axis: int) -> _Array:
+    """A view with slices and arms first."""
+    return np.moveaxis(array, (axis, axis + 1), (0, 1))
+
+
+def _places(slices: Sequence[str], among: Sequence[str]) -> list[int]:
+    position = {key: index for index, key in enumerate(among)}
+    return [position[key] for key in slices]
+
+
+def _part(cells: Mapping[str, Cells], start: int, end: int) -> dict[str, Cells]:
+    return {
+        name: replace(
+            found,
+            blocks=found.blocks[start:end],
+            counts=found.counts[start:end],
+            bins=None if found.bins is None else found.bins[start:end],
+            sums={key: values[start:end] for key, values in found.sums.items()},
+            weights=None if found.weights is None else found.weights[:, start:end],
+            bin_weights=None if found.bin_weights is None else found.bin_weights[:, start:end],
+        )
+        for name, found in cells.items()
+    }
+
+
+def _no_shares(blocks: int) -> FloatArray:
+    return np.full(blocks, np.nan)  # what the traffic is split over says nothing here
+
+
+def _trouble(evidence: Evidence, before: Trouble | None, at: datetime, blocks: int) -> Trouble:
+    found = judge(evidence)
+    named = [result for result in found.results if result.verdict is Verdict.REGRESSED]
+    keys = frozenset(_name(result) for result in named)
+    if before is not None:  # still worse, perhaps in more slices: the first numbers stay
+        return replace(before, named=before.named | keys)
+    return Trouble(at, (found.culprits or tuple(named) or found.results)[0], keys, blocks)
+
+
+def _name(result: Result) -> _Name:
+    return result.dataset, result.metric, slice_key(result.slice)
+
+
+def _is_back(evidence: Evidence, trouble: Trouble) -> bool:
+    """Shown not to be worse than the margin; or, where nothing can show that, no evidence against it as long again."""
+    shown = evidence.was_non_inferior | evidence.was_improved
+    if evidence.blocks >= trouble.blocks:
+        shown = shown | (evidence.log_regression <= 0)
+    offsets = {}
+    for d, dataset in enumerate(evidence.plan.datasets):
+        for m, metric in enumerate(dataset.metrics):
+            for s, key in enumerate(evidence.slots[d]):
+                offsets[dataset.dataset.name, metric.name, key] = evidence.layout.offsets[d] + m * dataset.slots + s
+    return all(name in offsets and bool(shown[offsets[name]]) for name in trouble.named)

@@ -1,0 +1,153 @@
+"""What was observed of every hypothesis so far, whatever tests it: counts, values, differences, intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierwise.metrics.kinds.shift import psi
+from tierwise.metrics.metric import Metric, Proportion
+from tierwise.monitoring.counts.measures import compared, counted
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.evidence.betting import Group
+from tierwise.monitoring.evidence.fold import Evidence
+from tierwise.monitoring.evidence.mixture import Estimates
+from tierwise.stats import intervals, mixture
+
+_PRIOR_ROWS = 10
+
+
+@dataclass(slots=True, eq=False)
+class Observed:
+    """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
+
+    Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
+    `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
+    shifts only.
+    """
+
+    counts: FloatArray
+    candidate: FloatArray
+    baseline: FloatArray
+    difference: FloatArray
+    low: FloatArray
+    high: FloatArray
+    tolerance: FloatArray
+    margin: FloatArray
+    variance: FloatArray
+    spread: FloatArray
+    most: FloatArray
+    psi: FloatArray
+
+
+def observed(evidence: Evidence) -> Observed:
+    """What was observed until the last folded block."""
+    layout = evidence.layout
+    lanes = layout.lanes
+    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
+    out.most[:] = np.inf
+    counts = evidence.bets.counts
+    for group in lanes.proportions:
+        _proportion(evidence, out, group, counts[:, group.first : group.first + group.slots])
+    for group in lanes.shifts:
+        _shift(evidence, out, group, counts)
+    for each in layout.estimates:
+        _estimate(evidence, out, each)
+    return out
+
+
+def _proportion(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
+    here = slice(group.hypothesis, group.hypothesis + group.slots)
+    layout, metric = evidence.layout, group.metric
+    na, ka, nb, kb = counts
+    out.counts[:, here] = counts
+    candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
+    out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    low, high = intervals.rate_difference_interval(counts, alpha=evidence.plan.alpha)
+    out.low[here], out.high[here] = _interval(metric, _share(kb, nb), low, high)
+    rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
+    _bounds(evidence, out, here, rate)
+    usual = (kb + 0.5) / (nb + 1)
+    variance = usual * (1 - usual) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
+    out.variance[here] = np.where((na > 0) & (nb > 0), variance, np.nan)
+    out.spread[here] = rate * (1 - rate)
+    out.most[here] = 1.0
+
+
+def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
+    """The largest move of a share below an edge; it has no value of its own and no interval."""
+    assert group.at is not None
+    here = slice(group.hypothesis, group.hypothesis + group.slots)
+    lanes = counts[:, group.first : group.first + 2 * len(group.at) * group.slots]
+    na, ka, nb, kb = lanes.reshape(4, len(group.at), 2, group.slots)[:, :, 0]
+    moved = _share(ka, na) - _share(kb, nb)
+    largest = np.abs(np.nan_to_num(moved)).argmax(axis=0)
+    out.difference[here] = np.take_along_axis(moved, largest[np.newaxis], axis=0)[0]
+    out.counts[0, here], out.counts[2, here] = na[0], nb[0]
+    out.psi[here] = psi(ka, na[0], kb, nb[0])
+    _bounds(evidence, out, here, np.full(group.slots, 0.5))
+    with np.errstate(divide="ignore"):
+        variance = 0.25 * (1 / np.maximum(na[0], 1) + 1 / np.maximum(nb[0], 1))
+    out.variance[here] = np.where((na[0] > 0) & (nb[0] > 0), variance, np.nan)
+    out.most[here] = 1.0
+
+
+def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
+    here = slice(each.hypothesis, each.hypothesis + each.slots)
+    metric, tally = each.metric, evidence.mixtures.tallies[each.dataset]
+    found = compared(metric, tally)
+    is_share = isinstance(metric.measure, Proportion)
+    if is_share and not metric.needs.sums:
+        n, bad = counted(metric, tally)
+        out.counts[:, here] = n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]
+    else:
+        out.counts[0, here], out.counts[2, here] = found.units[:, CANDIDATE], found.units[:, BASELINE]
+    candidate = _values(metric, found.candidate) if is_share else found.candidate
+    baseline = _values(metric, found.baseline) if is_share else found.baseline
+    out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
+    middle = np.broadcast_to(found.taus[len(found.taus) // 2], (each.slots,))
+    low, high = mixture.interval(found.candidate - found.baseline, variance, evidence.plan.alpha, middle)
+    out.low[here], out.high[here] = _interval(metric, found.baseline, low, high) if is_share else (low, high)
+    _bounds(evidence, out, here, np.nan_to_num(found.baseline))
+    out.variance[here] = variance / each.phi
+    na, nb = found.units[:, CANDIDATE], found.units[:, BASELINE]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out.spread[here] = out.variance[here] * na * nb / (na + nb)
+    if is_share:
+        out.most[here] = 1.0
+
+
+def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
+    """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
+    layout = evidence.layout
+    tolerance = layout.tolerance.widened(layout.prior, evidence.pod_bias).part(here)
+    out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta
+    margin = layout.margin.part(here)
+    out.margin[here] = np.abs(margin.ratio - 1) * np.abs(rate) + margin.delta
+    inside = layout.gap[here]
+    out.margin[here] = np.where(np.isnan(inside), out.margin[here], inside)
+
+
+def _share(bad: FloatArray, n: FloatArray) -> FloatArray:
+    return np.where(n > 0, bad / np.maximum(n, 1), np.nan)
+
+
+def _values(metric: Metric, share: FloatArray) -> FloatArray:
+    """Values of a proportion from shares of bad."""
+    assert isinstance(metric.measure, Proportion)
+    if metric.measure.shown is not None:
+        shown = metric.measure.shown
+        return np.array([shown(x) if np.isfinite(x) else np.nan for x in share.tolist()])
+    return 1.0 - share if metric.direction == "HigherIsBetter" else share
+
+
+def _interval(metric: Metric, baseline: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """An interval of a difference of shares of bad in the metric's own direction and unit."""
+    assert isinstance(metric.measure, Proportion)
+    if metric.measure.shown is None:
+        return (-high, -low) if metric.direction == "HigherIsBetter" else (low, high)
+    at = _values(metric, baseline)
+    ends = np.stack([_values(metric, np.clip(baseline + end, 0.0, 1.0)) - at for end in (low, high)])
+    return ends.min(axis=0), ends.max(axis=0)

@@ -1,0 +1,233 @@
+"""The evidence so far as results, culprits and what follows for the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from tierwise.api.slices import parse_slice_key
+from tierwise.monitoring.checks.invalid_predictions import answers_message, more_of, out_of_domain, valid_text
+from tierwise.monitoring.checks.unpaired_rows import labels_apart
+from tierwise.monitoring.checks.weights import weights_differ
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
+from tierwise.monitoring.evidence.e_values import e_value_of
+from tierwise.monitoring.evidence.fold import Evidence
+from tierwise.monitoring.evidence.guards import mean_exceeds
+from tierwise.monitoring.evidence.hypotheses import BoolArray
+from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
+from tierwise.monitoring.planning.tier_plan import DatasetPlan
+from tierwise.monitoring.verdicts.culprits import Named, shortest_list
+from tierwise.monitoring.verdicts.judgement import Judgement, Result
+from tierwise.monitoring.verdicts.notes import notes_of
+from tierwise.monitoring.verdicts.results import Numbers, numbers_of, results_of, traffic_of
+from tierwise.monitoring.verdicts.strength import strength_of
+from tierwise.stats import multiplicity
+
+
+def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
+    """The judgement of all blocks folded so far; `at` is the time of the look, for the expected time to a decision."""
+    numbers = numbers_of(evidence)
+    order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
+    by_hypothesis = results_of(evidence, numbers)
+    results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)
+    culprits, notes = _culprits(evidence, numbers, by_hypothesis)
+    required = _required(evidence)
+    passed = evidence.was_non_inferior | evidence.was_improved
+    regressed = evidence.stopped_at is not None
+    sparse = _sparsest(evidence)
+    guards = evidence.guards[sparse] if evidence.guards else None
+    return Judgement(
+        results=results,
+        culprits=culprits,
+        regressed=regressed,
+        non_inferior=not regressed and bool(required.any()) and bool(passed[required].all()),
+        blocks=evidence.blocks,
+        until=evidence.until,
+        stopped_at=evidence.stopped_at,
+        hypotheses=evidence.plan.hypotheses,
+        alpha=evidence.plan.alpha,
+        rows=_arms(guards.rows) if guards else (0, 0),
+        labels=_arms(guards.labelled) if guards else (0, 0),
+        coverage_traffic=_coverage(evidence),
+        coverage_whole=_whole_coverage(evidence),
+        sample_ratio_mismatch=_split_message(evidence),
+        labeling_differs=_presence_message(evidence),
+        labels_apart=labels_apart(evidence),
+        answers_missing=answers_message(evidence)
+        or _numbers_message(evidence)
+        or _weights_message(evidence)
+        or weights_differ(evidence),
+        out_of_domain=out_of_domain(evidence),
+        valid=valid_text(evidence),
+        gone=_gone(evidence),
+        seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
+        notes=(*notes, *notes_of(evidence)),
+    )
+
+
+def _culprits(evidence: Evidence, x: Numbers, results: dict[int, Result]) -> tuple[tuple[Result, ...], list[str]]:
+    layout, plan = evidence.layout, evidence.plan
+    threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
+    weighted = x.log_regression + evidence.log_weight
+    found: list[int] = []
+    notes: list[str] = []
+    for d, dataset in enumerate(plan.datasets):
+        keys = evidence.slots[d]
+        incomplete = {tuple(parse_slice_key(key)) for key in evidence.unplaced[d]}
+        complete = [g for g in dataset.dataset.groupings if g not in incomplete]
+        for m, metric in enumerate(dataset.metrics):
+            first = layout.offsets[d] + m * dataset.slots
+            hits = [s for s in range(len(keys)) if x.named[first + s]]
+            if not hits:
+                continue
+            named = [
+                Named(
+                    key=keys[s],
+                    log_e=float(x.log_regression[first + s]),
+                    needed=threshold - float(layout.log_weight[first + s]),
+                )
+                for s in hits
+            ]
+            shortest = shortest_list(named, strength_of(evidence, d, m), complete)
+            position = {key: s for s, key in enumerate(keys)}
+            found += [first + position[key] for key in shortest.keys]
+            notes += [
+                f"{metric.name}: {a} and {b} may be the same rows; slice by both dimensions together to tell them apart"
+                for a, b in shortest.unseen_overlaps
+            ]
+    found.sort(key=lambda h: (-weighted[h], h))
+    return tuple(results[h] for h in found), notes
+
+
+def _required(evidence: Evidence) -> BoolArray:
+    """What must be non-inferior before promotion: the whole, of every dataset and metric, and whatever is powered."""
+    required = evidence.layout.powered.copy()
+    for offset, plan in zip(evidence.layout.offsets, evidence.plan.datasets, strict=True):
+        required[offset : offset + len(plan.metrics) * plan.slots : plan.slots] = True
+    return np.asarray(required & np.isfinite(evidence.log_weight) & evidence.layout.promotes)
+
+
+def _coverage(evidence: Evidence) -> float | None:
+    """Share of rows that lie in a slice powered for every metric, in the grouping and dataset covered worst."""
+    shares: list[float] = []
+    for d, plan in enumerate(evidence.plan.datasets):
+        traffic = traffic_of(evidence, d)
+        if traffic[0] is None:
+            return None
+        strong = np.all(plan.powered[_promoting(plan)], axis=0)
+        per_grouping = dict.fromkeys(plan.dataset.groupings or ((),), 0.0)
+        for key, is_powered, share in zip(plan.slices, strong, traffic, strict=False):
+            grouping = tuple(parse_slice_key(key))
+            if bool(is_powered) and grouping in per_grouping:
+                per_grouping[grouping] += share or 0.0
+        shares += per_grouping.values()
+    return min(shares, default=None)
+
+
+def _whole_coverage(evidence: Evidence) -> float | None:
+    """1 where the whole is powered for every metric and dataset: all traffic is judged as one; else 0."""
+    if not any(guards.rows.any() for guards in evidence.guards):
+        return None
+    return float(all(plan.powered[_promoting(plan), 0].all() for plan in evidence.plan.datasets))
+
+
+def _promoting(plan: DatasetPlan) -> list[int]:
+    """Rows of the metrics that promotion asks for."""
+    return [row for row in range(len(plan.metrics)) if plan.engine(row) != "shift"]
+
+
+def _sparsest(evidence: Evidence) -> int:
+    """The dataset with the fewest labelled rows, among those that need labels: a gate must see the one that starves."""
+    need = [
+        d
+        for d, plan in enumerate(evidence.plan.datasets)
+        if any(plan.metric(row).needs_labels for row in range(len(plan.metrics)))
+    ]
+    return min(need, key=lambda d: int(evidence.guards[d].labelled.min()), default=0)
+
+
+def _arms(values: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[int, int]:
+    return int(values[BASELINE]), int(values[CANDIDATE])
+
+
+def _split_message(evidence: Evidence) -> str | None:
+    logs = [g.log_split for g in evidence.guards]
+    if not mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    share = g.expected_candidate / max(g.split_rows, 1)
+    seen = int(g.rows[CANDIDATE]) / max(int(g.rows.sum()), 1)
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {seen:.1%} of {int(g.rows.sum())} rows are the "
+        f"candidate's, its share of the ready pods is {share:.1%} (e={e_value_of(logs[d])})"
+    )
+
+
+def _presence_message(evidence: Evidence) -> str | None:
+    logs = [g.log_presence for g in evidence.guards]
+    if not mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    baseline, candidate = (g.labelled / np.maximum(g.rows, 1)).tolist()
+    return (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
+        f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
+    )
+
+
+def _numbers_message(evidence: Evidence) -> str | None:
+    """A metric of numbers sees only rows that have one; the rows of an arm that lack it may be its worst or best."""
+    told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
+    return told and f"{told}; log it for every row, 0 where there is nothing to count"
+
+
+def _weights_message(evidence: Evidence) -> str | None:
+    """In a dataset with sample weights a row without one counts for nothing."""
+    told = _lacking(evidence, lambda _: "have no weight above 0", of_weights=True)
+    return told and f"{told}; write spec.columns.weight for every row"
+
+
+def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
+    """What one arm's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
+    found = [
+        (lacking, d, row, name)
+        for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
+        for row, (lacking, name) in enumerate(zip(g.numbers, numbers_watched(plan), strict=True))
+        if (name == WEIGHT) == of_weights
+    ]
+    if not mean_exceeds([lacking.log for lacking, *_ in found]):
+        return None
+    worst, d, row, name = max(found, key=lambda one: one[0].log)
+    g = evidence.guards[d]
+    more, other = more_of(worst.arm, g.lacking[row], g.rows, lack(name))
+    told = f"dataset {evidence.plan.datasets[d].dataset.name!r}: {more} and {other}"
+    return f"{told} (e={e_value_of(worst.log)}), and count in no verdict"
+
+
+def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
+    """An arm that has stopped to have rows in every dataset; a stop of the evidence is what counts from then on."""
+    arms = {guards.gone for guards in evidence.guards}
+    if evidence.stopped_at is not None or len(arms) != 1:
+        return None
+    arm = arms.pop()
+    return None if arm is None else "candidate" if arm == CANDIDATE else "baseline"
+
+
+def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | None) -> float | None:
+    """Expected seconds until every required hypothesis passes, at the rate of observations so far."""
+    if evidence.first_start is None or evidence.until is None or not waiting.any():
+        return None
+    elapsed = (evidence.until - evidence.first_start).total_seconds()
+    seen = np.nan_to_num(x.counts[0] + x.counts[2])[waiting]
+    needed = x.labels_needed[waiting]
+    if elapsed <= 0 or not np.isfinite(needed).all() or (seen == 0).any():
+        return None
+    ahead = float((needed / seen).max()) * elapsed
+    # What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
+    lag = (at - evidence.until).total_seconds() if at is not None else 0.0
+    return max(ahead - max(lag, 0.0), 0.0) if at is not None else ahead

@@ -1,0 +1,1 @@
+"""Delivered tiers watched on the log, where no untouched pods are left beside them."""

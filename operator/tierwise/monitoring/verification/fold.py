@@ -1,0 +1,225 @@
+"""A delivered version on the log, where no untouched pods are left beside it: strata, or the past. Pure.
+
+Two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the tiers'
+own past, less the change in the tiers still to come (evidence_past). Counts are tested by stats/stratified and
+stats/history, estimates by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered
+to, the baseline elsewhere or earlier, and come here as cells of one arm each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.metrics.tally import Tally
+from tierwise.monitoring.counts.measures import counted
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, FloatArray
+from tierwise.monitoring.counts.tallies import added, block_tally, paired, picked
+from tierwise.monitoring.planning.bounds import Bounds
+from tierwise.monitoring.verification import past_evidence as evidence_past
+from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
+from tierwise.monitoring.verification.past_evidence import PastEvidence, Tallies
+from tierwise.monitoring.verification.unpaired_estimates import strata_evidence
+from tierwise.stats import multiplicity, stratified
+from tierwise.stats.overdispersion import pods_apart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Rows of both sides so far: `counts` (4, H) of proportions (now n and bad, before n and bad), or (4, H, strata).
+
+    `tallies` are of estimates: arms before and now, of slots, or of pairs of a slot and a stratum.
+    """
+
+    counts: FloatArray
+    tallies: Tallies
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """The evidence so far; `seen` are all rows of the version's place, as they came.
+
+    `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
+    are of counts within strata. `apart` is the widest 3√Σ 1/P of pods so far.
+    """
+
+    of: Hypotheses
+    seen: Seen
+    past: PastEvidence | None = None
+    bets: stratified.Stratified | None = None
+    mirrored: stratified.Stratified | None = None
+    apart: float = 0.0
+    log_e: FloatArray | None = None
+    looks: int = 0
+    until: datetime | None = None
+    stopped_at: datetime | None = None
+
+
+def begin_watch(of: Hypotheses) -> Watch:
+    """Before the first block."""
+    nothing: Tallies = (None,) * len(of.datasets)
+    if of.control == "history":
+        return Watch(of, Seen(np.zeros((4, of.size)), nothing))
+    most = _most_strata(of)
+    bets = stratified.begin(of.size, most)
+    mirrored = stratified.begin(of.size, most) if of.bounds.is_two_sided.any() else None
+    return Watch(of, Seen(np.zeros((4, of.size, most)), nothing), bets=bets, mirrored=mirrored)
+
+
+def past_of_block(of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str, Cells], block: int, arm: int) -> Seen:
+    """One block of `arm` beside its past, of the baseline.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    found = [
+        _beside(of, d, now, before, block, arm, _rows(now[dataset.name], keys), _rows(before[dataset.name], keys))
+        for d, (dataset, keys) in enumerate(zip(of.datasets, of.slices, strict=True))
+    ]
+    counts = np.zeros((4, of.size))
+    for group in of.groups:
+        if group.how == "counts":
+            counts[:, group.here] = _counts(group, found[group.dataset])
+    return Seen(counts, _estimated_only(of, found))
+
+
+def strata_of_block(of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping[str, Cells], block: int) -> Seen:
+    """One block of the version where it was delivered beside the baseline elsewhere, crossed with the strata.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    found = [
+        _beside(
+            of,
+            d,
+            now,
+            elsewhere,
+            block,
+            CANDIDATE,
+            _rows(now[dataset.name], pairs.keys),
+            _rows(elsewhere[dataset.name], pairs.keys),
+        )
+        for d, (dataset, pairs) in enumerate(zip(of.datasets, of.pairs, strict=True))
+    ]
+    counts = np.zeros((4, of.size, _most_strata(of)))
+    for group in of.groups:
+        if group.how == "counts":
+            pairs = of.pairs[group.dataset]
+            counts[:, group.first + pairs.slot, pairs.stratum] = _counts(group, found[group.dataset])
+    return Seen(counts, _estimated_only(of, found))
+
+
+def fold_past(
+    watch: Watch,
+    at: datetime,
+    block: Seen,
+    elsewhere: Seen | None,
+    pods: Sequence[int] = (),
+    *,
+    tiers: tuple[str, ...] = (),
+) -> Watch:
+    """The watch after a block; `pods` are the numbers of pods set against each other, where they matter.
+
+    `tiers` were delivered to in the block: what is found while they are the same is compared by itself.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    if watch.stopped_at is not None:
+        return replace(watch, looks=watch.looks + 1, until=at)
+    of, apart = watch.of, max(watch.apart, pods_apart(*pods))
+    parts = [block] if elsewhere is None else [block, elsewhere]
+    past, log_e = evidence_past.fold(
+        watch.past, of, _widened(of, apart), tiers, [part.counts for part in parts], [part.tallies for part in parts]
+    )
+    return _decided(replace(watch, seen=_more(watch.seen, block), past=past, apart=apart, log_e=log_e), at)
+
+
+def fold_strata(watch: Watch, at: datetime, block: Seen, pods: Sequence[int] = ()) -> Watch:
+    """The watch after a block of the version where it was delivered and of the baseline in the tiers to come.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    if watch.stopped_at is not None:
+        return replace(watch, looks=watch.looks + 1, until=at)
+    assert watch.bets is not None
+    of, apart = watch.of, max(watch.apart, pods_apart(*pods))
+    bounds, seen = _widened(of, apart), _more(watch.seen, block)
+    bets = stratified.fold(watch.bets, block.counts, bounds.ratio, bounds.delta, of.prior, phi=of.phi)
+    log_e, mirrored = bets.log_e, watch.mirrored
+    if mirrored is not None:
+        good = np.stack([block.counts[0], block.counts[0] - block.counts[1], block.counts[2]])
+        good = np.concatenate([good, (block.counts[2] - block.counts[3])[np.newaxis]])
+        lower = np.where(bounds.is_two_sided, bounds.lower_ratio, 1.0)
+        delta = np.where(bounds.is_two_sided, bounds.lower_delta, 0.0)
+        mirrored = stratified.fold(mirrored, good, lower, delta, 1 - of.prior, phi=of.phi)
+        log_e = np.where(bounds.is_two_sided, np.logaddexp(log_e, mirrored.log_e) - math.log(2), log_e)
+    for group in of.groups:
+        tally = seen.tallies[group.dataset]
+        if group.how != "counts":
+            found = 0.0 if tally is None else strata_evidence(of, group, tally, bounds.part(group.here))
+            log_e[group.here] = found
+    return _decided(replace(watch, seen=seen, bets=bets, mirrored=mirrored, apart=apart, log_e=log_e), at)
+
+
+def _widened(of: Hypotheses, apart: float) -> Bounds:
+    """The bounds, wider by what pods alone may make of rates; σ is 0 for what is no share of rows."""
+    return of.bounds.widened(of.prior, of.sigma * apart)
+
+
+def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
+    position = {key: i for i, key in enumerate(cells.slices)}
+    return np.array([position.get(key, -1) for key in keys], dtype=np.intp)
+
+
+def _beside(
+    of: Hypotheses,
+    d: int,
+    now: Mapping[str, Cells],
+    before: Mapping[str, Cells],
+    block: int,
+    arm: int,
+    rows_now: npt.NDArray[np.intp],
+    rows_before: npt.NDArray[np.intp],
+) -> Tally:
+    dataset = of.datasets[d]
+    after = picked(block_tally(dataset, now[dataset.name], block), rows_now)
+    ahead = picked(block_tally(dataset, before[dataset.name], block), rows_before)
+    return paired(ahead, BASELINE, after, arm)
+
+
+def _counts(group: Group, tally: Tally) -> FloatArray:
+    n, bad = counted(group.metric, tally)
+    return np.stack([n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]]).astype(np.float64)
+
+
+def _estimated_only(of: Hypotheses, found: Sequence[Tally]) -> Tallies:
+    wanted = {group.dataset for group in of.groups if group.how != "counts"}
+    return tuple(tally if d in wanted else None for d, tally in enumerate(found))
+
+
+def _more(seen: Seen, block: Seen) -> Seen:
+    tallies = tuple(
+        two if one is None or two is None else added(one, two)
+        for one, two in zip(seen.tallies, block.tallies, strict=True)
+    )
+    return Seen(seen.counts + block.counts, tallies)
+
+
+def _most_strata(of: Hypotheses) -> int:
+    return max((len(strata) for strata in of.strata), default=0)
+
+
+def _decided(watch: Watch, at: datetime) -> Watch:
+    of = watch.of
+    assert watch.log_e is not None
+    threshold = multiplicity.log_decision_threshold(max(1, of.size), of.alpha)
+    is_over = (watch.log_e + of.log_weight).max(initial=-np.inf) >= threshold
+    return replace(watch, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)

@@ -1,0 +1,170 @@
+"""Estimates and weighted shares of rows that were not beside each other: against the past, and within strata. Pure.
+
+A tally here has the past, or the tiers to come, as the baseline's arm and the version as the candidate's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierwise.metrics.metric import Proportion
+from tierwise.metrics.tally import Tally
+from tierwise.metrics.weighted import weighted
+from tierwise.monitoring.counts.measures import Compared, compared, worse_sign
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.planning.bounds import Bounds
+from tierwise.monitoring.verification.hypotheses import Group, Hypotheses, tolerance_of
+from tierwise.stats.estimated import Moments, beyond_past, within_strata
+from tierwise.stats.history import ENOUGH
+from tierwise.stats.mixture import log_mixture
+
+BoolArray = npt.NDArray[np.bool_]
+_Worse = Callable[[int, FloatArray, FloatArray], FloatArray]  # side, R, Δ -> log e-values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """Differences beyond the bounds and their variances (2, slots), worse and its mirror; NaN with too little.
+
+    `taus` (T, slots or 1) are the mixture's scales.
+    """
+
+    difference: FloatArray
+    variance: FloatArray
+    taus: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardised:
+    """Both arms' values within strata, with the same weights, (slots,); `units` (slots, 2) of the strata that count."""
+
+    candidate: FloatArray
+    baseline: FloatArray
+    units: FloatArray
+
+
+def past_shares(group: Group, tally: Tally) -> FloatArray:
+    """(4, slots): effective n and bad, now and before, of a proportion with sample weights.
+
+    n is p(1 − p)/Var(p): as many independent rows as know the share as well.
+    """
+    assert isinstance(group.metric.measure, Proportion)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = weighted(group.metric.measure, tally)
+        n = np.nan_to_num(found.value * (1 - found.value) / found.variance, posinf=0.0)
+    bad = n * np.nan_to_num(found.value)
+    return np.stack([n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]])
+
+
+def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, phi: float) -> Beyond:
+    """How far an estimate is worse than expected from the past by more than the tolerance, and the mirror of it.
+
+    `tallies` are of the version's place and, where there are some, of the tiers to come: the change there is taken off
+    as a factor where the tolerance is relative, else as a difference.
+
+    Raises:
+        MetricFailedError: the metric's code failed.
+    """
+    found = compared(group.metric, tallies[0])
+    now, before = _moments(found)
+    others = _moments(compared(group.metric, tallies[1])) if len(tallies) > 1 else None
+    as_factor = bool(tolerance_of(group.spec).relative)
+    sign = worse_sign(group.metric)
+
+    def beyond(side: int, ratio: FloatArray, delta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        difference, variance = beyond_past(now, before, side, ratio, elsewhere=others, as_factor=as_factor)
+        return difference - delta, phi * variance
+
+    sides = (beyond(sign, bounds.ratio, bounds.delta), beyond(-sign, bounds.lower_ratio, bounds.lower_delta))
+    taus = np.asarray(found.taus, dtype=np.float64)
+    return Beyond(
+        np.stack([difference for difference, _ in sides]),
+        np.stack([variance for _, variance in sides]),
+        taus if taus.ndim == 2 else taus[:, np.newaxis],
+    )
+
+
+def strata_evidence(of: Hypotheses, group: Group, tally: Tally, bounds: Bounds) -> FloatArray:
+    """Log e-values (slots,) of "worse than the tolerance in some stratum" from a tally of pairs; 0 with too little.
+
+    Raises:
+        MetricFailedError: the metric's code failed.
+    """
+    owner = of.pairs[group.dataset].slot
+    if not len(owner):
+        return np.zeros(group.slots)
+    found = compared(group.metric, tally)
+    sign, enough = worse_sign(group.metric), _is_enough(group, found)
+
+    def worse(side: int, ratio: FloatArray, delta: FloatArray) -> FloatArray:
+        at = ratio[owner]
+        difference = np.where(enough, side * (found.candidate - at * found.baseline), np.nan)
+        variance = found.candidate_variance + at**2 * found.baseline_variance
+        common, spread, share = within_strata(difference, variance, found.units, owner, group.slots)
+        if group.how == "weighted":
+            common = np.where(_has_events(found, share, owner, group.slots), common, np.nan)
+        taus = found.taus
+        if taus.ndim == 2:
+            taus = np.stack([np.bincount(owner, share * np.nan_to_num(row), group.slots) for row in taus])
+        return log_mixture(common, of.phi * spread, delta, taus)
+
+    return _either_way(worse, sign, bounds)
+
+
+def standardised(of: Hypotheses, group: Group, tally: Tally) -> Standardised:
+    """What the comparison within strata is of."""
+    owner = of.pairs[group.dataset].slot
+    found = compared(group.metric, tally)
+    enough = _is_enough(group, found)
+    difference = np.where(enough, found.candidate - found.baseline, np.nan)
+    variance = found.candidate_variance + found.baseline_variance
+    common, _, share = within_strata(difference, variance, found.units, owner, group.slots)
+    used = np.where((share > 0)[:, np.newaxis], found.units, 0.0)
+    values = [
+        np.bincount(owner, np.nan_to_num(share * x), group.slots).astype(np.float64)
+        for x in (found.candidate, found.baseline)
+    ]
+    one, two = (np.where(np.isfinite(common), value, np.nan) for value in values)
+    rows = [np.bincount(owner, used[:, arm], group.slots).astype(np.float64) for arm in (BASELINE, CANDIDATE)]
+    return Standardised(one, two, np.stack(rows, axis=1))
+
+
+def _either_way(worse: _Worse, sign: int, bounds: Bounds) -> FloatArray:
+    upper = worse(sign, bounds.ratio, bounds.delta)
+    if not bounds.is_two_sided.any():
+        return upper
+    lower = worse(-sign, bounds.lower_ratio, bounds.lower_delta)
+    return np.where(bounds.is_two_sided, np.logaddexp(upper, lower) - np.log(2), upper)
+
+
+def _moments(found: Compared) -> tuple[Moments, Moments]:
+    """Of the candidate's arm and of the baseline's."""
+
+    def known(values: FloatArray) -> FloatArray:
+        return np.where(found.enough, values, np.nan)
+
+    return (
+        Moments(known(found.candidate), known(found.candidate_variance)),
+        Moments(known(found.baseline), known(found.baseline_variance)),
+    )
+
+
+def _is_enough(group: Group, found: Compared) -> BoolArray:
+    """Strata that may count: of shares by rows alone, as strata that wait for their errors would count too many."""
+    if group.how == "weighted":
+        return np.isfinite(found.candidate) & np.isfinite(found.baseline)
+    return found.enough
+
+
+def _has_events(found: Compared, share: FloatArray, owner: npt.NDArray[np.intp], slots: int) -> BoolArray:
+    """Whether the strata together have 30 bad and 30 good effective rows in either arm."""
+    enough = np.ones(slots, dtype=np.bool_)
+    for arm, value in ((CANDIDATE, found.candidate), (BASELINE, found.baseline)):
+        rows = np.where(share > 0, found.units[:, arm], 0.0)
+        for part in (np.nan_to_num(value), 1 - np.nan_to_num(value)):
+            enough &= np.bincount(owner, rows * part, slots) >= ENOUGH
+    return enough

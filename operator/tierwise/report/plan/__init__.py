@@ -1,0 +1,1 @@
+"""A plan as table, advice and JSON."""

@@ -1,0 +1,1 @@
+"""A rollout as tree, JSON, advice and HTML."""

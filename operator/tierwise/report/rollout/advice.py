@@ -1,0 +1,205 @@
+"""What a rollout's state means, and what to do next: the words of `explain`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tierwise.api.modelrollout import SliceVerdict, TierStatus
+from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision, Reason
+from tierwise.report.rollout.view import TierLine, View
+from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Sentences: why it is so, what to do next; and commands that can be pasted."""
+
+    why: tuple[str, ...]
+    next: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+# What a person does about a reason; gate reasons that need no hand are left to `_waiting`.
+_REMEDY = {
+    "StoreUnreachable": "Bring the prediction log up; judging goes on by itself from the block where it stopped.",
+    "StoreAccessDenied": "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
+    "UnknownTable": "Create the table (`tierwise store init`) or correct spec.table of the MonitoringDataset.",
+    "QueryOverLimits": "Raise the store's limits, or judge fewer slices; `tierwise analyze` shows the query.",
+    "QueryFailed": "Run the dataset's SQL by hand; `tierwise analyze -o json` shows the exact query.",
+    "NoRows": "Check that the pods write predictions with this model's and version's names into the log.",
+    "NoLabels": "Check the pipeline that writes labels, and the dataset's `where` and `maturity`.",
+    "StaleLog": "Check that the pods still write predictions; the newest one is old.",
+    "TooFewRows": "Check that all pods log and labels come, or lower spec.volume of the MonitoringDataset.",
+    "DuplicateRows": "Set spec.deduplicate of the MonitoringDataset, or log each request once.",
+    "MetricFailed": "Mend the package of the metric that failed, or take the metric out.",
+    "RegressionObserved": "It does not pass by waiting: promote or roll back, as rollback.automatic is false.",
+    "LabelConflicts": "Mend the label table: several labels of one request contradict each other.",
+    "TimesUnusable": "Mend the time column: rows without a usable time count in no verdict.",
+    "BaselineMissing": "Check that the untouched pods write predictions with the stable version's name.",
+    "CandidateMissing": "Check that the twin's pods run and get traffic, and that the log's version column has the new "
+    "version's name.",
+    "SampleRatioMismatch": "Check the Service and routing: the candidate does not get its pods' share of the requests.",
+    "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
+    "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
+    "ExternalCause": "Look for what changed for both versions alike; the candidate is not to blame.",
+    "CommitMismatch": "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
+    "DeliveryRefused": "Mend the quota, admission policy or Role that refuses the write.",
+    "InvalidSpec": "Correct the object, or apply the CRDs of this version of Tierwise.",
+    "ProbeUnavailable": "Raise the quota or free capacity for the candidate twin's pods.",
+    "BaselineUnready": "Bring the workload's own pods up: they are the control.",
+    "DatasetMissing": "Apply the MonitoringDataset that the analysis names.",
+    "NoWorkloads": "Label the Deployments, or correct the tier's selector.",
+    "WorkloadConflict": "Let only one ModelDeployment select each workload.",
+    "TierOverlap": "Let only one tier select each workload.",
+    "MixedBaseline": "Bring all workloads to one version, then retry.",
+    "FieldConflict": "Stop the other writer of image or parameters (examples/03-gitops has how), then retry.",
+    "NotSupported": "Remove the field: this version of Tierwise does not have the feature.",
+}
+
+
+def advice_of(view: View) -> Advice:
+    """Why the ModelDeployment is as it is, and what a person can do."""
+    tier = tier_in_question(view)
+    why = [view.message] if view.message else []
+    if tier is not None and tier.record is not None:
+        why += _evidence(tier.record, view.message)
+    namespace = f"kubectl -n {view.namespace}"
+    match view.result:
+        case "RolledBack" | "RollingBack":
+            return _rolled_back(view, tuple(why), namespace)
+        case "Completed" | "Ready":
+            return _delivered(view, tuple(why), namespace)
+        case "Paused":
+            return _paused(view, tuple(why), namespace)
+        case "Superseded":
+            return Advice(tuple(why), ("A newer version took its place; look at its rollout.",), ())
+        case "Stalled":
+            if tier is not None and tier.record is not None and _held_by_pause(tier.record):
+                return _paused(view, tuple(why), namespace)
+            return _stalled(view, tier, tuple(why), namespace)
+        case _:
+            return _waiting(view, tier, tuple(why), namespace)
+
+
+def tier_in_question(view: View) -> TierLine | None:
+    """The tier that the rollout is in, else the last one with evidence."""
+    named = view.rollout.status.tier if view.rollout is not None else None
+    judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
+    return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
+
+
+def _evidence(record: TierStatus, told: str) -> list[str]:
+    sentences = []
+    gate = record.gate
+    if gate is not None and gate.message and gate.decision is GateDecision.HOLD:
+        why = "" if gate.message in told else f": {gate.message}"
+        sentences.append(f"The gate holds ({gate.reason}){why or '.'}")
+    if record.look:
+        until = f", until {record.evidence_until:%H:%M:%S} UTC" if record.evidence_until else ""
+        sentences.append(f"{record.name} was looked at {record.look} times{until}, {count_text(record.labels)} labels.")
+    coverage = record.coverage
+    if coverage is not None and coverage.slices:
+        text = (
+            f"Of {coverage.slices} slices x metrics {coverage.regressed} regressed, {coverage.non_inferior} are shown "
+            f"not to be worse, {coverage.inconclusive} are open, {coverage.insufficient} have too few labels."
+        )
+        if coverage.traffic is not None:
+            text += (
+                f" Slices large enough to be judged each hold {rate_text(coverage.traffic)} of the traffic in the "
+                "dimension where they hold least; smaller ones are promoted with the whole."
+            )
+        sentences.append(text)
+    return sentences
+
+
+def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    why = why or (f"{view.stable or view.version} serves in every tier.",)
+    record = view.rollout.status.verification if view.rollout is not None else None
+    if record is None:
+        return Advice(why, ("Nothing.",), ())
+    why = (*why, f"After promotion: {record.message}.")
+    if record.verdict == "Regressed":
+        command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
+        return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    return Advice(why, ("Nothing.",), ())
+
+
+def _rolled_back(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    touched = [tier.name for tier in view.tiers if tier.status not in ("Untouched", "Pending")]
+    untouched = [tier.name for tier in view.tiers if tier.status in ("Untouched", "Pending")]
+    if view.recovery:
+        why = (*why, f"{view.recovery[0].upper()}{view.recovery[1:]}.")
+    then = [f"{view.to_version} is remembered as rejected and is not tried again by itself."]
+    if untouched:
+        back = "is" if len(touched) == 1 else "are"
+        then.append(
+            f"{' and '.join(untouched)} never ran it; {' and '.join(touched)} {back} back on {view.from_version}."
+        )
+    then.append("Apply a new version (another name and digest), or, if the cause lay elsewhere, retry this one:")
+    retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
+    return Advice(why, tuple(then), (retry, f"tierwise status {view.name} -n {view.namespace} --watch"))
+
+
+def _held_by_pause(record: TierStatus) -> bool:
+    return record.gate is not None and record.gate.reason == Reason.PAUSED
+
+
+def _paused(view: View, why: tuple[str, ...], namespace: str) -> Advice:
+    patch = """'{"spec":{"paused":false}}'"""
+    then = "Judging goes on; resume to let it be promoted." if view.rollout else "Resume to let the rollout begin."
+    return Advice(why, (then,), (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
+
+
+def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
+    retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
+    then = [_REMEDY.get(view.reason, "A person has to change something; the reason above says what.")]
+    if view.reason == "MaxDuration":
+        then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
+        return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
+    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
+    return Advice(why, tuple(then), (retry,))
+
+
+def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
+    record = tier.record if tier is not None else None
+    gate = record.gate if record is not None else None
+    if view.rollout is None:
+        steps = ("Wait for the operator to see it; if this lasts, check that the operator runs:",)
+        return Advice(why, steps, ("kubectl get deploy,pods -A -l app.kubernetes.io/name=tierwise",))
+    then = []
+    if gate is not None and gate.decision is GateDecision.HOLD:
+        remedy = _REMEDY.get(str(gate.reason))
+        if remedy is not None:  # the cause first: without it labels do not come either
+            then.append(remedy)
+        needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
+        if needed and record is not None:
+            slowest = max(record.worst, key=lambda found: found.labels_needed or 0)
+            then.append(f"{needed} more labels are needed for {_name(slowest)}{_expected(record, needed)}.")
+        if remedy is None:
+            then.append("Nothing has to be done; it goes on by itself.")
+    else:
+        then.append("Nothing has to be done; it goes on by itself.")
+    watch = f"tierwise status {view.name} -n {view.namespace} --watch"
+    return Advice(why, tuple(then), (watch, *_decide(view, tier, namespace)))
+
+
+def _expected(record: TierStatus, needed: int) -> str:
+    """The time until then at the rate of labels so far; empty when there is no rate yet."""
+    if record.judging_since is None or record.evidence_until is None or not record.labels:
+        return ""
+    seconds = (record.evidence_until - record.judging_since).total_seconds()
+    return f", about {duration_text(needed / record.labels * seconds)} at the present rate" if seconds > 0 else ""
+
+
+def _decide(view: View, tier: TierLine | None, namespace: str) -> tuple[str, ...]:
+    if view.rollout is None or tier is None:
+        return ()
+    annotate = f"{namespace} annotate mdep {view.name} --overwrite"
+    return (
+        f"{annotate} {ANNOTATION_PROMOTE}={view.rollout.name}/{tier.name}    # promote without waiting",
+        f'{annotate} {ANNOTATION_ROLLBACK}="<reason>"    # roll back now',
+    )
+
+
+def _name(found: SliceVerdict) -> str:
+    return f"{found.metric} on {slice_text(found.slice)}"

@@ -1,0 +1,217 @@
+"""The HTML report: one file, no network, light and dark, readable on a phone.
+
+`write_report(path, deployment, rollouts, tiers, now=…)` writes a ModelDeployment's rollouts;
+`analysis_html(analysis)` is the same page for `analyze`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import tierwise
+from tierwise.api.common import Version
+from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
+from tierwise.api.names import GateDecision
+from tierwise.report.charts import Timeline, timeline_of
+from tierwise.report.legend import of_results, of_verdicts
+from tierwise.report.rollout.view import RESULT_TONE, View, view_of
+from tierwise.report.rollout.watched import Watched, watched_of
+from tierwise.report.text import count_text, coverage_text, duration_text
+from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, of_result, of_verdict, rows_of
+from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
+from tierwise.runtime.offline.analysis import Analysis
+
+_GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDecision.ROLL_BACK: "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictTable:
+    """Slices of a tier, most evidence of a regression first, with a line on how much was seen."""
+
+    heading: str
+    line: str
+    rows: tuple[VerdictRow, ...]
+    is_open: bool
+    legend: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One rollout, or one tier of an analysis."""
+
+    title: str
+    tone: str
+    result: str
+    when: str
+    message: str
+    timeline: Timeline | None
+    versions: tuple[tuple[str, Version], ...]
+    tables: tuple[VerdictTable, ...]
+    watched: Watched | None = None
+    watched_legend: tuple[str, ...] = ()
+
+
+def write_report(
+    path: Path,
+    deployment: DeploymentView,
+    rollouts: Sequence[RolloutView],
+    tiers: Sequence[TierView] = (),
+    *,
+    now: datetime,
+) -> Path:
+    """Write the report of a ModelDeployment, its rollouts newest first; returns the path."""
+    path.write_text(deployment_html(deployment, rollouts, tiers, now=now), encoding="utf-8")
+    return path
+
+
+def deployment_html(
+    deployment: DeploymentView, rollouts: Sequence[RolloutView], tiers: Sequence[TierView] = (), *, now: datetime
+) -> str:
+    """The page of `write_report`."""
+    view = view_of(deployment, rollouts, tiers, now)
+    newest_first = sorted(rollouts, key=lambda rollout: -rollout.spec.revision)
+    sections = [_rollout_section(rollout, view_of(deployment, [rollout], tiers, now), now) for rollout in newest_first]
+    facts = [
+        ("Namespace", view.namespace),
+        ("Model", view.model),
+        ("Wanted", view.version),
+        ("Stable", view.stable or "–"),
+    ]
+    return _page(
+        title=view.name,
+        tone=view.tone,
+        result=view.result,
+        message=view.message,
+        facts=facts,
+        sections=sections,
+        now=now,
+    )
+
+
+def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
+    """The page of an analysis."""
+    request, outcome = analysis.request, analysis.outcome
+    facts = [("Baseline", request.baseline), ("Candidate", request.candidate), ("Blocks", str(analysis.blocks))]
+    if not request.in_file_order:
+        facts += [("From", _moment(analysis.window.start)), ("To", _moment(analysis.window.end))]
+        if analysis.stopped_at is not None:
+            facts.append(("Stopped at", _moment(analysis.stopped_at)))
+    sections = []
+    for tier in analysis.tiers:
+        judgement = tier.judgement
+        baseline, candidate = judgement.labels
+        line = f"{count_text(candidate)} candidate and {count_text(baseline)} baseline labels · α = {judgement.alpha:g}"
+        sections.append(
+            Section(
+                title=tier.name or "All traffic and slices",
+                tone=_GATE_TONE[tier.outcome.decision],
+                result=f"{tier.outcome.decision} ({tier.outcome.reason})",
+                when="",
+                message=tier.outcome.message,
+                timeline=None,
+                versions=(),
+                tables=(
+                    VerdictTable(
+                        heading="Slices, most evidence of a regression first",
+                        line=line,
+                        rows=rows_of([of_result(r) for r in judgement.results]),
+                        is_open=True,
+                        legend=of_results(judgement.results[:MOST_ROWS]),
+                    ),
+                ),
+            )
+        )
+    title = f"{request.model or 'Model'}: {request.baseline} → {request.candidate}"
+    tone = _GATE_TONE[outcome.decision]
+    return _page(
+        title=title,
+        tone=tone,
+        result=str(outcome.decision),
+        message=outcome.message,
+        facts=facts,
+        sections=sections,
+        now=now or datetime.now(UTC),
+    )
+
+
+def _page(
+    *,
+    title: str,
+    tone: str,
+    result: str,
+    message: str,
+    facts: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    now: datetime,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("tierwise.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        tone=tone,
+        result=result,
+        message=message,
+        facts=facts,
+        sections=sections,
+        written=_moment(now),
+        program=f"tierwise {tierwise.__version__}",
+    )
+
+
+def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section:
+    status, spec = rollout.status, rollout.spec
+    start = status.started_at or rollout.created_at
+    # A rollout that is over has its own result, whatever became of the ModelDeployment since.
+    result, tone = (
+        (view.result, view.tone) if status.finished_at is None else (status.result, RESULT_TONE[status.result])
+    )
+    took = duration_text(((status.finished_at or now) - start).total_seconds())
+    return Section(
+        title=f"{spec.from_.name} → {spec.to.name}",
+        tone=tone,
+        result=result,
+        when=f"revision {spec.revision}, {_moment(start)}, {took}",
+        message=status.message,
+        timeline=timeline_of(rollout, now) if status.tiers else None,
+        versions=(("Baseline", spec.from_), ("Candidate", spec.to)),
+        tables=tuple(_tier_table(tier, spec) for tier in status.tiers if tier.worst or tier.gate is not None),
+        watched=watched_of(rollout, now),
+        watched_legend=() if status.verification is None else of_verdicts(status.verification.worst),
+    )
+
+
+def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
+    parts = [f"{count_text(tier.labels)} labels", f"{tier.look} looks"] if tier.look else []
+    if tier.coverage is not None:
+        parts.append(_coverage_text(tier.coverage))
+    if tier.gate is not None:
+        parts.append(f"gate: {tier.gate.decision} ({tier.gate.reason})")
+    return VerdictTable(
+        heading=f"{tier.name}: {tier.phase}",
+        line=" · ".join(parts),
+        rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
+        legend=of_verdicts(tier.worst),
+        is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
+    )
+
+
+def _coverage_text(coverage: Coverage) -> str:
+    found = f"{coverage.regressed} regressed, {coverage.non_inferior} not worse, {coverage.inconclusive} open"
+    text = f"{found} of {coverage.slices}"
+    if coverage.traffic is None:
+        return text
+    return f"{text}; labels enough for {coverage_text(coverage.whole, coverage.traffic)}"
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

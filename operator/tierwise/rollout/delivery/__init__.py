@@ -1,0 +1,1 @@
+"""Twins, deliveries, and the way back: what is done to workloads."""

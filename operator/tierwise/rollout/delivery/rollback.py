@@ -1,0 +1,121 @@
+"""Back to `from`: record the rejected version first, then delete twins and restore all that was delivered to."""
+
+from __future__ import annotations
+
+from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
+from tierwise.api.names import Reason
+from tierwise.rollout.delivery import recovery, verification
+from tierwise.rollout.delivery.deliver import conflict_message, converge
+from tierwise.rollout.state import commands
+from tierwise.rollout.state.actions import Action, DeleteTwin
+from tierwise.rollout.state.flight import Flight, Step, finished_tier, stalled, with_workloads
+from tierwise.rollout.state.observation import DeploymentView, RolloutView
+from tierwise.rollout.state.versions import identity_of
+from tierwise.rollout.state.wording import clip
+
+
+def requested_message(value: str | None) -> str | None:
+    """The message of a rollback annotation."""
+    return None if value is None else f"requested by annotation: {value or 'no reason given'}"
+
+
+def begin(flight: Flight, status: ModelRolloutStatus, reason: Reason, message: str) -> Step:
+    """Record that the rollout goes back, without an action."""
+    return Step(returning(flight, status, reason, message), (), 0.0)
+
+
+def returning(flight: Flight, status: ModelRolloutStatus, reason: Reason, message: str) -> ModelRolloutStatus:
+    """The status of a rollout that begins to go back. What was never touched is marked so."""
+    tiers = [tier.model_copy(update={"phase": _phase(tier)}) for tier in status.tiers]
+    handled = dict(status.handled)
+    if reason is Reason.ROLLBACK_REQUESTED and (value := _rollback_value(flight)) is not None:
+        handled["rollback"] = value
+    return status.model_copy(
+        update={
+            "result": "RollingBack",
+            "reason": str(reason),
+            "message": clip(message),
+            "rolling_back_since": flight.now,
+            "stalled_since": None,
+            "tiers": tiers,
+            "handled": handled,
+            "verification": verification.without_an_end(status, flight.now),
+        }
+    )
+
+
+def _rollback_value(flight: Flight) -> str | None:
+    return flight.observation.deployment.annotations.get(commands.ANNOTATIONS["rollback"])
+
+
+def _phase(tier: TierStatus) -> TierPhase:
+    return "Untouched" if tier.phase in ("Pending", "Untouched") else "RollingBack"
+
+
+def is_recorded(deployment: DeploymentView, rollout: RolloutView) -> bool:
+    """Whether the ModelDeployment remembers this rollout's version as rejected."""
+    identity = identity_of(rollout.spec.to)
+    return any(entry.identity == identity and entry.rollout == rollout.name for entry in deployment.status.rejected)
+
+
+def advance(flight: Flight) -> Step:
+    """Restore everything at once and wait for the pods; the end is `RolledBack` or `Superseded`."""
+    status = flight.status
+    is_superseded = status.superseded_by is not None
+    if not is_superseded and not is_recorded(flight.observation.deployment, flight.rollout):
+        return Step(status, (), 0.0)  # the ModelDeployment's part writes the record in this very tick
+    actions: list[Action] = []
+    waiting: list[str] = []
+    conflict: str | None = None
+    conflict_reason, has_foreign = Reason.FIELD_CONFLICT, False
+    for tier in status.tiers:
+        twins = flight.twins(tier.name)
+        actions += [DeleteTwin(twin.name, twin.uid) for twin in twins if not twin.deleting]
+        waiting += [f"{twin.name} is being deleted" for twin in twins]
+        touched = [record for record in tier.workloads if record.delivered]
+        found = converge(flight, tier.name, touched, flight.spec.from_, "restored")
+        after = {record.uid: record for record in found.records}
+        status = with_workloads(status, tier.name, [after.get(record.uid, record) for record in tier.workloads])
+        has_foreign = has_foreign or bool(found.foreign)
+        actions += found.actions
+        waiting += found.waiting
+        if found.conflicts:
+            conflict, conflict_reason = conflict_message(found), found.conflict_reason
+    if has_foreign:
+        return Step(status, (), 0.0)
+    if actions or waiting:
+        return _waiting(flight, status, tuple(actions), waiting)
+    if conflict is not None:
+        return Step(stalled(status, conflict_reason, conflict, flight.now), (), flight.poll_seconds)
+    return Step(_finished(flight, status), (), 0.0)
+
+
+def _waiting(flight: Flight, status: ModelRolloutStatus, actions: tuple[Action, ...], waiting: list[str]) -> Step:
+    overdue = flight.seconds_since(status.rolling_back_since) >= flight.progress_deadline_seconds
+    pods_only = not actions and not any(flight.twins(tier.name) for tier in status.tiers)
+    if overdue and pods_only and status.superseded_by is not None:
+        # The baseline itself is broken: the next version must still be able to roll forward.
+        return Step(_finished(flight, status), (), 0.0)
+    if overdue:
+        message = f"rolling back to {flight.spec.from_.name}: {'; '.join(waiting)} after progressDeadline"
+        return Step(stalled(status, Reason.ROLLING_BACK, message, flight.now), actions, flight.poll_seconds)
+    return Step(status, actions, min(1.0, flight.poll_seconds))
+
+
+def _finished(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
+    tiers = [
+        finished_tier(tier, "RolledBack", flight.now) if tier.phase == "RollingBack" else tier for tier in status.tiers
+    ]
+    update = {"tiers": tiers, "finished_at": flight.now, "stalled_since": None}
+    if status.superseded_by is not None:
+        message = f"superseded by {status.superseded_by}; every touched workload runs {flight.spec.from_.name} again"
+        return status.model_copy(
+            update=update | {"result": "Superseded", "reason": str(Reason.SUPERSEDED), "message": clip(message)}
+        )
+    rejected = next(
+        (entry for entry in flight.observation.deployment.status.rejected if entry.rollout == flight.rollout.name), None
+    )
+    update |= {"result": "RolledBack", "recovery": recovery.opened(flight.spec, flight.now)}
+    if rejected is not None:  # a stall in between must not hide why the rollout went back
+        update |= {"message": rejected.reason}
+    return status.model_copy(update=update)

@@ -1,0 +1,112 @@
+"""What a MonitoringDataset's status says of what a check found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.monitoringdataset import (
+    DatasetSummary,
+    LoggedVersion,
+    LogStatus,
+    MonitoringDatasetSpec,
+    MonitoringDatasetStatus,
+)
+from tierwise.api.names import ConditionType, Reason
+from tierwise.rollout.state.conditions import Health, Report, Truth, render
+from tierwise.rollout.state.wording import clip, seconds
+
+READY_SECONDS = 3600.0
+FRESH_SECONDS = 300.0  # at least, between checks of a dataset that says how old its log may be
+FIRST_RETRY_SECONDS = 5.0
+LAST_RETRY_SECONDS = 300.0
+
+# Nothing was learned of the dataset; over the limits of a check, a look that reads less may still be within them.
+_UNKNOWN = frozenset({Reason.STORE_UNREACHABLE, Reason.QUERY_FAILED, Reason.QUERY_OVER_LIMITS})
+# It goes on by itself once rows, labels or the store's load are other ones; all else waits for a person.
+_PASSING = _UNKNOWN | {
+    Reason.NO_ROWS,
+    Reason.NO_LABELS,
+    Reason.STALE_LOG,
+    Reason.TOO_FEW_ROWS,
+    Reason.DUPLICATE_ROWS,
+    Reason.LABEL_CONFLICTS,
+    Reason.LABELING_DIFFERS,
+}
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: `reason` Usable, or what is wrong; `log` None where it could not be measured."""
+
+    reason: Reason
+    message: str
+    log: LogStatus | None = None
+    others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
+
+
+def status_of(
+    before: MonitoringDatasetStatus, finding: Finding, *, generation: int, now: datetime
+) -> MonitoringDatasetStatus:
+    """The status that tells a finding; equal to `before` where it tells the same.
+
+    What was measured last stays while the store does not answer.
+    """
+    others = dict(finding.others)
+    health: Health = "Ready" if finding.reason is Reason.USABLE else "Stalled"
+    if finding.reason in _PASSING:
+        health = "Reconciling"
+    if finding.reason in _UNKNOWN:
+        others[ConditionType.READY] = ("Unknown", finding.reason, finding.message)
+    report = Report(health, finding.reason, finding.message, others)
+    log = finding.log
+    if log is None and finding.reason in _UNKNOWN and before.observed_generation == generation:
+        log = before.log
+    return MonitoringDatasetStatus(
+        observed_generation=generation,
+        conditions=render(report, before.conditions, generation=generation, now=now),
+        log=log,
+        summary=DatasetSummary(
+            labelled=_share(log), versions=_versions(log.versions) if log else "", message=clip(finding.message)
+        ),
+    )
+
+
+def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
+    """What a dataset that can be used holds, with numbers, and what is noted of it nevertheless."""
+    labelled = f", {_share(log)} labelled" if log.labelled is not None else ""
+    window = f"in {seconds((log.until - log.since).total_seconds())} until {log.until:%Y-%m-%d %H:%M:%SZ}"
+    versions = f"versions {_versions(log.versions)}" if log.versions else "none of a version"
+    return "; ".join([f"{log.rows} predictions {window}{labelled}; {versions}", *warnings])
+
+
+def ready_reason(status: MonitoringDatasetStatus) -> str | None:
+    """The reason of Ready; None before the first check."""
+    return next((each.reason for each in status.conditions if each.type == ConditionType.READY), None)
+
+
+def next_check_seconds(status: MonitoringDatasetStatus, spec: MonitoringDatasetSpec | None, now: datetime) -> float:
+    """Seconds to the next check: hourly while Ready, sooner and then less often while not.
+
+    The wait while it is not Ready grows with how long it has not been: half of that, 5 s at least, 5 min at most.
+    """
+    ready = next((each for each in status.conditions if each.type == ConditionType.READY), None)
+    if ready is None or ready.status != "True":
+        since = (now - ready.last_transition_time).total_seconds() if ready is not None else 0.0
+        return min(LAST_RETRY_SECONDS, max(FIRST_RETRY_SECONDS, since / 2))
+    if spec is not None and spec.freshness is not None:
+        return min(READY_SECONDS, max(FRESH_SECONDS, float(duration_seconds(spec.freshness.max_age))))
+    return READY_SECONDS
+
+
+def _share(log: LogStatus | None) -> str:
+    return f"{log.labelled:.1%}" if log is not None and log.labelled is not None else ""
+
+
+def _versions(versions: Sequence[LoggedVersion]) -> str:
+    names = [version.name for version in versions]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return clip(", ".join(names[:_MOST_NAMED]) + more, 500)

@@ -1,0 +1,157 @@
+"""Conditions and the summary line. kstatus rules: never Reconciling and Stalled both True; Ready excludes both.
+
+`Ready=True`: at rest. `Reconciling=True`: goes on by itself (rolling, holding, paused, waiting). `Stalled=True`: a
+person has to do something. Conditions are authoritative; the summary is text derived from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from tierwise.api.common import Condition
+from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
+from tierwise.api.names import ConditionType, Reason
+from tierwise.rollout.state.wording import clip
+
+Truth = Literal["True", "False", "Unknown"]
+Health = Literal["Ready", "Reconciling", "Stalled"]
+
+UNTRUSTED = frozenset(
+    {
+        Reason.STORE_UNREACHABLE,
+        Reason.STORE_ACCESS_DENIED,
+        Reason.UNKNOWN_TABLE,
+        Reason.QUERY_OVER_LIMITS,
+        Reason.QUERY_FAILED,
+        Reason.NO_ROWS,
+        Reason.NO_LABELS,
+        Reason.STALE_LOG,
+        Reason.TOO_FEW_ROWS,
+        Reason.DUPLICATE_ROWS,
+        Reason.LABEL_CONFLICTS,
+        Reason.TIMES_UNUSABLE,
+        Reason.BASELINE_MISSING,
+        Reason.CANDIDATE_MISSING,
+        Reason.SAMPLE_RATIO_MISMATCH,
+        Reason.LABELING_DIFFERS,
+        Reason.DOMAIN_SUSPECT,
+        Reason.METRIC_FAILED,
+        Reason.DATASET_MISSING,
+        Reason.DATASET_INVALID,
+        Reason.UNKNOWN_COLUMN,
+        Reason.UNKNOWN_METRIC,
+        Reason.UNKNOWN_DIMENSION,
+        Reason.QUERY_REFUSED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an object's conditions have to say."""
+
+    health: Health
+    reason: Reason
+    message: str
+    others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
+
+
+def render(report: Report, before: Sequence[Condition], *, generation: int, now: datetime) -> list[Condition]:
+    """The conditions of a report; the transition time of a condition whose status stays is kept."""
+    wanted: dict[ConditionType, tuple[Truth, Reason, str]] = {
+        condition_type: ("True" if report.health == name else "False", report.reason, report.message)
+        for condition_type, name in (
+            (ConditionType.READY, "Ready"),
+            (ConditionType.RECONCILING, "Reconciling"),
+            (ConditionType.STALLED, "Stalled"),
+        )
+    }
+    wanted.update(report.others)
+    old = {condition.type: condition for condition in before}
+    return [_condition(kind, *content, old.get(kind), generation, now) for kind, content in wanted.items()]
+
+
+def _condition(
+    kind: ConditionType,
+    status: Truth,
+    reason: Reason,
+    message: str,
+    old: Condition | None,
+    generation: int,
+    now: datetime,
+) -> Condition:
+    since = old.last_transition_time if old is not None and old.status == status else now
+    return Condition(
+        type=str(kind),
+        status=status,
+        reason=str(reason),
+        message=clip(message),
+        observed_generation=generation,
+        last_transition_time=since,
+    )
+
+
+def current_tier(status: ModelRolloutStatus) -> TierStatus | None:
+    """The tier in flight: the first that is not delivered; None before the start and after the last."""
+    return next((tier for tier in status.tiers if tier.phase != "Delivered"), None)
+
+
+def rollout_report(status: ModelRolloutStatus) -> Report:
+    """What a ModelRollout says of itself, also used for its ModelDeployment while it is in flight."""
+    reason, message = Reason(status.reason or Reason.PROBING), status.message
+    match status.result:
+        case "Completed":
+            health: Health = "Ready"
+        case "Stalled" | "RolledBack" | "Superseded":
+            health = "Stalled"
+        case "Progressing" | "RollingBack" | "Verifying":
+            health = "Reconciling"
+    is_moving = status.result in ("Progressing", "RollingBack", "Verifying")
+    is_rolled_back = status.result in ("RollingBack", "RolledBack", "Verifying") and reason is not Reason.SUPERSEDED
+    others: dict[ConditionType, tuple[Truth, Reason, str]] = {
+        ConditionType.PROGRESSING: ("True" if is_moving else "False", reason, message),
+        ConditionType.ANALYSIS_HEALTHY: _analysis(status),
+        ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
+    }
+    if status.recovery is not None:
+        others[ConditionType.RECOVERED] = recovered(status.recovery)
+    if status.verification is not None and status.verification.stage == "AfterRollout":
+        others[ConditionType.VERIFIED] = verified(status.verification)
+    return Report(health, reason, message, others)
+
+
+def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
+    """Whether the baseline recovered after a rollback; Unknown until it was checked to the end."""
+    if recovery.failed_at is not None:
+        return ("False", Reason.RECOVERY_FAILED, recovery.message)
+    if recovery.verified_at is not None:
+        return ("True", Reason.RECOVERY_VERIFIED, recovery.message)
+    reason = Reason.VERIFYING_RECOVERY if recovery.superseded_by is None else Reason.SUPERSEDED
+    return ("Unknown", reason, recovery.message)
+
+
+def verified(verification: Verification) -> tuple[Truth, Reason, str]:
+    """Whether a delivered version kept what it was promoted for; Unknown until it was watched to the end."""
+    truth: dict[VerificationVerdict, tuple[Truth, Reason]] = {
+        "Verifying": ("Unknown", Reason.VERIFYING),
+        "NoRegression": ("True", Reason.VERIFIED),
+        "Regressed": ("False", Reason.REGRESSED_AFTER_PROMOTION),
+        "NotVerified": ("Unknown", Reason.NOT_VERIFIED),
+        "Superseded": ("Unknown", Reason.SUPERSEDED),
+    }
+    return (*truth[verification.verdict], verification.message)
+
+
+def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:
+    tier = current_tier(status)
+    if tier is None or tier.gate is None:
+        return ("Unknown", Reason.WARMING_UP, "nothing is judged")
+    gate = tier.gate
+    if gate.reason in UNTRUSTED:
+        return ("False", gate.reason, gate.message)
+    if tier.judging_since is None or tier.look == 0:
+        return ("Unknown", gate.reason, gate.message)
+    return ("True", gate.reason, f"{tier.look} blocks and {tier.labels} labels judged")

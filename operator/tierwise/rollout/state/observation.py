@@ -1,0 +1,174 @@
+"""What decide() knows: plain values, observed once per tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.names import Reason
+from tierwise.monitoring.verdicts.judgement import Judgement, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a pod template says it runs: the named container's image and all of its plain environment values."""
+
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Pods of one arm, from the watch cache."""
+
+    total: int = 0
+    ready: int = 0
+    terminating: int = 0
+    crash_looping: int = 0
+    outdated: int = 0  # live pods whose image or environment is not what the template says
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """A workload of a tier. Never a twin."""
+
+    kind: str
+    name: str
+    uid: str
+    replicas: int
+    running: Running | None  # None: the container named in spec.delivery does not exist
+    containers: tuple[str, ...]
+    template_fingerprint: str  # of the template without that container's image and environment
+    settled: bool  # observedGeneration current, updated = available = replicas
+    pods: Pods
+    last_writer: str | None = None  # field manager that last wrote the image or environment
+    autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
+
+
+@dataclass(frozen=True, slots=True)
+class TwinView:
+    """A candidate twin, or a foreign object that has its name (`owned` False)."""
+
+    name: str
+    uid: str
+    twin_of: str
+    owned: bool
+    replicas: int
+    running: Running | None
+    template_fingerprint: str
+    settled: bool
+    pods: Pods
+    blocked: str | None = None  # quota, admission or scheduling message that keeps its pods from existing
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    """A tier's workloads by selector and its twins by label."""
+
+    name: str
+    workloads: tuple[WorkloadView, ...] = ()
+    twins: tuple[TwinView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A ModelDeployment."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+    has_finalizer: bool = False
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """A ModelRollout."""
+
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    spec: ModelRolloutSpec
+    status: ModelRolloutStatus
+    owner_uid: str = ""
+    deleting: bool = False
+    has_finalizer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementUnavailable:
+    """Nothing can be read or trusted; `stalled` when a person must change an object (else the gate holds)."""
+
+    reason: Reason
+    message: str
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationLook:
+    """What the log says of delivered tiers so far. With `looks` 0 and a shift it only says which past there is.
+
+    `complete_until`: prediction time up to which the log is complete; a past that is used up ends `until` earlier.
+    """
+
+    control: Literal["stratified", "history"]
+    shift_seconds: float | None = None
+    looks: int = 0
+    until: datetime | None = None
+    complete_until: datetime | None = None
+    results: tuple[Result, ...] = ()
+    regressed: bool = False
+    has_compared: bool = False
+    watched: tuple[str, ...] = ()  # dataset/metric
+    skipped: tuple[tuple[str, str], ...] = ()  # metrics that are not watched, and why
+    missing: tuple[str, ...] = ()  # what the log lacks beside the time before, worst first: nothing is verified then
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryLog:
+    """What the log has of both versions between a rollback (plus slack) and `until`."""
+
+    until: datetime  # prediction time up to which the log is complete; never after the end of the check
+    candidate_rows: int
+    baseline_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Another ModelDeployment's claim on a workload."""
+
+    deployment: str
+    workload_uid: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One tick's view. `rollouts` are this ModelDeployment's, by revision; `tiers` in order of the spec in force."""
+
+    deployment: DeploymentView
+    rollouts: tuple[RolloutView, ...] = ()
+    tiers: tuple[TierView, ...] = ()
+    judgement: Judgement | JudgementUnavailable | None = None
+    claims: tuple[Claim, ...] = ()
+    created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
+    frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
+    pre_release: Judgement | JudgementUnavailable | None = None  # of the spec's version, on the validation table
+    recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked
+    verification: VerificationLook | JudgementUnavailable | None = None  # while delivered tiers are watched on the log
+    commits: Mapping[str, int] = field(default_factory=dict)  # rows by commit, while a tier is delivered to
+    refused: str | None = None  # why the API server refused a delivery of this very tick
+    namesakes: tuple[str, ...] = ()  # other ModelDeployments of the same model: the log cannot tell theirs apart

@@ -1,0 +1,159 @@
+"""The loop of one ModelDeployment: observe, decide, act, write each status once, then emit Events."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from tierwise.api.modelrollout import TierStatus
+from tierwise.rollout.decide import decide
+from tierwise.rollout.delivery.recovery import recovering
+from tierwise.rollout.delivery.verification import verifying
+from tierwise.rollout.deployment import in_flight
+from tierwise.rollout.state.actions import Decision, Deliver
+from tierwise.rollout.state.conditions import current_tier
+from tierwise.rollout.state.flight import FINISHED
+from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
+from tierwise.runtime.errors import ConflictError, SpecError
+from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
+from tierwise.runtime.ports import Clock, Fleet, PredictionStore
+from tierwise.runtime.reading.recovery import RecoveryRequest
+from tierwise.runtime.verification.look import VerificationRequest
+
+logger = logging.getLogger(__name__)
+
+_CONFLICT_ATTEMPTS = 4
+_CONFLICT_SECONDS = 1.0
+_INVALID_SECONDS = 60.0
+
+
+def reconcile(
+    namespace: str,
+    name: str,
+    fleet: Fleet,
+    store: PredictionStore | Stores,
+    clock: Clock,
+    judge: TierJudge,
+) -> float | None:
+    """One tick of one ModelDeployment and its rollouts; returns seconds to the next (0 at once, None on a change only).
+
+    Call it under a lock per object. A conflict means that somebody wrote first: what is there is observed and decided
+    anew. `store` is the default store, or a function from a DSN (None: the default) to a store.
+    """
+    for _ in range(_CONFLICT_ATTEMPTS):
+        try:
+            return _tick(namespace, name, fleet, stores_of(store), clock, judge)
+        except ConflictError as conflict:
+            logger.debug("%s/%s: %s; observing again", namespace, name, conflict)
+    return _CONFLICT_SECONDS
+
+
+def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> float | None:
+    try:
+        view = fleet.get_deployment(namespace, name)
+    except SpecError as error:
+        # It cannot be parsed: without this only the operator's log would say so.
+        fleet.report_invalid(namespace, name, error.reason, str(error))
+        return _INVALID_SECONDS
+    if view is None:
+        judge.forget(namespace, name)
+        return None
+    now = clock.now()
+    observation = _observe(view, fleet, stores, clock, judge)
+    rollout = in_flight(observation) or recovering(observation) or verifying(observation)
+    decision = decide(observation, now)
+    refused = _apply(view, decision, fleet)
+    if refused is not None:
+        decision = decide(replace(observation, refused=refused), now)
+        _apply(view, decision, fleet)
+    _write(view, rollout, fleet, decision)
+    if decision.events:
+        for event in decision.events:
+            logger.info("%s/%s: %s: %s", namespace, name, event.reason, event.message)
+        fleet.emit(view, rollout, decision.events)
+    return decision.requeue_after_seconds
+
+
+def _apply(view: DeploymentView, decision: Decision, fleet: Fleet) -> str | None:
+    """Carry out the actions; why the API server refused a delivery, if it did: that is told in the status.
+
+    The others are carried out nevertheless: a rollback restores what it can.
+    """
+    refused = None
+    for action in decision.actions:
+        logger.info("%s/%s: %s", view.namespace, view.name, _describe(action))
+        try:
+            fleet.apply(view, action)
+        except SpecError as error:
+            if not isinstance(action, Deliver):
+                raise
+            logger.warning("%s/%s: %s", view.namespace, view.name, error)
+            refused = refused or str(error)
+    return refused
+
+
+def _describe(action: object) -> str:
+    names = ("workload_name", "twin_name", "rollout_name", "name")
+    where = next((str(getattr(action, field)) for field in names if getattr(action, field, None)), "")
+    return f"{type(action).__name__} {where}".rstrip()
+
+
+def _write(view: DeploymentView, rollout: RolloutView | None, fleet: Fleet, decision: Decision) -> None:
+    """The rollout first: it knows how it ended, and the ModelDeployment's status follows from it after a crash."""
+    wanted = decision.rollout_status
+    if rollout is not None and wanted is not None and wanted != rollout.status:
+        fleet.replace_rollout_status(rollout, view.namespace, wanted)
+    if decision.deployment_status != view.status:
+        fleet.replace_deployment_status(view, decision.deployment_status)
+
+
+def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> Observation:
+    rollouts = fleet.list_rollouts(view)
+    bare = Observation(deployment=view, rollouts=rollouts, created_at=view.created_at)
+    rollout = in_flight(bare)
+    observation = replace(bare, tiers=fleet.list_tiers(_in_force(view, rollout)), claims=fleet.list_claims(view))
+    observation = replace(observation, namesakes=fleet.list_namesakes(view))
+    if view.deleting or view.status.first_seen_at is None:
+        return observation
+    if rollout is None:
+        recovered, watched = recovering(observation), verifying(observation)
+        return replace(
+            observation,
+            judgement=judge.preflight(view, fleet, stores, clock.now()),
+            pre_release=judge.pre_release(view, fleet, stores, clock.now()),
+            recovery=None
+            if recovered is None
+            else judge.recovery(RecoveryRequest(view, recovered, fleet, stores, clock.now())),
+            verification=None
+            if watched is None
+            else judge.verification(VerificationRequest(view, watched, fleet, stores, clock.now())),
+        )
+    if rollout.status.rolling_back_since is None and rollout.status.verification is not None:
+        seen = judge.verification(VerificationRequest(view, rollout, fleet, stores, clock.now()))
+        observation = replace(observation, verification=seen)
+    delivered = current_tier(rollout.status)
+    if rollout.status.rolling_back_since is None and delivered is not None and delivered.phase == "Delivering":
+        commits = judge.commits(LookRequest(view, rollout, delivered, fleet, stores, clock.now()))
+        return replace(observation, commits=commits)
+    tier = _judged_tier(rollout)
+    if tier is None:
+        return observation
+    look: Look = judge.look(LookRequest(view, rollout, tier, fleet, stores, clock.now()))
+    return replace(observation, judgement=look.judgement, frozen=look.frozen)
+
+
+def _in_force(view: DeploymentView, rollout: RolloutView | None) -> DeploymentView:
+    """The ModelDeployment with the tiers and the container that are in force: the rollout's while one is in flight."""
+    if rollout is None or rollout.status.result in FINISHED:
+        return view
+    strategy = rollout.spec.strategy
+    spec = view.spec.model_copy(update={"tiers": strategy.tiers, "delivery": strategy.delivery})
+    return replace(view, spec=spec)
+
+
+def _judged_tier(rollout: RolloutView) -> TierStatus | None:
+    status = rollout.status
+    if not rollout.spec.compared or status.rolling_back_since is not None or status.result in FINISHED:
+        return None
+    tier = current_tier(status)
+    return tier if tier is not None and tier.phase in ("Probing", "Judging") else None

@@ -1,0 +1,1 @@
+"""The loop of a MonitoringDataset: check it, write its status."""

@@ -1,0 +1,294 @@
+"""One look at a tier: read the newly matured blocks, fold them, judge. Status and log suffice to do it all again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import Frozen
+from tierwise.api.names import Reason
+from tierwise.metrics.guarded import MetricFailedError
+from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
+from tierwise.monitoring.counts.model import Cells, Dataset, Scope
+from tierwise.monitoring.counts.thresholds import cells_of
+from tierwise.monitoring.evidence.fold import Evidence, begin, fold
+from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
+from tierwise.monitoring.planning.tier_plan import PlanError, alpha_of_tier, plan_tier
+from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
+from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.state.blocks import SharedBlock, blocks_until
+from tierwise.rollout.state.exposure import exposure_fraction
+from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
+from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
+from tierwise.runtime.judging.holds import missing, require_unchanged
+from tierwise.runtime.judging.prerelease import Examining
+from tierwise.runtime.judging.protocol import Look, LookRequest, TierJudge
+from tierwise.runtime.ports import Fleet
+from tierwise.runtime.reading.arrivals import too_little
+from tierwise.runtime.reading.commits import read_commits
+from tierwise.runtime.reading.controls import Past, past_of_tier
+from tierwise.runtime.reading.datasets import Source, Stores, resolve, scope_of, stores_of
+from tierwise.runtime.reading.dispersion import read_spread
+from tierwise.runtime.reading.history import read_history, smallest_that_fits
+from tierwise.runtime.reading.recovery import RecoveryRequest, read_recovery
+from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.runtime.verification.look import VerificationRequest, Verifying
+
+__all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCKS_PER_READ = 240
+_CHECKED_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """The evidence of the first `blocks` blocks of a tier with this plan; `control` is about the control itself."""
+
+    frozen: Frozen
+    evidence: Evidence
+    control: ControlEvidence
+    blocks: int
+
+
+class Judging:
+    """Folds incrementally; after a restart it folds all blocks again, to the same bits.
+
+    `safety_seconds`: a block counts as complete so long after its end (rows on their way). A log without a row for
+    five intervals, and at least `stale_seconds`, is stale.
+    """
+
+    def __init__(self, *, safety_seconds: float = 5.0, stale_seconds: float = STALE_SECONDS) -> None:
+        self._safety = timedelta(seconds=safety_seconds)
+        self._stale_seconds = stale_seconds
+        self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
+        self._verifying = Verifying(self._safety)
+        self._past: dict[tuple[str, str], Past] = {}
+        self._checked: dict[tuple[str, str, str], datetime] = {}
+        self._examining = Examining()
+        self._at_once: dict[tuple[str, str], int] = {}
+
+    def preflight(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> JudgementUnavailable | None:
+        """Datasets, metrics, dimensions and columns; a store that cannot be reached is no reason not to start."""
+        try:
+            sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
+            for source in sources.values():
+                self._check(deployment.namespace, source, now)
+        except SpecError as error:
+            return JudgementUnavailable(error.reason, str(error), stalled=True)
+        except StoreError:
+            return None
+        return None
+
+    def pre_release(
+        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> Judgement | JudgementUnavailable | None:
+        """The spec's version on the validation table, before a rollout."""
+        return self._examining.examine(deployment, fleet, stores, now)
+
+    def look(self, request: LookRequest) -> Look:
+        """One look at a tier that is probed or judged."""
+        try:
+            sources = resolve(
+                request.deployment.namespace, request.rollout.spec.strategy.analysis, request.fleet, request.stores
+            )
+            if request.tier.frozen is None:
+                return Look(frozen=self._plan(request, sources))
+            if request.tier.judging_since is None or request.now < request.tier.judging_since:
+                return Look()
+            return Look(self._judge(request, sources, request.tier.frozen))
+        except (SpecError, PlanError) as error:
+            return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
+        except MetricFailedError as error:
+            return Look(JudgementUnavailable(Reason.METRIC_FAILED, str(error)))
+        except TierwiseError as error:
+            return Look(JudgementUnavailable(error.reason, str(error)))
+
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+        """Counts of both versions since a rollback."""
+        return read_recovery(request, self._safety)
+
+    def commits(self, request: LookRequest) -> Mapping[str, int]:
+        """Rows by commit since the delivery began."""
+        return read_commits(
+            request.deployment, request.rollout, request.tier, request.fleet, request.stores, request.now
+        )
+
+    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+        """One look at delivered tiers."""
+        return self._verifying.look(request)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop what is cached for the object."""
+        self._verifying.forget(namespace, name)
+        self._folded.pop((namespace, name), None)
+        self._examining.forget(namespace, name)
+        self._past.pop((namespace, name), None)
+        self._at_once.pop((namespace, name), None)
+
+    def _check(self, namespace: str, source: Source, now: datetime) -> None:
+        key = (namespace, source.dataset.name, config_hash(source.dataset))
+        checked = self._checked.get(key)
+        if checked is None or now - checked > _CHECKED_FOR:
+            source.store.check(source.dataset)
+            self._checked[key] = now
+
+    def _plan(self, request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
+        """The plan from the log before the tier's start; recorded before a block is folded with it."""
+        strategy, tier = request.rollout.spec.strategy, request.tier
+        for source in sources.values():
+            source.store.check(source.dataset)
+        spec = next(spec for spec in strategy.tiers if spec.name == tier.name)
+        max_seconds = float(duration_seconds(spec.max_duration))
+        metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
+        end = tier.started_at or request.now
+        scopes = _scopes(request, sources)
+        history = read_history(sources, scopes, metrics, end, max_seconds)
+        names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
+        spread = read_spread(sources, scopes, names, end)
+
+        def planned(cells: Mapping[str, Cells]) -> Frozen:
+            plan = plan_tier(
+                strategy.analysis.datasets,
+                _datasets(sources),
+                cells,
+                alpha_tier=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
+                expected_share=max_seconds / history.seconds,
+                candidate_share=exposure_fraction(spec.exposure),
+                max_duration_seconds=max_seconds,
+                spread=spread,
+            )
+            return freeze(plan, request.now)
+
+        frozen = smallest_that_fits(history.cells, metrics, planned)
+        began = request.rollout.status.started_at or end
+        past = past_of_tier(sources, _scopes(request, sources), strategy.analysis, began, end, max_seconds)
+        return frozen.model_copy(update={"history": past})
+
+    def _judge(
+        self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
+    ) -> Judgement | JudgementUnavailable:
+        require_unchanged(frozen, sources)
+        sources = _with_known(sources, frozen)
+        scopes = _scopes(request, sources)
+        interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+        mature: dict[str, datetime] = {}
+        for name, source in sources.items():
+            newest = source.store.watermark(source.dataset, scopes[name], request.now)
+            if newest is None:
+                nothing = empty(source.dataset, request.rollout.spec.model)
+                return JudgementUnavailable(nothing.reason, nothing.message)
+            old = stale(source.dataset, newest, request.now, interval=interval, at_least=self._stale_seconds)
+            if old is not None:
+                return JudgementUnavailable(old.reason, old.message)
+            delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
+            mature[name] = min(newest, request.now - self._safety) - delay
+        assert request.tier.judging_since is not None
+        blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature.values()))
+        folded = self._fold(request, sources, scopes, frozen, blocks)
+        judged = judge(folded.evidence, at=request.now)
+        if frozen.history is not None:
+            judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
+        held = missing(request.rollout.spec, judged)
+        return held or too_little(sources, scopes, mature, judged, interval, request.now) or judged
+
+    def _fold(
+        self,
+        request: LookRequest,
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        frozen: Frozen,
+        blocks: tuple[SharedBlock, ...],
+    ) -> _Folded:
+        owner = (request.deployment.namespace, request.deployment.name)
+        key = (request.rollout.uid, request.tier.name)
+        folded = self._folded.get(owner, {}).get(key)
+        if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
+            plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, _datasets(sources))
+            folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
+        past = self._past.setdefault(owner, Past())
+        interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+        first = request.tier.judging_since or request.now
+        most = blocks_at_once(_datasets(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
+        while folded.blocks < len(blocks):
+            at = folded.blocks
+
+            def read(run: Sequence[SharedBlock], at: int = at) -> dict[str, Cells]:
+                return self._keep(request, sources, scopes, run, at) or _read_cells(sources, scopes, run)
+
+            chosen, cells = read_run(blocks[at:], most, read)
+            if len(chosen) < len(blocks[at : at + most]):
+                self._at_once[owner] = most = len(chosen)  # a limit's: the next look does not fail on it again
+            shares = np.array([shared.candidate_share for shared in chosen])
+            pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
+            control = past.watch(folded.control, key, frozen, first, interval, chosen, cells, sources, scopes)
+            folded = _Folded(frozen, fold(folded.evidence, cells, shares, pods), control, folded.blocks + len(chosen))
+            self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
+        return folded
+
+    def _keep(
+        self,
+        request: LookRequest,
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        chosen: Sequence[SharedBlock],
+        first: int,
+    ) -> dict[str, Cells] | None:
+        """Write the distributions of blocks that status does not count yet; after a crash that may be twice.
+
+        Returns the cells of a single block, so that a look asks one query per dataset; None where they must be read.
+        """
+        cells: dict[str, Cells] = {}
+        for index, shared in enumerate(chosen, start=first):
+            if index < request.tier.look:
+                continue
+            for name, source in sources.items():
+                found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
+                counted = cells_of(found, source.dataset.spec, source.dataset.reads)
+                if counted is not None:
+                    cells[name] = counted
+                try:
+                    source.store.write_performance(
+                        request.rollout.name, request.tier.name, index, source.dataset, scopes[name], found
+                    )
+                except TierwiseError as error:
+                    # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
+                    logger.warning(
+                        "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error
+                    )
+        return cells if len(chosen) == 1 and cells.keys() == sources.keys() else None
+
+
+def _read_cells(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], chosen: Sequence[SharedBlock]
+) -> dict[str, Cells]:
+    wanted = tuple(shared.block for shared in chosen)
+    return {name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()}
+
+
+def _with_known(sources: Mapping[str, Source], frozen: Frozen) -> dict[str, Source]:
+    """The slices of the plan keep their own counts also where a dimension has more values than its maxValues."""
+    slices = {dataset.name: tuple(key for key in dataset.slices if key) for dataset in frozen.datasets}
+    return {
+        name: replace(source, dataset=replace(source.dataset, known=slices.get(name, ())))
+        for name, source in sources.items()
+    }
+
+
+def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
+    return {name: source.dataset for name, source in sources.items()}
+
+
+def _scopes(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, Scope]:
+    return {
+        name: scope_of(request.rollout.spec, source.dataset, (request.tier.name,)) for name, source in sources.items()
+    }

@@ -1,0 +1,116 @@
+"""The pre-release gate: the candidate judged on a validation table, before any pod is touched.
+
+Both versions' predictions on the validation set are one block of the same evidence that judges a tier. Its time is of
+no meaning (a version may have been validated months ago), so the table is read whole. α is `falseRejectionRate`, apart
+from that of the rollout: the probability that a good candidate is rejected or rolled back is at most their sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.names import Reason
+from tierwise.api.strategy import PreRelease
+from tierwise.metrics.failed import MetricFailedError
+from tierwise.monitoring.counts.model import Block, Cells, Scope
+from tierwise.monitoring.planning.tier_plan import PlanError
+from tierwise.monitoring.query.look.counts import config_hash
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.monitoring.verdicts.validation import judge_validation
+from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable
+from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.ports import Fleet
+from tierwise.runtime.reading.arrivals import too_little_recorded
+from tierwise.runtime.reading.datasets import Source, Stores, resolve
+from tierwise.runtime.reading.missing_times import untimed_rows
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    key: tuple[object, ...]
+    at: datetime
+    judgement: Judgement | JudgementUnavailable
+
+
+class Examining:
+    """Judges candidates on validation tables; asks again when the table has newer rows, and after five minutes."""
+
+    def __init__(self) -> None:
+        self._examined: dict[tuple[str, str], _Examined] = {}
+
+    def examine(
+        self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+    ) -> Judgement | JudgementUnavailable | None:
+        """The judgement of the spec's version against the stable one; None where there is nothing to judge.
+
+        Never raises for what a table or a dataset does.
+        """
+        gate, stable = view.spec.analysis.pre_release, view.status.stable
+        if gate is None or stable is None or view.spec.version.name == stable.name:
+            return None
+        try:
+            analysis = view.spec.analysis.model_copy(update={"datasets": [gate.analysis]})
+            source = resolve(view.namespace, analysis, fleet, stores)[gate.dataset]
+            scope = Scope(
+                model=view.spec.model if source.dataset.spec.columns.model else None,
+                baseline=stable.name,
+                candidate=view.spec.version.name,
+            )
+            return self._examine(view, gate, source, scope, now)
+        except (SpecError, PlanError) as error:
+            return JudgementUnavailable(error.reason, f"preRelease: {error}", stalled=True)
+        except MetricFailedError as error:
+            return JudgementUnavailable(Reason.METRIC_FAILED, f"preRelease: {error}")
+        except TierwiseError as error:
+            return JudgementUnavailable(error.reason, f"preRelease: {error}")
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The ModelDeployment is gone."""
+        self._examined.pop((namespace, name), None)
+
+    def _examine(
+        self, view: DeploymentView, gate: PreRelease, source: Source, scope: Scope, now: datetime
+    ) -> Judgement | JudgementUnavailable:
+        newest = source.store.watermark(source.dataset, scope, now)
+        if newest is None:
+            text = f"dataset {gate.dataset!r} has no predictions on the validation set"
+            return JudgementUnavailable(Reason.PRE_RELEASE, f"{text}; write those of both versions there")
+        owner = (view.namespace, view.name)
+        key = (gate, scope, config_hash(source.dataset), newest)
+        known = self._examined.get(owner)
+        if known is None or known.key != key or now - known.at > _KEPT_FOR:
+            maturity = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
+            window = Block(_EPOCH, min(newest + timedelta(milliseconds=1), now - maturity))
+            source.store.check(source.dataset)
+            known = self._examined[owner] = _Examined(key, now, _judge(gate, source, scope, window, now))
+        return known.judgement
+
+
+def _judge(
+    gate: PreRelease, source: Source, scope: Scope, window: Block, now: datetime
+) -> Judgement | JudgementUnavailable:
+    dataset = source.dataset
+    cells = source.store.read_cells(dataset, scope, [window])
+    missing = _missing(gate, scope, cells)
+    if missing is not None:
+        return missing
+    judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
+    if not sum(judged.labels) and all(result.candidate.n == 0 for result in judged.results):
+        text = f"dataset {dataset.name!r}: none of {sum(judged.rows)} predictions on the validation set has a label"
+        return JudgementUnavailable(Reason.NO_LABELS, f"{text}; check spec.columns.label and spec.where")
+    held = too_little_recorded(source.store, [dataset], scope, window, judged)
+    return held or untimed_rows({gate.dataset: source}, {gate.dataset: scope}, judged, now) or judged
+
+
+def _missing(gate: PreRelease, scope: Scope, cells: Cells) -> JudgementUnavailable | None:
+    rows = cells.counts[0, 0].sum(axis=(1, 2))
+    for version, count in zip((scope.baseline, scope.candidate), rows, strict=True):
+        if not count:
+            text = f"dataset {gate.dataset!r} has no predictions of {version} on the validation set"
+            return JudgementUnavailable(Reason.PRE_RELEASE, f"{text}; write them there, both versions on the same set")
+    return None

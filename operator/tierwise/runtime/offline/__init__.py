@@ -1,0 +1,1 @@
+"""Analyses, plans and backfills without a cluster."""

@@ -1,0 +1,264 @@
+"""Two recorded versions, judged as the operator judges a tier: the fold of the same blocks, without a cluster.
+
+The store and the time are arguments, so that `analyze`, simulations and tests run the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import numpy as np
+
+from tierwise.api.names import GateDecision, Reason
+from tierwise.metrics.guarded import MetricFailedError
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
+from tierwise.monitoring.evidence.fold import begin
+from tierwise.monitoring.evidence.recorded import blocks_between, fold_recorded, runs_of
+from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.tier_plan import TierPlan, plan_tier
+from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
+from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.gate import Outcome, Situation, gate
+from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.runtime.errors import SpecError
+from tierwise.runtime.offline.analysis_window import AnalysisRequest as AnalysisRequest
+from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest
+from tierwise.runtime.offline.analysis_window import clipped, given_dataset, scope_of_request, window_of
+from tierwise.runtime.reading.arrivals import arrival_notes, too_little_recorded
+from tierwise.runtime.reading.dispersion import half_hours_before, spread_in
+from tierwise.runtime.reading.missing_times import untimed_of_log
+from tierwise.runtime.reading.runs import blocks_at_once, in_runs
+from tierwise.runtime.recorded_log import RecordedLog
+
+MOST_OF_OTHERS = 0.01  # share of rows of neither version from which they are noted
+BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuery:
+    """A query as it was sent for the first blocks."""
+
+    dataset: str
+    hash: str
+    sql: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TierAnalysis:
+    """One tier's outcome."""
+
+    name: str | None
+    plan: TierPlan
+    judgement: Judgement
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What an analysis found. `window` is all that was asked for; `stopped_at` the end of the block it stopped at."""
+
+    request: AnalysisRequest
+    window: Block
+    blocks: int
+    stopped_at: datetime | None
+    outcome: Outcome
+    tiers: tuple[TierAnalysis, ...]
+    invalid: Invalid
+    queries: tuple[AskedQuery, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
+
+
+def analyze(
+    request: AnalysisRequest, log: RecordedLog, now: datetime, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Analysis:
+    """Fold the blocks in order of prediction time and stop at the first rollback.
+
+    `now` bounds the window: a prediction counts once its label had the dataset's maturity to arrive.
+    `on_progress(done, all)` is called with numbers of blocks.
+
+    Raises:
+        SpecError: an unknown column, dimension, metric or version (naming those there are), too many blocks.
+        StoreError: the log cannot be read.
+    """
+    datasets = [given_dataset(item, request.datasets) for item in request.analysis]
+    for dataset in datasets:
+        log.check(dataset)
+    window, exposed = window_of(request, datasets, log, now)
+    spread = {} if request.in_file_order else _spread(request, datasets, log, exposed)
+    blocks = blocks_between(window.start, window.end, request.block_seconds)
+    total = len(blocks) * len(request.tiers)
+    tiers: list[TierAnalysis] = []
+    for tier in request.tiers:
+        done = len(blocks) * len(tiers)
+        try:
+            tiers.append(
+                _tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total))
+            )
+        except MetricFailedError as error:
+            raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
+        if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
+            break  # as in a rollout: the tiers after it stay untouched
+    stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
+    folded = Block(window.start, min([window.end, *stops]))
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    invalid = [log.count_invalid(dataset, scope, folded, now + WRITTEN_MEANWHILE) for dataset in datasets]
+    untimed = [
+        _untimed(dataset, scope, log, now, tiers)
+        for dataset, found in zip(datasets, invalid, strict=True)
+        if found.time
+    ]
+    return Analysis(
+        request=request,
+        window=window,
+        blocks=sum(block.end <= folded.end for block in blocks),
+        stopped_at=min(stops, default=None),
+        outcome=min(
+            [*(tier.outcome for tier in tiers), *(found for found in untimed if found is not None)],
+            key=lambda outcome: _SEVERITY.index(outcome.decision),
+        ),
+        tiers=tuple(tiers),
+        invalid=Invalid(
+            score=sum(found.score for found in invalid),
+            label=sum(found.label for found in invalid),
+            time=sum(found.time for found in invalid),
+            version=sum(found.version for found in invalid),
+            value=sum(found.value for found in invalid),
+        ),
+        queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
+        notes=(
+            *clipped(request, window, now),
+            *arrival_notes(log, datasets, scope, folded),
+            *_of_others(datasets, invalid, sum(sum(tier.judgement.rows) for tier in tiers)),
+        ),
+    )
+
+
+def _progress(report: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    report(before + done, total)
+
+
+_SEVERITY = (GateDecision.ROLL_BACK, GateDecision.HOLD, GateDecision.PROMOTE)
+
+
+def _tier(
+    request: AnalysisRequest,
+    tier: TierRequest,
+    datasets: Sequence[Dataset],
+    spread: Mapping[str, Spread],
+    log: RecordedLog,
+    blocks: Sequence[Block],
+    on_progress: Callable[[int], None],
+) -> TierAnalysis:
+    scope = scope_of_request(request, tier.log_tiers)
+    whole_window = [Block(blocks[0].start, blocks[-1].end)]
+    history = {dataset.name: log.read_cells(dataset, scope, whole_window) for dataset in datasets}
+    most = blocks_at_once(datasets, BLOCKS_AT_ONCE)
+
+    def cells_of(run: Sequence[Block]) -> dict[str, Cells]:
+        return {dataset.name: log.read_cells(dataset, scope, run) for dataset in datasets}
+
+    plan = plan_tier(
+        request.analysis,
+        {dataset.name: dataset for dataset in datasets},
+        history,
+        alpha_tier=tier.alpha,
+        expected_share=1.0,
+        candidate_share=_candidate_share(history),
+        max_duration_seconds=tier.max_duration_seconds,
+        spread=spread,
+    )
+    evidence = begin(plan)
+    done = 0
+    for regular in runs_of(blocks, BLOCKS_AT_ONCE):
+        for cells in in_runs(regular, most, cells_of):
+            evidence = fold_recorded(evidence, cells)
+            done += len(next(iter(cells.values())).blocks)
+            on_progress(done)
+            if evidence.stopped_at is not None:
+                break
+        if evidence.stopped_at is not None:
+            break
+    judgement = judge(evidence)
+    read = Block(blocks[0].start, evidence.stopped_at or blocks[-1].end)
+    unavailable = _unavailable(judgement, tier, request) or too_little_recorded(log, datasets, scope, read, judgement)
+    return TierAnalysis(tier.name, plan, judgement, gate(Situation(unavailable=unavailable, judgement=judgement)))
+
+
+def _spread(
+    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, exposed: datetime
+) -> dict[str, Spread]:
+    """The baseline's pods in the day before the candidate's first row, of datasets that name them."""
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in request.analysis}
+    blocks = half_hours_before(exposed)
+    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: int) -> list[str]:
+    """Rows of neither version, where they are more than a few: an arm's failures may be among them."""
+    return [
+        f"dataset {dataset.name!r}: {found.version} of {judged + found.version} rows "
+        f"({found.version / (judged + found.version):.1%}) are of neither version, or have none, and count in no arm; "
+        "check spec.columns.version"
+        for dataset, found in zip(datasets, invalid, strict=True)
+        if found.version and found.version >= MOST_OF_OTHERS * (judged + found.version)
+    ]
+
+
+def _untimed(
+    dataset: Dataset, scope: Scope, log: RecordedLog, now: datetime, tiers: Sequence[TierAnalysis]
+) -> Outcome | None:
+    """Rows that no block holds may be one arm's worst: beyond a few, or where one arm has more, nothing passes."""
+    rows = [tier.judgement.rows for tier in tiers]
+    timed = sum(baseline for baseline, _ in rows), sum(candidate for _, candidate in rows)
+    held = untimed_of_log(log, dataset, scope, timed, now)
+    return None if held is None else gate(Situation(unavailable=held))
+
+
+def _candidate_share(history: Mapping[str, Cells]) -> float:
+    """The candidate's share of all rows of the window; a half when there are none."""
+    by_arm = sum((cells.counts[:, 0].sum(axis=(0, 2, 3)) for cells in history.values()), np.zeros(2))
+    return float(by_arm[1] / by_arm.sum()) if by_arm.sum() else 0.5
+
+
+def _unavailable(judgement: Judgement, tier: TierRequest, request: AnalysisRequest) -> JudgementUnavailable | None:
+    """Missing data is a Hold with its own reason."""
+    where = f"tier {tier.name!r}: " if tier.name else ""
+    baseline, candidate = judgement.rows
+    if not baseline and not candidate:
+        return JudgementUnavailable(Reason.NO_ROWS, f"{where}no rows of either version")
+    if not baseline:
+        return JudgementUnavailable(
+            Reason.BASELINE_MISSING, f"{where}no rows of the baseline, {candidate} of the candidate"
+        )
+    if not candidate:
+        return JudgementUnavailable(
+            Reason.CANDIDATE_MISSING, f"{where}no rows of the candidate, {baseline} of the baseline"
+        )
+    if judgement.gone is not None:
+        is_candidate = judgement.gone == "candidate"
+        reason = Reason.CANDIDATE_MISSING if is_candidate else Reason.BASELINE_MISSING
+        name = request.candidate if is_candidate else request.baseline
+        text = f"{name} has stopped: no more rows of it beside those of the other"
+        if request.in_file_order:
+            remedy = f"mix the rows, or judge all of them as one block: --block {baseline + candidate}"
+        else:
+            remedy = "give --until the time until which both were served"
+        return JudgementUnavailable(reason, f"{where}{text}; {remedy}")
+    if judgement.labels_apart is not None and not judgement.regressed:
+        return JudgementUnavailable(Reason.LABELING_DIFFERS, f"{where}{judgement.labels_apart}")
+    if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
+        rows = f"{candidate} candidate and {baseline} baseline rows"
+        return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")
+    return None
+
+
+def _asked(dataset: Dataset, scope: Scope, log: RecordedLog, blocks: Sequence[Block]) -> AskedQuery:
+    query = log.query_of(dataset, scope, blocks)
+    return AskedQuery(dataset.name, log.hash_of(dataset), query.sql, query.parameters)

@@ -1,0 +1,189 @@
+"""What an analysis is asked for, and the window of the log that answers it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
+from tierwise.runtime.errors import SpecError
+from tierwise.runtime.recorded_log import RecordedLog, Seen
+
+MAX_BLOCKS = 50_000
+ODD_SHARE = 0.01  # so few rows far from all others are taken for a mistake in their times
+
+
+@dataclass(frozen=True, slots=True)
+class TierRequest:
+    """One judgement: its share of α, and which tiers of the log it reads (none: all rows).
+
+    `sharing` is how many tiers of the rollout share its α.
+    """
+
+    name: str | None
+    alpha: float
+    max_duration_seconds: float
+    log_tiers: tuple[str, ...] = ()
+    sharing: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRequest:
+    """What to compare. `datasets` are by name; times are UTC-aware; blocks are `block_seconds` of prediction time."""
+
+    model: str | None
+    baseline: str
+    candidate: str
+    analysis: tuple[DatasetAnalysis, ...]
+    datasets: Mapping[str, MonitoringDatasetSpec]
+    tiers: tuple[TierRequest, ...]
+    since: datetime | None
+    until: datetime | None
+    block_seconds: float
+    in_file_order: bool = False  # times are row numbers: nothing of them is shown
+
+
+def scope_of_request(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
+    """Whose rows are compared, in these tiers of the log."""
+    return Scope(request.model, request.baseline, request.candidate, log_tiers)
+
+
+def given_dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
+    """The dataset that an analysis names, with what it slices by and reads.
+
+    Raises:
+        SpecError: it was not given, or cannot be judged so.
+    """
+    spec = specs.get(analysis.name)
+    if spec is None:
+        raise SpecError(
+            f"dataset {analysis.name!r} was not given (datasets: {', '.join(specs) or 'none'})",
+            "give its manifest with --dataset",
+            reason=Reason.DATASET_MISSING,
+        )
+    try:
+        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
+    except PlanError as error:
+        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+
+
+def window_of(
+    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, now: datetime
+) -> tuple[Block, datetime]:
+    """From the first row of either version to the last mature one, within --since and --until; the candidate's first.
+
+    Raises:
+        SpecError: a version is not there, naming those that are; too many blocks.
+    """
+    firsts, lasts, exposed = [], [], []
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    maturity = max(duration_seconds(dataset.spec.maturity) for dataset in datasets)
+    mature = now if request.in_file_order else now - timedelta(seconds=maturity)
+    until = min(request.until or mature, mature)
+    for dataset in datasets:
+        seen = log.survey(dataset, scope, (request.since, until))
+        for role, version in (("candidate", request.candidate), ("baseline", request.baseline)):
+            if version not in seen:
+                raise _missing_version(request, dataset, role, version, seen)
+            firsts.append(seen[version].first)
+            lasts.append(seen[version].last)
+        exposed.append(seen[request.candidate].first)
+    start = request.since or min(firsts)
+    # The window is half-open: it ends just after the last row.
+    after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
+    end = min(until, after_last)
+    window = Block(start, end)
+    count = math.ceil((end - start).total_seconds() / request.block_seconds)
+    if count > MAX_BLOCKS:
+        raise _odd_rows(request, datasets, log, window) or _too_many_blocks(request, window, count)
+    return window, max(start, min(exposed))
+
+
+def _too_many_blocks(request: AnalysisRequest, window: Block, count: int) -> SpecError:
+    seconds = (window.end - window.start).total_seconds()
+    if request.in_file_order:  # a second is a row
+        fact = f"there are {count} blocks of {request.block_seconds:.0f} rows, more than {MAX_BLOCKS}"
+        remedy = f"give longer blocks, for instance --block {math.ceil(seconds / 5_000)}"
+        return SpecError(fact, remedy, reason=Reason.QUERY_OVER_LIMITS)
+    return SpecError(
+        f"from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} there are {count} blocks, more than "
+        f"{MAX_BLOCKS}",
+        f"give longer blocks, for instance --block {math.ceil(seconds / 5_000 / 60)}m, or a shorter window with "
+        "--since and --until",
+        reason=Reason.QUERY_OVER_LIMITS,
+    )
+
+
+def _odd_rows(
+    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block
+) -> SpecError | None:
+    """The error where few rows, such as those of a clock that stood at 1970, are what makes the window so long."""
+    if request.in_file_order:
+        return None
+    fits = timedelta(seconds=MAX_BLOCKS * request.block_seconds)
+    everything = _rows_within(request, datasets, log, window)
+    late, early = Block(window.end - fits, window.end), Block(window.start, window.start + fits)
+    for kept, is_given in ((late, request.since is not None), (early, request.until is not None)):
+        rest = _rows_within(request, datasets, log, kept)
+        odd = everything.rows - rest.rows
+        if is_given or odd > ODD_SHARE * everything.rows:
+            continue
+        are = f"{odd} of {everything.rows} rows {'is' if odd == 1 else 'are'}"
+        if kept is late:
+            fact = f"{are} before {rest.first:%Y-%m-%d %H:%M}, the oldest of {everything.first:%Y-%m-%d %H:%M}"
+            remedy = f"leave them out with --since {rest.first:%Y-%m-%dT%H:%M:%SZ}"
+        else:
+            fact = f"{are} after {rest.last:%Y-%m-%d %H:%M}, the newest of {everything.last:%Y-%m-%d %H:%M}"
+            remedy = f"leave them out with --until {rest.last + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        return SpecError(
+            f"{fact}: with {'it' if odd == 1 else 'them'} there are more than {MAX_BLOCKS} blocks",
+            f"{remedy}, or correct their times",
+            reason=Reason.QUERY_OVER_LIMITS,
+        )
+    return None
+
+
+def _rows_within(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block) -> Seen:
+    """Rows of both versions in the window, over all datasets; a row at least is in it."""
+    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
+    found = []
+    for dataset in datasets:
+        seen = log.survey(dataset, scope, (window.start, window.end))
+        found += [seen[version] for version in (request.candidate, request.baseline) if version in seen]
+    return Seen(sum(one.rows for one in found), min(one.first for one in found), max(one.last for one in found))
+
+
+def _missing_version(
+    request: AnalysisRequest, dataset: Dataset, role: str, version: str, seen: Mapping[str, Seen]
+) -> SpecError:
+    shown = sorted(seen, key=lambda name: -seen[name].rows)[:20]
+    of_model = f" of model {request.model!r}" if request.model and dataset.spec.columns.model else ""
+    there = f"versions there: {', '.join(shown)}" if shown else "there are no rows at all"
+    reason = Reason.CANDIDATE_MISSING if role == "candidate" else Reason.BASELINE_MISSING
+    remedy = f"give --{role} one of these" if shown else "check --model, --tier, --since and --until"
+    return SpecError(
+        f"{role} {version!r}{of_model} is not in dataset {dataset.name!r} within the window ({there})",
+        remedy,
+        reason=reason,
+    )
+
+
+def clipped(request: AnalysisRequest, window: Block, now: datetime) -> tuple[str, ...]:
+    """A note where --until is far beyond the last row: nobody should think that later rows were judged."""
+    return clipped_at(request.until, request.block_seconds, window, now)
+
+
+def clipped_at(until: datetime | None, block_seconds: float, window: Block, now: datetime) -> tuple[str, ...]:
+    """The same of any window that ends with its last row."""
+    if until is None or min(until, now) - window.end <= timedelta(seconds=2 * block_seconds):
+        return ()
+    last = f"{window.end:%Y-%m-%dT%H:%M:%SZ}"
+    return (f"the window ends at {last} with the last mature row, not at --until {until:%Y-%m-%dT%H:%M:%SZ}",)

@@ -1,0 +1,62 @@
+"""Logs of which nothing can be judged: told at once, with the cause, instead of as a forecast of zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.names import Reason
+from tierwise.monitoring.counts.measures import metric_for
+from tierwise.monitoring.counts.model import ANSWER_INVALID, UNKNOWN, Dataset, IntArray
+from tierwise.runtime.errors import SpecError
+
+FEW_ROWS, FEW_SHARE = 20, 0.01  # so few rows, of so many more, are accidents: nothing can be judged on them
+
+
+def require_judged(
+    analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset], counts: Mapping[str, IntArray]
+) -> None:
+    """Where every metric needs labels and answers, some dataset must have rows with both.
+
+    `counts` (3 labels, 3 answers) are all rows of a dataset that were read.
+
+    Raises:
+        SpecError: none has, with the first dataset's cause.
+    """
+    causes = [_cause(item, datasets[item.name], counts[item.name]) for item in analysis]
+    if causes and causes[0] is not None and None not in causes:
+        raise causes[0]
+
+
+def _cause(analysis: DatasetAnalysis, dataset: Dataset, counts: IntArray) -> SpecError | None:
+    rows = int(counts.sum())
+    labelled = rows - int(counts[UNKNOWN].sum())
+    valid = rows - int(counts[:, ANSWER_INVALID].sum())
+    both = int(counts[:UNKNOWN, :ANSWER_INVALID].sum())
+    few = min(FEW_ROWS, FEW_SHARE * rows)
+    if rows == 0 or both > few or not all(metric_for(m.name, dataset.spec).needs.labels for m in analysis.metrics):
+        return None
+    columns, domain = dataset.spec.columns, dataset.spec.domain
+    name = f"dataset {dataset.name!r}"
+    if valid <= few:
+        return SpecError(
+            f"{name}: {_rows(valid)} a valid score, of {rows}: the others are null, no numbers or outside spec.domain "
+            f"({domain.min:g} … {domain.max:g})",
+            f"correct the domain, or the score column ({columns.score!r})",
+            reason=Reason.DOMAIN_SUSPECT,
+        )
+    if labelled <= few:
+        return SpecError(
+            f"{name}: {_rows(labelled)} a valid label, of {rows}",
+            f"correct the label column ({columns.label!r}), or wait until labels have arrived",
+            reason=Reason.NO_LABELS,
+        )
+    return SpecError(
+        f"{name}: {_rows(both)} a valid score and a label: {valid} of {rows} have the one, {labelled} the other",
+        "label rows that have a valid score",
+        reason=Reason.NO_LABELS,
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count} rows have" if count > 1 else "1 row has" if count else "no row has"

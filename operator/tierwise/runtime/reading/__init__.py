@@ -1,0 +1,1 @@
+"""What is asked of a store, with the dataset, windows and errors around it."""

@@ -1,0 +1,102 @@
+"""What arrived in the log, asked of the store before a judgement counts: too few rows, rows logged twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from tierwise.monitoring.checks.arrivals import duplicated, received_window, withheld
+from tierwise.monitoring.checks.label_conflicts import contradictions
+from tierwise.monitoring.checks.repeated_requests import left_out
+from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.missing_times import untimed_rows
+from tierwise.runtime.recorded_log import RecordedLog
+
+
+def too_little(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    mature: Mapping[str, datetime],
+    judged: Judgement,
+    interval: float,
+    now: datetime,
+) -> JudgementUnavailable | None:
+    """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
+
+    Rows logged twice, and labels that contradict each other in one arm, are no proof of a regression either. It stands
+    with however few rows it was proven, where labels contradict in both arms alike, and where rows were left out.
+    """
+    for name, source in sources.items():
+        window = received_window(source.dataset, mature[name], interval=interval)
+        if window is None:
+            continue
+        held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
+        if held is not None and not (judged.regressed and held.regression_stands):
+            return JudgementUnavailable(held.reason, held.message)
+    return untimed_rows(sources, scopes, judged, now)
+
+
+class Receiving(Protocol):
+    """What a store or a recorded log tells of arrival."""
+
+    def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
+        """As PredictionStore."""
+        ...
+
+
+def too_little_recorded(
+    log: Receiving, datasets: Sequence[Dataset], scope: Scope, window: Block, judged: Judgement
+) -> JudgementUnavailable | None:
+    """As `too_little`, of a recorded window; rows logged twice are looked for in all of it."""
+    for dataset in datasets:
+        asked = received_window(dataset, window.end)
+        if asked is None:
+            continue
+        windows = [] if dataset.spec.volume is None else [asked]
+        if not windows or dataset.spec.columns.request_id is not None:
+            windows.append(window)
+        for each in windows:
+            held = withheld(dataset, log.read_received(dataset, scope, each))
+            if held is not None and not (judged.regressed and held.regression_stands):
+                return JudgementUnavailable(held.reason, held.message)
+    return None
+
+
+def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
+    """Rows logged twice and labels that contradict, however few; what sources of labels say, alone and in pairs."""
+    notes: list[str] = []
+    for dataset in datasets:
+        if dataset.spec.columns.request_id is not None:
+            received = log.read_received(dataset, scope, window)
+            if received.duplicates:
+                notes.append(f"dataset {dataset.name!r}: {duplicated(received)}")
+            if received.dropped is not None and any(received.dropped.dropped):
+                notes.append(f"dataset {dataset.name!r}: {left_out(received.dropped)}")
+            if received.conflicts is not None and received.conflicts.total:
+                notes.append(f"dataset {dataset.name!r}: {contradictions(received.conflicts, received.labels)}")
+        sources = log.read_sources(dataset, scope, window)
+        if sources is not None:
+            notes += [f"dataset {dataset.name!r}: {line}" for line in _lines(sources)]
+    return tuple(notes)
+
+
+def _lines(sources: Sources) -> list[str]:
+    lines = [
+        f"label source {says.name!r} labels {says.labels} rows and decides {says.decides}" for says in sources.sources
+    ]
+    return lines + conflict_lines(sources)
+
+
+def conflict_lines(sources: Sources) -> list[str]:
+    """Per pair of sources that label the same rows, on how many they differ."""
+    return [
+        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
+        f"({pair.share:.1%})"
+        for pair in sources.conflicts
+        if pair.both
+    ]

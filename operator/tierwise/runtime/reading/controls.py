@@ -1,0 +1,232 @@
+"""The past that a tier's control is compared with: which there is, and reading it ahead of the looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import ControlHistory, Frozen
+from tierwise.api.strategy import Analysis
+from tierwise.monitoring.counts.model import BASELINE, Block, Cells, Scope
+from tierwise.monitoring.verdicts.control_drift import (
+    ControlEvidence,
+    against_past,
+    fold_control,
+    past_block,
+    used_block,
+)
+from tierwise.rollout.state.blocks import SharedBlock
+from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.runs import blocks_at_once, read_run
+
+_Kind = Literal["PreviousWeek", "PreviousDay"]
+SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
+    ("PreviousWeek", timedelta(days=7)),
+    ("PreviousDay", timedelta(days=1)),
+)
+_PIECES = 4  # of a week's or day's window: each must have rows of the control
+_ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
+_SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
+_READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
+_FINE = 60
+
+
+def past_of_tier(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    analysis: Analysis,
+    began: datetime,
+    start: datetime,
+    max_seconds: float,
+) -> ControlHistory | None:
+    """What the control of a tier that starts at `start` is compared with; None without a past, and with ``Ignore``.
+
+    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual.
+    """
+    if analysis.external_cause == "Ignore":
+        return None
+    interval = duration_seconds(analysis.interval)
+    return choose_history(sources, scopes, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+
+
+def choose_history(
+    sources: Mapping[str, Source],
+    scopes: Mapping[str, Scope],
+    *,
+    end: datetime,
+    max_seconds: float,
+    interval_seconds: float,
+    start: datetime | None = None,
+    shifts: Sequence[tuple[_Kind, timedelta]] = SHIFTS,
+) -> ControlHistory | None:
+    """The same hours of the week before, else of the day before, else the time just before; None without a past.
+
+    `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
+    A week or a day counts where every dataset has enough rows of the baseline in each quarter of the `max_seconds` from
+    there: 30, and a fiftieth of the quarters' mean.
+    The rest is as many whole intervals before `end` as have rows, at most `max_seconds`.
+    """
+    for kind, shift in shifts:
+        first = (start or end) - shift
+        window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
+        if window.start >= window.end:
+            continue
+        if all(_is_whole(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
+            return ControlHistory(kind=kind, ends_at=end)
+    found = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
+    intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
+    if not intervals:
+        return None
+    starts_at = end - timedelta(seconds=intervals * interval_seconds)
+    return ControlHistory(kind="JustBefore", starts_at=starts_at, ends_at=end)
+
+
+def _is_whole(rows: Sequence[int]) -> bool:
+    return min(rows) >= max(_ROWS_EACH, _SPARSEST * sum(rows) / len(rows))
+
+
+def _first_rows(sources: Mapping[str, Source], scopes: Mapping[str, Scope], window: Block) -> datetime | None:
+    """From when on every dataset has rows of the control, to a sixtieth of a sixtieth of the window."""
+    for _ in range(2):
+        pieces = _pieces(window, _FINE)
+        firsts = [next((i for i, n in enumerate(rows) if n), None) for rows in _rows(sources, scopes, pieces)]
+        found = [first for first in firsts if first is not None]
+        if len(found) < len(firsts) or not found:
+            return None
+        window = pieces[max(found)]
+    return window.start
+
+
+def _pieces(window: Block, count: int) -> tuple[Block, ...]:
+    step = (window.end - window.start) / count
+    return tuple(Block(window.start + i * step, window.start + (i + 1) * step) for i in range(count))
+
+
+def _rows(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], blocks: Sequence[Block]
+) -> tuple[tuple[int, ...], ...]:
+    """Rows of the control per dataset and block."""
+    found = []
+    for name, source in sources.items():
+        cells = source.store.read_cells(replace(source.dataset, groupings=()), scopes[name], blocks)
+        counted = cells.counts[:, 0, BASELINE].sum(axis=(1, 2)).tolist() if cells.slices else [0] * len(blocks)
+        found.append(tuple(counted))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Past:
+    """Reads the past of one tier's control, whole intervals ahead; what was read is kept until it is passed."""
+
+    key: tuple[str, str] = ("", "")
+    ahead: dict[str, Cells] = field(default_factory=dict)
+    at_once: dict[str, int] = field(default_factory=dict)  # by dataset: what the store's limits leave of a read
+
+    def watch(
+        self,
+        state: ControlEvidence,
+        key: tuple[str, str],
+        frozen: Frozen,
+        first: datetime,
+        interval_seconds: float,
+        chosen: Sequence[SharedBlock],
+        now: Mapping[str, Cells],
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+    ) -> ControlEvidence:
+        """The watch after the blocks that are in `now`; those without a past are left out. `key`: rollout and tier."""
+        if frozen.history is None:
+            return state
+        if key != self.key:
+            self.key, self.ahead = key, {}
+        pasts = [past_block(frozen.history, first, shared.block) for shared in chosen]
+        fresh = sum(block is not None for block in pasts)  # the past ends once, so these are the first
+        if fresh:
+            cells = self._match(now, range(fresh), pasts, sources, scopes, frozen.history, interval_seconds)
+            state = fold_control(state, cells)
+        if state.trouble is not None and fresh < len(chosen):
+            pasts = [used_block(frozen.history, first, interval_seconds, shared.block) for shared in chosen]
+            for run in _ascending(pasts, range(fresh, len(chosen))):
+                cells = self._match(now, run, pasts, sources, scopes, frozen.history, interval_seconds)
+                state = fold_control(state, cells, until_back=True)
+        return state
+
+    def _match(
+        self,
+        now: Mapping[str, Cells],
+        chosen: Sequence[int],
+        pasts: Sequence[Block | None],
+        sources: Mapping[str, Source],
+        scopes: Mapping[str, Scope],
+        history: ControlHistory,
+        interval_seconds: float,
+    ) -> dict[str, Cells]:
+        """Some blocks of `now` against their pasts."""
+        wanted = [block for index in chosen if (block := pasts[index]) is not None]
+        return {
+            name: against_past(
+                _blocks(now[name], chosen),
+                self._read(name, source, scopes[name], wanted, history, interval_seconds),
+            )
+            for name, source in sources.items()
+            if wanted
+        }
+
+    def _read(
+        self,
+        name: str,
+        source: Source,
+        scope: Scope,
+        wanted: Sequence[Block],
+        history: ControlHistory,
+        interval_seconds: float,
+    ) -> Cells:
+        """One query for many blocks; for a single one that is a whole interval, one for the next sixty."""
+        if len(wanted) > 1:
+            return source.store.read_cells(source.dataset, scope, wanted)
+        block, step = wanted[0], timedelta(seconds=interval_seconds)
+        kept = self.ahead.get(name)
+        if kept is None or block not in kept.blocks:
+            if block.end - block.start != step:  # cut when the pods changed
+                return source.store.read_cells(source.dataset, scope, wanted)
+            most = blocks_at_once([source.dataset], self.at_once.get(name, _READ_AHEAD))
+            count = min(most, int((history.ends_at - block.start) / step))
+            blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
+            run, read = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))
+            if len(run) < count:
+                self.at_once[name] = len(run)
+            kept = self.ahead[name] = read
+        return _blocks(kept, [kept.blocks.index(block)])
+
+
+def _ascending(pasts: Sequence[Block | None], chosen: Sequence[int]) -> list[list[int]]:
+    """The indices in runs whose pasts follow each other: one query reads blocks in order of time."""
+    runs: list[list[int]] = []
+    last: datetime | None = None
+    for index in chosen:
+        block = pasts[index]
+        if block is None:
+            continue
+        if last is None or block.start < last:
+            runs.append([])
+        runs[-1].append(index)
+        last = block.end
+    return runs
+
+
+def _blocks(cells: Cells, chosen: Sequence[int]) -> Cells:
+    """Some of the blocks."""
+    index = list(chosen)
+    return replace(
+        cells,
+        blocks=tuple(cells.blocks[i] for i in index),
+        counts=cells.counts[index],
+        bins=None if cells.bins is None else cells.bins[index],
+        sums={name: values[index] for name, values in cells.sums.items()},
+        weights=None if cells.weights is None else cells.weights[:, index],
+        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, index],
+    )

@@ -1,0 +1,114 @@
+"""From names in an analysis to datasets and the stores they are in. Failures name the object and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tierwise.api.modeldeployment import Analysis
+from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.names import Reason
+from tierwise.api.supported import unsupported_features
+from tierwise.monitoring.counts.model import Dataset, Scope
+from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
+from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.runtime.ports import Fleet, PredictionStore
+
+Stores = Callable[[str | None], PredictionStore]
+"""From a DSN (None: the operator's default store) to a store; raises StoreError or SpecError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset and where to read it."""
+
+    dataset: Dataset
+    store: PredictionStore
+
+
+def stores_of(store: PredictionStore | Stores) -> Stores:
+    """A function from DSN to store; a single store serves only datasets that name no DSN of their own."""
+    if not hasattr(store, "read_cells"):
+        return store
+    default: PredictionStore = store  # type: ignore[assignment]
+
+    def only(dsn: str | None) -> PredictionStore:
+        if dsn is not None:
+            raise SpecError(
+                "a dataset names its own store, and only the default store is available here",
+                "remove spec.store of the MonitoringDataset",
+                reason=Reason.NOT_SUPPORTED,
+            )
+        return default
+
+    return only
+
+
+def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
+    """The rows of a dataset that a rollout's tiers produced, as far as its columns can tell."""
+    columns = dataset.spec.columns
+    return Scope(
+        model=spec.model if columns.model else None,
+        baseline=spec.from_.name,
+        candidate=spec.to.name,
+        tiers=tiers if columns.tier else (),
+    )
+
+
+def resolve(namespace: str, analysis: Analysis, fleet: Fleet, stores: Stores) -> Mapping[str, Source]:
+    """The sources by name, in the analysis' order. Raises SpecError (stalled) or StoreError (hold)."""
+    return {
+        item.name: Source(*_resolve_one(namespace, item.name, analysis, fleet, stores)) for item in analysis.datasets
+    }
+
+
+def _resolve_one(
+    namespace: str, name: str, analysis: Analysis, fleet: Fleet, stores: Stores
+) -> tuple[Dataset, PredictionStore]:
+    spec = fleet.get_dataset(namespace, name)
+    if spec is None:
+        raise SpecError(
+            f"MonitoringDataset {name!r} does not exist in namespace {namespace!r}",
+            "create it or fix spec.analysis.datasets",
+            reason=Reason.DATASET_MISSING,
+        )
+    lines = unsupported_features(spec)
+    if lines:
+        raise SpecError(f"MonitoringDataset {name!r}: {lines[0]}", reason=Reason.NOT_SUPPORTED)
+    item = next(item for item in analysis.datasets if item.name == name)
+    try:
+        groupings, reads = groupings_of(item, spec), reads_of(item, spec)
+    except PlanError as error:
+        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+    dataset = Dataset(name, spec, groupings, reads=reads)
+    return dataset, stores(dsn_of(namespace, name, spec, fleet))
+
+
+class Secrets(Protocol):
+    """Where DSNs are kept."""
+
+    def get_secret(self, namespace: str, name: str, key: str) -> str | None:
+        """As Fleet."""
+        ...
+
+
+def dsn_of(namespace: str, name: str, spec: MonitoringDatasetSpec, secrets: Secrets) -> str | None:
+    """The DSN that the dataset's Secret holds; None where it names none, and the default store is meant.
+
+    Raises:
+        StoreError: StoreAccessDenied, no such Secret or key.
+    """
+    if spec.store is None:
+        return None
+    secret = spec.store.dsn_secret
+    dsn = secrets.get_secret(namespace, secret.name, secret.key)
+    if dsn is None:
+        raise StoreError(
+            f"MonitoringDataset {name!r}: Secret {secret.name!r} with key {secret.key!r} cannot be read",
+            "create it, with the store's DSN",
+            reason=Reason.STORE_ACCESS_DENIED,
+        )
+    return dsn

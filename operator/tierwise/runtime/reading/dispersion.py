@@ -1,0 +1,91 @@
+"""Reads the baseline's last day, pod against pod: what a tier's plan must know of scatter before it starts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts, Scope
+from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of
+from tierwise.runtime.errors import StoreError
+from tierwise.runtime.reading.datasets import Source
+from tierwise.stats.overdispersion import BLOCK_SECONDS
+
+logger = logging.getLogger(__name__)
+
+BLOCKS = 48  # a day of half hours: every hour's mix once
+
+
+class PodHistory(Protocol):
+    """What is read of a log: `PredictionStore` and `RecordedLog` have both."""
+
+    def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """As PredictionStore."""
+        ...
+
+    def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
+        """As PredictionStore."""
+        ...
+
+
+def half_hours_before(end: datetime) -> tuple[Block, ...]:
+    """The last day before `end`."""
+    step = timedelta(seconds=BLOCK_SECONDS)
+    start = end - BLOCKS * step
+    return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(BLOCKS))
+
+
+def spread_in(
+    log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], blocks: Sequence[Block]
+) -> Spread | None:
+    """The spread of a dataset's metrics; None where its log does not name the pods (spec.columns.pod).
+
+    None also where the window is more than the store's limits allow: a plan without φ is said to be one.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if dataset.spec.columns.pod is None:
+        return None
+    try:
+        halves = log.read_halves(dataset, scope, blocks)
+        pods = _pods_at(log, dataset, scope, metrics, Block(blocks[0].start, blocks[-1].end))
+    except StoreError as error:
+        if error.reason is not Reason.QUERY_OVER_LIMITS:
+            raise
+        logger.warning("dataset %s: its pods' past cannot be read, φ is taken as 1: %s", dataset.name, error)
+        return None
+    return None if halves is None else spread_of(dataset, halves, pods, metrics)
+
+
+def _pods_at(
+    log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], window: Block
+) -> dict[float, PodCounts]:
+    """The pods' rows with their answers at each threshold that a metric has; empty where the log does not say."""
+    found = {
+        threshold: log.read_pods(
+            replace(dataset, spec=dataset.spec.model_copy(update={"threshold": threshold})), scope, window
+        )
+        for threshold in thresholds_of(dataset.spec, metrics)
+    }
+    return {threshold: pods for threshold, pods in found.items() if pods is not None}
+
+
+def read_spread(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], metrics: Mapping[str, tuple[str, ...]], end: datetime
+) -> dict[str, Spread]:
+    """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
+
+    Raises:
+        StoreError: the store cannot be read; the tier's plan waits for it.
+    """
+    blocks = half_hours_before(end)
+    found = {
+        name: spread_in(source.store, source.dataset, scopes[name], metrics[name], blocks)
+        for name, source in sources.items()
+    }
+    return {name: spread for name, spread in found.items() if spread is not None}

@@ -1,0 +1,53 @@
+"""Rows that no block holds, asked of the store before a look may promote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from tierwise.monitoring.checks.missing_times import untimed
+from tierwise.monitoring.counts.model import Dataset, Scope
+from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
+from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.runtime.reading.datasets import Source
+
+
+class Untimed(Protocol):
+    """What a store or a recorded log tells of rows without a time."""
+
+    def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
+        """As PredictionStore."""
+        ...
+
+
+def untimed_rows(
+    sources: Mapping[str, Source], scopes: Mapping[str, Scope], judged: Judgement, now: datetime
+) -> JudgementUnavailable | None:
+    """Why a look must not promote: the candidate's rows lack a time. A regression that is proven stands.
+
+    Only the candidate's tell: the baseline's rows without a time may be months old.
+    """
+    if judged.regressed or not any(judged.rows):
+        return None
+    for name, source in sources.items():
+        held = untimed_of_log(source.store, source.dataset, scopes[name], judged.rows, now, of_candidate_only=True)
+        if held is not None:
+            return held
+    return None
+
+
+def untimed_of_log(
+    log: Untimed,
+    dataset: Dataset,
+    scope: Scope,
+    timed: tuple[int, int],
+    now: datetime,
+    *,
+    of_candidate_only: bool = False,
+) -> JudgementUnavailable | None:
+    """Why the rows without a time must not be left out; `timed` are the rows that were judged."""
+    without = log.read_untimed(dataset, scope, now + WRITTEN_MEANWHILE)
+    held = untimed(dataset, timed, without, of_candidate_only=of_candidate_only) if any(without) else None
+    return None if held is None else JudgementUnavailable(held.reason, held.message)

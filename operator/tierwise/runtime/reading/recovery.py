@@ -1,0 +1,51 @@
+"""What the prediction log says after a rollback: whether the rejected version still answers, and the baseline does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tierwise.monitoring.counts.model import Block
+from tierwise.rollout.delivery.recovery import period
+from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView
+from tierwise.runtime.errors import TierwiseError
+from tierwise.runtime.ports import Fleet
+from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryRequest:
+    """The rollout that was rolled back, and through what to look."""
+
+    deployment: DeploymentView
+    rollout: RolloutView
+    fleet: Fleet
+    stores: Stores
+    now: datetime
+
+
+def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | JudgementUnavailable | None:
+    """Rows of both versions in the touched tiers, labelled or not, as far as the log is complete in every dataset.
+
+    A log is complete up to its newest row and no further than `safety` ago. None while that is before the first moment
+    to check. The rejected version counts where any dataset has it; the baseline goes on where any dataset has it.
+    """
+    spec, (start, end) = request.rollout.spec, period(request.rollout)
+    tiers = tuple(tier.name for tier in request.rollout.status.tiers if tier.phase == "RolledBack")
+    until, candidate, baseline = min(end, request.now - safety), 0, 0
+    if until <= start:
+        return None
+    try:
+        sources = resolve(request.deployment.namespace, spec.strategy.analysis, request.fleet, request.stores)
+        for source in sources.values():
+            dataset = replace(source.dataset, groupings=())
+            scope = scope_of(spec, dataset, tiers)
+            newest = source.store.watermark(dataset, scope, request.now)
+            until = min(until, newest or start)
+            cells = source.store.read_cells(dataset, scope, (Block(start, min(end, request.now - safety)),))
+            if cells.slices:
+                rows = cells.counts[:, 0].sum(axis=(0, 2, 3))
+                baseline, candidate = baseline + int(rows[0]), candidate + int(rows[1])
+    except TierwiseError as error:
+        return JudgementUnavailable(error.reason, str(error))
+    return RecoveryLog(until, candidate, baseline)

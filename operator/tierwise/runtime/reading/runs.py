@@ -1,0 +1,46 @@
+"""Blocks in runs that a query and the memory can hold; a query over its limits is asked again for fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from tierwise.api.names import Reason
+from tierwise.monitoring.counts.model import Dataset
+from tierwise.monitoring.query.look.memory_limits import blocks_per_query
+from tierwise.runtime.errors import StoreError
+
+B = TypeVar("B")
+R = TypeVar("R")
+
+
+def blocks_at_once(datasets: Iterable[Dataset], most: int) -> int:
+    """How many blocks are read at once: bins, sums and weights take their place in memory, counts alone hardly any."""
+    wide = [dataset for dataset in datasets if dataset.reads.bins or dataset.reads.sums or dataset.reads.weights]
+    return min([most, *(blocks_per_query(dataset) for dataset in wide)])
+
+
+def read_run(blocks: Sequence[B], most: int, read: Callable[[Sequence[B]], R]) -> tuple[Sequence[B], R]:
+    """The first blocks, as many as could be read, and what `read` gave for them.
+
+    Raises:
+        StoreError: it cannot be read; QueryOverLimits only when a single block is over the limits.
+    """
+    while True:
+        chosen = blocks[:most]
+        try:
+            return chosen, read(chosen)
+        except StoreError as error:
+            if error.reason is not Reason.QUERY_OVER_LIMITS or len(chosen) == 1:
+                raise
+            most = max(1, len(chosen) // 4)
+
+
+def in_runs(blocks: Sequence[B], most: int, read: Callable[[Sequence[B]], R]) -> Iterator[R]:
+    """All blocks, run by run; the length that a limit imposed is kept for the runs after it."""
+    done = 0
+    while done < len(blocks):
+        chosen, found = read_run(blocks[done:], most, read)
+        most = min(most, max(len(chosen), 1)) if done + len(chosen) < len(blocks) else most
+        done += len(chosen)
+        yield found

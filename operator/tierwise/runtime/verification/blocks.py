@@ -1,0 +1,156 @@
+"""Which blocks of delivered tiers are looked at, their past, and what is watched in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import ModelRolloutStatus, Verification
+from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
+from tierwise.monitoring.counts.strata import strata_of
+from tierwise.monitoring.verification.hypotheses import Control, Hypotheses, hypotheses_of
+from tierwise.rollout.state.observation import DeploymentView, RolloutView
+from tierwise.runtime.ports import Fleet
+from tierwise.runtime.reading.controls import choose_history
+from tierwise.runtime.reading.datasets import Source, Stores, scope_of
+
+_BLOCKS = 96  # of a verification after the rollout: a quarter of an hour of a day
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRequest:
+    """Which rollout's delivered tiers are looked at, and through what."""
+
+    deployment: DeploymentView
+    rollout: RolloutView
+    fleet: Fleet
+    stores: Stores
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A block in which the same tiers were delivered to, and the others were not."""
+
+    block: Block
+    delivered: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def tiers_of(request: VerificationRequest) -> tuple[str, ...]:
+    """Names of all tiers."""
+    return tuple(tier.name for tier in request.rollout.spec.strategy.tiers)
+
+
+def tier_scope(request: VerificationRequest, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
+    """The rows of some tiers."""
+    return scope_of(request.rollout.spec, dataset, tiers)
+
+
+def choose_shift(request: VerificationRequest, record: Verification, sources: Mapping[str, Source]) -> float | None:
+    """How long before a block its past is: whole weeks or days to before the rollout, else the time just before it."""
+    status, analysis = request.rollout.status, request.rollout.spec.strategy.analysis
+    started = status.started_at or record.since
+    end = record.until or record.since + timedelta(seconds=duration_seconds(analysis.verification))
+    days = max(1, math.ceil((end - started) / _DAY))
+    interval = duration_seconds(analysis.interval)
+    scopes = {name: tier_scope(request, source.dataset, tiers_of(request)) for name, source in sources.items()}
+    seconds = (end - record.since).total_seconds()
+    found = choose_history(
+        sources,
+        scopes,
+        end=started,
+        start=record.since,
+        max_seconds=seconds,
+        interval_seconds=interval,
+        shifts=(("PreviousWeek", 7 * math.ceil(days / 7) * _DAY), ("PreviousDay", days * _DAY)),
+    )
+    if found is None:
+        return None
+    if found.kind == "JustBefore":
+        assert found.starts_at is not None
+        return (record.since - found.starts_at).total_seconds()
+    return float((7 * math.ceil(days / 7) if found.kind == "PreviousWeek" else days) * _DAY.total_seconds())
+
+
+def block_step(request: VerificationRequest, record: Verification) -> timedelta:
+    """How long a block is: whole intervals, longer after the rollout."""
+    interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
+    step = timedelta(seconds=interval)
+    if record.until is None:
+        return step
+    return step * max(1, math.ceil((record.until - record.since).total_seconds() / _BLOCKS / interval))
+
+
+def pieces_of(
+    request: VerificationRequest, record: Verification, mature: datetime, control: Control
+) -> tuple[Piece, ...]:
+    """The blocks that are mature and have a past; those in which a tier was delivered to are left out."""
+    status, step = request.rollout.status, block_step(request, record)
+    end = min(mature, record.until) if record.until is not None else mature
+    started = status.started_at or record.since
+    pieces: list[Piece] = []
+    start = record.since
+    while start + step <= end:
+        block = Block(start, start + step)
+        start = block.end
+        if control == "history" and block.end - timedelta(seconds=record.shift_seconds or 0.0) > started:
+            break  # the past is used up
+        delivered = _delivered(status, block)
+        if delivered is None or not delivered:
+            continue
+        others = tuple(tier.name for tier in status.tiers if tier.name not in delivered)
+        if others or control == "history":
+            pieces.append(Piece(block, delivered, others))
+    return tuple(pieces)
+
+
+def _delivered(status: ModelRolloutStatus, block: Block) -> tuple[str, ...] | None:
+    """The tiers that were delivered to by the block's start; None when one was being delivered to within it."""
+    found = []
+    for tier in status.tiers:
+        since, done = tier.delivering_since, tier.finished_at if tier.phase == "Delivered" else None
+        if since is None or since >= block.end:
+            continue
+        if done is None or done > block.start:
+            return None
+        found.append(tier.name)
+    return tuple(found)
+
+
+def watched_of(
+    request: VerificationRequest,
+    record: Verification,
+    sources: Mapping[str, Source],
+    control: Control,
+    sigma: Mapping[tuple[str, str], float],
+) -> Hypotheses:
+    """What is watched, from the time before the first block: the whole past, or the time before the rollout.
+
+    Raises:
+        StoreError: the log cannot be read.
+        MetricFailedError: a metric's code failed.
+    """
+    analysis, status = request.rollout.spec.strategy.analysis, request.rollout.status
+    started = status.started_at or record.since
+    seconds = duration_seconds(analysis.verification)
+    window = Block(started - timedelta(seconds=seconds), started)
+    if control == "history":
+        shift = timedelta(seconds=record.shift_seconds or 0.0)
+        end = record.until or record.since + timedelta(seconds=seconds)
+        window = Block(record.since - shift, min(end - shift, started))
+    usual, strata = {}, {}
+    for name, source in sources.items():
+        scope = tier_scope(request, source.dataset, tiers_of(request))
+        usual[name] = source.store.read_cells(source.dataset, scope, (window,))
+        if control == "stratified":
+            confounders = tuple(sorted(analysis.confounders))
+            crossed = replace(source.dataset, groupings=(confounders,), reads=Reads())
+            strata[name] = strata_of(source.store.read_cells(crossed, scope, (window,)), confounders)
+    datasets = {name: source.dataset for name, source in sources.items()}
+    phi = max([1.0, *(tier.frozen.phi for tier in status.tiers if tier.frozen is not None)])
+    return hypotheses_of(analysis.datasets, datasets, usual, record.alpha, control, strata, phi=phi, sigma=sigma)

@@ -1,0 +1,238 @@
+"""Looks at delivered tiers: which blocks, against what, and the fold that a restart repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from tierwise.api.common import duration_seconds
+from tierwise.api.modelrollout import Verification
+from tierwise.api.names import Reason
+from tierwise.metrics.failed import MetricFailedError
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
+from tierwise.monitoring.counts.strata import crossed_groupings
+from tierwise.monitoring.verification.coverage import Coverage
+from tierwise.monitoring.verification.fold import (
+    Watch,
+    begin_watch,
+    fold_past,
+    fold_strata,
+    past_of_block,
+    strata_of_block,
+)
+from tierwise.monitoring.verification.hypotheses import Control
+from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
+from tierwise.rollout.state.observation import JudgementUnavailable, VerificationLook
+from tierwise.runtime.errors import SpecError, TierwiseError
+from tierwise.runtime.reading.datasets import Source, resolve
+from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.runtime.verification.blocks import (
+    Piece,
+    VerificationRequest,
+    choose_shift,
+    pieces_of,
+    tier_scope,
+    tiers_of,
+    watched_of,
+)
+from tierwise.runtime.verification.coverage import ByTier, coverage_of, missing_of, read_by_tier, with_run
+from tierwise.runtime.verification.pods import TierPods, pods_of, sigma_of
+
+__all__ = ["VerificationRequest", "Verifying"]
+
+_BLOCKS_PER_READ = 96
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """What was folded of a stage."""
+
+    stage: str
+    shift_seconds: float | None
+    pods: TierPods
+    watch: Watch
+    coverage: Coverage | None
+    pieces: int
+
+
+@dataclass(slots=True)
+class Verifying:
+    """Folds incrementally; what is kept is only an answer's speed, as for the judgement of a tier."""
+
+    safety: timedelta
+    kept: dict[tuple[str, str], tuple[str, _Progress]] = field(default_factory=dict)
+
+    def look(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+        """One look; None where no stage is open. Never raises for what the log or a dataset does."""
+        record = request.rollout.status.verification
+        if record is None or record.verdict != "Verifying":
+            return None
+        try:
+            return self._look(request, record)
+        except SpecError as error:
+            return JudgementUnavailable(error.reason, str(error), stalled=True)
+        except MetricFailedError as error:
+            return JudgementUnavailable(Reason.METRIC_FAILED, str(error))
+        except TierwiseError as error:
+            return JudgementUnavailable(error.reason, str(error))
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The ModelDeployment is gone."""
+        self.kept.pop((namespace, name), None)
+
+    def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | JudgementUnavailable:
+        analysis = request.rollout.spec.strategy.analysis
+        sources = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
+        problem = _problem(sources, analysis.confounders)
+        if problem is not None:
+            return problem
+        control: Control = "stratified" if record.stage == "BesideOtherTiers" and analysis.confounders else "history"
+        if control == "history" and record.shift_seconds is None:
+            shift = choose_shift(request, record, _counts_only(sources))
+            if shift is None:
+                return JudgementUnavailable(
+                    Reason.NO_ROWS,
+                    f"the log has no past of {request.rollout.spec.from_.name} to compare with, neither a week, days "
+                    "nor the time before the rollout",
+                )
+            return VerificationLook(control=control, shift_seconds=shift)
+        mature = self._mature(request, sources)
+        if isinstance(mature, JudgementUnavailable):
+            return mature
+        pieces = pieces_of(request, record, mature, control)
+        progress = self._fold(request, record, sources, control, pieces)
+        watch = progress.watch
+        results = results_of_watch(watch)
+        return VerificationLook(
+            control=control,
+            shift_seconds=record.shift_seconds,
+            looks=watch.looks,
+            until=watch.until,
+            complete_until=min(mature, record.until) if record.until is not None else mature,
+            results=results[:_SHOWN],
+            regressed=watch.stopped_at is not None,
+            has_compared=has_compared(watch),
+            watched=watch.of.watched,
+            skipped=(*watch.of.skipped, *not_compared(watch)),
+            missing=missing_of(request, record, sources, progress.coverage, watch, mature),
+        )
+
+    def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | JudgementUnavailable:
+        mature = []
+        for name, source in sources.items():
+            scope = tier_scope(request, source.dataset, tiers_of(request))
+            newest = source.store.watermark(source.dataset, scope, request.now)
+            if newest is None:
+                return JudgementUnavailable(Reason.NO_ROWS, f"dataset {name!r}: the log has no predictions")
+            delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
+            mature.append(min(newest, request.now - self.safety) - delay)
+        return min(mature)
+
+    def _fold(
+        self,
+        request: VerificationRequest,
+        record: Verification,
+        sources: Mapping[str, Source],
+        control: Control,
+        pieces: Sequence[Piece],
+    ) -> _Progress:
+        owner = (request.deployment.namespace, request.deployment.name)
+        uid, kept = self.kept.get(owner, ("", None))
+        is_same = uid == request.rollout.uid and kept is not None and kept.stage == record.stage
+        progress = kept if is_same and kept is not None and kept.pieces <= len(pieces) else None
+        if progress is None or progress.shift_seconds != record.shift_seconds:
+            sigma = sigma_of(request.rollout.status.tiers)
+            of = watched_of(request, record, sources, control, sigma)
+            pods = pods_of(request, sources, sigma)
+            coverage = coverage_of(request, record, of)
+            progress = _Progress(record.stage, record.shift_seconds, pods, begin_watch(of), coverage, 0)
+        read = _reader(request, record, sources, progress)
+        most = blocks_at_once(progress.watch.of.datasets, _BLOCKS_PER_READ)
+        while progress.pieces < len(pieces):
+            left = pieces[progress.pieces :]
+            same = next(list(run) for _, run in groupby(left, key=lambda piece: piece.delivered))
+            run, cells = read_run(same, most, read)
+            watch, coverage = progress.watch, progress.coverage
+            if coverage is not None and cells.by_tier is not None:
+                coverage = with_run(coverage, cells.now, cells.before, cells.by_tier)
+            for index, piece in enumerate(run):
+                watch = _folded(watch, piece, index, cells, progress.pods.apart(piece, control))
+            progress = replace(progress, watch=watch, coverage=coverage, pieces=progress.pieces + len(run))
+            self.kept[owner] = (request.rollout.uid, progress)
+        return progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What is set against each other in some blocks; `elsewhere` are the tiers to come, now and before."""
+
+    now: Mapping[str, Cells]
+    before: Mapping[str, Cells]  # within strata: the tiers to come, now
+    elsewhere: tuple[Mapping[str, Cells], Mapping[str, Cells]] | None = None
+    by_tier: ByTier | None = None  # after the rollout
+
+
+def _reader(
+    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], progress: _Progress
+) -> Callable[[Sequence[Piece]], _Cells]:
+    """Reads what a run of blocks is folded from; the same tiers are delivered to in all of them."""
+    of, coverage = progress.watch.of, progress.coverage
+    confounders = request.rollout.spec.strategy.analysis.confounders
+    shift = timedelta(seconds=record.shift_seconds or 0.0)
+
+    def within(dataset: Dataset) -> Dataset:
+        if of.control == "history":
+            return dataset
+        return replace(dataset, groupings=crossed_groupings(dataset.groupings, confounders))
+
+    datasets = [within(dataset) for dataset in of.datasets]
+
+    def cells(tiers: tuple[str, ...], blocks: Sequence[Block]) -> dict[str, Cells]:
+        return {
+            dataset.name: sources[dataset.name].store.read_cells(dataset, tier_scope(request, dataset, tiers), blocks)
+            for dataset in datasets
+        }
+
+    def read(run: Sequence[Piece]) -> _Cells:
+        delivered, others = run[0].delivered, run[0].others
+        blocks = [piece.block for piece in run]
+        now = cells(delivered, blocks)
+        if of.control == "stratified":
+            return _Cells(now, cells(others, blocks))
+        earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
+        elsewhere = (cells(others, blocks), cells(others, earlier)) if others else None
+        by_tier = None if coverage is None else read_by_tier(request, sources, coverage, datasets, run, shift)
+        return _Cells(now, cells(delivered, earlier), elsewhere, by_tier)
+
+    return read
+
+
+def _folded(watch: Watch, piece: Piece, index: int, cells: _Cells, pods: Sequence[int]) -> Watch:
+    of = watch.of
+    if of.control == "stratified":
+        return fold_strata(watch, piece.block.end, strata_of_block(of, cells.now, cells.before, index), pods)
+    here = past_of_block(of, cells.now, cells.before, index, CANDIDATE)
+    elsewhere = None if cells.elsewhere is None else past_of_block(of, *cells.elsewhere, index, BASELINE)
+    return fold_past(watch, piece.block.end, here, elsewhere, pods, tiers=piece.delivered)
+
+
+def _counts_only(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """Whether there are rows, bins and sums need not be read for."""
+    return {name: replace(source, dataset=replace(source.dataset, reads=Reads())) for name, source in sources.items()}
+
+
+def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> JudgementUnavailable | None:
+    for name, source in sources.items():
+        spec = source.dataset.spec
+        known = {dimension.name: dimension.expression for dimension in spec.dimensions}
+        for confounder in confounders:
+            if confounder not in known:
+                text = f"dataset {name!r} has no dimension {confounder!r}, which analysis.confounders names"
+                return JudgementUnavailable(Reason.UNKNOWN_DIMENSION, f"{text}; add it there", stalled=True)
+        if not spec.columns.tier:
+            text = f"dataset {name!r} names no column of tiers; set columns.tier, so that delivered tiers can be told"
+            return JudgementUnavailable(Reason.NOT_SUPPORTED, text, stalled=True)
+    return None

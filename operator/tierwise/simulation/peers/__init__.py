@@ -1,0 +1,1 @@
+"""The rules that teams use instead, on the same counts."""

@@ -1,0 +1,180 @@
+"""What the peers' rules read of a stream, look by look: counts of proportions, point estimates of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tierwise.metrics.metric import Estimated, Metric, Shift
+from tierwise.metrics.tally import Tally
+from tierwise.metrics.weighted import weighted
+from tierwise.monitoring.counts.measures import compared, counted, worse_sign
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, FloatArray
+from tierwise.monitoring.counts.tallies import each_array
+from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, absolute_gap
+from tierwise.simulation.peers.rules import WINDOW, Look, Values
+
+Drawn = Mapping[str, Cells]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What peers can judge of a plan: rates (H,) with their bounds, and values (G,). `neither` are metrics of no rule.
+
+    `estimated` are the names of metrics that are no proportion of rows.
+    """
+
+    usual: FloatArray
+    margin: FloatArray
+    tolerance: FloatArray
+    values: Values
+    estimated: tuple[str, ...]
+    neither: tuple[str, ...]
+
+
+def judged_by_peers(plan: TierPlan, history: Drawn) -> Judged:
+    """Bounds as people would set them from what is usual, which `history` tells: of the baseline alone.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    rates = [(d, row) for d in plan.datasets for row in _rows(d, "betting")]
+    values = [(d, row) for d in plan.datasets for row in _rows(d, "mixture")]
+    usual = [_usual(d, row, history[d.dataset.name]) for d, row in values]
+    return Judged(
+        usual=_flat([d.prior_rates[row] for d, row in rates]),
+        margin=_flat([absolute_gap(d.metrics[row].margin, d.prior_rates[row]) for d, row in rates]),
+        tolerance=_flat([absolute_gap(d.metrics[row].tolerance, d.prior_rates[row]) for d, row in rates]),
+        values=Values(
+            usual=_flat(usual),
+            margin=_flat(
+                [absolute_gap(d.metrics[row].margin, np.abs(at)) for (d, row), at in zip(values, usual, strict=True)]
+            ),
+            either=_flat([np.full(len(d.slices), d.metric(row).direction == "Either") for d, row in values]) > 0,
+        ),
+        estimated=_names(values),
+        neither=_names([(d, row) for d in plan.datasets for row in _rows(d, "shift")]),
+    )
+
+
+def looks_of(plan: TierPlan, chunks: Iterator[Drawn]) -> Iterator[Look]:
+    """Look by look, of one run, from consecutive chunks of blocks; values also over the last `WINDOW` looks.
+
+    Raises:
+        MetricFailedError: a metric's code failed.
+    """
+    before: dict[str, Tally] = {}
+    for drawn in chunks:
+        counts, values, recent = [], [], []
+        looks = len(next(iter(drawn.values())).blocks)
+        for dataset in plan.datasets:
+            tally = _tally(dataset, drawn[dataset.dataset.name])
+            for row in _rows(dataset, "betting"):
+                n, bad = counted(dataset.metric(row), tally)
+                arms = (n[..., CANDIDATE], bad[..., CANDIDATE], n[..., BASELINE], bad[..., BASELINE])
+                counts.append(np.stack(arms, axis=1).astype(np.float64))
+            estimated = _rows(dataset, "mixture")
+            if not estimated:
+                continue
+            longer = _joined(before.get(dataset.dataset.name), tally)
+            rolled = _part(_rolled(longer), slice(-looks, None))
+            before[dataset.dataset.name] = _part(longer, slice(-(WINDOW - 1), None))
+            for row in estimated:
+                values.append(_worse(dataset.metric(row), tally))
+                recent.append(_worse(dataset.metric(row), rolled)[..., CANDIDATE])
+        for look in range(looks):
+            yield Look(
+                np.concatenate([part[look] for part in counts], axis=1) if counts else np.zeros((4, 0)),
+                _flat([part[look][:, CANDIDATE] for part in values]),
+                _flat([part[look][:, BASELINE] for part in values]),
+                _flat([part[look] for part in recent]),
+            )
+
+
+def _rows(dataset: DatasetPlan, engine: str) -> list[int]:
+    return [row for row in range(len(dataset.metrics)) if dataset.engine(row) == engine]
+
+
+def _names(judged: Sequence[tuple[DatasetPlan, int]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(dataset.metrics[row].name for dataset, row in judged))
+
+
+def _flat(parts: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts]) if parts else np.zeros(0)
+
+
+def _usual(dataset: DatasetPlan, row: int, history: Cells) -> FloatArray:
+    """The baseline's value in the past, in the direction of worse; NaN where there is none."""
+    metric = dataset.metric(row)
+    past = _part(_rolled(_tally(dataset, history), len(history.blocks)), -1)
+    return np.asarray(worse_sign(metric) * compared(metric, past).baseline)
+
+
+def _worse(metric: Metric, tally: Tally) -> FloatArray:
+    """Point estimates, larger is worse; NaN where there is none. How good they are, no peer asks."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        measure = metric.measure
+        assert not isinstance(measure, Shift)
+        found = measure.estimate(tally) if isinstance(measure, Estimated) else weighted(measure, tally)
+    value = worse_sign(metric) * np.asarray(found.value, dtype=np.float64)
+    return np.where(np.isfinite(value), value, np.nan)
+
+
+def _tally(dataset: DatasetPlan, cells: Cells) -> Tally:
+    """The plan's known slices, (looks, slices, 2 arms); zeros for one without rows in these looks."""
+    position = {key: i for i, key in enumerate(cells.slices)}
+    at = np.array([position.get(key, -1) for key in dataset.slices])
+
+    def place(values: FloatArray, axis: int) -> FloatArray:
+        found = np.take(values, np.maximum(at, 0), axis=axis + 1)
+        there = (at >= 0).reshape([-1 if i == axis + 1 else 1 for i in range(found.ndim)])
+        return np.asarray(np.where(there, found, np.zeros((), dtype=values.dtype)))
+
+    spec = dataset.dataset.spec
+    whole = Tally(
+        counts=cells.counts,
+        bins=cells.bins,
+        edges=cells.edges,
+        classes=tuple(spec.classes),
+        positive_below=spec.positive == "Below",
+        sums=cells.sums,
+        weights=cells.weights,
+        bin_weights=cells.bin_weights,
+    )
+    return each_array(whole, place)
+
+
+def _rolled(tally: Tally, window: int = WINDOW) -> Tally:
+    """Of every look the sum of the last `window`."""
+
+    def roll(values: FloatArray, axis: int) -> FloatArray:
+        total = np.cumsum(values, axis=axis)
+        of_looks = np.moveaxis(total, axis, 0)
+        of_looks[window:] -= of_looks[:-window].copy()
+        return total
+
+    return each_array(tally, roll)
+
+
+def _part(tally: Tally, chosen: slice | int) -> Tally:
+    return each_array(tally, lambda values, axis: values[(slice(None),) * axis + (chosen,)])
+
+
+def _joined(before: Tally | None, tally: Tally) -> Tally:
+    """Looks of an earlier chunk, then these."""
+    if before is None:
+        return tally
+    return replace(
+        tally,
+        counts=np.concatenate([before.counts, tally.counts]),
+        bins=None if before.bins is None or tally.bins is None else np.concatenate([before.bins, tally.bins]),
+        sums={name: np.concatenate([before.sums[name], values]) for name, values in tally.sums.items()},
+        weights=None
+        if before.weights is None or tally.weights is None
+        else np.concatenate([before.weights, tally.weights], axis=1),
+        bin_weights=None
+        if before.bin_weights is None or tally.bin_weights is None
+        else np.concatenate([before.bin_weights, tally.bin_weights], axis=1),
+    )

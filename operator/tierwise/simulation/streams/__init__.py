@@ -1,0 +1,1 @@
+"""Streams of counts: generated, recorded, replayed."""

@@ -1,0 +1,1 @@
+"""Many simulated rollouts, and what they say of a rule."""

@@ -1,0 +1,33 @@
+"""What a reader of a simulation's shares would miss: that a drop was seen too late for the policy."""
+
+from __future__ import annotations
+
+from tierwise.monitoring.planning.drop import Drop
+from tierwise.simulation.policy import Policy, TierPolicy
+from tierwise.simulation.trials.summary import Detected
+
+
+def warnings_of(policy: Policy, drop: Drop | None, detected: Detected | None) -> tuple[str, ...]:
+    """Sentences; empty where nothing needs to change. `detected` is Tierwise's."""
+    if drop is None or detected is None or detected.before_promotion is None:
+        return ()
+    late = detected.share.hits - detected.before_promotion.hits
+    if not late:
+        return ()
+    found = f"{late} of {detected.share.runs} rollouts with the drop were promoted before Tierwise saw it"
+    median = detected.median_seconds or 0.0
+    early = [tier for tier in policy.tiers if tier.min_duration < drop.onset_seconds]
+    if early:
+        soaks = ", ".join(_soak(tier) for tier in early)
+        found += f": it begins {_minutes(drop.onset_seconds)} into a tier, and minDuration is shorter ({soaks})"
+    if all(tier.min_duration >= median for tier in policy.tiers):
+        return (f"{found}; set a longer minDuration",)
+    return (f"{found}; set minDuration to {_minutes(median)} or more, when half of the runs had seen it",)
+
+
+def _soak(tier: TierPolicy) -> str:
+    return f"{tier.name + ': ' if tier.name else ''}{_minutes(tier.min_duration)}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.3g}m"

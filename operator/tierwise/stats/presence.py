@@ -1,0 +1,44 @@
+"""Whether one of two groups has a larger share of rows of some kind, of all rows at once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tierwise.stats import betting, split
+
+# Arms may differ this much in the share of labelled rows, and of valid predictions: far below it no margin that can be
+# tested is touched.
+PRESENCE_TOLERANCE = 0.005
+_PRIORS = np.array([0.001, 0.01, 0.05, 0.2])  # shares that the bets expect: nothing was seen before
+
+
+def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, float]:
+    """Log e-values against "the first group's share of rows of the kind is no larger", and against "the second's".
+
+    The bets of `tierwise.stats.betting` on one block, half a percentage point beyond the other group's share. Each is a
+    valid e-value of these rows, not a process: asked again with more rows it is another one.
+
+    Args:
+        rows: All rows of the two groups.
+        of_kind: Those of the kind among them.
+    """
+    found = []
+    for more, other in ((0, 1), (1, 0)):
+        if not all(rows):
+            found.append(0.0)
+            continue
+        counts = np.array([rows[more], of_kind[more], rows[other], of_kind[other]], dtype=np.float64)
+        size = len(_PRIORS)
+        logs = np.zeros((6, size))
+        block, past = np.repeat(counts[:, np.newaxis], size, axis=1), np.zeros((4, size))
+        betting.add_regression(logs, block, past, np.ones(size), np.full(size, PRESENCE_TOLERANCE), _PRIORS)
+        mean = betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)
+        found.append(float(betting.log_mean(mean, np.full(size, -np.log(size)))))
+    return found[0], found[1]
+
+
+def arms_differ(rows: tuple[int, int], of_kind: tuple[int, int]) -> bool:
+    """Whether one group has clearly more rows of a kind: a union bound over both sides, at the guards' bound."""
+    return max(log_more(rows, of_kind)) >= math.log(2 * split.SUSPECT_AT)
