@@ -34,11 +34,11 @@ def generated_files() -> dict[Path, str]:
 
 def write(root: Path) -> list[Path]:
     """Write what differs; returns the files written."""
-    changed = [path for path, text in generated_files().items() if _read(root / path) != text]
-    for path in changed:
+    changed = {path: text for path, text in generated_files().items() if _read(root / path) != text}
+    for path, text in changed.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(generated_files()[path], encoding="utf-8")
-    return changed
+        (root / path).write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def problems(root: Path) -> list[str]:

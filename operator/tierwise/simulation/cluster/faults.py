@@ -32,6 +32,17 @@ class NoFaults:
         """Nothing."""
 
 
+class CountedWrites(NoFaults):
+    """Everything works; `writes` is how many writes were asked for."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+    def after(self, write: str) -> None:  # noqa: ARG002
+        """Count."""
+        self.writes += 1
+
+
 class FaultAtWrite:
     """Raises once, before or after the n-th write (from 0) since it was made."""
 
