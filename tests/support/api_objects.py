@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any
 
 import yaml
@@ -81,6 +82,14 @@ volume: {per: 1h, minRows: 1000, minLabels: 10}
 """
 
 
+_parsed_once = cache(yaml.safe_load)
+
+
+def _parsed(text: str) -> Any:
+    """A copy of its own for each caller: a test may change it."""
+    return copy.deepcopy(_parsed_once(text))
+
+
 def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "tierwise.io/v1alpha1", "kind": kind, "metadata": {"name": "bot-score"}, "spec": spec}
 
@@ -89,10 +98,10 @@ def model_deployment() -> dict[str, Any]:
     """A ModelDeployment with every field except exposureWorkloads (which excludes exposure)."""
     spec = {
         "model": "bot-score",
-        "version": yaml.safe_load(_VERSION),
+        "version": _parsed(_VERSION),
         "delivery": {"type": "PodTemplate", "container": "server"},
-        "tiers": [yaml.safe_load(_TIER)],
-        "analysis": yaml.safe_load(_ANALYSIS),
+        "tiers": [_parsed(_TIER)],
+        "analysis": _parsed(_ANALYSIS),
         "rollback": {"automatic": True, "order": "AllAtOnce", "verifyRecovery": "10m"},
         "progressDeadline": "15m",
         "notify": [{"webhook": {"urlSecret": {"name": "chat", "key": "url"}}, "events": ["RolledBack"]}],
@@ -108,13 +117,13 @@ def model_rollout() -> dict[str, Any]:
         "modelDeployment": "bot-score",
         "model": "bot-score",
         "revision": 1,
-        "from": yaml.safe_load(_VERSION) | {"name": "v7"},
-        "to": yaml.safe_load(_VERSION),
+        "from": _parsed(_VERSION) | {"name": "v7"},
+        "to": _parsed(_VERSION),
         "compared": True,
         "strategy": {
             "delivery": {"type": "PodTemplate", "container": "server"},
-            "tiers": [yaml.safe_load(_TIER)],
-            "analysis": yaml.safe_load(_ANALYSIS),
+            "tiers": [_parsed(_TIER)],
+            "analysis": _parsed(_ANALYSIS),
             "verifyRecovery": "10m",
             "progressDeadline": "15m",
         },
@@ -124,7 +133,7 @@ def model_rollout() -> dict[str, Any]:
 
 def monitoring_dataset() -> dict[str, Any]:
     """A MonitoringDataset with every field except query (which excludes table)."""
-    return _object("MonitoringDataset", yaml.safe_load(_DATASET))
+    return _object("MonitoringDataset", _parsed(_DATASET))
 
 
 BUILDERS = {
