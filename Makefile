@@ -56,14 +56,17 @@ postgres:
 	    || echo "==> not installed: its tests are skipped (or fail with CI=true)"; \
 	fi
 
+# Unit tests share nothing, so they run on all cores. What starts real components stays in one process.
+UNIT := $(BIN)/pytest -n auto --dist worksteal tests/unit
+
 .PHONY: test
 test: $(STAMP) postgres ## unit, integration and e2e tests on real components (CI=true: a missing component fails)
-	$(BIN)/pytest tests/unit
+	$(UNIT)
 	$(BIN)/pytest --durations=20 tests/calibration tests/integration tests/e2e
 
 .PHONY: unit
-unit: $(STAMP) ## only the pure core: seconds
-	$(BIN)/pytest tests/unit
+unit: $(STAMP) ## only the pure core: under a minute
+	$(UNIT)
 
 .PHONY: demo
 demo: $(STAMP) ## the main job on 336,776 real flights (CLUSTER=simulated: in memory, under a minute)
