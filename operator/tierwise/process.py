@@ -26,7 +26,8 @@ from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.lease import KubernetesLease
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.prediction_logs.stores import Stores
-from tierwise.api.names import API_VERSION, Reason
+from tierwise.api.names import API_VERSION
+from tierwise.api.reasons import Reason
 from tierwise.runtime.control_loop.leadership import Elector
 from tierwise.runtime.control_loop.loop import Loop
 from tierwise.runtime.control_loop.reconcile import reconcile

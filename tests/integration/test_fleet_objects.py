@@ -7,7 +7,8 @@ import pytest
 from tests.support.fleet_world import V1, World, a_model_deployment
 from tests.support.polling import eventually
 from tierwise.api.common import Version
-from tierwise.api.names import ANNOTATION_ROLLED_BACK_FROM, FINALIZER, Reason
+from tierwise.api.names import ANNOTATION_ROLLED_BACK_FROM, FINALIZER
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Annotate, DeleteRollout, Event, SetFinalizer
 from tierwise.runtime.errors import ConflictError
 

@@ -21,7 +21,7 @@ from tests.support.labelled_log import (
     write_labels,
     write_log,
 )
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.query.quality.arrivals import Received
 from tierwise.runtime.errors import SpecError

@@ -15,7 +15,7 @@ from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import Columns, MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.runtime.errors import SpecError, TierwiseError

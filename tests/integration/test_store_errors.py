@@ -16,7 +16,7 @@ from tests.support.store import served_store
 from tierwise.adapters.clickhouse.connection import Connection, error_of_code, parse_dsn
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 

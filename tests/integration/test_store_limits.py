@@ -17,7 +17,7 @@ from tierwise.adapters.clickhouse.limits import read_cells_in_pieces
 from tierwise.adapters.clickhouse.refusals import USES, Refusals
 from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Reads, Scope
 from tierwise.runtime.errors import StoreError
 

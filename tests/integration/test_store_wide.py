@@ -12,7 +12,7 @@ from tests.support.predictions import T0
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.query.look.group_hashing import combinations_of

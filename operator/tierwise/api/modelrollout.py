@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 
 from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
-from tierwise.api.names import GateDecision, Reason, Verdict
+from tierwise.api.names import GateDecision, Verdict
+from tierwise.api.reasons import Reason
 from tierwise.api.rules import IMMUTABLE, validations
 
 

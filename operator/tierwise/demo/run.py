@@ -16,7 +16,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.demo.cluster import NAMESPACE, DemoProcessError, cluster_world
 from tierwise.demo.models import ScoredFlights, cache_folder, scored_flights
 from tierwise.demo.simulated import SimulatedWorld

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import TierwiseError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout import supersede, tier
 from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import rollback, verification

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reasons import Reason
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
 from tierwise.rollout.delivery import verification

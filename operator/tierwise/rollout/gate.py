@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state import wording
 from tierwise.rollout.state.observation import JudgementUnavailable

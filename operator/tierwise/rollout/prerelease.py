@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery.validate import Problem
 from tierwise.rollout.gate import Situation
 from tierwise.rollout.gate import gate as decide

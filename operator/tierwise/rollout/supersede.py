@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.modelrollout import RolloutStrategy
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import rollback
 from tierwise.rollout.state.flight import Flight, Step
 from tierwise.rollout.state.versions import is_same

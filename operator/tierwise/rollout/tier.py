@@ -7,7 +7,8 @@ from datetime import UTC, timedelta
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.judged_rows import HOURS, NOW, ROWS, START, a_spec, from_query, judged, spoilt
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError
 

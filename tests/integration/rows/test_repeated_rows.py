@@ -11,7 +11,8 @@ import pytest
 from tests.support.judged_rows import HOURS, ROWS, START, a_spec, from_query, judged, spoilt
 from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.runtime.errors import SpecError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.tools.generate import ROOT
 
 PAGE = Path(ROOT) / "docs/concepts/rollout.md"

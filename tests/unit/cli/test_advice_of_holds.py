@@ -8,10 +8,10 @@ import pytest
 
 from tests.unit.cli.bot_score import NOW, judging
 from tierwise.api.modelrollout import Gate
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.report.rollout.advice import advice_of
 from tierwise.report.rollout.view import view_of
-from tierwise.rollout.state.conditions import UNTRUSTED
 
 WAITING_HELPS = "Nothing has to be done; it goes on by itself."
 

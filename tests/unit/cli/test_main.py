@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tierwise.adapters.kubernetes.errors import ClusterError
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.cli.main import COMMANDS, cli, render_error
 from tierwise.runtime.errors import StoreError
 from tierwise.tools.cli_reference import walk

@@ -11,7 +11,8 @@ from tests.unit.monitoring_judge.builders import (
     without_slices,
 )
 from tests.unit.monitoring_judge.engines import a_plan_of, scored
-from tierwise.api.names import Reason, Verdict
+from tierwise.api.names import Verdict
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
 from tierwise.monitoring.verdicts.judge import judge

@@ -13,7 +13,7 @@ from tests.unit.monitoring_judge.builders import (
     some_cells,
 )
 from tierwise.api.modelrollout import Frozen
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
 from tierwise.monitoring.planning.tier_plan import PlanError, alpha_of_tier, groupings_of
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.unit.monitoring_judge.builders import SPEC, an_analysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Reads
 from tierwise.monitoring.planning.required_reads import reads_of

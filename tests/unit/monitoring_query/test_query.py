@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.query.log.binning import binning_of, scale_edges
 from tierwise.monitoring.query.log.columns import Log, Source, quote, source_sql

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.query.look.counts import source_sql
 from tierwise.monitoring.sqlguard.errors import Refused
 

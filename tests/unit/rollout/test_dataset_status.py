@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tierwise.api.monitoringdataset import LoggedVersion, LogStatus, MonitoringDatasetSpec, MonitoringDatasetStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.record.dataset_status import Finding, next_check_seconds, status_of, usable_text
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

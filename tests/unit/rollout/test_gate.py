@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, a_judgement
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.gate import TABLE, Situation, gate
 from tierwise.rollout.state.observation import JudgementUnavailable
 

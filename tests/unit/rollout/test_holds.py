@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable
 
 HOLDS = [

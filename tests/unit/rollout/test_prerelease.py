@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, Answer, World, a_judgement
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable
 
 DATASETS = [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.rollout.world import NAME, REGRESSED, World
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable, RecoveryLog, Running
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")

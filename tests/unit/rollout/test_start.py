@@ -1,7 +1,7 @@
 """What starts a rollout and what does not."""
 
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_version
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.rollout.world import NAME, World, a_spec, a_version
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Deliver
 from tierwise.runtime.errors import SpecError
 

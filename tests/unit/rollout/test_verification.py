@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_result, a_spec
-from tierwise.api.names import Reason, Verdict
+from tierwise.api.names import Verdict
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable, VerificationLook
 
 UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")

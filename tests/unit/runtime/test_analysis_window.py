@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import AnalysisRequest, TierRequest, window_of

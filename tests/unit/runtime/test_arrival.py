@@ -11,7 +11,7 @@ from tests.unit.rollout.world import T0
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.arrivals import received_window, stale, withheld
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.planning import snapshot as freezing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.dataset_world import ACCURACY, World
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.datasets.status import DatasetUser
 from tierwise.runtime.errors import SpecError, StoreError
 

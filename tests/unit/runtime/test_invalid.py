@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.rollout.world import NAME, World
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import SpecError
 
 

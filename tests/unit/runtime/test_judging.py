@@ -11,7 +11,7 @@ import pytest
 from tests.unit.rollout.world import NAME, T0, World, a_spec
 from tests.unit.runtime.prediction_log import PredictionLog
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.rollout.state.observation import JudgementUnavailable
 from tierwise.runtime.control_loop.reconcile import reconcile

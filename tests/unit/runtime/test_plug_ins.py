@@ -10,7 +10,7 @@ from tests.unit.runtime.test_bad_input import judging, told
 from tests.unit.runtime.test_judging import JudgedWorld
 from tests.unit.runtime.test_prerelease import validated
 from tests.unit.runtime.test_verification import TierLog, is_completed, rolling, same
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 
 PLUGIN = """

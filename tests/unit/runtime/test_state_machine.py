@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.api.modelrollout import TierStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import JudgementUnavailable, Running
 from tierwise.runtime.errors import ConflictError
 from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite, NoFaults

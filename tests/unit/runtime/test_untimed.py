@@ -2,7 +2,7 @@
 
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import JudgedWorld
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 
 
 def test_a_candidate_whose_rows_lack_a_time_is_not_promoted():

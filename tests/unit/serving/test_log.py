@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import StoreError
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.serving.log import PredictionLog

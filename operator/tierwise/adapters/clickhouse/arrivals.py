@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tierwise.adapters.clickhouse.connection import Connection
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Scope
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote

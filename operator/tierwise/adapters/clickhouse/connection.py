@@ -15,7 +15,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ProgrammingError
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from tierwise.adapters.clickhouse.connection import Connection
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.query.look.decode import texts

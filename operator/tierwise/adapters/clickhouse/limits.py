@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from tierwise.adapters.clickhouse.refusals import Refusals
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.merge import added, halves_of_groupings, halves_of_time, side_by_side
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions
 from tierwise.monitoring.query.look.decode import merge_cells

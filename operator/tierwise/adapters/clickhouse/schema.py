@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tierwise.adapters.clickhouse.connection import Connection
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import SpecError, StoreError
 
 PREDICTIONS = """

@@ -20,7 +20,7 @@ from tierwise.adapters.clickhouse.numbers import check_numbers
 from tierwise.adapters.clickhouse.refusals import Refusals
 from tierwise.adapters.clickhouse.schema import migrate
 from tierwise.adapters.clickhouse.values import CountedValues, built
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.look.counts import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tierwise.adapters.clickhouse.connection import Connection
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Scope
 from tierwise.monitoring.query.look.counts import Kept, Log, config_hash

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from tierwise.adapters.files.definition_yaml import read_json, read_yaml
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.definitions.importer import Definition, Feature, kind_of, read_definition, resource_name
 from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.runtime.errors import SpecError

@@ -13,7 +13,7 @@ from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.files.readings import label_kind, label_reading, readings_of, time_reading
 from tierwise.api.labelsources import LabelSource
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.query.log.quoting import is_reserved, quote, table_sql
 from tierwise.monitoring.query.look.decode import texts
 from tierwise.runtime.errors import SpecError

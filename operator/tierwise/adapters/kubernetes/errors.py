@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import ConflictError, SpecError
 
 

@@ -22,7 +22,8 @@ from tierwise.adapters.kubernetes.workloads.views import is_twin, twin_view, wor
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX, Reason
+from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import (
     Action,
     Annotate,

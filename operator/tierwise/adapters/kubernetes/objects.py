@@ -16,7 +16,8 @@ from tierwise.api.common import ApiModel
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import API_VERSION, FINALIZER, LABEL_DEPLOYMENT, Reason
+from tierwise.api.names import API_VERSION, FINALIZER, LABEL_DEPLOYMENT
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import CreateRollout
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.errors import ConflictError, SpecError

@@ -13,7 +13,7 @@ from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.errors import ApiError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.errors import SpecError
 

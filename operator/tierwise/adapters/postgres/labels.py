@@ -19,7 +19,7 @@ import pyarrow as pa
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.postgres.child import SQL
 from tierwise.api.labelsources import COLUMN_PATTERN, TABLE_PATTERN
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.query.log.window import time_parameter
 from tierwise.monitoring.sqlguard.errors import Refused

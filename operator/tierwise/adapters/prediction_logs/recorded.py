@@ -14,7 +14,7 @@ from tierwise.adapters.clickhouse.values import built
 from tierwise.adapters.files.problems import packed_as, what_is_wrong
 from tierwise.adapters.files.recorded_file import LabelFile, load_file, load_labels
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
 from tierwise.monitoring.query.look.counts import Log, Query, Source, cells_query, config_hash, source_sql

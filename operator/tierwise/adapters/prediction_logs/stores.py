@@ -7,7 +7,7 @@ import threading
 from tierwise.adapters.clickhouse.connection import parse_dsn
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.prediction_logs.dataset_log import StoredDatasetLog
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.runtime.errors import StoreError
 from tierwise.runtime.ports import PredictionStore
 

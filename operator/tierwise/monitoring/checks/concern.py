@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Dataset
 from tierwise.stats import split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.metrics.support import missing

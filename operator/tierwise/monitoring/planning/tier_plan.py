@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 
 
 class Refused(ValueError):  # noqa: N818 - a refusal, raised by checks of what people wrote

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.modelrollout import SliceVerdict, TierStatus
-from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision, Reason
+from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import count_text, duration_text, rate_text, slice_text
 
@@ -17,44 +18,6 @@ class Advice:
     why: tuple[str, ...]
     next: tuple[str, ...]
     commands: tuple[str, ...]
-
-
-# What a person does about a reason; gate reasons that need no hand are left to `_waiting`.
-_REMEDY = {
-    "StoreUnreachable": "Bring the prediction log up; judging goes on by itself from the block where it stopped.",
-    "StoreAccessDenied": "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
-    "UnknownTable": "Create the table (`tierwise store init`) or correct spec.table of the MonitoringDataset.",
-    "QueryOverLimits": "Raise the store's limits, or judge fewer slices; `tierwise analyze` shows the query.",
-    "QueryFailed": "Run the dataset's SQL by hand; `tierwise analyze -o json` shows the exact query.",
-    "NoRows": "Check that the pods write predictions with this model's and version's names into the log.",
-    "NoLabels": "Check the pipeline that writes labels, and the dataset's `where` and `maturity`.",
-    "StaleLog": "Check that the pods still write predictions; the newest one is old.",
-    "TooFewRows": "Check that all pods log and labels come, or lower spec.volume of the MonitoringDataset.",
-    "DuplicateRows": "Set spec.deduplicate of the MonitoringDataset, or log each request once.",
-    "MetricFailed": "Mend the package of the metric that failed, or take the metric out.",
-    "RegressionObserved": "It does not pass by waiting: promote or roll back, as rollback.automatic is false.",
-    "LabelConflicts": "Mend the label table: several labels of one request contradict each other.",
-    "TimesUnusable": "Mend the time column: rows without a usable time count in no verdict.",
-    "BaselineMissing": "Check that the untouched pods write predictions with the stable version's name.",
-    "CandidateMissing": "Check that the twin's pods run and get traffic, and that the log's version column has the new "
-    "version's name.",
-    "SampleRatioMismatch": "Check the Service and routing: the candidate does not get its pods' share of the requests.",
-    "LabelingDiffers": "Check how labels are made: one arm gets more of them, which would bias every metric.",
-    "DomainSuspect": "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
-    "ExternalCause": "Look for what changed for both versions alike; the candidate is not to blame.",
-    "CommitMismatch": "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
-    "DeliveryRefused": "Mend the quota, admission policy or Role that refuses the write.",
-    "InvalidSpec": "Correct the object, or apply the CRDs of this version of Tierwise.",
-    "ProbeUnavailable": "Raise the quota or free capacity for the candidate twin's pods.",
-    "BaselineUnready": "Bring the workload's own pods up: they are the control.",
-    "DatasetMissing": "Apply the MonitoringDataset that the analysis names.",
-    "NoWorkloads": "Label the Deployments, or correct the tier's selector.",
-    "WorkloadConflict": "Let only one ModelDeployment select each workload.",
-    "TierOverlap": "Let only one tier select each workload.",
-    "MixedBaseline": "Bring all workloads to one version, then retry.",
-    "FieldConflict": "Stop the other writer of image or parameters (examples/03-gitops has how), then retry.",
-    "NotSupported": "Remove the field: this version of Tierwise does not have the feature.",
-}
 
 
 def advice_of(view: View) -> Advice:
@@ -79,6 +42,11 @@ def advice_of(view: View) -> Advice:
             return _stalled(view, tier, tuple(why), namespace)
         case _:
             return _waiting(view, tier, tuple(why), namespace)
+
+
+def remedy_of(reason: str) -> str:
+    """What a person does about a reason; "" where nothing has to be done, or where another release gave it."""
+    return Reason(reason).facts.remedy if reason in set(Reason) else ""
 
 
 def tier_in_question(view: View) -> TierLine | None:
@@ -152,7 +120,7 @@ def _paused(view: View, why: tuple[str, ...], namespace: str) -> Advice:
 
 def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
     retry = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_RETRY}="$(date +%s)"'
-    then = [_REMEDY.get(view.reason, "A person has to change something; the reason above says what.")]
+    then = [remedy_of(view.reason) or "A person has to change something; the reason above says what."]
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
@@ -168,14 +136,14 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
         return Advice(why, steps, ("kubectl get deploy,pods -A -l app.kubernetes.io/name=tierwise",))
     then = []
     if gate is not None and gate.decision is GateDecision.HOLD:
-        remedy = _REMEDY.get(str(gate.reason))
-        if remedy is not None:  # the cause first: without it labels do not come either
+        remedy = gate.reason.facts.remedy
+        if remedy:  # the cause first: without it labels do not come either
             then.append(remedy)
         needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
         if needed and record is not None:
             slowest = max(record.worst, key=lambda found: found.labels_needed or 0)
             then.append(f"{needed} more labels are needed for {_name(slowest)}{_expected(record, needed)}.")
-        if remedy is None:
+        if not remedy:
             then.append("Nothing has to be done; it goes on by itself.")
     else:
         then.append("Nothing has to be done; it goes on by itself.")

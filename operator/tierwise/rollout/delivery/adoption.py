@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.state.conditions import Health

@@ -8,7 +8,8 @@ from typing import Literal
 
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
-from tierwise.api.names import FIELD_MANAGER, Reason
+from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery.commits import commit_problem
 from tierwise.rollout.delivery.removal import remove_twins
 from tierwise.rollout.delivery.verification import beside_other_tiers

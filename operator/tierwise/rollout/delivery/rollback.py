@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import recovery, verification
 from tierwise.rollout.delivery.deliver import conflict_message, converge
 from tierwise.rollout.state import commands

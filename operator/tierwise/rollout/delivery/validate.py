@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
 from tierwise.rollout.delivery.deliver import missing_container
 from tierwise.rollout.delivery.probe import Arms

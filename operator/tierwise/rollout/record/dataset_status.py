@@ -14,7 +14,9 @@ from tierwise.api.monitoringdataset import (
     MonitoringDatasetSpec,
     MonitoringDatasetStatus,
 )
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reason_facts import Health as DatasetHealth
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.conditions import Health, Report, Truth, render
 from tierwise.rollout.state.wording import clip, seconds
 
@@ -23,18 +25,6 @@ FRESH_SECONDS = 300.0  # at least, between checks of a dataset that says how old
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 300.0
 
-# Nothing was learned of the dataset; over the limits of a check, a look that reads less may still be within them.
-_UNKNOWN = frozenset({Reason.STORE_UNREACHABLE, Reason.QUERY_FAILED, Reason.QUERY_OVER_LIMITS})
-# It goes on by itself once rows, labels or the store's load are other ones; all else waits for a person.
-_PASSING = _UNKNOWN | {
-    Reason.NO_ROWS,
-    Reason.NO_LABELS,
-    Reason.STALE_LOG,
-    Reason.TOO_FEW_ROWS,
-    Reason.DUPLICATE_ROWS,
-    Reason.LABEL_CONFLICTS,
-    Reason.LABELING_DIFFERS,
-}
 _MOST_NAMED = 6
 
 
@@ -56,14 +46,15 @@ def status_of(
     What was measured last stays while the store does not answer.
     """
     others = dict(finding.others)
-    health: Health = "Ready" if finding.reason is Reason.USABLE else "Stalled"
-    if finding.reason in _PASSING:
-        health = "Reconciling"
-    if finding.reason in _UNKNOWN:
+    state = finding.reason.facts.dataset
+    health: Health = "Stalled" if state is DatasetHealth.BLOCKED else "Reconciling"
+    if finding.reason is Reason.USABLE:
+        health = "Ready"
+    if state is DatasetHealth.UNKNOWN:
         others[ConditionType.READY] = ("Unknown", finding.reason, finding.message)
     report = Report(health, finding.reason, finding.message, others)
     log = finding.log
-    if log is None and finding.reason in _UNKNOWN and before.observed_generation == generation:
+    if log is None and state is DatasetHealth.UNKNOWN and before.observed_generation == generation:
         log = before.log
     return MonitoringDatasetStatus(
         observed_generation=generation,

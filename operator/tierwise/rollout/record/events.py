@@ -8,7 +8,8 @@ from typing import Literal
 from tierwise.api.common import Condition
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
-from tierwise.api.names import ConditionType, GateDecision, Reason
+from tierwise.api.names import ConditionType, GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Event
 from tierwise.rollout.state.wording import clip
 

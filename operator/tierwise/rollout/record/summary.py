@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.wording import clip

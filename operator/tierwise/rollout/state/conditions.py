@@ -13,40 +13,12 @@ from typing import Literal
 
 from tierwise.api.common import Condition
 from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
 Health = Literal["Ready", "Reconciling", "Stalled"]
-
-UNTRUSTED = frozenset(
-    {
-        Reason.STORE_UNREACHABLE,
-        Reason.STORE_ACCESS_DENIED,
-        Reason.UNKNOWN_TABLE,
-        Reason.QUERY_OVER_LIMITS,
-        Reason.QUERY_FAILED,
-        Reason.NO_ROWS,
-        Reason.NO_LABELS,
-        Reason.STALE_LOG,
-        Reason.TOO_FEW_ROWS,
-        Reason.DUPLICATE_ROWS,
-        Reason.LABEL_CONFLICTS,
-        Reason.TIMES_UNUSABLE,
-        Reason.BASELINE_MISSING,
-        Reason.CANDIDATE_MISSING,
-        Reason.SAMPLE_RATIO_MISMATCH,
-        Reason.LABELING_DIFFERS,
-        Reason.DOMAIN_SUSPECT,
-        Reason.METRIC_FAILED,
-        Reason.DATASET_MISSING,
-        Reason.DATASET_INVALID,
-        Reason.UNKNOWN_COLUMN,
-        Reason.UNKNOWN_METRIC,
-        Reason.UNKNOWN_DIMENSION,
-        Reason.QUERY_REFUSED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import Tier
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, TierPhase, TierStatus, WorkloadStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Action
 from tierwise.rollout.state.observation import Observation, RolloutView, TierView, TwinView, WorkloadView
 from tierwise.rollout.state.wording import clip

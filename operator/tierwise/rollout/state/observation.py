@@ -9,7 +9,7 @@ from typing import Literal
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
 
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import DifferingSources, LoggedVersion, LogStatus, MonitoringDatasetSpec
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.metrics.support import missing
 from tierwise.metrics.tally import Sum

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
-from tierwise.api.names import ConditionType, Reason
+from tierwise.api.names import ConditionType
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.rollout.record.dataset_status import READY_SECONDS, Finding, next_check_seconds, ready_reason, status_of
 from tierwise.rollout.record.summary import shared_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierwise.api.modelrollout import Frozen, ModelRolloutSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.monitoring.checks.arrivals import unlabelled
 from tierwise.monitoring.planning.snapshot import config_hash

@@ -11,7 +11,7 @@ import numpy as np
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
 from tierwise.monitoring.counts.model import Cells, Dataset, Scope

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.strategy import PreRelease
 from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.counts.model import Block, Cells, Scope

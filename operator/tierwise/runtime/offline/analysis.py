@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence.fold import begin

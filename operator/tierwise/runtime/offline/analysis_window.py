@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of

@@ -16,7 +16,7 @@ import numpy as np
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import WEIGHED, weighted

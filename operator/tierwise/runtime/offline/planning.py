@@ -11,7 +11,7 @@ import numpy as np
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, IntArray, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import ANSWER_INVALID, UNKNOWN, Dataset, IntArray
 from tierwise.runtime.errors import SpecError

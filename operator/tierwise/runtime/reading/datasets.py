@@ -9,7 +9,7 @@ from typing import Protocol
 from tierwise.api.modeldeployment import Analysis
 from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts, Scope
 from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of
 from tierwise.runtime.errors import StoreError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.runtime.errors import StoreError

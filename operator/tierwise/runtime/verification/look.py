@@ -9,7 +9,7 @@ from itertools import groupby
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Verification
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics.failed import MetricFailedError
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed_groupings

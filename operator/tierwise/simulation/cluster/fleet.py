@@ -9,7 +9,8 @@ from datetime import timedelta
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import TWIN_SUFFIX, Reason
+from tierwise.api.names import TWIN_SUFFIX
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Action, Event
 from tierwise.rollout.state.observation import Claim, DeploymentView, Pods, RolloutView, Running, TierView
 from tierwise.runtime.errors import ConflictError

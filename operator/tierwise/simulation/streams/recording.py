@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Dataset, IntArray, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.api.names import GateDecision, Reason
+from tierwise.api.names import GateDecision
+from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold

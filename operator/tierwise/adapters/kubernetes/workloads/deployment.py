@@ -12,7 +12,8 @@ from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.manifests import delivery_manifest, twin_manifest
 from tierwise.adapters.kubernetes.workloads.pods import controller_of
 from tierwise.adapters.kubernetes.workloads.views import container_named
-from tierwise.api.names import FIELD_MANAGER, Reason
+from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import ApplyTwin, DeleteTwin, Deliver, ScaleTwin
 from tierwise.runtime.errors import ConflictError, SpecError
 

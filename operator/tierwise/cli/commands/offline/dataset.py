@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.cli.output.formats import print_facts
 from tierwise.runtime.errors import SpecError
 

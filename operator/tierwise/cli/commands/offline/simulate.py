@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tierwise.api.modeldeployment import MetricSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.cli.options.decorators import with_default
 from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.options.policy_options import (

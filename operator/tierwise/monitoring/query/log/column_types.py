@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression

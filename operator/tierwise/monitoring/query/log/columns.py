@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.quoting import is_reserved, table_sql

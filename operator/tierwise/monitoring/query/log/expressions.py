@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.metrics.tally import Sum
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.columns import Log

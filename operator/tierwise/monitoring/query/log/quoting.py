@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tierwise.api.names import Reason
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.sqlguard.errors import Refused
 
 # Names that queries give to what they compute; a column of the same name would be taken for it.

@@ -1,0 +1,299 @@
+"""Every reason that a condition, a gate or an Event can carry: one entry each, from which all else derives.
+
+Conditions, the remedies of `tierwise explain`, the status of a MonitoringDataset, the CRD's enum and
+docs/reference/reasons.md are made from these entries. Where several concerns hold a tier, the first in this order is
+the one that is shown.
+"""
+
+from __future__ import annotations
+
+from tierwise.api.reason_facts import Described, Health, broken, critical, hold, progress, unread, warning
+
+
+class Reason(Described):
+    """Every reason that a condition, a gate or an Event can carry."""
+
+    # a person's annotation, and the pods
+    ROLLBACK_REQUESTED = progress("RollbackRequested", "gate", "A person asked for a rollback by annotation.")
+    PROMOTE_REQUESTED = progress("PromoteRequested", "gate", "A person promoted the tier by annotation.")
+    PROBE_UNAVAILABLE = hold(
+        "ProbeUnavailable",
+        "Something keeps the candidate's pods from existing.",
+        "Raise the quota or free capacity for the twin's pods.",
+    )
+    BASELINE_UNREADY = hold(
+        "BaselineUnready",
+        "The untouched pods are not ready.",
+        "Bring the workload's own pods up: they are the control.",
+    )
+    CANDIDATE_UNREADY = critical("CandidateUnready", "gate", "The candidate's pods crash, or are not ready in time.")
+    WARMING_UP = progress("WarmingUp", "gate", "Judging has not begun: pods start, or the first block is not mature.")
+    # a dataset or an analysis that cannot be asked
+    DATASET_MISSING = broken(
+        "DatasetMissing",
+        "The MonitoringDataset does not exist.",
+        "Apply the MonitoringDataset that the analysis names.",
+    )
+    DATASET_INVALID = broken(
+        "DatasetInvalid", "The MonitoringDataset cannot be used, or was edited.", "Correct or restore it, then retry."
+    )
+    UNKNOWN_COLUMN = broken(
+        "UnknownColumn", "The table does not have the column.", "Correct spec.columns of the MonitoringDataset."
+    )
+    UNKNOWN_METRIC = broken(
+        "UnknownMetric", "There is no such metric.", "Correct the name; `tierwise metrics` lists all."
+    )
+    UNKNOWN_DIMENSION = broken(
+        "UnknownDimension", "The dataset does not define the dimension.", "Add it to spec.dimensions."
+    )
+    QUERY_REFUSED = broken(
+        "QueryRefused",
+        "The SQL of the MonitoringDataset is not allowed.",
+        "Write only what docs/how-to/datasets.md allows: values of one row, no functions that read files or tables.",
+    )
+    # a store that cannot be read
+    STORE_UNREACHABLE = unread(
+        "StoreUnreachable",
+        "The store does not answer.",
+        "Bring the prediction log up; judging goes on by itself from the block where it stopped.",
+        Health.UNKNOWN,
+    )
+    STORE_ACCESS_DENIED = unread(
+        "StoreAccessDenied",
+        "The store refuses the user.",
+        "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
+    )
+    UNKNOWN_TABLE = unread(
+        "UnknownTable",
+        "The store does not have the table.",
+        "Create the table (`tierwise store init`) or correct spec.table of the MonitoringDataset.",
+    )
+    QUERY_OVER_LIMITS = unread(
+        "QueryOverLimits",
+        "A look needs more memory or time than the store allows.",
+        "Raise the store's limits, or judge fewer slices; `tierwise analyze` shows the query.",
+        Health.UNKNOWN,
+    )
+    QUERY_FAILED = unread(
+        "QueryFailed",
+        "The store answered a query with an error.",
+        "Run the dataset's SQL by hand; `tierwise analyze -o json` shows the exact query.",
+        Health.UNKNOWN,
+    )
+    METRIC_FAILED = unread(
+        "MetricFailed",
+        "A metric of another package raised an error, or returned what cannot be true of the rows.",
+        "Mend the package of the metric that failed, or take the metric out.",
+    )
+    # rows and labels that are not there
+    NO_ROWS = unread(
+        "NoRows",
+        "The log has no predictions of either version.",
+        "Check that the pods write predictions with this model's and version's names into the log.",
+        Health.PASSING,
+    )
+    STALE_LOG = unread(
+        "StaleLog", "The newest prediction is too old.", "Check that the pods still write predictions.", Health.PASSING
+    )
+    BASELINE_MISSING = unread(
+        "BaselineMissing",
+        "The log has predictions of the candidate and none of the baseline.",
+        "Check that the untouched pods write predictions with the stable version's name.",
+    )
+    CANDIDATE_MISSING = unread(
+        "CandidateMissing",
+        "The log has predictions of the baseline and none of the candidate.",
+        "Check that the twin's pods run and get traffic, and that the log's version column has the new version's name.",
+    )
+    NO_LABELS = unread(
+        "NoLabels",
+        "No prediction has a label that counts.",
+        "Check the pipeline of labels, and the dataset's `where` and `maturity`.",
+        Health.PASSING,
+    )
+    TOO_FEW_ROWS = unread(
+        "TooFewRows",
+        "Fewer rows or labels arrived than spec.volume says.",
+        "Check that all pods log and labels come, or lower spec.volume.",
+        Health.PASSING,
+    )
+    # rows and labels that cannot be trusted
+    DUPLICATE_ROWS = unread(
+        "DuplicateRows",
+        "Requests are in the log more than once, or leaving out repeated rows takes more from one version.",
+        "Set spec.deduplicate of the MonitoringDataset, or log each request once.",
+        Health.PASSING,
+    )
+    LABEL_CONFLICTS = unread(
+        "LabelConflicts",
+        "One label table gives a request several labels.",
+        "Mend the label table, or set labelledAt.",
+        Health.PASSING,
+    )
+    TIMES_UNUSABLE = unread(
+        "TimesUnusable", "Predictions have no time, or one in the future.", "Mend the time column, or the clocks."
+    )
+    SAMPLE_RATIO_MISMATCH = unread(
+        "SampleRatioMismatch",
+        "The candidate gets another share of the requests than its share of the pods.",
+        "Check the Service and routing: the candidate does not get its pods' share of the requests.",
+    )
+    LABELING_DIFFERS = unread(
+        "LabelingDiffers",
+        "One version's predictions get labels more often than the other's.",
+        "Check how labels are made: one arm gets more of them, which would bias every metric.",
+        Health.PASSING,
+    )
+    DOMAIN_SUSPECT = unread(
+        "DomainSuspect",
+        "Scores or numbers of both versions cannot be used, or one version lacks them more often.",
+        "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
+    )
+    # the pre-release gate
+    PRE_RELEASE = hold(
+        "PreRelease",
+        "The candidate is not judged on the validation table yet, or cannot be told from the stable version.",
+    )
+    PRE_RELEASE_FAILED = critical(
+        "PreReleaseFailed",
+        "gate",
+        "The candidate is worse than the stable version on the validation table. No pod was touched.",
+        "Set another version, or change spec.analysis.preRelease.",
+    )
+    # the verdict
+    EXTERNAL_CAUSE = hold(
+        "ExternalCause",
+        "The untouched pods are worse than their own past.",
+        "Look for what changed for both versions alike.",
+    )
+    OUT_OF_DOMAIN = critical("OutOfDomain", "gate", "Most of the candidate's scores cannot be valid.")
+    REGRESSED = critical("Regressed", "gate", "The candidate is worse than its tolerance in a slice.")
+    REGRESSION_OBSERVED = critical(
+        "RegressionObserved",
+        "gate",
+        "The candidate is worse than its tolerance in a slice, and rollback.automatic is false.",
+        "It does not pass by waiting: promote or roll back, as rollback.automatic is false.",
+    )
+    PAUSED = progress("Paused", "gate", "spec.paused is set. Judging goes on; nothing is promoted.")
+    SOAKING = progress("Soaking", "gate", "The tier's minDuration is not over.")
+    UNCOMPARED = progress("Uncompared", "gate", "The baseline is not in the log, so there is nothing to compare with.")
+    NON_INFERIOR = progress("NonInferior", "gate", "The candidate is shown not to be worse than its margins.")
+    INCONCLUSIVE = progress("Inconclusive", "gate", "There is not enough evidence yet, either way.")
+    MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict; onInconclusive decides.")
+    # a rollout's progress
+    PROBING = progress("Probing", "rollout", "Candidate pods are made beside the untouched ones.")
+    DELIVERING = progress("Delivering", "rollout", "The candidate goes into the tier's workloads.")
+    DELIVERY_UNREADY = critical("DeliveryUnready", "rollout", "Delivered pods were not ready by progressDeadline.")
+    DELIVERY_REFUSED = warning(
+        "DeliveryRefused",
+        "rollout",
+        "The API server refuses the write of a delivery.",
+        "Mend the quota, admission policy or Role.",
+    )
+    COMMIT_MISMATCH = warning(
+        "CommitMismatch",
+        "rollout",
+        "Delivered pods log another commit than the version states.",
+        "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
+    )
+    ROLLING_BACK = warning("RollingBack", "rollout", "The baseline returns to every workload that was touched.")
+    VERIFYING_RECOVERY = progress("VerifyingRecovery", "rollout", "After a rollback, workloads and log are watched.")
+    RECOVERY_VERIFIED = progress("RecoveryVerified", "rollout", "After a rollback, the baseline serves everywhere.")
+    RECOVERY_FAILED = critical("RecoveryFailed", "rollout", "After a rollback a workload or the log left the baseline.")
+    COMPLETED = progress("Completed", "rollout", "The candidate serves in every tier and is the stable version.")
+    VERIFYING = progress("Verifying", "rollout", "A delivered version is watched on the log.")
+    VERIFIED = progress("Verified", "rollout", "A delivered version was watched to the end and did not regress.")
+    NOT_VERIFIED = warning("NotVerified", "rollout", "The log could not tell whether a delivered version regressed.")
+    REGRESSED_AFTER_PROMOTION = critical("RegressedAfterPromotion", "rollout", "A delivered version got worse.")
+    SUPERSEDED = progress("Superseded", "rollout", "A newer version took the rollout's place.")
+    # the ModelDeployment
+    ADOPTED = progress("Adopted", "deployment", "What runs is the stable version, taken over without a write.")
+    AT_REST = progress("AtRest", "deployment", "The stable version serves, and nothing is in flight.")
+    WAITING_FOR_WORKLOADS = progress("WaitingForWorkloads", "deployment", "A tier's selector matches no workload yet.")
+    VERSION_REJECTED = critical(
+        "VersionRejected",
+        "deployment",
+        "The version was rolled back before.",
+        "Apply a new version, or retry this one.",
+    )
+    MIXED_BASELINE = critical(
+        "MixedBaseline",
+        "deployment",
+        "The workloads run different versions.",
+        "Bring all workloads to one version, then retry.",
+    )
+    NO_WORKLOADS = critical(
+        "NoWorkloads",
+        "deployment",
+        "A tier's selector matches no workload.",
+        "Label the workloads, or correct the tier's selector.",
+    )
+    TIER_OVERLAP = critical(
+        "TierOverlap", "deployment", "Two tiers select the same workload.", "Let only one tier select each workload."
+    )
+    WORKLOAD_CONFLICT = critical(
+        "WorkloadConflict",
+        "deployment",
+        "Two ModelDeployments select a workload.",
+        "Let only one ModelDeployment select each workload.",
+    )
+    FIELD_CONFLICT = critical(
+        "FieldConflict",
+        "deployment",
+        "Another writer changes image or parameters.",
+        "Stop the other writer (see examples/03-gitops), then retry.",
+    )
+    PARAMETER_CONFLICT = critical(
+        "ParameterConflict",
+        "deployment",
+        "The workload has a parameter that only the new version sets.",
+        "State it in the stable version too.",
+    )
+    TWIN_CONFLICT = critical(
+        "TwinConflict",
+        "deployment",
+        "Another owner's object has the name of a twin.",
+        "Rename or delete the object of that name.",
+    )
+    CONTAINER_MISSING = critical(
+        "ContainerMissing", "deployment", "A workload lacks the stated container.", "Correct spec.delivery.container."
+    )
+    VERSION_NAME_TAKEN = critical(
+        "VersionNameTaken",
+        "deployment",
+        "The new version has the stable version's name.",
+        "Give the new version a name of its own.",
+    )
+    NOT_SUPPORTED = critical(
+        "NotSupported", "deployment", "A field asks for what this release does not do.", "Remove the field."
+    )
+    INVALID_SPEC = critical(
+        "InvalidSpec",
+        "deployment",
+        "This release cannot read the stored object.",
+        "Correct the object, or apply the CRDs of this version.",
+    )
+    MODEL_NAME_SHARED = warning(
+        "ModelNameShared", "deployment", "Two ModelDeployments write one model's name into one log."
+    )
+    # the MonitoringDataset
+    USABLE = progress("Usable", "dataset", "The dataset can be read and judged.")
+    LABEL_SOURCES_AGREE = progress("LabelSourcesAgree", "dataset", "Sources of labels say the same of the same rows.")
+    LABEL_SOURCES_DIFFER = warning("LabelSourcesDiffer", "dataset", "Sources of labels differ on rows of both.")
+    # a program that cannot do its work at all
+    CLUSTER_UNREACHABLE = critical(
+        "ClusterUnreachable", "program", "The API server does not answer.", "Check --kubeconfig and --context."
+    )
+    CRDS_MISSING = critical(
+        "CrdsMissing",
+        "program",
+        "The cluster does not serve Tierwise's kinds.",
+        "Install the CRDs: kubectl apply --server-side -f crds/",
+    )
+
+
+UNTRUSTED = frozenset(reason for reason in Reason if reason.facts.untrusted)
+"""Reasons for which what was read cannot be judged."""
+
+PRECEDENCE = {reason: place for place, reason in enumerate(Reason)}
+"""Which of several concerns is shown: the one that comes first."""
