@@ -82,7 +82,7 @@ def analysis(*arguments: str, expect: int) -> dict:
 
 LOAD = """
 import sys, pyarrow.parquet
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 store = open_store(sys.argv[1])
 store.init(["carrier", "origin"])
 store.insert_predictions(pyarrow.parquet.read_table(sys.argv[2]))

@@ -193,7 +193,7 @@ spec:
 """
 LOAD = """
 import sys, pyarrow.parquet
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 store = open_store(sys.argv[1])
 store.init(["carrier"])
 store.insert_predictions(pyarrow.parquet.read_table(sys.argv[2]))

@@ -136,7 +136,7 @@ READ_ONLY = """
 import json, sys
 from tests.integration.test_postgres_labels import ROWS, through
 from tests.support.labelled_log import SCOPE, WINDOW, a_dataset, write_log
-from tierwise.adapters.clickhouse import open_store
+from tierwise.adapters.clickhouse.store import open_store
 from tierwise.runtime.errors import SpecError
 
 given = json.load(sys.stdin)

@@ -1,20 +1,22 @@
-"""THE precedence table of a tier: from what is known to Promote, Hold or RollBack. First match wins.
+"""THE precedence table: from what is known to Promote, Hold or RollBack. First match wins.
 
-`TABLE` is the only place where an order between causes is written down; docs/concepts/rollout.md shows the same rows.
+`TABLE` and the order of api/reasons.py are the only places where an order between causes is written down. The operator,
+`analyze`, the pre-release gate, simulations and the status of a MonitoringDataset all ask here.
+docs/concepts/rollout.md shows the table as `tierwise.tools.generate` writes it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from tierwise.api.names import GateDecision
-from tierwise.api.reasons import Reason
+from tierwise.api.reasons import PRECEDENCE, Reason
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state import wording
-from tierwise.rollout.state.observation import JudgementUnavailable
 
 # "Everywhere": most of an arm's scores. A few strays are the metrics' business.
 OUT_OF_DOMAIN_SHARE = 0.5
@@ -25,24 +27,27 @@ OUT_OF_DOMAIN_LOG_ERROR = math.log(1e6)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that the gate of one tier may look at. Strings are messages; None means that it is not so."""
+    """All that the gate may look at.
 
-    rollback_requested: str | None = None
-    promote_requested: str | None = None
-    probe_blocked: str | None = None
-    baseline_unready: str | None = None
-    candidate_unready: str | None = None
-    warming_up: str | None = None
-    unavailable: JudgementUnavailable | None = None
+    `concerns` are those of the pods, of people and of the store; the judgement has those of the evidence.
+    """
+
     judgement: Judgement | None = None
-    external_cause: str | None = None
+    concerns: tuple[Concern, ...] = ()
     is_compared: bool = True
     automatic_rollback: bool = True
-    frozen: str | None = None
     paused: bool = False
-    soaking: str | None = None
     max_duration_passed: bool = False
     on_inconclusive: Literal["Hold", "Promote", "RollBack"] = "Hold"
+
+    @property
+    def all_concerns(self) -> tuple[Concern, ...]:
+        """Those of the situation, then those of the evidence."""
+        return self.concerns + (self.judgement.concerns if self.judgement is not None else ())
+
+    def concern(self, reason: Reason) -> Concern | None:
+        """The first with this reason."""
+        return next((concern for concern in self.concerns if concern.reason is reason), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +60,56 @@ class Outcome:
     stalled: bool = False
 
 
-Row = Callable[[Situation], Outcome | None]
+Decide = Callable[[Situation], Outcome | None]
 
 
-def _hold(reason: Reason, message: str | None, *, stalled: bool = False) -> Outcome | None:
-    return None if message is None else Outcome(GateDecision.HOLD, reason, message, stalled)
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table. `decision` and `reason` are what the docs show."""
+
+    cause: str
+    decision: str
+    reason: str
+    decide: Decide
 
 
-def _roll_back(reason: Reason, message: str | None) -> Outcome | None:
-    return None if message is None else Outcome(GateDecision.ROLL_BACK, reason, message)
+def first_concern(concerns: Iterable[Concern]) -> Concern | None:
+    """Of several concerns the one that is shown: the first in the order of api/reasons.py."""
+    return min(concerns, key=lambda concern: PRECEDENCE[concern.reason], default=None)
 
 
-def _rollback_annotation(now: Situation) -> Outcome | None:
-    return _roll_back(Reason.ROLLBACK_REQUESTED, now.rollback_requested)
+def _row(cause: str, decision: GateDecision, reason: Reason) -> Row:
+    """A row for the concern with one reason."""
+
+    def decide(now: Situation) -> Outcome | None:
+        concern = now.concern(reason)
+        return None if concern is None else Outcome(decision, reason, concern.message, concern.stalled)
+
+    return Row(cause, decision, f"`{reason}`", decide)
+
+
+def _hold(reason: Reason, message: str, *, stalled: bool = False) -> Outcome:
+    return Outcome(GateDecision.HOLD, reason, message, stalled)
+
+
+def _held_by(concern: Concern | None) -> Outcome | None:
+    return None if concern is None else _hold(concern.reason, concern.message, stalled=concern.stalled)
 
 
 def _promote_annotation(now: Situation) -> Outcome | None:
-    if now.promote_requested is None or now.paused or now.frozen is not None:
+    concern = now.concern(Reason.PROMOTE_REQUESTED)
+    if concern is None or now.paused or now.concern(Reason.FIELD_CONFLICT) is not None:
         return None
-    return Outcome(GateDecision.PROMOTE, Reason.PROMOTE_REQUESTED, now.promote_requested)
+    return Outcome(GateDecision.PROMOTE, concern.reason, concern.message)
 
 
 def _untrusted(now: Situation) -> Outcome | None:
-    if now.unavailable is not None:
-        return _hold(now.unavailable.reason, now.unavailable.message, stalled=now.unavailable.stalled)
-    if now.judgement is None:
+    first = first_concern(c for c in now.all_concerns if not c.regression_stands and c.reason not in _OWN_ROW)
+    if first is not None:
+        return _held_by(first)
+    if now.judgement is None or _domain(now.judgement) != "both":
         return None
-    if now.judgement.sample_ratio_mismatch is not None:
-        return _hold(Reason.SAMPLE_RATIO_MISMATCH, now.judgement.sample_ratio_mismatch)
-    if now.judgement.labeling_differs is not None:
-        return _hold(Reason.LABELING_DIFFERS, now.judgement.labeling_differs)
-    return _hold(Reason.DOMAIN_SUSPECT, wording.domain(now.judgement) if _domain(now.judgement) == "both" else None)
+    return _hold(Reason.DOMAIN_SUSPECT, wording.domain(now.judgement))
 
 
 def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
@@ -99,9 +123,17 @@ def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
     return "candidate" if candidate - baseline >= by_chance else "both"
 
 
+def _external_cause(now: Situation) -> Outcome | None:
+    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
+    if now.judgement is None or now.judgement.control_trouble is None or now.judgement.regressed:
+        return None
+    return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(now.judgement.control_trouble))
+
+
 def _candidate_out_of_domain(now: Situation) -> Outcome | None:
-    is_out = now.judgement is not None and _domain(now.judgement) == "candidate"
-    return _roll_back(Reason.OUT_OF_DOMAIN, wording.domain(now.judgement) if is_out and now.judgement else None)
+    if now.judgement is None or _domain(now.judgement) != "candidate":
+        return None
+    return Outcome(GateDecision.ROLL_BACK, Reason.OUT_OF_DOMAIN, wording.domain(now.judgement))
 
 
 def _regressed(now: Situation) -> Outcome | None:
@@ -109,24 +141,17 @@ def _regressed(now: Situation) -> Outcome | None:
         return None
     message = wording.regression(now.judgement)
     if now.automatic_rollback:
-        return _roll_back(Reason.REGRESSED, message)
-    return _hold(
-        Reason.REGRESSION_OBSERVED, f"{message}; rollback.automatic is false: promote or roll back by annotation"
-    )
+        return Outcome(GateDecision.ROLL_BACK, Reason.REGRESSED, message)
+    told = f"{message}; rollback.automatic is false: promote or roll back by annotation"
+    return _hold(Reason.REGRESSION_OBSERVED, told)
 
 
-def _answers_missing(now: Situation) -> Outcome | None:
-    return _hold(Reason.DOMAIN_SUSPECT, None if now.judgement is None else now.judgement.answers_missing)
+def _untrusted_for_promotion(now: Situation) -> Outcome | None:
+    return _held_by(first_concern(c for c in now.all_concerns if c.regression_stands))
 
 
-def _frozen_or_paused(now: Situation) -> Outcome | None:
-    if now.frozen is not None:
-        return _hold(Reason.FIELD_CONFLICT, now.frozen)
-    return _hold(Reason.PAUSED, "paused by spec.paused; judging goes on" if now.paused else None)
-
-
-def _soaking(now: Situation) -> Outcome | None:
-    return _hold(Reason.SOAKING, now.soaking)
+def _paused(now: Situation) -> Outcome | None:
+    return _hold(Reason.PAUSED, "paused by spec.paused; judging goes on") if now.paused else None
 
 
 def _uncompared(now: Situation) -> Outcome | None:
@@ -145,7 +170,7 @@ def _non_inferior(now: Situation) -> Outcome | None:
 
 
 def _before_max_duration(now: Situation) -> Outcome | None:
-    return _hold(Reason.INCONCLUSIVE, None if now.max_duration_passed else wording.inconclusive(now.judgement))
+    return None if now.max_duration_passed else _hold(Reason.INCONCLUSIVE, wording.inconclusive(now.judgement))
 
 
 def _max_duration(now: Situation) -> Outcome | None:
@@ -154,29 +179,76 @@ def _max_duration(now: Situation) -> Outcome | None:
         case "Promote":
             return Outcome(GateDecision.PROMOTE, Reason.MAX_DURATION, f"{message}; onInconclusive: Promote")
         case "RollBack":
-            return _roll_back(Reason.MAX_DURATION, f"{message}; onInconclusive: RollBack")
+            return Outcome(GateDecision.ROLL_BACK, Reason.MAX_DURATION, f"{message}; onInconclusive: RollBack")
         case "Hold":
             return _hold(Reason.MAX_DURATION, f"{message}; promote or roll back by annotation", stalled=True)
 
 
-TABLE: tuple[tuple[str, Row], ...] = (
-    ("rollback annotation", _rollback_annotation),
-    ("promote annotation", _promote_annotation),
-    ("probe unavailable", lambda now: _hold(Reason.PROBE_UNAVAILABLE, now.probe_blocked)),
-    ("baseline unready", lambda now: _hold(Reason.BASELINE_UNREADY, now.baseline_unready)),
-    ("candidate unready", lambda now: _roll_back(Reason.CANDIDATE_UNREADY, now.candidate_unready)),
-    ("judging has not begun", lambda now: _hold(Reason.WARMING_UP, now.warming_up)),
-    ("nothing can be read or trusted", _untrusted),
-    ("external cause", lambda now: _hold(Reason.EXTERNAL_CAUSE, now.external_cause)),
-    ("candidate out of domain", _candidate_out_of_domain),
-    ("regressed", _regressed),
-    ("candidate's answers are missing", _answers_missing),
-    ("frozen or paused", _frozen_or_paused),
-    ("soaking", _soaking),
-    ("uncompared", _uncompared),
-    ("non-inferior", _non_inferior),
-    ("before maxDuration", _before_max_duration),
-    ("maxDuration", _max_duration),
+_PROMOTE, _HOLD, _ROLL_BACK = GateDecision.PROMOTE, GateDecision.HOLD, GateDecision.ROLL_BACK
+
+TABLE: tuple[Row, ...] = (
+    _row("a person asked for a rollback by annotation", _ROLL_BACK, Reason.ROLLBACK_REQUESTED),
+    Row(
+        "a person promoted the tier by annotation, and neither a fight over workloads nor `spec.paused` forbids it",
+        _PROMOTE,
+        "`PromoteRequested`",
+        _promote_annotation,
+    ),
+    _row("quota, admission or scheduling keeps the candidate's pods from existing", _HOLD, Reason.PROBE_UNAVAILABLE),
+    _row("the untouched pods, which are the control, are not ready", _HOLD, Reason.BASELINE_UNREADY),
+    _row("the candidate's pods crash, or are not ready by `progressDeadline`", _ROLL_BACK, Reason.CANDIDATE_UNREADY),
+    Row(
+        "nothing can be read, or what was read cannot be trusted, not even a regression",
+        _HOLD,
+        "[its own reason](../reference/reasons.md)",
+        _untrusted,
+    ),
+    _row("judging has not begun", _HOLD, Reason.WARMING_UP),
+    Row(
+        "the untouched pods are worse than their own past, and the candidate is not worse than they are",
+        _HOLD,
+        "`ExternalCause`",
+        _external_cause,
+    ),
+    Row("most of the candidate's scores are outside the domain", _ROLL_BACK, "`OutOfDomain`", _candidate_out_of_domain),
+    Row(
+        "the candidate is worse than its tolerance in a slice",
+        "RollBack; with `rollback.automatic: false` Hold",
+        "`Regressed`, `RegressionObserved`",
+        _regressed,
+    ),
+    Row(
+        "what was read cannot be trusted for a promotion: rows, labels or numbers are missing",
+        _HOLD,
+        "[its own reason](../reference/reasons.md)",
+        _untrusted_for_promotion,
+    ),
+    _row("another writer fights over a delivered workload", _HOLD, Reason.FIELD_CONFLICT),
+    Row("`spec.paused`", _HOLD, "`Paused`", _paused),
+    _row("`minDuration` is not over", _HOLD, Reason.SOAKING),
+    Row("the rollout is uncompared", _PROMOTE, "`Uncompared`", _uncompared),
+    Row(
+        "the candidate is not worse than the margins: overall, and in every powered slice and metric",
+        _PROMOTE,
+        "`NonInferior`",
+        _non_inferior,
+    ),
+    Row("`maxDuration` is not over", _HOLD, "`Inconclusive`", _before_max_duration),
+    Row("`maxDuration` is over", "`analysis.onInconclusive`", "`MaxDuration`", _max_duration),
+)
+
+# Concerns that have a row of their own; every other one says that something cannot be read or trusted.
+_OWN_ROW = frozenset(
+    {
+        Reason.ROLLBACK_REQUESTED,
+        Reason.PROMOTE_REQUESTED,
+        Reason.PROBE_UNAVAILABLE,
+        Reason.BASELINE_UNREADY,
+        Reason.CANDIDATE_UNREADY,
+        Reason.WARMING_UP,
+        Reason.FIELD_CONFLICT,
+        Reason.SOAKING,
+    }
 )
 
 
@@ -186,8 +258,8 @@ def gate(now: Situation) -> Outcome:
     A Promote needs a judgement that says non-inferior, a person's annotation, `onInconclusive: Promote`, or a rollout
     that says of itself that it is uncompared; missing data leads to none of them.
     """
-    for _, row in TABLE:
-        outcome = row(now)
+    for row in TABLE:
+        outcome = row.decide(now)
         if outcome is not None:
             return outcome
     raise AssertionError("the last row matches always")

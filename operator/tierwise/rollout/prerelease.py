@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.delivery.validate import Problem
 from tierwise.rollout.gate import Situation
 from tierwise.rollout.gate import gate as decide
 from tierwise.rollout.state import wording
 from tierwise.rollout.state.conditions import Health
-from tierwise.rollout.state.observation import JudgementUnavailable, Observation
+from tierwise.rollout.state.observation import Observation
 
 REMEDY = "no pod was touched: set another version, or change spec.analysis.preRelease"
 
@@ -36,8 +37,9 @@ def closed(observation: Observation, candidate: str) -> Closed | None:
     where = f"{candidate} on the validation set {gate.dataset!r}"
     if judged is None:
         return Closed("Reconciling", Problem(Reason.PRE_RELEASE, f"{where} is not judged yet"))
-    if isinstance(judged, JudgementUnavailable):
-        return Closed("Stalled" if judged.stalled else "Reconciling", Problem(judged.reason, judged.message))
+    if isinstance(judged, Concern):
+        outcome = decide(Situation(concerns=(judged,)))
+        return Closed("Stalled" if outcome.stalled else "Reconciling", Problem(outcome.reason, outcome.message))
     outcome = decide(Situation(judgement=judged))
     if outcome.decision is GateDecision.ROLL_BACK:
         return _failed(f"{where}: {outcome.message}")

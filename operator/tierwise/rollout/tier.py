@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, timedelta
 
@@ -9,6 +10,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
@@ -16,7 +18,6 @@ from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.record.evidence import with_judgement
 from tierwise.rollout.state import commands, wording
 from tierwise.rollout.state.flight import Flight, Step, progressing, stalled, with_tier
-from tierwise.rollout.state.observation import JudgementUnavailable
 
 
 def start(flight: Flight, tier: TierStatus) -> Step:
@@ -73,39 +74,39 @@ def _is_planned(flight: Flight, tier: TierStatus) -> bool:
 
 def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None) -> Situation:
     observation, spec = flight.observation, flight.tier_spec(tier.name)
-    annotations, handled = observation.deployment.annotations, observation.deployment.status.handled
-    rollback_value = commands.pending("rollback", annotations, handled, flight.status.handled)
-    judged = observation.judgement
-    unavailable = judged if isinstance(judged, JudgementUnavailable) else None
+    judged, live = observation.judgement, observation.deployment.spec
     judging_seconds = flight.seconds_since(tier.judging_since)
-    live = observation.deployment.spec
     return Situation(
-        rollback_requested=rollback.requested_message(rollback_value),
-        promote_requested=promotion(flight, tier.name),
-        probe_blocked=arms.blocked,
-        baseline_unready=arms.baseline_unready
-        if tier.judging_since or arms.candidate_ready or arms.crash_looping
-        else None,
-        candidate_unready=_candidate_unready(flight, tier, arms),
-        warming_up=None if unavailable is not None else _warming_up(flight, tier, arms),
-        unavailable=unavailable,
         judgement=judged if isinstance(judged, Judgement) else None,
-        external_cause=_external_cause(judged),
+        concerns=tuple(_concerns(flight, tier, arms, conflict)),
         is_compared=flight.spec.compared,
         automatic_rollback=live.rollback.automatic,
-        frozen=conflict,
         paused=live.paused,
-        soaking=_soaking(flight, tier, duration_seconds(spec.min_duration)),
         max_duration_passed=judging_seconds >= duration_seconds(spec.max_duration),
         on_inconclusive=flight.spec.strategy.analysis.on_inconclusive,
     )
 
 
-def _external_cause(judged: Judgement | JudgementUnavailable | None) -> str | None:
-    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
-    if not isinstance(judged, Judgement) or judged.control_trouble is None or judged.regressed:
-        return None
-    return wording.external_cause(judged.control_trouble)
+def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None) -> Iterator[Concern]:
+    """What people, pods, time and the store say of the tier now."""
+    observation = flight.observation
+    annotations, handled = observation.deployment.annotations, observation.deployment.status.handled
+    asked = commands.pending("rollback", annotations, handled, flight.status.handled)
+    is_begun = bool(tier.judging_since or arms.candidate_ready or arms.crash_looping)
+    soak_seconds = duration_seconds(flight.tier_spec(tier.name).min_duration)
+    said = {
+        Reason.ROLLBACK_REQUESTED: rollback.requested_message(asked),
+        Reason.PROMOTE_REQUESTED: promotion(flight, tier.name),
+        Reason.PROBE_UNAVAILABLE: arms.blocked,
+        Reason.BASELINE_UNREADY: arms.baseline_unready if is_begun else None,
+        Reason.CANDIDATE_UNREADY: _candidate_unready(flight, tier, arms),
+        Reason.WARMING_UP: _warming_up(flight, tier, arms),
+        Reason.FIELD_CONFLICT: conflict,
+        Reason.SOAKING: _soaking(flight, tier, soak_seconds),
+    }
+    yield from (Concern(reason, message) for reason, message in said.items() if message is not None)
+    if isinstance(observation.judgement, Concern):
+        yield observation.judgement
 
 
 def promotion(flight: Flight, tier: str) -> str | None:

@@ -8,8 +8,10 @@ import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.planning.tier_plan import TierPlan, groupings_of, plan_tier
+from tierwise.monitoring.verdicts.judgement import Judgement
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = MonitoringDatasetSpec.model_validate(
@@ -100,3 +102,8 @@ def a_plan(analysis, history=None, *, alpha=0.045, expected_share=10.0, candidat
 def halves(cells):
     """Shares of ready pods: half and half in every block."""
     return np.full(len(cells.blocks), 0.5)
+
+
+def message_of(judgement: Judgement, reason: Reason) -> str | None:
+    """What the evidence's first concern with this reason says; None without one."""
+    return next((concern.message for concern in judgement.concerns if concern.reason is reason), None)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, halves, some_cells
+from tests.unit.monitoring_judge.builders import a_plan, an_analysis, halves, message_of, some_cells
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.verdicts.judge import judge
@@ -24,14 +25,16 @@ def judged(arm: int, *, labelled: float, labelled_early: float):
 
 @pytest.mark.parametrize(("arm", "name"), [(BASELINE, "baseline"), (CANDIDATE, "candidate")])
 def test_rows_alone_without_the_labels_of_the_others_are_told(arm, name):
-    message = judged(arm, labelled=0.9, labelled_early=0.0).labels_apart
-    assert f"rows of the {name} in blocks without the other version have no label (100.0%, " in message
+    found = judged(arm, labelled=0.9, labelled_early=0.0).concerns
+    messages = [concern.message for concern in found if concern.reason is Reason.LABELING_DIFFERS]
+    expected = f"rows of the {name} in blocks without the other version have no label (100.0%, "
+    assert any(expected in message for message in messages)
 
 
 @pytest.mark.parametrize(("labelled", "labelled_early"), [(0.9, 0.9), (0.6, 1.0), (0.9, 0.85)])
 def test_a_baseline_that_was_served_before_and_labelled_alike_is_no_reason_to_hold(labelled, labelled_early):
     found = judged(BASELINE, labelled=labelled, labelled_early=labelled_early)
-    assert found.labels_apart is None
+    assert message_of(found, Reason.LABELING_DIFFERS) is None
     assert not any("in blocks without the baseline" in note for note in found.notes)
 
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
+from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, message_of, some_cells
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, scored
 from tierwise.api.monitoringdataset import MetricThreshold
 from tierwise.api.names import Verdict
+from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.monitoring.counts.tallies import window_tally
 from tierwise.monitoring.evidence.fold import begin, fold
@@ -185,8 +186,8 @@ def test_bundled_requests_are_no_mismatch_of_the_split():
     plan = a_plan(an_analysis(), history)
     loose = replace(plan, datasets=(replace(plan.datasets[0], phi_split=1e6),))
     share = np.full(30, 0.3)
-    assert judge(fold(begin(plan), {"flights": cells}, share)).sample_ratio_mismatch is not None
-    assert judge(fold(begin(loose), {"flights": cells}, share)).sample_ratio_mismatch is None
+    assert message_of(judge(fold(begin(plan), {"flights": cells}, share)), Reason.SAMPLE_RATIO_MISMATCH) is not None
+    assert message_of(judge(fold(begin(loose), {"flights": cells}, share)), Reason.SAMPLE_RATIO_MISMATCH) is None
 
 
 def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged():

@@ -8,10 +8,12 @@ from tests.unit.monitoring_judge.builders import (
     an_analysis,
     before_the_rollout,
     halves,
+    message_of,
     some_cells,
     without_slices,
 )
 from tierwise.api.names import Verdict
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.verdicts.judge import judge
@@ -122,19 +124,19 @@ def test_counts_shown_are_all_rows_also_those_that_wait():
 
 
 def test_traffic_split_off_is_reported_with_numbers():
-    assert judged(EVEN, blocks=30, candidate_share=0.5, share=0.5).sample_ratio_mismatch is None
-    message = judged(EVEN, blocks=30, candidate_share=0.5, share=0.3).sample_ratio_mismatch
+    assert message_of(judged(EVEN, blocks=30, candidate_share=0.5, share=0.5), Reason.SAMPLE_RATIO_MISMATCH) is None
+    message = message_of(judged(EVEN, blocks=30, candidate_share=0.5, share=0.3), Reason.SAMPLE_RATIO_MISMATCH)
     assert message is not None
     assert "30.0%" in message
-    assert judged(EVEN, blocks=30, share=float("nan")).sample_ratio_mismatch is None
+    assert message_of(judged(EVEN, blocks=30, share=float("nan")), Reason.SAMPLE_RATIO_MISMATCH) is None
 
 
 def test_labels_present_unequally_are_reported():
-    assert judged(EVEN, blocks=30, labelled=(0.6, 0.6)).labeling_differs is None
-    message = judged(EVEN, blocks=30, labelled=(0.6, 0.5)).labeling_differs
+    assert message_of(judged(EVEN, blocks=30, labelled=(0.6, 0.6)), Reason.LABELING_DIFFERS) is None
+    message = message_of(judged(EVEN, blocks=30, labelled=(0.6, 0.5)), Reason.LABELING_DIFFERS)
     assert message is not None
     assert "flights" in message
-    assert judged(EVEN, blocks=30, labelled=(0.5, 0.6)).labeling_differs is not None
+    assert message_of(judged(EVEN, blocks=30, labelled=(0.5, 0.6)), Reason.LABELING_DIFFERS) is not None
 
 
 def test_invalid_answers_are_shares_by_arm():
@@ -171,8 +173,8 @@ def test_an_arm_with_fewer_valid_answers_is_told_unless_the_dataset_judges_that(
         counts[:, :, arm, :, 2] += gone.sum(axis=-1)
     plan = a_plan(an_analysis(metrics=metrics, margin={"absolute": margin}), before_the_rollout(cells))
     j = judge(fold(begin(plan), {"flights": Cells(cells.blocks, cells.slices, counts)}, halves(cells)))
-    assert (j.answers_missing is None) == (whose is None)
-    assert whose is None or whose in j.answers_missing
+    assert (message_of(j, Reason.DOMAIN_SUSPECT) is None) == (whose is None)
+    assert whose is None or whose in message_of(j, Reason.DOMAIN_SUSPECT)
 
 
 def test_a_wanted_improvement_that_does_not_come_is_noted():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import SPEC, an_analysis, halves, some_blocks
+from tests.unit.monitoring_judge.builders import SPEC, an_analysis, halves, message_of, some_blocks
 from tests.unit.monitoring_judge.engines import a_dataset_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.planning.tier_plan import plan_tier
@@ -43,17 +44,21 @@ def judged(found: Cells):
 
 def test_a_candidate_without_the_numbers_of_its_slow_requests_is_no_pass():
     j = judged(cells(lacking=0.1))
-    assert j.answers_missing.startswith("dataset 'flights': 10.")
-    assert "of the candidate's rows lack the number of latency-over@200 and 0.0% of the baseline's" in j.answers_missing
+    assert message_of(j, Reason.DOMAIN_SUSPECT).startswith("dataset 'flights': 10.")
+    assert "of the candidate's rows lack the number of latency-over@200 and 0.0% of the baseline's" in message_of(
+        j, Reason.DOMAIN_SUSPECT
+    )
 
 
 def test_nor_is_a_baseline_without_the_numbers_of_its_fast_ones():
     j = judged(cells(lacking=0.1, arm=0))
-    assert "of the baseline's rows lack the number of latency-over@200 and 0.0% of the candidate's" in j.answers_missing
+    assert "of the baseline's rows lack the number of latency-over@200 and 0.0% of the candidate's" in message_of(
+        j, Reason.DOMAIN_SUSPECT
+    )
 
 
 @pytest.mark.parametrize("lacking", [0.0, 0.004])
 def test_a_few_that_lack_it_hold_nothing(lacking):
     j = judged(cells(lacking=lacking))
-    assert j.answers_missing is None
+    assert message_of(j, Reason.DOMAIN_SUSPECT) is None
     assert j.non_inferior

@@ -7,38 +7,46 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, a_judgement
+from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, T0, a_judgement
 from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.verdicts.judgement import ControlTrouble
 from tierwise.rollout.gate import TABLE, Situation, gate
-from tierwise.rollout.state.observation import JudgementUnavailable
 
-UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer from the store")
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "no answer from the store")
+TROUBLE = ControlTrouble(T0, REGRESSED.results[0], "the day before")
 DOMAIN_BOTH = a_judgement(out_of_domain=(0.9, 0.95))
 DOMAIN_CANDIDATE = a_judgement(out_of_domain=(0.0, 1.0))
-ANSWERS_MISSING = a_judgement(answers_missing="20 % against 0 %")
+ANSWERS_MISSING = Concern(Reason.DOMAIN_SUSPECT, "20 % against 0 %", regression_stands=True)
+
+
+def concern(reason: Reason, message: str) -> dict[str, Any]:
+    return {"concerns": (Concern(reason, message),)}
+
 
 # In the order of the design's table: the cause, and what the gate says.
 ROWS: list[tuple[str, dict[str, Any], str, Reason]] = [
-    ("rollback annotation", {"rollback_requested": "bad"}, "RollBack", Reason.ROLLBACK_REQUESTED),
-    ("promote annotation", {"promote_requested": "go"}, "Promote", Reason.PROMOTE_REQUESTED),
-    ("probe unavailable", {"probe_blocked": "quota"}, "Hold", Reason.PROBE_UNAVAILABLE),
-    ("baseline unready", {"baseline_unready": "0 of 4"}, "Hold", Reason.BASELINE_UNREADY),
-    ("candidate unready", {"candidate_unready": "0 of 1"}, "RollBack", Reason.CANDIDATE_UNREADY),
-    ("judging has not begun", {"warming_up": "no block yet"}, "Hold", Reason.WARMING_UP),
-    ("nothing can be read or trusted", {"unavailable": UNREADABLE}, "Hold", Reason.STORE_UNREACHABLE),
-    ("external cause", {"external_cause": "both arms worse"}, "Hold", Reason.EXTERNAL_CAUSE),
+    ("rollback annotation", concern(Reason.ROLLBACK_REQUESTED, "bad"), "RollBack", Reason.ROLLBACK_REQUESTED),
+    ("promote annotation", concern(Reason.PROMOTE_REQUESTED, "go"), "Promote", Reason.PROMOTE_REQUESTED),
+    ("probe unavailable", concern(Reason.PROBE_UNAVAILABLE, "quota"), "Hold", Reason.PROBE_UNAVAILABLE),
+    ("baseline unready", concern(Reason.BASELINE_UNREADY, "0 of 4"), "Hold", Reason.BASELINE_UNREADY),
+    ("candidate unready", concern(Reason.CANDIDATE_UNREADY, "0 of 1"), "RollBack", Reason.CANDIDATE_UNREADY),
+    ("nothing can be read or trusted", {"concerns": (UNREADABLE,)}, "Hold", Reason.STORE_UNREACHABLE),
+    ("judging has not begun", concern(Reason.WARMING_UP, "no block yet"), "Hold", Reason.WARMING_UP),
+    ("external cause", {"judgement": a_judgement(control_trouble=TROUBLE)}, "Hold", Reason.EXTERNAL_CAUSE),
     ("candidate out of domain", {"judgement": DOMAIN_CANDIDATE}, "RollBack", Reason.OUT_OF_DOMAIN),
     ("regressed", {"judgement": REGRESSED}, "RollBack", Reason.REGRESSED),
-    ("candidate's answers are missing", {"judgement": ANSWERS_MISSING}, "Hold", Reason.DOMAIN_SUSPECT),
-    ("frozen or paused", {"paused": True}, "Hold", Reason.PAUSED),
-    ("soaking", {"soaking": "until 12:00:30Z"}, "Hold", Reason.SOAKING),
+    ("candidate's answers are missing", {"concerns": (ANSWERS_MISSING,)}, "Hold", Reason.DOMAIN_SUSPECT),
+    ("fought over", concern(Reason.FIELD_CONFLICT, "argocd writes"), "Hold", Reason.FIELD_CONFLICT),
+    ("paused", {"paused": True}, "Hold", Reason.PAUSED),
+    ("soaking", concern(Reason.SOAKING, "until 12:00:30Z"), "Hold", Reason.SOAKING),
     ("uncompared", {"is_compared": False}, "Promote", Reason.UNCOMPARED),
     ("non-inferior", {"judgement": NON_INFERIOR}, "Promote", Reason.NON_INFERIOR),
     ("before maxDuration", {"max_duration_passed": False}, "Hold", Reason.INCONCLUSIVE),
     ("maxDuration", {"max_duration_passed": True}, "Hold", Reason.MAX_DURATION),
 ]
 NAMES = [name for name, *_ in ROWS]
-# A judgement can hold one cause at a time; paused would silence the promote annotation, by design.
+# A judgement can hold one cause at a time; paused or fought over would silence the promote annotation, by design.
 EXCLUSIVE = [{"judgement"}, {"max_duration_passed"}]
 
 
@@ -46,8 +54,15 @@ def situation(**changes: Any) -> Situation:
     return replace(Situation(judgement=INCONCLUSIVE), **changes)
 
 
-def test_the_table_is_in_the_order_of_the_design():
-    assert [name for name, _ in TABLE] == NAMES
+def both(*situations: dict[str, Any]) -> Situation:
+    """Several causes at once."""
+    concerns = tuple(concern for each in situations for concern in each.get("concerns", ()))
+    merged = {key: value for each in situations for key, value in each.items()}
+    return situation(**{**merged, "concerns": concerns})
+
+
+def test_every_row_of_the_table_is_tried():
+    assert len(TABLE) == len(ROWS)
 
 
 @pytest.mark.parametrize(("name", "cause", "decision", "reason"), ROWS, ids=NAMES)
@@ -63,23 +78,23 @@ def test_each_row_wins_over_every_later_one(index: int):
     for later in ROWS[index + 1 :]:
         if any(shared <= cause.keys() & later[1].keys() for shared in EXCLUSIVE):
             continue
-        if "promote_requested" in cause and "paused" in later[1]:
+        if reason is Reason.PROMOTE_REQUESTED and later[3] in (Reason.PAUSED, Reason.FIELD_CONFLICT):
             continue
-        outcome = gate(situation(**later[1], **cause))
+        outcome = gate(both(later[1], cause))
         assert (outcome.decision, outcome.reason) == (decision, reason), later[0]
 
 
 def test_every_field_of_a_situation_is_some_rows_cause():
     used = {key for _, cause, *_ in ROWS for key in cause}
-    others = {"automatic_rollback", "frozen", "on_inconclusive"}
+    others = {"automatic_rollback", "on_inconclusive"}
     assert used | others == {field.name for field in fields(Situation)}
 
 
 @pytest.mark.parametrize(
     ("judgement", "reason"),
     [
-        (a_judgement(sample_ratio_mismatch="30 % instead of 20 %"), Reason.SAMPLE_RATIO_MISMATCH),
-        (a_judgement(labeling_differs="80 % against 20 %"), Reason.LABELING_DIFFERS),
+        (a_judgement(**concern(Reason.SAMPLE_RATIO_MISMATCH, "30 % instead of 20 %")), Reason.SAMPLE_RATIO_MISMATCH),
+        (a_judgement(**concern(Reason.LABELING_DIFFERS, "80 % against 20 %")), Reason.LABELING_DIFFERS),
         (DOMAIN_BOTH, Reason.DOMAIN_SUSPECT),
     ],
 )
@@ -93,15 +108,18 @@ def test_without_automatic_rollback_a_regression_holds_and_is_never_promoted_by_
     outcome = gate(situation(judgement=REGRESSED, automatic_rollback=False, max_duration_passed=True))
     assert (outcome.decision, outcome.reason) == ("Hold", Reason.REGRESSION_OBSERVED)
     assert "carrier=HA" in outcome.message
-    promoted = gate(situation(judgement=REGRESSED, automatic_rollback=False, promote_requested="go"))
+    promoted = gate(situation(judgement=REGRESSED, automatic_rollback=False, **GO))
     assert promoted.decision == "Promote"
 
 
-@pytest.mark.parametrize("still", [{"paused": True}, {"frozen": "fought over"}])
-def test_frozen_or_paused_promotes_neither_by_evidence_nor_by_annotation_and_still_rolls_back(still):
-    assert gate(situation(judgement=NON_INFERIOR, promote_requested="go", **still)).decision == "Hold"
+GO = concern(Reason.PROMOTE_REQUESTED, "go")
+
+
+@pytest.mark.parametrize("still", [{"paused": True}, concern(Reason.FIELD_CONFLICT, "fought over")])
+def test_fought_over_or_paused_promotes_neither_by_evidence_nor_by_annotation_and_still_rolls_back(still):
+    assert gate(both({"judgement": NON_INFERIOR}, GO, still)).decision == "Hold"
     assert gate(situation(judgement=REGRESSED, **still)).decision == "RollBack"
-    assert gate(situation(rollback_requested="bad", **still)).decision == "RollBack"
+    assert gate(both(concern(Reason.ROLLBACK_REQUESTED, "bad"), still)).decision == "RollBack"
 
 
 def test_a_few_scores_out_of_the_domain_are_not_everywhere():
@@ -134,3 +152,16 @@ def test_no_judgement_at_all_never_passes():
 def test_messages_carry_the_numbers():
     assert "61/1000 vs 200/4000" in gate(situation(judgement=REGRESSED)).message
     assert "about 900 more needed for accuracy on carrier=HA" in gate(situation()).message
+
+
+def test_of_several_concerns_the_first_in_the_order_of_the_reasons_is_shown():
+    concerns = tuple(
+        Concern(reason, str(reason)) for reason in (Reason.DUPLICATE_ROWS, Reason.NO_ROWS, Reason.STALE_LOG)
+    )
+    assert gate(situation(concerns=concerns)).reason is Reason.NO_ROWS
+
+
+def test_a_concern_that_lets_a_regression_stand_holds_promotion_only():
+    lenient = Concern(Reason.TOO_FEW_ROWS, "5 rows", regression_stands=True)
+    assert gate(situation(judgement=NON_INFERIOR, concerns=(lenient,))).reason is Reason.TOO_FEW_ROWS
+    assert gate(situation(judgement=REGRESSED, concerns=(lenient,))).decision == "RollBack"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.monitoring.checks.concern import Concern
 
 HOLDS = [
     Reason.STORE_UNREACHABLE,
@@ -30,7 +30,7 @@ def judging(answer=None, **changes) -> World:
 
 @pytest.mark.parametrize("reason", HOLDS)
 def test_what_cannot_be_read_holds_never_promotes_and_goes_on_by_itself(reason: Reason):
-    world = judging(JudgementUnavailable(reason, "cannot be judged"))
+    world = judging(Concern(reason, "cannot be judged"))
     world.run(120)
     assert world.health == ("Reconciling", reason)
     assert world.condition("AnalysisHealthy").status == "False"
@@ -46,7 +46,7 @@ def test_what_cannot_be_read_holds_never_promotes_and_goes_on_by_itself(reason: 
 
 
 def test_a_stall_that_a_person_ends_stalls_at_once_and_goes_on_by_itself():
-    world = judging(JudgementUnavailable(Reason.UNKNOWN_COLUMN, "column 'is_bot' is not in requests", stalled=True))
+    world = judging(Concern(Reason.UNKNOWN_COLUMN, "column 'is_bot' is not in requests", stalled=True))
     world.run(10)
     assert world.health == ("Stalled", "UnknownColumn")
     world.judge.answer = NON_INFERIOR
@@ -55,7 +55,7 @@ def test_a_stall_that_a_person_ends_stalls_at_once_and_goes_on_by_itself():
 
 def test_while_nothing_can_be_planned_no_candidate_pod_exists():
     world = World().adopted()
-    world.judge.answer = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer")
+    world.judge.answer = Concern(Reason.STORE_UNREACHABLE, "no answer")
     world.apply("v2").run(60)
     assert world.health == ("Reconciling", "StoreUnreachable")
     assert world.twins == set()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, Answer, World, a_judgement
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.monitoring.checks.concern import Concern
 
 DATASETS = [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}]
 
@@ -41,17 +41,17 @@ def told(world: World) -> tuple[str, str]:
         (INCONCLUSIVE, {}, ("Reconciling", "PreRelease")),
         (INCONCLUSIVE, {"onInconclusive": "Reject"}, ("Stalled", "PreReleaseFailed")),
         (
-            a_judgement(labeling_differs="labels differ"),
+            a_judgement(concerns=(Concern(Reason.LABELING_DIFFERS, "labels differ"),)),
             {"onInconclusive": "Promote"},
             ("Reconciling", "LabelingDiffers"),
         ),
         (a_judgement(out_of_domain=(0.9, 0.9)), {"onInconclusive": "Promote"}, ("Reconciling", "DomainSuspect")),
         (
-            JudgementUnavailable(Reason.NO_LABELS, "no labels"),
+            Concern(Reason.NO_LABELS, "no labels"),
             {"onInconclusive": "Promote"},
             ("Reconciling", "NoLabels"),
         ),
-        (JudgementUnavailable(Reason.DATASET_MISSING, "none", stalled=True), {}, ("Stalled", "DatasetMissing")),
+        (Concern(Reason.DATASET_MISSING, "none", stalled=True), {}, ("Stalled", "DatasetMissing")),
         (None, {"onInconclusive": "Promote"}, ("Reconciling", "PreRelease")),
     ],
 )
@@ -72,7 +72,7 @@ def test_an_open_gate_starts_the_rollout(answer, gate):
 
 
 def test_a_gate_opens_by_itself_when_its_rows_are_there():
-    world = gated(JudgementUnavailable(Reason.PRE_RELEASE, "no predictions of v2"))
+    world = gated(Concern(Reason.PRE_RELEASE, "no predictions of v2"))
     world.run(60)
     assert world.fleet.rollouts == {}
     world.judge.validated = NON_INFERIOR

@@ -6,9 +6,10 @@ import pytest
 
 from tests.unit.rollout.world import NAME, REGRESSED, World
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable, RecoveryLog, Running
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.rollout.state.observation import RecoveryLog, Running
 
-UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not answer")
 
 
 def rolled_back(verify: str = "5m", **changes: object) -> World:

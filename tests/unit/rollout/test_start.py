@@ -2,7 +2,7 @@
 
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_version
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable
+from tierwise.monitoring.checks.concern import Concern
 
 
 def rolled_back(version: str | dict = "v2") -> World:
@@ -121,9 +121,7 @@ def test_setting_the_spec_back_to_stable_during_a_rollout_returns_without_analys
 
 def test_a_problem_that_only_a_person_can_solve_keeps_a_rollout_from_starting_until_it_is_solved():
     world = World().adopted()
-    world.judge.problem = JudgementUnavailable(
-        Reason.DATASET_MISSING, "MonitoringDataset 'humans' does not exist", stalled=True
-    )
+    world.judge.problem = Concern(Reason.DATASET_MISSING, "MonitoringDataset 'humans' does not exist", stalled=True)
     world.apply("v2").run(60)
     assert world.health == ("Stalled", "DatasetMissing")
     assert world.fleet.rollouts == {}

@@ -9,9 +9,10 @@ import pytest
 from tests.unit.rollout.world import NAME, REGRESSED, World, a_result, a_spec
 from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable, VerificationLook
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.rollout.state.observation import VerificationLook
 
-UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "the store does not answer")
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not answer")
 
 
 def rules(verification="10m", *, automatic=True):

@@ -12,9 +12,10 @@ from tierwise.api.common import Condition, Margin
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Judgement, Result
 from tierwise.rollout.delivery.recovery import period
-from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.judging.look import Look, LookRequest
 from tierwise.runtime.reading.recovery import RecoveryRequest
@@ -110,10 +111,10 @@ REGRESSED = a_judgement(
     regressed=True, results=(a_result(Verdict.REGRESSED),), culprits=(a_result(Verdict.REGRESSED),), stopped_at=T0
 )
 
-Answer = Judgement | JudgementUnavailable | None
+Answer = Judgement | Concern | None
 
 
-Verified = VerificationLook | JudgementUnavailable | None
+Verified = VerificationLook | Concern | None
 
 
 class FakeJudge:
@@ -122,14 +123,14 @@ class FakeJudge:
     def __init__(self) -> None:
         self.answer: Answer | Callable[[LookRequest], Answer] = NON_INFERIOR
         self.by_tier: dict[str, Answer] = {}
-        self.problem: JudgementUnavailable | None = None
+        self.problem: Concern | None = None
         self.validated: Answer = None
-        self.recovered: RecoveryLog | JudgementUnavailable | None = None
+        self.recovered: RecoveryLog | Concern | None = None
         self.verified: Verified | Callable[[VerificationRequest], Verified] = None
         self.logged: dict[str, int] = {}
         self.looks = 0
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
         """As told; by default a complete log of the baseline alone."""
         if self.recovered is not None:
             return self.recovered
@@ -138,11 +139,11 @@ class FakeJudge:
     def commits(self, request: LookRequest) -> dict[str, int]:
         return self.logged
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
         """As told; nothing by default."""
         return self.verified(request) if callable(self.verified) else self.verified
 
-    def preflight(self, *_: object) -> JudgementUnavailable | None:
+    def preflight(self, *_: object) -> Concern | None:
         return self.problem
 
     def pre_release(self, view: DeploymentView, *_: object) -> Answer:
@@ -154,11 +155,11 @@ class FakeJudge:
         if callable(answer):
             answer = answer(request)
         if request.tier.frozen is None:
-            if isinstance(answer, JudgementUnavailable):
+            if isinstance(answer, Concern):
                 return Look(answer)
             return Look(frozen=Frozen(at=request.now, alpha=0.015, hypotheses=4))
         if request.tier.judging_since is None or request.now < request.tier.judging_since:
-            return Look(answer if isinstance(answer, JudgementUnavailable) else None)
+            return Look(answer if isinstance(answer, Concern) else None)
         return Look(answer)
 
     def forget(self, namespace: str, name: str) -> None:

@@ -12,7 +12,7 @@ from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
-from tierwise.monitoring.checks.arrivals import received_window, stale, withheld
+from tierwise.monitoring.checks.arrivals import detect_arrivals, received_window, stale
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.planning import snapshot as freezing
 from tierwise.monitoring.query.look import counts as query
@@ -129,8 +129,8 @@ def test_rows_are_counted_only_for_those_who_ask():
 
 def test_a_few_repeated_rows_in_many_change_nothing():
     spec = Dataset("d", dataset(columns={"requestId": "id"}))
-    assert withheld(spec, Received(10_000, 10_000, 10)) is None
-    assert withheld(spec, Received(10_000, 10_000, 11)) is not None
+    assert not detect_arrivals(spec, Received(10_000, 10_000, 10))
+    assert detect_arrivals(spec, Received(10_000, 10_000, 11))
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_a_few_repeated_rows_in_many_change_nothing():
 )
 def test_left_out_rows_hold_only_where_one_arm_loses_clearly_more(dropped, holds):
     spec = Dataset("d", dataset(columns={"requestId": "id"}, deduplicate=True))
-    found = withheld(spec, Received(16_000, 16_000, dropped=Dropped((10_000, 10_000), dropped)))
-    assert (found is not None) == holds
+    found = detect_arrivals(spec, Received(16_000, 16_000, dropped=Dropped((10_000, 10_000), dropped)))
+    assert bool(found) == holds
 
 
 def test_what_is_expected_of_arrival_may_be_edited_while_a_tier_is_judged():

@@ -12,8 +12,8 @@ from tests.unit.rollout.world import NAME, T0, World, a_spec
 from tests.unit.runtime.prediction_log import PredictionLog
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import Block, Cells
-from tierwise.rollout.state.observation import JudgementUnavailable
 from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.judging.look import Judging
@@ -194,7 +194,7 @@ def test_a_dataset_removed_under_a_tier_stalls():
     assert world.health == ("Stalled", "DatasetMissing")
 
 
-def preflight(**changes: Any) -> JudgementUnavailable | None:
+def preflight(**changes: Any) -> Concern | None:
     world = JudgedWorld(PredictionLog())
     dataset = changes.pop("dataset", DATASET)
     world.log.error = changes.pop("error", None)

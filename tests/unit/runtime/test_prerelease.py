@@ -53,7 +53,8 @@ def test_without_rows_of_the_candidate_the_gate_waits_and_names_it():
     world.log.arm[:] = 0
     world.run(60)
     assert world.health == ("Reconciling", "PreRelease")
-    assert "no predictions of v2 on the validation set" in world.condition("Reconciling").message
+    message = world.condition("Reconciling").message
+    assert message.startswith("validation set 'validation': no predictions of v2 beside 40000 of v1")
 
 
 def test_without_labels_the_gate_waits_even_where_inconclusive_promotes():

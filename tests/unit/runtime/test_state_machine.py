@@ -12,12 +12,13 @@ from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.observation import JudgementUnavailable, Running
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.rollout.state.observation import Running
 from tierwise.runtime.errors import ConflictError
 from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite, NoFaults
 
-UNREADABLE = JudgementUnavailable(Reason.STORE_UNREACHABLE, "no answer")
-BROKEN = JudgementUnavailable(Reason.UNKNOWN_COLUMN, "no such column", stalled=True)
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "no answer")
+BROKEN = Concern(Reason.UNKNOWN_COLUMN, "no such column", stalled=True)
 ANSWERS = {
     "non-inferior": NON_INFERIOR,
     "inconclusive": INCONCLUSIVE,

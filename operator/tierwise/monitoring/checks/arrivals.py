@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tierwise.api.common import duration_seconds
@@ -53,9 +54,10 @@ def empty(dataset: Dataset, model: str | None = None) -> Concern:
     return Concern(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
 
 
-def unlabelled(rows: int) -> Concern:
-    """There are predictions whose labels had their time to come, and none did."""
-    return Concern(Reason.NO_LABELS, f"none of {rows} predictions has a label yet; check the labels and spec.where")
+def unlabelled(dataset: Dataset, rows: int) -> Concern:
+    """There are predictions whose labels had their time to come, and none did. What needs no labels is judged."""
+    text = f"dataset {dataset.name!r}: none of {rows} predictions has a label yet"
+    return Concern(Reason.NO_LABELS, f"{text}; check the labels and spec.where", regression_stands=True)
 
 
 def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0) -> Block | None:
@@ -71,36 +73,48 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
     return Block(mature - timedelta(seconds=max(1, seconds)), mature)
 
 
-def withheld(dataset: Dataset, received: Received) -> Concern | None:
+def detect_arrivals(dataset: Dataset, received: Received) -> tuple[Concern, ...]:
     """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice.
 
     Or left out more of one arm's rows as repeated, or labels that contradict each other: too many, or one arm's.
     """
+    return (*_too_few(dataset, received), *_repeated(dataset, received), *_contradicted(dataset, received))
+
+
+def _too_few(dataset: Dataset, received: Received) -> Iterator[Concern]:
     volume = dataset.spec.volume
-    if volume is not None:
-        for found, least, what in (
-            (received.rows, volume.min_rows, "predictions"),
-            (received.labels, volume.min_labels, "labels"),
-        ):
-            if least is not None and found < least:
-                return Concern(
-                    Reason.TOO_FEW_ROWS,
-                    f"dataset {dataset.name!r}: {found} {what} in {volume.per}, at least {least} are expected "
-                    f"(spec.volume); check that pods log {'and labels come' if what == 'labels' else 'all of them'}",
-                    regression_stands=True,
-                )
+    if volume is None:
+        return
+    for found, least, what in (
+        (received.rows, volume.min_rows, "predictions"),
+        (received.labels, volume.min_labels, "labels"),
+    ):
+        if least is not None and found < least:
+            yield Concern(
+                Reason.TOO_FEW_ROWS,
+                f"dataset {dataset.name!r}: {found} {what} in {volume.per}, at least {least} are expected "
+                f"(spec.volume); check that pods log {'and labels come' if what == 'labels' else 'all of them'}",
+                regression_stands=True,
+            )
+
+
+def _repeated(dataset: Dataset, received: Received) -> Iterator[Concern]:
     if received.duplicates is not None and received.duplicates > MOST_DUPLICATES * received.rows:
-        return Concern(Reason.DUPLICATE_ROWS, f"dataset {dataset.name!r}: {duplicated(received)}")
+        yield Concern(Reason.DUPLICATE_ROWS, f"dataset {dataset.name!r}: {duplicated(received)}")
     if received.dropped is not None and arms_differ(received.dropped.rows, received.dropped.dropped):
         text = f"dataset {dataset.name!r}: {left_out(received.dropped)}"
-        return Concern(Reason.DUPLICATE_ROWS, text, regression_stands=True)
+        yield Concern(Reason.DUPLICATE_ROWS, text, regression_stands=True)
+
+
+def _contradicted(dataset: Dataset, received: Received) -> Iterator[Concern]:
     conflicts = received.conflicts
-    differ = conflicts is not None and arms_differ(conflicts.rows, conflicts.contradicted)
-    if conflicts is not None and (conflicts.total > MOST_CONFLICTS * received.labels or differ):
-        text = f"dataset {dataset.name!r}: {contradictions(conflicts, received.labels)}"
-        reason = Reason.LABELING_DIFFERS if differ else Reason.LABEL_CONFLICTS
-        return Concern(reason, text, regression_stands=not differ)
-    return None
+    if conflicts is None:
+        return
+    text = f"dataset {dataset.name!r}: {contradictions(conflicts, received.labels)}"
+    if arms_differ(conflicts.rows, conflicts.contradicted):
+        yield Concern(Reason.LABELING_DIFFERS, text)
+    elif conflicts.total > MOST_CONFLICTS * received.labels:
+        yield Concern(Reason.LABEL_CONFLICTS, text, regression_stands=True)
 
 
 def duplicated(received: Received) -> str:

@@ -36,4 +36,5 @@ def untimed(
         f"dataset {dataset.name!r}: {sum(without)} rows have no time or one in the future, {shares[CANDIDATE]:.2%} of "
         f"the candidate's and {shares[BASELINE]:.2%} of the baseline's; they count in no verdict; mend "
         "spec.columns.time, its time zone, or the clocks that write it",
+        regression_stands=True,
     )

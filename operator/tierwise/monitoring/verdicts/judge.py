@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
 
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.checks.invalid_predictions import answers_message, more_of, out_of_domain, valid_text
-from tierwise.monitoring.checks.unpaired_rows import labels_apart
-from tierwise.monitoring.checks.weights import weights_differ
+from tierwise.monitoring.checks.detectors import detect_concerns
+from tierwise.monitoring.checks.invalid_predictions import out_of_domain, valid_text
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.monitoring.evidence.e_values import e_value_of
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.guards import mean_exceeds
 from tierwise.monitoring.evidence.hypotheses import BoolArray
-from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
 from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.monitoring.verdicts.culprits import Named, shortest_list
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
@@ -53,13 +49,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         labels=_arms(guards.labelled) if guards else (0, 0),
         coverage_traffic=_coverage(evidence),
         coverage_whole=_whole_coverage(evidence),
-        sample_ratio_mismatch=_split_message(evidence),
-        labeling_differs=_presence_message(evidence),
-        labels_apart=labels_apart(evidence),
-        answers_missing=answers_message(evidence)
-        or _numbers_message(evidence)
-        or _weights_message(evidence)
-        or weights_differ(evidence),
+        concerns=detect_concerns(evidence),
         out_of_domain=out_of_domain(evidence),
         valid=valid_text(evidence),
         gone=_gone(evidence),
@@ -151,62 +141,6 @@ def _sparsest(evidence: Evidence) -> int:
 
 def _arms(values: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[int, int]:
     return int(values[BASELINE]), int(values[CANDIDATE])
-
-
-def _split_message(evidence: Evidence) -> str | None:
-    logs = [g.log_split for g in evidence.guards]
-    if not mean_exceeds(logs):
-        return None
-    d = int(np.argmax(logs))
-    g = evidence.guards[d]
-    share = g.expected_candidate / max(g.split_rows, 1)
-    seen = int(g.rows[CANDIDATE]) / max(int(g.rows.sum()), 1)
-    return (
-        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {seen:.1%} of {int(g.rows.sum())} rows are the "
-        f"candidate's, its share of the ready pods is {share:.1%} (e={e_value_of(logs[d])})"
-    )
-
-
-def _presence_message(evidence: Evidence) -> str | None:
-    logs = [g.log_presence for g in evidence.guards]
-    if not mean_exceeds(logs):
-        return None
-    d = int(np.argmax(logs))
-    g = evidence.guards[d]
-    baseline, candidate = (g.labelled / np.maximum(g.rows, 1)).tolist()
-    return (
-        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
-        f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
-    )
-
-
-def _numbers_message(evidence: Evidence) -> str | None:
-    """A metric of numbers sees only rows that have one; the rows of an arm that lack it may be its worst or best."""
-    told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
-    return told and f"{told}; log it for every row, 0 where there is nothing to count"
-
-
-def _weights_message(evidence: Evidence) -> str | None:
-    """In a dataset with sample weights a row without one counts for nothing."""
-    told = _lacking(evidence, lambda _: "have no weight above 0", of_weights=True)
-    return told and f"{told}; write spec.columns.weight for every row"
-
-
-def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
-    """What one arm's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
-    found = [
-        (lacking, d, row, name)
-        for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
-        for row, (lacking, name) in enumerate(zip(g.numbers, numbers_watched(plan), strict=True))
-        if (name == WEIGHT) == of_weights
-    ]
-    if not mean_exceeds([lacking.log for lacking, *_ in found]):
-        return None
-    worst, d, row, name = max(found, key=lambda one: one[0].log)
-    g = evidence.guards[d]
-    more, other = more_of(worst.arm, g.lacking[row], g.rows, lack(name))
-    told = f"dataset {evidence.plan.datasets[d].dataset.name!r}: {more} and {other}"
-    return f"{told} (e={e_value_of(worst.log)}), and count in no verdict"
 
 
 def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from tierwise.api.common import Margin
 from tierwise.api.names import Verdict
+from tierwise.monitoring.checks.concern import Concern
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,7 @@ class Judgement:
     labels: tuple[int, int]  # of these, labelled
     coverage_traffic: float | None
     coverage_whole: float | None = None  # 1 where the whole is powered: all traffic is judged as one
-    sample_ratio_mismatch: str | None = None  # message with numbers, when E ≥ 1000
-    labeling_differs: str | None = None
-    labels_apart: str | None = None  # an arm's rows in blocks without the other lack the labels that its others have
-    answers_missing: str | None = None  # the candidate's are invalid more often; message with numbers, when E ≥ 1000
+    concerns: tuple[Concern, ...] = ()  # what may not be trusted; the gate decides what follows
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
     valid: str = ""  # of that dataset: its name, and which answers are valid
     seconds_to_decision: float | None = None  # expected, at the log's own rate

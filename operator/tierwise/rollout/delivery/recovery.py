@@ -11,10 +11,11 @@ from typing import Literal
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Recovery
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.delivery.adoption import is_captured
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report
-from tierwise.rollout.state.observation import JudgementUnavailable, Observation, RolloutView, WorkloadView
+from tierwise.rollout.state.observation import Observation, RolloutView, WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
 from tierwise.rollout.state.wording import clip, clock_time
 
@@ -95,7 +96,7 @@ def _checked(observation: Observation, rollout: RolloutView, now: datetime) -> M
         )
         return _failed(rollout, f"{found}, written by {writer}; restore it", now)
     log = observation.recovery
-    if log is not None and not isinstance(log, JudgementUnavailable) and log.candidate_rows:
+    if log is not None and not isinstance(log, Concern) and log.candidate_rows:
         found = f"{log.candidate_rows} predictions of {spec.to.name} since the rollback"
         return _failed(rollout, f"{found}; find what still serves it", now)
     unready = next((_unready(view) for view in views if _unready(view)), None)
@@ -104,7 +105,7 @@ def _checked(observation: Observation, rollout: RolloutView, now: datetime) -> M
         if now >= overdue:
             return _failed(rollout, f"{unready} after verifyRecovery and progressDeadline", now)
         return _recorded(rollout, f"{_checking(spec, end)}; {unready}", now)
-    if isinstance(log, JudgementUnavailable):
+    if isinstance(log, Concern):
         return _recorded(rollout, f"not verified, the log cannot be read ({log.reason}): {log.message}", now)
     if now < end or log is None:
         return _recorded(rollout, _checking(spec, end), now)

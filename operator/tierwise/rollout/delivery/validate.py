@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.delivery.deliver import missing_container
 from tierwise.rollout.delivery.probe import Arms
 from tierwise.rollout.state.exposure import exposure_fraction
 from tierwise.rollout.state.flight import Flight
-from tierwise.rollout.state.observation import JudgementUnavailable, Observation, TierView, WorkloadView
+from tierwise.rollout.state.observation import Observation, TierView, WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
 
 
@@ -55,7 +56,7 @@ def preflight_problem(observation: Observation) -> Problem | None:
             if view.running is None:
                 return Problem(Reason.CONTAINER_MISSING, missing_container(view, container))
     judged = observation.judgement
-    if isinstance(judged, JudgementUnavailable) and judged.stalled:
+    if isinstance(judged, Concern) and judged.stalled:
         return Problem(judged.reason, judged.message)
     return None
 

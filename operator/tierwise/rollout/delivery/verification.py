@@ -13,11 +13,12 @@ from typing import Any
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Verification, VerificationVerdict
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.record.evidence import slice_verdict
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report
 from tierwise.rollout.state.flight import Flight
-from tierwise.rollout.state.observation import JudgementUnavailable, Observation, RolloutView, VerificationLook
+from tierwise.rollout.state.observation import Observation, RolloutView, VerificationLook
 from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip, clock_time, result, seconds
 
@@ -163,13 +164,13 @@ def _poll_seconds(spec: ModelRolloutSpec) -> float:
 def _seen(
     record: Verification,
     spec: ModelRolloutSpec,
-    look: VerificationLook | JudgementUnavailable | None,
+    look: VerificationLook | Concern | None,
     now: datetime,
 ) -> Verification:
     """The record after a look."""
     if look is None:
         return record
-    if isinstance(look, JudgementUnavailable):
+    if isinstance(look, Concern):
         text = f"nothing can be compared ({look.reason}): {look.message}"
         is_over = record.until is not None and now >= record.until
         return _ended(record, "NotVerified", text, now) if is_over else _told(record, text)

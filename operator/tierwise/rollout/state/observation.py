@@ -9,7 +9,7 @@ from typing import Literal
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
-from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
 
 
@@ -109,15 +109,6 @@ class RolloutView:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgementUnavailable:
-    """Nothing can be read or trusted; `stalled` when a person must change an object (else the gate holds)."""
-
-    reason: Reason
-    message: str
-    stalled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class VerificationLook:
     """What the log says of delivered tiers so far. With `looks` 0 and a shift it only says which past there is.
 
@@ -162,13 +153,13 @@ class Observation:
     deployment: DeploymentView
     rollouts: tuple[RolloutView, ...] = ()
     tiers: tuple[TierView, ...] = ()
-    judgement: Judgement | JudgementUnavailable | None = None
+    judgement: Judgement | Concern | None = None
     claims: tuple[Claim, ...] = ()
     created_at: datetime | None = None  # of the ModelDeployment: the older claim on a workload wins
     frozen: Frozen | None = None  # a plan for the current tier, to be recorded before a block is folded with it
-    pre_release: Judgement | JudgementUnavailable | None = None  # of the spec's version, on the validation table
-    recovery: RecoveryLog | JudgementUnavailable | None = None  # while a rollback's recovery is checked
-    verification: VerificationLook | JudgementUnavailable | None = None  # while delivered tiers are watched on the log
+    pre_release: Judgement | Concern | None = None  # of the spec's version, on the validation table
+    recovery: RecoveryLog | Concern | None = None  # while a rollback's recovery is checked
+    verification: VerificationLook | Concern | None = None  # while delivered tiers are watched on the log
     commits: Mapping[str, int] = field(default_factory=dict)  # rows by commit, while a tier is delivered to
     refused: str | None = None  # why the API server refused a delivery of this very tick
     namesakes: tuple[str, ...] = ()  # other ModelDeployments of the same model: the log cannot tell theirs apart

@@ -15,14 +15,14 @@ from tierwise.metrics import registry
 from tierwise.metrics.support import missing
 from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
-from tierwise.monitoring.checks.arrivals import empty, stale, unlabelled, withheld
+from tierwise.monitoring.checks.arrivals import detect_arrivals, empty, stale, unlabelled
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.missing_times import untimed
 from tierwise.monitoring.counts.model import Block, Dataset, PodCounts, Reads, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.query.quality.score_range import Answers, invalid_text
-from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE
+from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE, first_concern
 from tierwise.rollout.record.dataset_status import Finding, usable_text
 from tierwise.rollout.state.conditions import Truth
 from tierwise.runtime.reading.arrivals import conflict_lines
@@ -115,14 +115,17 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
     sources = log.read_sources(dataset, scope, window)
     found = _measured(newest, window, seen, received, sources)
     others = _agreement(sources)
-    old = stale(dataset, newest, now, interval=0.0) if asked.spec.freshness is not None else None
-    held = old or withheld(dataset, received)
-    if held is None and asked.needs_labels and not received.labels:
-        held = unlabelled(received.rows) if received.rows else _too_young(dataset)
     answers = log.read_answers(dataset, scope, window)
     rows = _rows_of(scope.baseline, seen), _rows_of(scope.candidate, seen)
     without = log.read_untimed(dataset, scope, now + WRITTEN_MEANWHILE)
-    held = held or _invalid(dataset, answers) or untimed(dataset, rows, without, of_candidate_only=True)
+    concerns = [
+        stale(dataset, newest, now, interval=0.0) if asked.spec.freshness is not None else None,
+        *detect_arrivals(dataset, received),
+        _unlabelled(dataset, received) if asked.needs_labels else None,
+        _invalid(dataset, answers),
+        untimed(dataset, rows, without, of_candidate_only=True),
+    ]
+    held = first_concern(concern for concern in concerns if concern is not None)
     if held is not None:
         return Finding(held.reason, held.message, found, others)
     warnings = [text for truth, _, text in others.values() if truth == "False"]
@@ -143,7 +146,11 @@ def _rows_of(version: str, seen: Mapping[str, Seen]) -> int:
     return seen[version].rows if version in seen else 0
 
 
-def _too_young(dataset: Dataset) -> Concern:
+def _unlabelled(dataset: Dataset, received: Received) -> Concern | None:
+    if received.labels:
+        return None
+    if received.rows:
+        return unlabelled(dataset, received.rows)
     maturity = dataset.spec.maturity
     return Concern(Reason.NO_LABELS, f"no prediction is as old as spec.maturity ({maturity}) yet: labels may come")
 

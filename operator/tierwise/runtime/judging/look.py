@@ -14,6 +14,8 @@ from tierwise.api.modelrollout import Frozen
 from tierwise.api.reasons import Reason
 from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Cells, Dataset, Scope
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
@@ -24,18 +26,19 @@ from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.blocks import SharedBlock, blocks_until
 from tierwise.rollout.state.exposure import exposure_fraction
-from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, VerificationLook
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
-from tierwise.runtime.judging.holds import missing, require_unchanged
 from tierwise.runtime.judging.prerelease import Examining
 from tierwise.runtime.judging.protocol import Look, LookRequest, TierJudge
+from tierwise.runtime.judging.unchanged import require_unchanged
 from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.arrivals import too_little
+from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import Past, past_of_tier
 from tierwise.runtime.reading.datasets import Source, Stores, resolve, scope_of, stores_of
 from tierwise.runtime.reading.dispersion import read_spread
 from tierwise.runtime.reading.history import read_history, smallest_that_fits
+from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 from tierwise.runtime.verification.look import VerificationRequest, Verifying
@@ -75,23 +78,21 @@ class Judging:
         self._examining = Examining()
         self._at_once: dict[tuple[str, str], int] = {}
 
-    def preflight(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> JudgementUnavailable | None:
+    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
         """Datasets, metrics, dimensions and columns; a store that cannot be reached is no reason not to start."""
         try:
             sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
             for source in sources.values():
                 self._check(deployment.namespace, source, now)
         except SpecError as error:
-            return JudgementUnavailable(error.reason, str(error), stalled=True)
+            return Concern(error.reason, str(error), stalled=True)
         except StoreError:
             return None
         return None
 
     def pre_release(
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> Judgement | JudgementUnavailable | None:
+    ) -> Judgement | Concern | None:
         """The spec's version on the validation table, before a rollout."""
         return self._examining.examine(deployment, fleet, stores, now)
 
@@ -107,13 +108,13 @@ class Judging:
                 return Look()
             return Look(self._judge(request, sources, request.tier.frozen))
         except (SpecError, PlanError) as error:
-            return Look(JudgementUnavailable(error.reason, str(error), stalled=True))
+            return Look(Concern(error.reason, str(error), stalled=True))
         except MetricFailedError as error:
-            return Look(JudgementUnavailable(Reason.METRIC_FAILED, str(error)))
+            return Look(Concern(Reason.METRIC_FAILED, str(error)))
         except TierwiseError as error:
-            return Look(JudgementUnavailable(error.reason, str(error)))
+            return Look(Concern(error.reason, str(error)))
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
         """Counts of both versions since a rollback."""
         return read_recovery(request, self._safety)
 
@@ -123,7 +124,7 @@ class Judging:
             request.deployment, request.rollout, request.tier, request.fleet, request.stores, request.now
         )
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
         """One look at delivered tiers."""
         return self._verifying.look(request)
 
@@ -174,9 +175,7 @@ class Judging:
         past = past_of_tier(sources, _scopes(request, sources), strategy.analysis, began, end, max_seconds)
         return frozen.model_copy(update={"history": past})
 
-    def _judge(
-        self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen
-    ) -> Judgement | JudgementUnavailable:
+    def _judge(self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen) -> Judgement | Concern:
         require_unchanged(frozen, sources)
         sources = _with_known(sources, frozen)
         scopes = _scopes(request, sources)
@@ -185,11 +184,10 @@ class Judging:
         for name, source in sources.items():
             newest = source.store.watermark(source.dataset, scopes[name], request.now)
             if newest is None:
-                nothing = empty(source.dataset, request.rollout.spec.model)
-                return JudgementUnavailable(nothing.reason, nothing.message)
+                return empty(source.dataset, request.rollout.spec.model)
             old = stale(source.dataset, newest, request.now, interval=interval, at_least=self._stale_seconds)
             if old is not None:
-                return JudgementUnavailable(old.reason, old.message)
+                return old
             delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
             mature[name] = min(newest, request.now - self._safety) - delay
         assert request.tier.judging_since is not None
@@ -198,8 +196,15 @@ class Judging:
         judged = judge(folded.evidence, at=request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
-        held = missing(request.rollout.spec, judged)
-        return held or too_little(sources, scopes, mature, judged, interval, request.now) or judged
+        if not judged.blocks:
+            return judged
+        spec = request.rollout.spec
+        concerns = (
+            *detect_missing_arms(judged.rows, judged.gone, Place(spec.from_.name, spec.to.name)),
+            *arrival_concerns(sources, scopes, mature, interval),
+            *untimed_rows(sources, scopes, judged, request.now),
+        )
+        return replace(judged, concerns=concerns + judged.concerns)
 
     def _fold(
         self,

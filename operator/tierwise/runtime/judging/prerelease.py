@@ -7,22 +7,24 @@ from that of the rollout: the probability that a good candidate is rejected or r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.reasons import Reason
 from tierwise.api.strategy import PreRelease
 from tierwise.metrics.failed import MetricFailedError
-from tierwise.monitoring.counts.model import Block, Cells, Scope
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Scope
 from tierwise.monitoring.planning.tier_plan import PlanError
 from tierwise.monitoring.query.look.counts import config_hash
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.monitoring.verdicts.validation import judge_validation
-from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable
+from tierwise.rollout.state.observation import DeploymentView
 from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.arrivals import too_little_recorded
+from tierwise.runtime.reading.arrivals import recorded_arrival_concerns
 from tierwise.runtime.reading.datasets import Source, Stores, resolve
 from tierwise.runtime.reading.missing_times import untimed_rows
 
@@ -34,7 +36,7 @@ _KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
 class _Examined:
     key: tuple[object, ...]
     at: datetime
-    judgement: Judgement | JudgementUnavailable
+    judgement: Judgement | Concern
 
 
 class Examining:
@@ -43,9 +45,7 @@ class Examining:
     def __init__(self) -> None:
         self._examined: dict[tuple[str, str], _Examined] = {}
 
-    def examine(
-        self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> Judgement | JudgementUnavailable | None:
+    def examine(self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Judgement | Concern | None:
         """The judgement of the spec's version against the stable one; None where there is nothing to judge.
 
         Never raises for what a table or a dataset does.
@@ -63,11 +63,11 @@ class Examining:
             )
             return self._examine(view, gate, source, scope, now)
         except (SpecError, PlanError) as error:
-            return JudgementUnavailable(error.reason, f"preRelease: {error}", stalled=True)
+            return Concern(error.reason, f"preRelease: {error}", stalled=True)
         except MetricFailedError as error:
-            return JudgementUnavailable(Reason.METRIC_FAILED, f"preRelease: {error}")
+            return Concern(Reason.METRIC_FAILED, f"preRelease: {error}")
         except TierwiseError as error:
-            return JudgementUnavailable(error.reason, f"preRelease: {error}")
+            return Concern(error.reason, f"preRelease: {error}")
 
     def forget(self, namespace: str, name: str) -> None:
         """The ModelDeployment is gone."""
@@ -75,11 +75,11 @@ class Examining:
 
     def _examine(
         self, view: DeploymentView, gate: PreRelease, source: Source, scope: Scope, now: datetime
-    ) -> Judgement | JudgementUnavailable:
+    ) -> Judgement | Concern:
         newest = source.store.watermark(source.dataset, scope, now)
         if newest is None:
             text = f"dataset {gate.dataset!r} has no predictions on the validation set"
-            return JudgementUnavailable(Reason.PRE_RELEASE, f"{text}; write those of both versions there")
+            return Concern(Reason.PRE_RELEASE, f"{text}; write those of both versions there")
         owner = (view.namespace, view.name)
         key = (gate, scope, config_hash(source.dataset), newest)
         known = self._examined.get(owner)
@@ -91,26 +91,18 @@ class Examining:
         return known.judgement
 
 
-def _judge(
-    gate: PreRelease, source: Source, scope: Scope, window: Block, now: datetime
-) -> Judgement | JudgementUnavailable:
+def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block, now: datetime) -> Judgement | Concern:
     dataset = source.dataset
     cells = source.store.read_cells(dataset, scope, [window])
-    missing = _missing(gate, scope, cells)
-    if missing is not None:
-        return missing
-    judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
-    if not sum(judged.labels) and all(result.candidate.n == 0 for result in judged.results):
-        text = f"dataset {dataset.name!r}: none of {sum(judged.rows)} predictions on the validation set has a label"
-        return JudgementUnavailable(Reason.NO_LABELS, f"{text}; check spec.columns.label and spec.where")
-    held = too_little_recorded(source.store, [dataset], scope, window, judged)
-    return held or untimed_rows({gate.dataset: source}, {gate.dataset: scope}, judged, now) or judged
-
-
-def _missing(gate: PreRelease, scope: Scope, cells: Cells) -> JudgementUnavailable | None:
     rows = cells.counts[0, 0].sum(axis=(1, 2))
-    for version, count in zip((scope.baseline, scope.candidate), rows, strict=True):
-        if not count:
-            text = f"dataset {gate.dataset!r} has no predictions of {version} on the validation set"
-            return JudgementUnavailable(Reason.PRE_RELEASE, f"{text}; write them there, both versions on the same set")
-    return None
+    remedy = "write them there, both versions on the same set"
+    place = Place(scope.baseline, scope.candidate, f"validation set {gate.dataset!r}: ", none=remedy, one=remedy)
+    missing = detect_missing_arms((int(rows[BASELINE]), int(rows[CANDIDATE])), None, place)
+    if missing:
+        return replace(missing[0], reason=Reason.PRE_RELEASE)  # it waits for a person's rows, not for the pods'
+    judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
+    concerns = (
+        *recorded_arrival_concerns(source.store, [dataset], scope, window),
+        *untimed_rows({gate.dataset: source}, {gate.dataset: scope}, judged, now),
+    )
+    return replace(judged, concerns=concerns + judged.concerns)

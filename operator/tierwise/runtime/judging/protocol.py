@@ -8,14 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from tierwise.api.modelrollout import Frozen, TierStatus
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.rollout.state.observation import (
-    DeploymentView,
-    JudgementUnavailable,
-    RecoveryLog,
-    RolloutView,
-    VerificationLook,
-)
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView, VerificationLook
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores
 from tierwise.runtime.reading.recovery import RecoveryRequest
@@ -38,22 +33,20 @@ class LookRequest:
 class Look:
     """A judgement or why there is none; `frozen` is a plan for a tier that has none recorded yet."""
 
-    judgement: Judgement | JudgementUnavailable | None = None
+    judgement: Judgement | Concern | None = None
     frozen: Frozen | None = None
 
 
 class TierJudge(Protocol):
     """Judges tiers. The operator's is `Judging`; tests of decisions use others."""
 
-    def preflight(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> JudgementUnavailable | None:
+    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
         """What a person has to change before anything could be judged; None when nothing is known to be wrong."""
         ...
 
     def pre_release(
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
-    ) -> Judgement | JudgementUnavailable | None:
+    ) -> Judgement | Concern | None:
         """The spec's version on the validation table; None without a gate. Never raises for what a table does."""
         ...
 
@@ -61,7 +54,7 @@ class TierJudge(Protocol):
         """One look. Never raises for what the log or a dataset does."""
         ...
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | JudgementUnavailable | None:
+    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
         """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
         ...
 
@@ -69,7 +62,7 @@ class TierJudge(Protocol):
         """Rows by commit that the pods of a tier log since its delivery began. Never raises for what the log does."""
         ...
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
         """What the log says of delivered tiers; None where they are not watched. Never raises for what the log does."""
         ...
 

@@ -15,6 +15,7 @@ import numpy as np
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.metrics.guarded import MetricFailedError
+from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence.fold import begin
 from tierwise.monitoring.evidence.recorded import blocks_between, fold_recorded, runs_of
@@ -24,12 +25,11 @@ from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.gate import Outcome, Situation, gate
-from tierwise.rollout.state.observation import JudgementUnavailable
 from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import AnalysisRequest as AnalysisRequest
 from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest
 from tierwise.runtime.offline.analysis_window import clipped, given_dataset, scope_of_request, window_of
-from tierwise.runtime.reading.arrivals import arrival_notes, too_little_recorded
+from tierwise.runtime.reading.arrivals import arrival_notes, recorded_arrival_concerns
 from tierwise.runtime.reading.dispersion import half_hours_before, spread_in
 from tierwise.runtime.reading.missing_times import untimed_of_log
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs
@@ -186,8 +186,11 @@ def _tier(
             break
     judgement = judge(evidence)
     read = Block(blocks[0].start, evidence.stopped_at or blocks[-1].end)
-    unavailable = _unavailable(judgement, tier, request) or too_little_recorded(log, datasets, scope, read, judgement)
-    return TierAnalysis(tier.name, plan, judgement, gate(Situation(unavailable=unavailable, judgement=judgement)))
+    concerns = (
+        *detect_missing_arms(judgement.rows, judgement.gone, _place(request, tier, sum(judgement.rows))),
+        *recorded_arrival_concerns(log, datasets, scope, read),
+    )
+    return TierAnalysis(tier.name, plan, judgement, gate(Situation(judgement, concerns)))
 
 
 def _spread(
@@ -219,7 +222,7 @@ def _untimed(
     rows = [tier.judgement.rows for tier in tiers]
     timed = sum(baseline for baseline, _ in rows), sum(candidate for _, candidate in rows)
     held = untimed_of_log(log, dataset, scope, timed, now)
-    return None if held is None else gate(Situation(unavailable=held))
+    return None if held is None else gate(Situation(concerns=(held,)))
 
 
 def _candidate_share(history: Mapping[str, Cells]) -> float:
@@ -228,36 +231,15 @@ def _candidate_share(history: Mapping[str, Cells]) -> float:
     return float(by_arm[1] / by_arm.sum()) if by_arm.sum() else 0.5
 
 
-def _unavailable(judgement: Judgement, tier: TierRequest, request: AnalysisRequest) -> JudgementUnavailable | None:
-    """Missing data is a Hold with its own reason."""
-    where = f"tier {tier.name!r}: " if tier.name else ""
-    baseline, candidate = judgement.rows
-    if not baseline and not candidate:
-        return JudgementUnavailable(Reason.NO_ROWS, f"{where}no rows of either version")
-    if not baseline:
-        return JudgementUnavailable(
-            Reason.BASELINE_MISSING, f"{where}no rows of the baseline, {candidate} of the candidate"
-        )
-    if not candidate:
-        return JudgementUnavailable(
-            Reason.CANDIDATE_MISSING, f"{where}no rows of the candidate, {baseline} of the baseline"
-        )
-    if judgement.gone is not None:
-        is_candidate = judgement.gone == "candidate"
-        reason = Reason.CANDIDATE_MISSING if is_candidate else Reason.BASELINE_MISSING
-        name = request.candidate if is_candidate else request.baseline
-        text = f"{name} has stopped: no more rows of it beside those of the other"
-        if request.in_file_order:
-            remedy = f"mix the rows, or judge all of them as one block: --block {baseline + candidate}"
-        else:
-            remedy = "give --until the time until which both were served"
-        return JudgementUnavailable(reason, f"{where}{text}; {remedy}")
-    if judgement.labels_apart is not None and not judgement.regressed:
-        return JudgementUnavailable(Reason.LABELING_DIFFERS, f"{where}{judgement.labels_apart}")
-    if not sum(judgement.labels) and all(result.candidate.n == 0 for result in judgement.results):
-        rows = f"{candidate} candidate and {baseline} baseline rows"
-        return JudgementUnavailable(Reason.NO_LABELS, f"{where}{rows}, none with a label that counts")
-    return None
+def _place(request: AnalysisRequest, tier: TierRequest, rows: int) -> Place:
+    """What a person does about missing rows of a recorded log."""
+    if request.in_file_order:
+        stopped = f"mix the rows, or judge all of them as one block: --block {rows}"
+    else:
+        stopped = "give --until the time until which both were served"
+    names = "check the versions' names, and spec.columns.version"
+    prefix = f"tier {tier.name!r}: " if tier.name else ""
+    return Place(request.baseline, request.candidate, prefix, none=names, one=names, stopped=stopped)
 
 
 def _asked(dataset: Dataset, scope: Scope, log: RecordedLog, blocks: Sequence[Block]) -> AskedQuery:

@@ -6,39 +6,30 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.monitoring.checks.arrivals import duplicated, received_window, withheld
+from tierwise.monitoring.checks.arrivals import detect_arrivals, duplicated, received_window
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
-from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.rollout.state.observation import JudgementUnavailable
 from tierwise.runtime.reading.datasets import Source
-from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.recorded_log import RecordedLog
 
 
-def too_little(
+def arrival_concerns(
     sources: Mapping[str, Source],
     scopes: Mapping[str, Scope],
     mature: Mapping[str, datetime],
-    judged: Judgement,
     interval: float,
-    now: datetime,
-) -> JudgementUnavailable | None:
-    """Why the judgement must not promote; None when all datasets have what they expect. `interval` is a block's.
-
-    Rows logged twice, and labels that contradict each other in one arm, are no proof of a regression either. It stands
-    with however few rows it was proven, where labels contradict in both arms alike, and where rows were left out.
-    """
+) -> tuple[Concern, ...]:
+    """What the datasets lack of what they expect, each in its latest window. `interval` is a block's."""
+    found: list[Concern] = []
     for name, source in sources.items():
         window = received_window(source.dataset, mature[name], interval=interval)
-        if window is None:
-            continue
-        held = withheld(source.dataset, source.store.read_received(source.dataset, scopes[name], window))
-        if held is not None and not (judged.regressed and held.regression_stands):
-            return JudgementUnavailable(held.reason, held.message)
-    return untimed_rows(sources, scopes, judged, now)
+        if window is not None:
+            received = source.store.read_received(source.dataset, scopes[name], window)
+            found += detect_arrivals(source.dataset, received)
+    return tuple(found)
 
 
 class Receiving(Protocol):
@@ -49,10 +40,11 @@ class Receiving(Protocol):
         ...
 
 
-def too_little_recorded(
-    log: Receiving, datasets: Sequence[Dataset], scope: Scope, window: Block, judged: Judgement
-) -> JudgementUnavailable | None:
-    """As `too_little`, of a recorded window; rows logged twice are looked for in all of it."""
+def recorded_arrival_concerns(
+    log: Receiving, datasets: Sequence[Dataset], scope: Scope, window: Block
+) -> tuple[Concern, ...]:
+    """As `arrival_concerns`, of a recorded window; rows logged twice are looked for in all of it."""
+    found: list[Concern] = []
     for dataset in datasets:
         asked = received_window(dataset, window.end)
         if asked is None:
@@ -61,10 +53,8 @@ def too_little_recorded(
         if not windows or dataset.spec.columns.request_id is not None:
             windows.append(window)
         for each in windows:
-            held = withheld(dataset, log.read_received(dataset, scope, each))
-            if held is not None and not (judged.regressed and held.regression_stands):
-                return JudgementUnavailable(held.reason, held.message)
-    return None
+            found += detect_arrivals(dataset, log.read_received(dataset, scope, each))
+    return tuple(found)
 
 
 def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:

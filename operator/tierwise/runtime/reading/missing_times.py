@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.missing_times import untimed
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.rollout.state.observation import JudgementUnavailable
 from tierwise.runtime.reading.datasets import Source
 
 
@@ -24,18 +24,19 @@ class Untimed(Protocol):
 
 def untimed_rows(
     sources: Mapping[str, Source], scopes: Mapping[str, Scope], judged: Judgement, now: datetime
-) -> JudgementUnavailable | None:
-    """Why a look must not promote: the candidate's rows lack a time. A regression that is proven stands.
+) -> tuple[Concern, ...]:
+    """Why a look must not promote: the candidate's rows lack a time.
 
-    Only the candidate's tell: the baseline's rows without a time may be months old.
+    Only the candidate's tell: the baseline's rows without a time may be months old. Nothing is asked once a regression
+    is proven.
     """
     if judged.regressed or not any(judged.rows):
-        return None
-    for name, source in sources.items():
-        held = untimed_of_log(source.store, source.dataset, scopes[name], judged.rows, now, of_candidate_only=True)
-        if held is not None:
-            return held
-    return None
+        return ()
+    asked = (
+        untimed_of_log(source.store, source.dataset, scopes[name], judged.rows, now, of_candidate_only=True)
+        for name, source in sources.items()
+    )
+    return tuple(found for found in asked if found is not None)
 
 
 def untimed_of_log(
@@ -46,8 +47,7 @@ def untimed_of_log(
     now: datetime,
     *,
     of_candidate_only: bool = False,
-) -> JudgementUnavailable | None:
+) -> Concern | None:
     """Why the rows without a time must not be left out; `timed` are the rows that were judged."""
     without = log.read_untimed(dataset, scope, now + WRITTEN_MEANWHILE)
-    held = untimed(dataset, timed, without, of_candidate_only=of_candidate_only) if any(without) else None
-    return None if held is None else JudgementUnavailable(held.reason, held.message)
+    return untimed(dataset, timed, without, of_candidate_only=of_candidate_only) if any(without) else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import Block
 from tierwise.rollout.delivery.recovery import period
-from tierwise.rollout.state.observation import DeploymentView, JudgementUnavailable, RecoveryLog, RolloutView
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView
 from tierwise.runtime.errors import TierwiseError
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
@@ -24,7 +25,7 @@ class RecoveryRequest:
     now: datetime
 
 
-def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | JudgementUnavailable | None:
+def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | Concern | None:
     """Rows of both versions in the touched tiers, labelled or not, as far as the log is complete in every dataset.
 
     A log is complete up to its newest row and no further than `safety` ago. None while that is before the first moment
@@ -47,5 +48,5 @@ def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | 
                 rows = cells.counts[:, 0].sum(axis=(0, 2, 3))
                 baseline, candidate = baseline + int(rows[0]), candidate + int(rows[1])
     except TierwiseError as error:
-        return JudgementUnavailable(error.reason, str(error))
+        return Concern(error.reason, str(error))
     return RecoveryLog(until, candidate, baseline)

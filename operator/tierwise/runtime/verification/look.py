@@ -11,6 +11,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Verification
 from tierwise.api.reasons import Reason
 from tierwise.metrics.failed import MetricFailedError
+from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed_groupings
 from tierwise.monitoring.verification.coverage import Coverage
@@ -24,7 +25,7 @@ from tierwise.monitoring.verification.fold import (
 )
 from tierwise.monitoring.verification.hypotheses import Control
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
-from tierwise.rollout.state.observation import JudgementUnavailable, VerificationLook
+from tierwise.rollout.state.observation import VerificationLook
 from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.reading.datasets import Source, resolve
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
@@ -65,7 +66,7 @@ class Verifying:
     safety: timedelta
     kept: dict[tuple[str, str], tuple[str, _Progress]] = field(default_factory=dict)
 
-    def look(self, request: VerificationRequest) -> VerificationLook | JudgementUnavailable | None:
+    def look(self, request: VerificationRequest) -> VerificationLook | Concern | None:
         """One look; None where no stage is open. Never raises for what the log or a dataset does."""
         record = request.rollout.status.verification
         if record is None or record.verdict != "Verifying":
@@ -73,17 +74,17 @@ class Verifying:
         try:
             return self._look(request, record)
         except SpecError as error:
-            return JudgementUnavailable(error.reason, str(error), stalled=True)
+            return Concern(error.reason, str(error), stalled=True)
         except MetricFailedError as error:
-            return JudgementUnavailable(Reason.METRIC_FAILED, str(error))
+            return Concern(Reason.METRIC_FAILED, str(error))
         except TierwiseError as error:
-            return JudgementUnavailable(error.reason, str(error))
+            return Concern(error.reason, str(error))
 
     def forget(self, namespace: str, name: str) -> None:
         """The ModelDeployment is gone."""
         self.kept.pop((namespace, name), None)
 
-    def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | JudgementUnavailable:
+    def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | Concern:
         analysis = request.rollout.spec.strategy.analysis
         sources = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
         problem = _problem(sources, analysis.confounders)
@@ -93,14 +94,14 @@ class Verifying:
         if control == "history" and record.shift_seconds is None:
             shift = choose_shift(request, record, _counts_only(sources))
             if shift is None:
-                return JudgementUnavailable(
+                return Concern(
                     Reason.NO_ROWS,
                     f"the log has no past of {request.rollout.spec.from_.name} to compare with, neither a week, days "
                     "nor the time before the rollout",
                 )
             return VerificationLook(control=control, shift_seconds=shift)
         mature = self._mature(request, sources)
-        if isinstance(mature, JudgementUnavailable):
+        if isinstance(mature, Concern):
             return mature
         pieces = pieces_of(request, record, mature, control)
         progress = self._fold(request, record, sources, control, pieces)
@@ -120,13 +121,13 @@ class Verifying:
             missing=missing_of(request, record, sources, progress.coverage, watch, mature),
         )
 
-    def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | JudgementUnavailable:
+    def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | Concern:
         mature = []
         for name, source in sources.items():
             scope = tier_scope(request, source.dataset, tiers_of(request))
             newest = source.store.watermark(source.dataset, scope, request.now)
             if newest is None:
-                return JudgementUnavailable(Reason.NO_ROWS, f"dataset {name!r}: the log has no predictions")
+                return Concern(Reason.NO_ROWS, f"dataset {name!r}: the log has no predictions")
             delay = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
             mature.append(min(newest, request.now - self.safety) - delay)
         return min(mature)
@@ -224,15 +225,15 @@ def _counts_only(sources: Mapping[str, Source]) -> dict[str, Source]:
     return {name: replace(source, dataset=replace(source.dataset, reads=Reads())) for name, source in sources.items()}
 
 
-def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> JudgementUnavailable | None:
+def _problem(sources: Mapping[str, Source], confounders: Sequence[str]) -> Concern | None:
     for name, source in sources.items():
         spec = source.dataset.spec
         known = {dimension.name: dimension.expression for dimension in spec.dimensions}
         for confounder in confounders:
             if confounder not in known:
                 text = f"dataset {name!r} has no dimension {confounder!r}, which analysis.confounders names"
-                return JudgementUnavailable(Reason.UNKNOWN_DIMENSION, f"{text}; add it there", stalled=True)
+                return Concern(Reason.UNKNOWN_DIMENSION, f"{text}; add it there", stalled=True)
         if not spec.columns.tier:
             text = f"dataset {name!r} names no column of tiers; set columns.tier, so that delivered tiers can be told"
-            return JudgementUnavailable(Reason.NOT_SUPPORTED, text, stalled=True)
+            return Concern(Reason.NOT_SUPPORTED, text, stalled=True)
     return None

@@ -1,0 +1,131 @@
+"""All that is asked of the evidence before it is believed: each detector says its concern, and none decides.
+
+To add a reason to hold: a detector here, its test, and an entry in api/reasons.py, whose place there is its place among
+the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tierwise.api.reasons import Reason
+from tierwise.monitoring.checks.arrivals import unlabelled
+from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.checks.invalid_predictions import answers_message, more_of
+from tierwise.monitoring.checks.unpaired_rows import labels_apart
+from tierwise.monitoring.checks.weights import weights_differ
+from tierwise.monitoring.counts.model import CANDIDATE
+from tierwise.monitoring.evidence.e_values import e_value_of
+from tierwise.monitoring.evidence.fold import Evidence
+from tierwise.monitoring.evidence.guards import mean_exceeds
+from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
+
+Detector = Callable[[Evidence], Concern | None]
+
+
+def detect_concerns(evidence: Evidence) -> tuple[Concern, ...]:
+    """What every detector says, in the order of `DETECTORS`; the gate picks the one that counts."""
+    return tuple(found for detect in DETECTORS if (found := detect(evidence)) is not None)
+
+
+def _split(evidence: Evidence) -> Concern | None:
+    """Another share of the requests than of the pods."""
+    logs = [g.log_split for g in evidence.guards]
+    if not mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    share = g.expected_candidate / max(g.split_rows, 1)
+    seen = int(g.rows[CANDIDATE]) / max(int(g.rows.sum()), 1)
+    text = (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {seen:.1%} of {int(g.rows.sum())} rows are the "
+        f"candidate's, its share of the ready pods is {share:.1%} (e={e_value_of(logs[d])})"
+    )
+    return Concern(Reason.SAMPLE_RATIO_MISMATCH, text)
+
+
+def _presence(evidence: Evidence) -> Concern | None:
+    """One arm has labels more often."""
+    logs = [g.log_presence for g in evidence.guards]
+    if not mean_exceeds(logs):
+        return None
+    d = int(np.argmax(logs))
+    g = evidence.guards[d]
+    baseline, candidate = (g.labelled / np.maximum(g.rows, 1)).tolist()
+    text = (
+        f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
+        f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
+    )
+    return Concern(Reason.LABELING_DIFFERS, text)
+
+
+def _numbers(evidence: Evidence) -> Concern | None:
+    """A metric of numbers sees only rows that have one; the rows of an arm that lack it may be its worst or best."""
+    told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
+    return None if told is None else _suspect(f"{told}; log it for every row, 0 where there is nothing to count")
+
+
+def _weights(evidence: Evidence) -> Concern | None:
+    """In a dataset with sample weights a row without one counts for nothing."""
+    told = _lacking(evidence, lambda _: "have no weight above 0", of_weights=True)
+    return None if told is None else _suspect(f"{told}; write spec.columns.weight for every row")
+
+
+def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
+    """What one arm's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
+    found = [
+        (lacking, d, row, name)
+        for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
+        for row, (lacking, name) in enumerate(zip(g.numbers, numbers_watched(plan), strict=True))
+        if (name == WEIGHT) == of_weights
+    ]
+    if not mean_exceeds([lacking.log for lacking, *_ in found]):
+        return None
+    worst, d, row, name = max(found, key=lambda one: one[0].log)
+    g = evidence.guards[d]
+    more, other = more_of(worst.arm, g.lacking[row], g.rows, lack(name))
+    told = f"dataset {evidence.plan.datasets[d].dataset.name!r}: {more} and {other}"
+    return f"{told} (e={e_value_of(worst.log)}), and count in no verdict"
+
+
+def _no_labels(evidence: Evidence) -> Concern | None:
+    """A dataset with rows and metrics that need labels, and without a label."""
+    for guards, plan in zip(evidence.guards, evidence.plan.datasets, strict=True):
+        needs = any(plan.metric(row).needs_labels for row in range(len(plan.metrics)))
+        if needs and guards.rows.all() and not guards.labelled.any():
+            return unlabelled(plan.dataset, int(guards.rows.sum()))
+    return None
+
+
+def _labels_apart(evidence: Evidence) -> Concern | None:
+    text = labels_apart(evidence)
+    return None if text is None else Concern(Reason.LABELING_DIFFERS, text, regression_stands=True)
+
+
+def _predictions(evidence: Evidence) -> Concern | None:
+    text = answers_message(evidence)
+    return None if text is None else _suspect(text)
+
+
+def _weights_differ(evidence: Evidence) -> Concern | None:
+    text = weights_differ(evidence)
+    return None if text is None else _suspect(text)
+
+
+def _suspect(text: str) -> Concern:
+    """Rows that count in no metric, or for more than they should: a regression among the others stands."""
+    return Concern(Reason.DOMAIN_SUSPECT, text, regression_stands=True)
+
+
+DETECTORS: tuple[Detector, ...] = (
+    _split,
+    _presence,
+    _no_labels,
+    _labels_apart,
+    _predictions,
+    _numbers,
+    _weights,
+    _weights_differ,
+)

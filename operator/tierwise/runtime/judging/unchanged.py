@@ -1,0 +1,23 @@
+"""Whether the datasets of a tier are still those whose evidence was folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tierwise.api.modelrollout import Frozen
+from tierwise.api.reasons import Reason
+from tierwise.monitoring.planning.snapshot import config_hash
+from tierwise.runtime.errors import SpecError
+from tierwise.runtime.reading.datasets import Source
+
+
+def require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
+    """Raise SpecError when a dataset is not the one whose evidence was folded so far."""
+    for kept in frozen.datasets:
+        source = sources.get(kept.name)
+        if source is None or config_hash(source.dataset) != kept.config_hash:
+            raise SpecError(
+                f"MonitoringDataset {kept.name!r} was edited while the tier was judged",
+                "restore it, or set tierwise.io/retry to judge the tier anew",
+                reason=Reason.DATASET_INVALID,
+            )
