@@ -32,8 +32,8 @@ lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; opera
 	$(LOCK) -c requirements/all.txt pyproject.toml -o requirements/operator.txt
 	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
-.PHONY: crds
-crds: $(STAMP) ## generate crds/, the chart's copy, docs/reference/api.md and examples/01-flights from their sources
+.PHONY: generated
+generated: $(STAMP) ## write crds/, the chart's copy, docs/reference, the gate's table and examples/01-flights anew
 	$(BIN)/python -m tierwise.tools.generate --write
 
 .PHONY: lint

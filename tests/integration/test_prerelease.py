@@ -90,4 +90,4 @@ def test_a_version_without_rows_is_waited_for(store, version):
     world.fleet.datasets["validation"] = spec.model_copy(update={"table": None, "query": query})
     world.run(60)
     assert world.health == ("Reconciling", "PreRelease")
-    assert f"no predictions of {version} on the validation set" in world.condition("Reconciling").message
+    assert f"validation set 'validation': no predictions of {version}" in world.condition("Reconciling").message

@@ -26,7 +26,9 @@ class Reason(Described):
         "The untouched pods are not ready.",
         "Bring the workload's own pods up: they are the control.",
     )
-    CANDIDATE_UNREADY = critical("CandidateUnready", "gate", "The candidate's pods crash, or are not ready in time.")
+    CANDIDATE_UNREADY = critical(
+        "CandidateUnready", "gate", "Its pods crash or are not ready in time.", "See the pods' logs."
+    )
     WARMING_UP = progress("WarmingUp", "gate", "Judging has not begun: pods start, or the first block is not mature.")
     # a dataset or an analysis that cannot be asked
     DATASET_MISSING = broken(
@@ -47,9 +49,7 @@ class Reason(Described):
         "UnknownDimension", "The dataset does not define the dimension.", "Add it to spec.dimensions."
     )
     QUERY_REFUSED = broken(
-        "QueryRefused",
-        "The SQL of the MonitoringDataset is not allowed.",
-        "Write only what docs/how-to/datasets.md allows: values of one row, no functions that read files or tables.",
+        "QueryRefused", "The dataset's SQL is not allowed.", "Write what docs/reference/store.md allows."
     )
     # a store that cannot be read
     STORE_UNREACHABLE = unread(
@@ -64,9 +64,7 @@ class Reason(Described):
         "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
     )
     UNKNOWN_TABLE = unread(
-        "UnknownTable",
-        "The store does not have the table.",
-        "Create the table (`tierwise store init`) or correct spec.table of the MonitoringDataset.",
+        "UnknownTable", "The table does not exist.", "Create it (`tierwise store init`), or correct spec.table."
     )
     QUERY_OVER_LIMITS = unread(
         "QueryOverLimits",
@@ -81,28 +79,17 @@ class Reason(Described):
         Health.UNKNOWN,
     )
     METRIC_FAILED = unread(
-        "MetricFailed",
-        "A metric of another package raised an error, or returned what cannot be true of the rows.",
-        "Mend the package of the metric that failed, or take the metric out.",
+        "MetricFailed", "A metric of another package failed.", "Mend that package, or take the metric out."
     )
     # rows and labels that are not there
-    NO_ROWS = unread(
-        "NoRows",
-        "The log has no predictions of either version.",
-        "Check that the pods write predictions with this model's and version's names into the log.",
-        Health.PASSING,
-    )
+    NO_ROWS = unread("NoRows", "Neither version is in the log.", "Check the names that pods log.", Health.PASSING)
     STALE_LOG = unread(
         "StaleLog", "The newest prediction is too old.", "Check that the pods still write predictions.", Health.PASSING
     )
-    BASELINE_MISSING = unread(
-        "BaselineMissing",
-        "The log has predictions of the candidate and none of the baseline.",
-        "Check that the untouched pods write predictions with the stable version's name.",
-    )
+    BASELINE_MISSING = unread("BaselineMissing", "The baseline is not in the log.", "Check the name that its pods log.")
     CANDIDATE_MISSING = unread(
         "CandidateMissing",
-        "The log has predictions of the baseline and none of the candidate.",
+        "The candidate is not in the log.",
         "Check that the twin's pods run and get traffic, and that the log's version column has the new version's name.",
     )
     NO_LABELS = unread(
@@ -134,9 +121,7 @@ class Reason(Described):
         "TimesUnusable", "Predictions have no time, or one in the future.", "Mend the time column, or the clocks."
     )
     SAMPLE_RATIO_MISMATCH = unread(
-        "SampleRatioMismatch",
-        "The candidate gets another share of the requests than its share of the pods.",
-        "Check the Service and routing: the candidate does not get its pods' share of the requests.",
+        "SampleRatioMismatch", "Traffic is not split as the pods are.", "Check the Service and routing."
     )
     LABELING_DIFFERS = unread(
         "LabelingDiffers",
@@ -151,14 +136,10 @@ class Reason(Described):
     )
     # the pre-release gate
     PRE_RELEASE = hold(
-        "PreRelease",
-        "The candidate is not judged on the validation table yet, or cannot be told from the stable version.",
+        "PreRelease", "The validation table does not tell yet.", "Write both versions' predictions there."
     )
     PRE_RELEASE_FAILED = critical(
-        "PreReleaseFailed",
-        "gate",
-        "The candidate is worse than the stable version on the validation table. No pod was touched.",
-        "Set another version, or change spec.analysis.preRelease.",
+        "PreReleaseFailed", "gate", "The validation table shows it worse.", "Set another version."
     )
     # the verdict
     EXTERNAL_CAUSE = hold(
@@ -166,12 +147,16 @@ class Reason(Described):
         "The untouched pods are worse than their own past.",
         "Look for what changed for both versions alike.",
     )
-    OUT_OF_DOMAIN = critical("OutOfDomain", "gate", "Most of the candidate's scores cannot be valid.")
-    REGRESSED = critical("Regressed", "gate", "The candidate is worse than its tolerance in a slice.")
+    OUT_OF_DOMAIN = critical(
+        "OutOfDomain", "gate", "Most of its scores cannot be valid.", "Mend it, and set a new version."
+    )
+    REGRESSED = critical(
+        "Regressed", "gate", "It is worse than its tolerance in a slice.", "Mend it, and set a new version."
+    )
     REGRESSION_OBSERVED = critical(
         "RegressionObserved",
         "gate",
-        "The candidate is worse than its tolerance in a slice, and rollback.automatic is false.",
+        "It is worse; rollback.automatic is false.",
         "It does not pass by waiting: promote or roll back, as rollback.automatic is false.",
     )
     PAUSED = progress("Paused", "gate", "spec.paused is set. Judging goes on; nothing is promoted.")
@@ -179,11 +164,13 @@ class Reason(Described):
     UNCOMPARED = progress("Uncompared", "gate", "The baseline is not in the log, so there is nothing to compare with.")
     NON_INFERIOR = progress("NonInferior", "gate", "The candidate is shown not to be worse than its margins.")
     INCONCLUSIVE = progress("Inconclusive", "gate", "There is not enough evidence yet, either way.")
-    MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict; onInconclusive decides.")
+    MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict.", "Promote, or roll back.")
     # a rollout's progress
     PROBING = progress("Probing", "rollout", "Candidate pods are made beside the untouched ones.")
     DELIVERING = progress("Delivering", "rollout", "The candidate goes into the tier's workloads.")
-    DELIVERY_UNREADY = critical("DeliveryUnready", "rollout", "Delivered pods were not ready by progressDeadline.")
+    DELIVERY_UNREADY = critical(
+        "DeliveryUnready", "rollout", "Delivered pods are not ready in time.", "See the pods' logs."
+    )
     DELIVERY_REFUSED = warning(
         "DeliveryRefused",
         "rollout",
@@ -191,30 +178,30 @@ class Reason(Described):
         "Mend the quota, admission policy or Role.",
     )
     COMMIT_MISMATCH = warning(
-        "CommitMismatch",
-        "rollout",
-        "Delivered pods log another commit than the version states.",
-        "Find which build the image or parameters hold, and state its commit, or deliver the right one.",
+        "CommitMismatch", "rollout", "Pods log another commit.", "State the right commit, or deliver the right build."
     )
     ROLLING_BACK = warning("RollingBack", "rollout", "The baseline returns to every workload that was touched.")
     VERIFYING_RECOVERY = progress("VerifyingRecovery", "rollout", "After a rollback, workloads and log are watched.")
     RECOVERY_VERIFIED = progress("RecoveryVerified", "rollout", "After a rollback, the baseline serves everywhere.")
-    RECOVERY_FAILED = critical("RecoveryFailed", "rollout", "After a rollback a workload or the log left the baseline.")
+    RECOVERY_FAILED = critical(
+        "RecoveryFailed", "rollout", "The baseline did not stay.", "The message says what still runs or is silent."
+    )
     COMPLETED = progress("Completed", "rollout", "The candidate serves in every tier and is the stable version.")
     VERIFYING = progress("Verifying", "rollout", "A delivered version is watched on the log.")
     VERIFIED = progress("Verified", "rollout", "A delivered version was watched to the end and did not regress.")
-    NOT_VERIFIED = warning("NotVerified", "rollout", "The log could not tell whether a delivered version regressed.")
-    REGRESSED_AFTER_PROMOTION = critical("RegressedAfterPromotion", "rollout", "A delivered version got worse.")
+    NOT_VERIFIED = warning(
+        "NotVerified", "rollout", "The log cannot tell.", "`tierwise analyze` compares any two windows."
+    )
+    REGRESSED_AFTER_PROMOTION = critical(
+        "RegressedAfterPromotion", "rollout", "It got worse after delivery.", "As Regressed."
+    )
     SUPERSEDED = progress("Superseded", "rollout", "A newer version took the rollout's place.")
     # the ModelDeployment
     ADOPTED = progress("Adopted", "deployment", "What runs is the stable version, taken over without a write.")
     AT_REST = progress("AtRest", "deployment", "The stable version serves, and nothing is in flight.")
     WAITING_FOR_WORKLOADS = progress("WaitingForWorkloads", "deployment", "A tier's selector matches no workload yet.")
     VERSION_REJECTED = critical(
-        "VersionRejected",
-        "deployment",
-        "The version was rolled back before.",
-        "Apply a new version, or retry this one.",
+        "VersionRejected", "deployment", "It was rolled back before.", "Apply a new version, or retry it."
     )
     MIXED_BASELINE = critical(
         "MixedBaseline",
@@ -274,12 +261,14 @@ class Reason(Described):
         "Correct the object, or apply the CRDs of this version.",
     )
     MODEL_NAME_SHARED = warning(
-        "ModelNameShared", "deployment", "Two ModelDeployments write one model's name into one log."
+        "ModelNameShared", "deployment", "Two ModelDeployments share a name.", "Give each its spec.model."
     )
     # the MonitoringDataset
     USABLE = progress("Usable", "dataset", "The dataset can be read and judged.")
     LABEL_SOURCES_AGREE = progress("LabelSourcesAgree", "dataset", "Sources of labels say the same of the same rows.")
-    LABEL_SOURCES_DIFFER = warning("LabelSourcesDiffer", "dataset", "Sources of labels differ on rows of both.")
+    LABEL_SOURCES_DIFFER = warning(
+        "LabelSourcesDiffer", "dataset", "Label sources differ.", "`tierwise analyze` says on how many."
+    )
     # a program that cannot do its work at all
     CLUSTER_UNREACHABLE = critical(
         "ClusterUnreachable", "program", "The API server does not answer.", "Check --kubeconfig and --context."

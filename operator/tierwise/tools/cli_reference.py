@@ -13,7 +13,7 @@ from tierwise.cli.main import COMMANDS, cli
 HEAD = """\
 # Command line
 
-<!-- Generated from the commands by `make crds`; edit the help texts in operator/tierwise/cli/. -->
+<!-- Generated from the commands by `make generated`; edit the help texts in operator/tierwise/cli/. -->
 
 One program, `tierwise`; under the name `kubectl-tierwise` on the PATH it is also `kubectl tierwise …`.
 

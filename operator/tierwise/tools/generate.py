@@ -1,6 +1,6 @@
 """Writes or compares the generated files: crds/, its copy in the chart, the references, the demo as an example.
 
-Run as ``python -m tierwise.tools.generate --write|--check`` in a checkout of the repository (`make crds`, `make lint`).
+Run as ``python -m tierwise.tools.generate --write|--check`` in a checkout (`make generated`, `make lint`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from tierwise.api.schema.crd import crd_files
 from tierwise.api.schema.reference import api_reference
 from tierwise.tools.cli_reference import cli_reference
+from tierwise.tools.decision_docs import reasons_reference, with_gate_table
 from tierwise.tools.metrics_reference import metrics_reference
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +25,10 @@ def generated_files() -> dict[Path, str]:
     """Path below the repository's root -> text, of every generated file."""
     crds = {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
     demo = {FLIGHTS / path.name: path.read_text(encoding="utf-8") for path in sorted(DEMO_MANIFESTS.glob("*.yaml"))}
+    rollout = Path("docs/concepts/rollout.md")
     reference = {
+        rollout: with_gate_table((ROOT / rollout).read_text(encoding="utf-8")),
+        Path("docs/reference/reasons.md"): reasons_reference(),
         Path("docs/reference/api.md"): api_reference(),
         Path("docs/reference/cli.md"): cli_reference(),
         Path("docs/reference/metrics.md"): metrics_reference(),
@@ -45,7 +49,7 @@ def problems(root: Path) -> list[str]:
     """One line for every generated file that is missing or differs, and for every file that has no source any more."""
     expected = generated_files()
     differing = [
-        f"{path}: {'differs from its source' if (root / path).exists() else 'is missing'}; run `make crds`"
+        f"{path}: {'differs from its source' if (root / path).exists() else 'is missing'}; run `make generated`"
         for path, text in expected.items()
         if _read(root / path) != text
     ]

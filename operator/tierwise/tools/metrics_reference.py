@@ -9,7 +9,7 @@ from tierwise.metrics.registry import SUBJECTS, Entry
 HEAD = """\
 # Metrics
 
-<!-- Generated from the metrics by `make crds`; edit operator/tierwise/metrics/. -->
+<!-- Generated from the metrics by `make generated`; edit operator/tierwise/metrics/. -->
 
 `tierwise metrics` prints this list, with the metrics of installed plug-ins; [add a metric](../how-to/add-a-metric.md)
 says how to write one.

@@ -28,7 +28,7 @@ def test_the_check_names_a_file_that_differs_is_missing_or_has_no_source(
     (tmp_path / "crds/tierwise.io_old.yaml").write_text("kind: Other\n")
     assert generate.main(["--check"], root=tmp_path) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "crds/tierwise.io_modelrollouts.yaml: differs from its source; run `make crds`",
-        "charts/tierwise/crds/tierwise.io_modeldeployments.yaml: is missing; run `make crds`",
+        "crds/tierwise.io_modelrollouts.yaml: differs from its source; run `make generated`",
+        "charts/tierwise/crds/tierwise.io_modeldeployments.yaml: is missing; run `make generated`",
         "crds/tierwise.io_old.yaml: it has no source; delete it",
     ]

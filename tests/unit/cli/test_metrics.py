@@ -39,7 +39,7 @@ def test_every_metric_is_in_the_reference(entry):
     facts = facts_of(entry)
     section = page.split(f"### {facts['name']}\n", 1)[1].split("\n###", 1)[0]
     for text in (facts["description"], facts["unit"], facts["test"], facts["not_for"]):
-        assert text in section, "run `make crds`"
+        assert text in section, "run `make generated`"
 
 
 def test_the_list_names_every_metric_once():

@@ -23,8 +23,8 @@ def test_every_command_and_flag_is_in_the_reference(name):
         section = page.split(f"# {' '.join(path)}\n", 1)[1].split("\n## ", 1)[0]
         for option in found.params:
             if isinstance(option, click.Option) and not option.hidden:
-                assert f"{option.opts[-1]}" in section, f"{' '.join(path)} {option.opts[-1]}: run `make crds`"
+                assert f"{option.opts[-1]}" in section, f"{' '.join(path)} {option.opts[-1]}: run `make generated`"
 
 
 def test_the_reference_is_what_the_commands_say():
-    assert PAGE.read_text(encoding="utf-8") == cli_reference(), "docs/reference/cli.md is old; run `make crds`"
+    assert PAGE.read_text(encoding="utf-8") == cli_reference(), "docs/reference/cli.md is old; run `make generated`"

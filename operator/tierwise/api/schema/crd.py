@@ -108,7 +108,7 @@ KINDS = (
     ),
 )
 
-HEADER = f"# Generated from operator/tierwise/api by `make crds`; do not edit. Group {GROUP}, version {VERSION}.\n"
+HEADER = f"# Generated from operator/tierwise/api by `make generated`; do not edit. Group {GROUP}, version {VERSION}.\n"
 
 
 def definition(kind: Kind) -> dict[str, Any]:

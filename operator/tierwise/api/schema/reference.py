@@ -12,7 +12,7 @@ from tierwise.api.schema.crd import KINDS, Kind, definition
 from tierwise.api.schema.structural import Schema
 
 _HEADER = f"""\
-<!-- Generated from operator/tierwise/api by `make crds`; do not edit. -->
+<!-- Generated from operator/tierwise/api by `make generated`; do not edit. -->
 
 # API reference: {names.API_VERSION}
 
