@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.cluster import Kubectl
 from tests.support.helm import Helm, ensure_helm
+from tierwise.errors import NoComponentsError
 from tierwise.local import cluster
 from tierwise.local.components import ensure_components
-from tierwise.local.errors import NoComponentsError
 
 ROOT = Path(__file__).parent.parent
 CRDS = ROOT / "crds"

@@ -21,20 +21,19 @@ from tierwise.adapters.http.telemetry import Telemetry
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.datasets import KubernetesDatasets
-from tierwise.adapters.kubernetes.errors import ApiError, ClusterError, ForbiddenError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.lease import KubernetesLease
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.prediction_logs.stores import Stores
 from tierwise.api.names import API_VERSION
 from tierwise.api.reasons import Reason
+from tierwise.errors import ApiError, ClusterError, ForbiddenError, ReasonedError
 from tierwise.runtime.control_loop.leadership import Elector
 from tierwise.runtime.control_loop.loop import Loop
 from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.control_loop.settings import OperatorSettings
 from tierwise.runtime.control_loop.workqueue import WorkQueue
 from tierwise.runtime.datasets.status import DatasetStatuses
-from tierwise.runtime.errors import TierwiseError
 from tierwise.runtime.judging.look import Judging
 
 logger = logging.getLogger(__name__)
@@ -93,7 +92,7 @@ def run_operator(settings: OperatorSettings) -> None:
     """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
     Raises:
-        TierwiseError: no cluster, CRDs or rights missing, a DSN that is none, a port that is taken.
+        ReasonedError: no cluster, CRDs or rights missing, a DSN that is none, a port that is taken.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,7 +152,7 @@ def _serve(
     try:
         mirror.start()
     except ClusterError as error:
-        raise TierwiseError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
+        raise ReasonedError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
     loop.start()
     watched.datasets.start()
     listener = handlers.Listener(loop.wake, forget, watched.seen, telemetry.rollout_seen)
@@ -169,7 +168,7 @@ def _connect(settings: OperatorSettings, timeout_seconds: float) -> Client:
     try:
         return connect(settings.kubeconfig, settings.context, request_timeout_seconds=timeout_seconds)
     except ClusterError as error:
-        raise TierwiseError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
+        raise ReasonedError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
 
 
 def _check_cluster(client: Client, settings: OperatorSettings) -> None:
@@ -185,7 +184,7 @@ def _check_cluster(client: Client, settings: OperatorSettings) -> None:
             resource["name"] for resource in served["resources"]
         }
         if missing:
-            raise TierwiseError(
+            raise ReasonedError(
                 f"the cluster does not serve {', '.join(sorted(missing))} of {API_VERSION}",
                 "install Tierwise's CRDs: kubectl apply --server-side -f crds/",
                 reason=Reason.CRDS_MISSING,
@@ -193,13 +192,13 @@ def _check_cluster(client: Client, settings: OperatorSettings) -> None:
         for namespace in settings.namespaces or (None,):
             client.get(path_of("modeldeployments", namespace), limit=1)
     except ForbiddenError as error:
-        raise TierwiseError(
+        raise ReasonedError(
             f"the API server refuses the operator: {error.message}",
             "give it the Role of docs/concepts/operator.md, or name the namespaces it may serve (--namespace)",
             reason=Reason.CLUSTER_UNREACHABLE,
         ) from error
     except ClusterError as error:
-        raise TierwiseError(
+        raise ReasonedError(
             str(error), "check --kubeconfig and --context, and that the cluster runs", reason=Reason.CLUSTER_UNREACHABLE
         ) from error
 
@@ -263,7 +262,7 @@ def _probes(settings: OperatorSettings, loop: Loop, telemetry: Telemetry, state:
             try:
                 server = HealthServer(settings.bind_address, port, served)
             except OSError as error:
-                raise TierwiseError(
+                raise ReasonedError(
                     f"cannot listen on {settings.bind_address}:{port}: {error.strerror}",
                     "another process has the port; give another one",
                     reason=Reason.INVALID_SPEC,

@@ -15,7 +15,7 @@ from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.demo.traffic import serving_pods
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.serving.log import to_table
 

@@ -25,9 +25,9 @@ from tierwise.cli.commands.offline.analyze import command
 from tierwise.cli.options.analysis_options import AnalyzeOptions
 from tierwise.cli.options.analysis_request import FILE_DATASET, request_of_data
 from tierwise.cli.options.types import Margins
+from tierwise.errors import SpecError
 from tierwise.report.analysis.json_form import analysis_json
 from tierwise.report.analysis.table import render_analysis
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis import Analysis, analyze
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)

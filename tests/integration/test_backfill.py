@@ -22,11 +22,11 @@ from tests.support.wide_log import TABLE, WideLog, finite
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.prediction_logs.stored import RecordedPast
 from tierwise.cli.main import cli
+from tierwise.errors import SpecError, StoreError
 from tierwise.metrics import registry
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.query.stored.distributions import Wanted
-from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.offline.backfill import Backfill, Request, backfill
 
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.fleet_world import V1, V2, World, a_workload, is_ready
 from tests.support.polling import eventually
 from tierwise.api.common import Version
-from tierwise.runtime.errors import ConflictError, SpecError
+from tierwise.errors import ConflictError, SpecError
 
 pytestmark = pytest.mark.needs_cluster
 

@@ -9,8 +9,8 @@ from tests.support.polling import eventually
 from tierwise.api.common import Version
 from tierwise.api.names import ANNOTATION_ROLLED_BACK_FROM, FINALIZER
 from tierwise.api.reasons import Reason
+from tierwise.errors import ConflictError
 from tierwise.rollout.state.actions import Annotate, DeleteRollout, Event, SetFinalizer
-from tierwise.runtime.errors import ConflictError
 
 pytestmark = pytest.mark.needs_cluster
 

@@ -10,8 +10,8 @@ from tests.support.fleet_world import V2, World, a_workload, is_ready
 from tests.support.polling import eventually
 from tierwise.api.common import Version
 from tierwise.api.names import LABEL_ARM
+from tierwise.errors import ConflictError
 from tierwise.rollout.state.actions import DeleteTwin, ScaleTwin
-from tierwise.runtime.errors import ConflictError
 
 pytestmark = pytest.mark.needs_cluster
 

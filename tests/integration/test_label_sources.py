@@ -22,9 +22,9 @@ from tests.support.labelled_log import (
     write_log,
 )
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.query.quality.arrivals import Received
-from tierwise.runtime.errors import SpecError
 
 OWN: dict[str, Any] = {"name": "heuristic", "column": "own", "confidence": 0.6}
 

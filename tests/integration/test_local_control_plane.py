@@ -15,8 +15,8 @@ import yaml
 
 from tests.support.cluster import Kubectl
 from tests.support.polling import eventually
+from tierwise.errors import LocalClusterError
 from tierwise.local import cluster
-from tierwise.local.errors import LocalClusterError
 from tierwise.local.processes import Process
 from tierwise.local.state import load
 

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from tests.support.cluster import Kubectl
+from tierwise.errors import LocalClusterError, NoComponentsError
 from tierwise.local import cluster, kind
-from tierwise.local.errors import LocalClusterError, NoComponentsError
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.postgres.labels import Columns, import_labels, parse_address
 from tierwise.cli.commands.run.labels import command
-from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.errors import SpecError, StoreError
 
 ROWS = requests(200)
 LABELS = labels(ROWS, 5)
@@ -137,7 +137,7 @@ import json, sys
 from tests.integration.test_postgres_labels import ROWS, through
 from tests.support.labelled_log import SCOPE, WINDOW, a_dataset, write_log
 from tierwise.adapters.clickhouse.store import open_store
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 
 given = json.load(sys.stdin)
 store = open_store(given["dsn"])

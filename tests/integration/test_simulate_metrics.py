@@ -17,11 +17,11 @@ from tierwise.adapters.prediction_logs.recorded import open_recorded_file
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.main import cli
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
-from tierwise.runtime.errors import SpecError
 from tierwise.simulation.streams.slicing import Slicing
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import Columns, MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import ReasonedError, SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
-from tierwise.runtime.errors import SpecError, TierwiseError
 
 SCOPE = Scope(None, "v1", "v2")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -174,7 +174,7 @@ def test_a_score_that_is_no_number_is_told_with_its_type(store, score):
         "ENGINE = MergeTree ORDER BY tuple()"
     )
     dataset = Dataset("log", MonitoringDatasetSpec(table=name, columns=Columns(model=None, tier=None)))
-    with pytest.raises(TierwiseError) as error:
+    with pytest.raises(ReasonedError) as error:
         store.check(dataset)
     assert error.value.reason is Reason.DATASET_INVALID
     assert score.split("(")[0] in str(error.value)

@@ -17,8 +17,8 @@ from tierwise.adapters.clickhouse.connection import Connection, error_of_code, p
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
 from tierwise.api.reasons import Reason
+from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
-from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 
 BLOCK = Block(T0, T0 + timedelta(minutes=1))
 SCOPE = Scope("m", "v1", "v2", ("tier-3",))
@@ -39,8 +39,8 @@ def a_dataset(**spec: object) -> Dataset:
     return Dataset("flights", MonitoringDatasetSpec(**given), (("carrier",),))  # type: ignore[arg-type]
 
 
-def refused(store: ClickHouseStore, dataset: Dataset) -> TierwiseError:
-    with pytest.raises(TierwiseError) as error:
+def refused(store: ClickHouseStore, dataset: Dataset) -> ReasonedError:
+    with pytest.raises(ReasonedError) as error:
         store.check(dataset)
     with pytest.raises(type(error.value)):
         store.read_cells(dataset, SCOPE, [BLOCK])
@@ -135,7 +135,7 @@ def test_bad_credentials_are_denied_and_never_shown(tmp_path):
         good.close()
 
 
-def assert_no_secret(error: TierwiseError) -> None:
+def assert_no_secret(error: ReasonedError) -> None:
     shown = "".join(traceback.format_exception(error)) + repr(error) + error.message + error.remedy
     for part in (SECRET, ENCODED, "hunter2"):
         assert part not in shown

@@ -18,8 +18,8 @@ from tierwise.adapters.clickhouse.refusals import USES, Refusals
 from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Reads, Scope
-from tierwise.runtime.errors import StoreError
 
 MINUTE = timedelta(minutes=1)
 SCOPE = Scope(None, "v1", "v2")

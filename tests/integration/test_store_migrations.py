@@ -18,9 +18,9 @@ from tierwise.adapters.clickhouse.schema import MIGRATIONS, MIGRATIONS_TABLE, PE
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.prediction_logs.stored import RecordedPast
 from tierwise.cli.main import cli
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Scope
 from tierwise.monitoring.query.stored.distributions import Wanted
-from tierwise.runtime.errors import StoreError
 
 SCOPE = Scope("m", "v1", "v2")
 OLD_COLUMNS = (

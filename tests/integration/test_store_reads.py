@@ -13,10 +13,10 @@ from tests.support.predictions import T0
 from tests.support.wide_log import CLASSES, TABLE, WideLog, finite
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.api.monitoringdataset import Columns, Dimension, MetricThreshold, MonitoringDatasetSpec, Scale, Value
+from tierwise.errors import SpecError
 from tierwise.metrics.tally import Sum
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.counts.thresholds import answers_at, cells_of
-from tierwise.runtime.errors import SpecError
 
 MINUTE = timedelta(minutes=1)
 SCOPE = Scope(None, "v1", "v2")

@@ -14,10 +14,10 @@ from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDatasetSpec, Scale
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import parse_slice_key
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.query.look.group_hashing import combinations_of
 from tierwise.monitoring.query.look.memory_limits import is_sparse
-from tierwise.runtime.errors import StoreError
 
 VALUES, ROWS = 100_000, 250_000
 SCOPE = Scope(None, "v1", "v2")

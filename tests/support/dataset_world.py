@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
+from tierwise.errors import ConflictError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.score_range import Answers
 from tierwise.runtime.datasets.status import DatasetStatuses, DatasetUser, DatasetView
-from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.recorded_log import Seen
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

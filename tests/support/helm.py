@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from tierwise.errors import NoComponentsError
 from tierwise.local.build import GoModule, build, find_go
-from tierwise.local.errors import NoComponentsError
 from tierwise.local.paths import Progress
 
 _KUBERNETES = ("chartutil", "lint/rules")  # where Helm keeps the version it renders for

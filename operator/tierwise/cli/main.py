@@ -12,10 +12,7 @@ from typing import Any, NoReturn
 import click
 
 import tierwise
-from tierwise.adapters.kubernetes.errors import ClusterError
-from tierwise.metrics.failed import MetricFailedError
-from tierwise.monitoring.planning.errors import PlanError
-from tierwise.runtime.errors import TierwiseError
+from tierwise.errors import ClusterError, TierwiseError
 
 EXIT_ERROR = 1  # design: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
 EXIT_INTERRUPTED = 130
@@ -101,10 +98,6 @@ class LazyGroup(click.Group):
 def render_error(error: Exception) -> str:
     """Two lines: what is wrong, naming object and value; what to do."""
     match error:
-        case TierwiseError():
-            fact, remedy = error.message, error.remedy
-        case PlanError() | MetricFailedError():
-            fact, remedy = error.message, error.remedy
         case ModuleNotFoundError() if (error.name or "").startswith("tierwise"):
             fact, remedy = f"this build has no module {error.name}", "Install the whole of tierwise anew."
         case ModuleNotFoundError():
@@ -113,6 +106,8 @@ def render_error(error: Exception) -> str:
         case ClusterError():
             fact, _, remedy = str(error).partition("; ")
             remedy = remedy or "Check --kubeconfig, --context and that the API server is up."
+        case TierwiseError():
+            fact, remedy = error.message, error.remedy
         case OSError() if error.filename is not None:
             fact, remedy = f"{error.filename}: {error.strerror}", "Check the path and its permissions."
         case _:

@@ -16,9 +16,9 @@ from tierwise.adapters.kubernetes.reader import Reader, open_reader
 from tierwise.api.schema.crd import crd_files
 from tierwise.demo.guard import Guard
 from tierwise.demo.story import DEPLOYMENT, Seen
+from tierwise.errors import SpecError
 from tierwise.local.cluster import Cluster, down, up
 from tierwise.local.processes import Process
-from tierwise.runtime.errors import SpecError
 
 NAMESPACE = "flights"
 DIMENSIONS = ("carrier", "origin", "dest", "hour")

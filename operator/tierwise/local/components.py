@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierwise.errors import NoComponentsError
 from tierwise.local.build import GoModule, build, find_go
-from tierwise.local.errors import NoComponentsError
 from tierwise.local.paths import Progress, silent
 
 KUBERNETES_VERSION = "v1.36.3"

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tierwise.errors import LocalClusterError
 from tierwise.local.components import STAGES, Components
 from tierwise.local.credentials import kubeconfig, signing_key, write_private
-from tierwise.local.errors import LocalClusterError
 from tierwise.local.processes import spawn
 from tierwise.local.state import State, folder_of, save
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tierwise.local.errors import LocalClusterError
+from tierwise.errors import LocalClusterError
 
 PROBE_SECONDS = 10.0
 

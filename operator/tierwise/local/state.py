@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tierwise.local.errors import LocalClusterError
+from tierwise.errors import LocalClusterError
 from tierwise.local.paths import clusters
 from tierwise.local.processes import Process
 

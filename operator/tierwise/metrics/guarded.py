@@ -9,8 +9,8 @@ from typing import Any, TypeVar, assert_never, overload
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.errors import MetricFailedError as MetricFailedError
 from tierwise.metrics.definitions import wrong_metric
-from tierwise.metrics.failed import MetricFailedError as MetricFailedError
 from tierwise.metrics.family import SEPARATOR, Family
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.plausible import ImplausibleError, counts_of, estimate_of, shift_of, shown_of

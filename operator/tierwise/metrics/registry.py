@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from tierwise.errors import MetricFailedError as MetricFailedError
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import plugins
 from tierwise.metrics.family import SEPARATOR, Family
-from tierwise.metrics.guarded import MetricFailedError as MetricFailedError
 from tierwise.metrics.kinds import binary, classes, confusion, errors, probabilities, ranking, ratios, service, shift
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.plugins import Broken
@@ -28,15 +29,6 @@ SUBJECTS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Numbers of every row", ratios.FAMILIES),
 )
 BUILT_IN: tuple[Entry, ...] = tuple(entry for _, entries in SUBJECTS for entry in entries)
-
-
-class UnknownMetricError(ValueError):
-    """A metric that does not exist: the fact, and the remedy, which names those that it may have been meant for."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(f"{message}; {remedy}")
-        self.message = message
-        self.remedy = remedy
 
 
 class Registry:

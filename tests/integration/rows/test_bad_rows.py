@@ -11,8 +11,8 @@ import pytest
 from tests.support.judged_rows import HOURS, NOW, ROWS, START, a_spec, from_query, judged, spoilt
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
-from tierwise.runtime.errors import SpecError
 
 
 def test_the_good_rows_pass(store, good):

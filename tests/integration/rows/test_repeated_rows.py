@@ -13,8 +13,8 @@ from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
-from tierwise.runtime.errors import SpecError
 
 
 @pytest.fixture(scope="module")

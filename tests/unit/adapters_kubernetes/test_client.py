@@ -12,7 +12,7 @@ import pytest
 from kubernetes import client as k8s
 
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ApiError, ClusterError, ForbiddenError
+from tierwise.errors import ApiError, ClusterError, ForbiddenError
 
 Answer = tuple[int, dict[str, str], object]
 OK: Answer = (200, {}, {"kind": "Pod"})

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tierwise.runtime.control_loop.leadership import Elector, LeadershipLostError, LeaseRecord, LeaseTimes
-from tierwise.runtime.errors import ConflictError
+from tierwise.errors import ConflictError, LeadershipLostError
+from tierwise.runtime.control_loop.leadership import Elector, LeaseRecord, LeaseTimes
 
 
 @dataclass

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tierwise.cli.commands.offline.dataset import command
 from tierwise.cli.manifests.checks import check_files
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 
 OWN = """
 name: Bot score, validation

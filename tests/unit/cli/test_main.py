@@ -6,10 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.api.reasons import Reason
 from tierwise.cli.main import COMMANDS, cli, render_error
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import ClusterError, StoreError
 from tierwise.tools.cli_reference import walk
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.polling import eventually
+from tierwise.errors import LocalClusterError
 from tierwise.local.build import GoModule, Toolchain, build, find_go
-from tierwise.local.errors import LocalClusterError
 
 # go build … -o TARGET PACKAGE: notes the package, then does what a file named after it says.
 GO = """#!/bin/bash

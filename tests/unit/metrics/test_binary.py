@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.kinds.binary import METRICS
 
@@ -65,10 +66,10 @@ def test_counts_keep_leading_axes_and_empty_rows_have_no_value(name):
 )
 def test_an_unknown_metric_names_those_that_may_be_meant(name, meant):
     message = re.escape(f"metric '{name}' is unknown; did you mean {meant}? `tierwise metrics` lists all ")
-    with pytest.raises(registry.UnknownMetricError, match=message):
+    with pytest.raises(UnknownMetricError, match=message):
         registry.get(name)
 
 
 def test_a_metric_that_is_like_none_is_told_where_the_list_is():
-    with pytest.raises(registry.UnknownMetricError, match=r"'xyz' is unknown; `tierwise metrics` lists all \d+$"):
+    with pytest.raises(UnknownMetricError, match=r"'xyz' is unknown; `tierwise metrics` lists all \d+$"):
         registry.get("xyz")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.kinds.classes import position
 from tierwise.metrics.tally import Tally
@@ -82,7 +83,7 @@ def test_top_k_equals_scikit_learn():
 
 @pytest.mark.parametrize("parameter", ["0", "101", "2.5", "-1", "best"])
 def test_k_is_a_whole_number(parameter):
-    with pytest.raises(registry.UnknownMetricError, match="is not a whole number of 1 to 100; write top-k@K"):
+    with pytest.raises(UnknownMetricError, match="is not a whole number of 1 to 100; write top-k@K"):
         registry.get(f"top-k@{parameter}")
 
 

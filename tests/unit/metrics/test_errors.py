@@ -7,6 +7,7 @@ import pytest
 import sklearn.metrics as sk
 
 from tests.support.raw_rows import moments
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 
@@ -67,5 +68,5 @@ def test_bias_is_worse_in_either_direction():
 
 @pytest.mark.parametrize("parameter", ["0", "1", "1.5", "-0.1", "nan", "median"])
 def test_a_quantile_lies_between_0_and_1(parameter):
-    with pytest.raises(registry.UnknownMetricError, match=r"is not a quantile between 0 and 1; write pinball@Q"):
+    with pytest.raises(UnknownMetricError, match=r"is not a quantile between 0 and 1; write pinball@Q"):
         registry.get(f"pinball@{parameter}")

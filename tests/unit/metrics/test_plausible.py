@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.plug_in import COUNTS, START, metric
-from tierwise.metrics.failed import MetricFailedError
+from tierwise.errors import MetricFailedError
 from tierwise.metrics.tally import Tally
 
 N = "t.counts.sum((-2, -1))"

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.support.plug_in import COUNTS, START, metric
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics.definitions import wrong
 from tierwise.metrics.metric import Estimated, Needs, Proportion, Shift
 from tierwise.metrics.plugins import GROUP
-from tierwise.metrics.registry import BUILT_IN, UnknownMetricError, get
+from tierwise.metrics.registry import BUILT_IN, get
 from tierwise.metrics.tally import Tally
 
 HOW_TO = Path(__file__).parents[3] / "docs/how-to/add-a-metric.md"

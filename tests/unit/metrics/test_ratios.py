@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.raw_rows import moments
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import sums_of
@@ -80,7 +81,7 @@ def test_a_bottom_of_zero_is_no_value():
 
 @pytest.mark.parametrize("name", ["ratio@clicks", "ratio@clicks/", "ratio@a/b/c", "ratio@1/2", "mean@2x", "mean@a b"])
 def test_a_parameter_names_values(name):
-    with pytest.raises(registry.UnknownMetricError, match=r"spec\.values"):
+    with pytest.raises(UnknownMetricError, match=r"spec\.values"):
         registry.get(name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 
@@ -37,7 +38,7 @@ def test_invalid_answers_are_out_of_the_domain_whatever_the_label():
 
 @pytest.mark.parametrize("parameter", ["0", "-5", "nan", "inf", "fast"])
 def test_a_limit_is_a_number_of_milliseconds(parameter):
-    with pytest.raises(registry.UnknownMetricError, match=r"milliseconds above 0; write latency-over@MS, for instance"):
+    with pytest.raises(UnknownMetricError, match=r"milliseconds above 0; write latency-over@MS, for instance"):
         registry.get(f"latency-over@{parameter}")
 
 

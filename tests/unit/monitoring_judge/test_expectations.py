@@ -13,8 +13,9 @@ from tests.unit.monitoring_judge.builders import (
 from tests.unit.monitoring_judge.engines import a_plan_of, scored
 from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason
+from tierwise.errors import PlanError
 from tierwise.monitoring.evidence.fold import begin, fold
-from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
+from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.monitoring.verdicts.judge import judge
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.05, 0.05)}

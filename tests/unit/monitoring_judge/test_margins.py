@@ -3,8 +3,8 @@
 import pytest
 
 from tierwise.api.common import Margin
+from tierwise.errors import PlanError
 from tierwise.metrics import registry
-from tierwise.monitoring.planning.errors import PlanError
 from tierwise.monitoring.planning.required_reads import require_margin
 
 

@@ -14,8 +14,9 @@ from tests.unit.monitoring_judge.builders import (
 )
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.reasons import Reason
+from tierwise.errors import PlanError
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
-from tierwise.monitoring.planning.tier_plan import PlanError, alpha_of_tier, groupings_of
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
 

@@ -3,10 +3,10 @@ import pytest
 from tests.unit.monitoring_judge.builders import SPEC, an_analysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import PlanError
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Reads
 from tierwise.monitoring.planning.required_reads import reads_of
-from tierwise.monitoring.planning.tier_plan import PlanError
 
 CLASSES = {"scale": {"kind": "Classes"}, "classes": ["a", "b"]}
 

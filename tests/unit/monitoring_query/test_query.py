@@ -11,12 +11,12 @@ import pytest
 
 from tierwise.api.monitoringdataset import Columns, Dimension, Domain, MonitoringDatasetSpec, Scale
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.query.log.binning import binning_of, scale_edges
 from tierwise.monitoring.query.log.columns import Log, Source, quote, source_sql
 from tierwise.monitoring.query.look.counts import cells_query, config_hash
 from tierwise.monitoring.query.look.decode import decode_cells, kept_values, merge_cells
-from tierwise.monitoring.sqlguard.errors import Refused
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -56,21 +56,21 @@ def test_one_query_reads_only_the_two_versions():
 
 
 def test_an_unknown_column_names_those_there_are():
-    with pytest.raises(Refused, match=r"'bot_score' is not in predictions \(columns: ts, tier") as refusal:
+    with pytest.raises(RefusedError, match=r"'bot_score' is not in predictions \(columns: ts, tier") as refusal:
         cells_query(a_log(a_spec(columns=Columns(score="bot_score"))), SCOPE, blocks(1))
     assert refusal.value.reason is Reason.UNKNOWN_COLUMN
     assert "spec.columns.score" in refusal.value.remedy
 
 
 def test_an_unknown_dimension_names_those_there_are():
-    with pytest.raises(Refused, match="dimensions: carrier") as refusal:
+    with pytest.raises(RefusedError, match="dimensions: carrier") as refusal:
         cells_query(a_log(a_spec(), ("origin",)), SCOPE, blocks(1))
     assert refusal.value.reason is Reason.UNKNOWN_DIMENSION
 
 
 def test_a_distribution_that_the_scale_does_not_store_is_refused():
     log = a_log(a_spec(scale=Scale(kind="None")))
-    with pytest.raises(Refused, match="scale None") as refusal:
+    with pytest.raises(RefusedError, match="scale None") as refusal:
         cells_query(replace(log, dataset=replace(log.dataset, reads=Reads(bins=True))), SCOPE, blocks(1))
     assert refusal.value.reason is Reason.NOT_SUPPORTED
 
@@ -85,14 +85,14 @@ def test_a_distribution_that_the_scale_does_not_store_is_refused():
     ],
 )
 def test_a_scale_that_does_not_fit_the_domain_is_refused(scale, domain):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         scale_edges(a_spec(scale=Scale(kind=scale), domain=domain))
     assert refusal.value.reason is Reason.DATASET_INVALID
 
 
 @pytest.mark.parametrize("table", ["system.tables", "INFORMATION_SCHEMA.tables"])
 def test_a_table_that_is_none_is_refused(table):
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         source_sql(a_spec(table=table))
 
 

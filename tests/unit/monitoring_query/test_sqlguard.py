@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tierwise.api.reasons import Reason
-from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.errors import RefusedError
 from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 
 EXPRESSIONS = [
@@ -84,7 +84,7 @@ def test_expressions_over_a_row_pass_as_they_were_written(sql):
 
 @pytest.mark.parametrize("sql", NOT_EXPRESSIONS)
 def test_anything_else_is_refused_with_a_remedy(sql):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         guard_expression(sql, what="spec.where")
     assert refusal.value.reason is Reason.QUERY_REFUSED
     assert refusal.value.message.startswith("spec.where: ")
@@ -98,7 +98,7 @@ def test_one_select_from_one_table_passes_as_it_was_written(sql):
 
 @pytest.mark.parametrize("sql", NOT_SELECTS)
 def test_any_other_statement_is_refused_with_a_remedy(sql):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         guard_select(sql)
     assert refusal.value.reason is Reason.QUERY_REFUSED
     assert refusal.value.remedy
@@ -107,7 +107,7 @@ def test_any_other_statement_is_refused_with_a_remedy(sql):
 def test_a_join_passes_when_both_tables_are_listed():
     sql = "SELECT * FROM a JOIN b ON a.x = b.x"
     assert guard_select(sql, tables=("a", "b")) == sql
-    with pytest.raises(Refused, match="it reads b"):
+    with pytest.raises(RefusedError, match="it reads b"):
         guard_select(sql, tables=("a",))
 
 
@@ -120,7 +120,7 @@ def test_a_join_passes_when_both_tables_are_listed():
     ],
 )
 def test_with_does_not_hide_a_table_that_may_not_be_read(sql):
-    with pytest.raises(Refused, match="it reads s"):
+    with pytest.raises(RefusedError, match="it reads s"):
         guard_select(sql, tables=("t",))
 
 
@@ -133,7 +133,7 @@ def test_with_names_are_known_after_they_are_given():
     "sql", ["arrayMap(file, ['x'])", "arrayMap((file), ['x'])", "arrayFilter(`getSetting`, a)", "arraySum(sleep, a)"]
 )
 def test_a_function_given_by_name_is_a_call(sql):
-    with pytest.raises(Refused, match="function by name"):
+    with pytest.raises(RefusedError, match="function by name"):
         guard_expression(sql)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tierwise.api.reasons import Reason
-from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.errors import RefusedError
 from tierwise.monitoring.sqlguard.guard import guard_select
 
 REFUSED = {
@@ -48,7 +48,7 @@ PASS = [
 
 @pytest.mark.parametrize(("sql", "told"), REFUSED.items())
 def test_a_query_whose_rows_are_not_the_tables_predictions_is_refused(sql, told):
-    with pytest.raises(Refused, match=told) as caught:
+    with pytest.raises(RefusedError, match=told) as caught:
         guard_select(sql)
     assert caught.value.reason is Reason.QUERY_REFUSED
     assert caught.value.remedy

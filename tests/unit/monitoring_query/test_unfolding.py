@@ -4,8 +4,8 @@ import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.query.look.counts import source_sql
-from tierwise.monitoring.sqlguard.errors import Refused
 
 MULTIPLY = {
     "SELECT * FROM t ARRAY JOIN scores AS score": "ARRAY JOIN",
@@ -33,7 +33,7 @@ def a_spec(query: str, **columns: str) -> MonitoringDatasetSpec:
 @pytest.mark.parametrize(("query", "clause"), MULTIPLY.items())
 def test_what_may_multiply_rows_is_refused_with_the_way_out(query, clause):
     told = f"{clause} can make several rows of one prediction.*set spec.columns.requestId"
-    with pytest.raises(Refused, match=told) as caught:
+    with pytest.raises(RefusedError, match=told) as caught:
         source_sql(a_spec(query))
     assert caught.value.reason is Reason.QUERY_REFUSED
     assert source_sql(a_spec(query, requestId="id")) == f"({query})"

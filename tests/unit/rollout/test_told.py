@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.rollout.world import NAME, World, a_spec, a_version
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.rollout.state.actions import Deliver
-from tierwise.runtime.errors import SpecError
 
 V2 = a_version("v2", commit="6f8e80331c")
 

@@ -10,8 +10,8 @@ import pytest
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Dataset, Scope
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import AnalysisRequest, TierRequest, window_of
 from tierwise.runtime.recorded_log import Seen
 

@@ -7,7 +7,7 @@ from tests.unit.rollout.world import a_spec
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 
 
 def judging(metric):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_spec
-from tierwise.runtime.errors import ConflictError
+from tierwise.errors import ConflictError
 from tierwise.simulation.cluster.faults import CountedWrites, CrashError, FaultAtWrite
 
 Story = Callable[[World], None]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.dataset_world import ACCURACY, World
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError, StoreError
 from tierwise.runtime.datasets.status import DatasetUser
-from tierwise.runtime.errors import SpecError, StoreError
 
 
 def test_a_model_of_that_name_in_another_namespace_is_told_to_both():

@@ -11,10 +11,10 @@ import pytest
 from tests.support.dataset_world import ACCURACY, T0, Log, World
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError, StoreError
 from tierwise.monitoring.query.quality.arrivals import Conflict, Sources
 from tierwise.monitoring.query.quality.score_range import Answers
 from tierwise.runtime.datasets.checks import whole_dataset
-from tierwise.runtime.errors import SpecError, StoreError
 
 
 @pytest.fixture

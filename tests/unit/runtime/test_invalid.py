@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.rollout.world import NAME, World
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 
 
 def test_it_is_reported_and_looked_at_again_later():

@@ -12,10 +12,10 @@ from tests.unit.rollout.world import NAME, T0, World, a_spec
 from tests.unit.runtime.prediction_log import PredictionLog
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError, StoreError
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.runtime.control_loop.reconcile import reconcile
-from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.judging.look import Judging
 from tierwise.runtime.reading.history import bounded
 from tierwise.simulation.cluster.fleet import NAMESPACE

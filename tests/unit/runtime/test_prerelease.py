@@ -9,7 +9,7 @@ import numpy as np
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 
 METRICS = [{"name": "accuracy", "margin": {"absolute": 0.05}}]
 

@@ -8,7 +8,7 @@ from tests.unit.rollout.world import T0
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import JudgedWorld
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 
 ROLLBACK = {"rollback": {"verifyRecovery": "2m"}}
 

@@ -12,9 +12,9 @@ from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.reasons import Reason
+from tierwise.errors import ConflictError
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.state.observation import Running
-from tierwise.runtime.errors import ConflictError
 from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite, NoFaults
 
 UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "no answer")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring_judge.builders import a_dataset, an_analysis
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 from tierwise.runtime.offline.unjudged import require_judged
 
 

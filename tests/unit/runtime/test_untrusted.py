@@ -11,7 +11,7 @@ from tests.unit.rollout.world import NAME
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import JudgedWorld
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 
 UNKNOWN = 2  # of a label; of an answer: the score is outside the dataset's domain
 Spoil = Callable[[PredictionLog], None]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.serving.log import PredictionLog
 

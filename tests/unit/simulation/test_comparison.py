@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.api.names import GateDecision
-from tierwise.metrics.guarded import MetricFailedError
+from tierwise.errors import MetricFailedError
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.simulation.trials.comparison import WORSE, Simulation, plans_of, simulate, tierwise_stop

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Block, Scope
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote
@@ -22,7 +23,6 @@ from tierwise.monitoring.query.quality.arrivals import (
 )
 from tierwise.monitoring.query.quality.label_conflicts import conflicts_of, conflicts_query
 from tierwise.monitoring.query.quality.repeated_requests import Dropped, dropped_of, dropped_query, placeholder_query
-from tierwise.monitoring.sqlguard.errors import Refused
 
 _UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"})
 
@@ -71,7 +71,7 @@ def check_labels(connection: Connection, log: Log) -> None:
     PostgreSQL 15): unless both sides are in UTC, every label would come hours early or late.
 
     Raises:
-        Refused: DatasetInvalid.
+        RefusedError: DatasetInvalid.
     """
     for source in log.spec.labels.sources if log.spec.labels is not None else ():
         if source.kind != "PostgreSQL" or source.collection is None:
@@ -86,7 +86,7 @@ def check_labels(connection: Connection, log: Log) -> None:
             (ours, "ClickHouse is", "set its timezone to UTC, or import the labels (tierwise labels import)"),
         ):
             if zone not in _UTC:
-                raise Refused(
+                raise RefusedError(
                     f"label source {source.name!r}: {whose} in the time zone {zone}, so its times would be shifted",
                     remedy,
                     reason=Reason.DATASET_INVALID,
@@ -96,7 +96,7 @@ def check_labels(connection: Connection, log: Log) -> None:
 def _require_table_functions(connection: Connection, source: str) -> None:
     """Refuse a read-only user, who may not call postgresql() and would be told no more than that access is denied."""
     if connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly").column("readonly")[0].as_py() == 1:
-        raise Refused(
+        raise RefusedError(
             f"label source {source!r}: the store's user is read-only and may not call postgresql()",
             "create a table of ENGINE = PostgreSQL(COLLECTION, table = …) and use kind: Table",
             reason=Reason.DATASET_INVALID,

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ProgrammingError
 
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
+from tierwise.errors import ReasonedError, SpecError, StoreError
 
 T = TypeVar("T")
 
@@ -164,7 +164,7 @@ class Connection:
         """
         try:
             return call(self._client())
-        except TierwiseError:
+        except ReasonedError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a driver raises may carry a credential: none goes on
             raise self._error(error) from None
@@ -220,7 +220,7 @@ class Connection:
             **options,
         )
 
-    def _error(self, error: Exception) -> TierwiseError:
+    def _error(self, error: Exception) -> ReasonedError:
         code = getattr(error, "code", None)
         text = self.scrub(str(error))
         place = f"store {self.address}"
@@ -259,7 +259,7 @@ def _socket_error(error: BaseException) -> str | None:
     return None
 
 
-def error_of_code(code: int, text: str, place: str) -> TierwiseError:
+def error_of_code(code: int, text: str, place: str) -> ReasonedError:
     """The error for a ClickHouse error code."""
     text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "", text)
     message = f"{place}: {text}"

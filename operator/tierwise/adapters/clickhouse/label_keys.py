@@ -8,10 +8,10 @@ import re
 
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.query.look.decode import texts
-from tierwise.monitoring.sqlguard.errors import Refused
 
 SAMPLE = 1_000_000  # ids that are tried; reading as many takes a fraction of a second
 _WRAPPED = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
@@ -24,7 +24,7 @@ def check_keys(connection: Connection, log: Log) -> None:
     A number 5 is found by the text '5', so that types may differ; 'r5' and '005' are never found.
 
     Raises:
-        Refused: DatasetInvalid, naming both types.
+        RefusedError: DatasetInvalid, naming both types.
     """
     request = log.spec.columns.request_id
     if log.spec.labels is None or request is None or request not in log.source.columns:
@@ -40,7 +40,7 @@ def check_keys(connection: Connection, log: Log) -> None:
             continue
         text, rows, other = (quote(request), log.source.sql, theirs) if _TEXT.match(ours) else (key, table, ours)
         if not _reads_as(connection, text, rows, other):
-            raise Refused(
+            raise RefusedError(
                 f"label source {source.name!r}: key {source.key!r} is {theirs} and the log's {request!r} is {ours}, "
                 f"no text of which reads as {other}: no label finds its prediction",
                 f"write both alike: the text must be toString({source.key if text is not key else request}), without a "

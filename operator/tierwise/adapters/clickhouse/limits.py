@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from tierwise.adapters.clickhouse.refusals import Refusals
 from tierwise.api.reasons import Reason
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.merge import added, halves_of_groupings, halves_of_time, side_by_side
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions
 from tierwise.monitoring.query.look.decode import merge_cells
-from tierwise.runtime.errors import StoreError
 
 logger = logging.getLogger(__name__)
 

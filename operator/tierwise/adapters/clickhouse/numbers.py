@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.errors import SpecError
 from tierwise.monitoring.query.log.column_types import not_computed, numbers_read, require_number, type_query
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.look.decode import texts
-from tierwise.runtime.errors import SpecError
 
 # What ClickHouse adds to its errors: where it was, with the whole query
 _FRAME = re.compile(r"^.*?DB::Exception: |[:.] (?:In scope|while executing|While processing) .*$", re.DOTALL)

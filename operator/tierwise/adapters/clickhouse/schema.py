@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.errors import SpecError, StoreError
 
 PREDICTIONS = """
 CREATE TABLE IF NOT EXISTS predictions (

@@ -22,6 +22,7 @@ from tierwise.adapters.clickhouse.schema import migrate
 from tierwise.adapters.clickhouse.values import CountedValues, built
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.look.counts import (
     ANSWERS,
@@ -48,7 +49,6 @@ from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_query
 from tierwise.monitoring.query.quality.score_range import Answers, answers_of, answers_query
 from tierwise.monitoring.query.stored.performance_table import config_row, performance_rows
-from tierwise.runtime.errors import StoreError
 
 MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,12 +9,11 @@ from typing import TypeVar
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import parse_slice_key
+from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Scope
 from tierwise.monitoring.query.look.counts import Kept, Log, config_hash
 from tierwise.monitoring.query.look.decode import decode_values, kept_values, wide_dimensions
 from tierwise.monitoring.query.look.lookups import values_query
-from tierwise.monitoring.sqlguard.errors import Refused
-from tierwise.runtime.errors import SpecError, StoreError
 
 T = TypeVar("T")
 Sliced = TypeVar("Sliced", Cells, Distributions)
@@ -24,7 +23,7 @@ def built(dataset: Dataset, make: Callable[[], T]) -> T:
     """Build a query; a refusal of the pure core becomes the error of the ports, which names the dataset."""
     try:
         return make()
-    except Refused as refusal:
+    except RefusedError as refusal:
         named = f"dataset {dataset.name!r}"
         message = refusal.message if refusal.message.startswith(named) else f"{named}: {refusal.message}"
         raise SpecError(message, refusal.remedy, reason=refusal.reason) from None

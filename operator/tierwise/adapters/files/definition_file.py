@@ -12,9 +12,8 @@ import yaml
 
 from tierwise.adapters.files.definition_yaml import read_json, read_yaml
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError, SpecError
 from tierwise.monitoring.definitions.importer import Definition, Feature, kind_of, read_definition, resource_name
-from tierwise.monitoring.sqlguard.errors import Refused
-from tierwise.runtime.errors import SpecError
 
 _ROWS = 100_000  # enough to tell a column with few values
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
@@ -32,7 +31,7 @@ def load_definition(path: Path) -> Definition:
         if path.suffix.lower() == ".parquet":
             return _parquet(path)
         return read_definition(_parsed(path), name=path.parent.name if path.stem == "README" else path.stem)
-    except Refused as refusal:
+    except RefusedError as refusal:
         raise SpecError(f"{path}: {refusal.message}", refusal.remedy, reason=_BAD) from None
     except RecursionError:
         remedy = "give name, columns, label, score and slices"
@@ -50,7 +49,7 @@ def _parsed(path: Path) -> object:
     if path.suffix.lower() == ".md":
         found = _FRONT_MATTER.match(text)
         if found is None:
-            raise Refused("it has no YAML between two lines of ---", "give a README with dataset_info at its top")
+            raise RefusedError("it has no YAML between two lines of ---", "give a README with dataset_info at its top")
         text = found[1]
     return read_json(text) if path.suffix.lower() == ".json" else read_yaml(text)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.errors import RefusedError
 
 MAX_VALUES = 100_000  # far above any description
 
@@ -18,7 +18,7 @@ def read_yaml(text: str) -> object:
     """The one document of a YAML text.
 
     Raises:
-        Refused: it holds itself, has more than MAX_VALUES values, or a number that JSON has not.
+        RefusedError: it holds itself, has more than MAX_VALUES values, or a number that JSON has not.
         RecursionError: it is nested too deep.
         yaml.YAMLError: it is no YAML.
     """
@@ -39,7 +39,7 @@ def read_json(text: str) -> object:
     """The value of a JSON text.
 
     Raises:
-        Refused: it has a number that JSON has not.
+        RefusedError: it has a number that JSON has not.
         RecursionError: it is nested too deep.
         ValueError: it is no JSON.
     """
@@ -52,7 +52,7 @@ def _require_few(node: yaml.Node) -> None:
     """Counts values as they are written out, an alias by what it stands for."""
     for count, _ in enumerate(_written_out(node, ()), start=1):
         if count > MAX_VALUES:
-            raise Refused(
+            raise RefusedError(
                 f"it has more than {MAX_VALUES} keys and items, aliases written out",
                 "give the columns of one dataset, without nested aliases",
             )
@@ -60,7 +60,7 @@ def _require_few(node: yaml.Node) -> None:
 
 def _written_out(node: yaml.Node, around: tuple[yaml.Node, ...]) -> Iterator[yaml.Node]:
     if any(outer is node for outer in around):
-        raise Refused("a value holds itself, by an alias", "write it out")
+        raise RefusedError("a value holds itself, by an alias", "write it out")
     yield node
     if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
         within = (*around, node)
@@ -71,9 +71,9 @@ def _written_out(node: yaml.Node, around: tuple[yaml.Node, ...]) -> Iterator[yam
 
 def _require_finite(data: object, path: str = "") -> None:
     if isinstance(data, float) and not math.isfinite(data):
-        raise Refused(f"{path or 'its value'} is {data}, no number that JSON has", "give a finite one")
+        raise RefusedError(f"{path or 'its value'} is {data}, no number that JSON has", "give a finite one")
     if isinstance(data, int) and abs(data) > sys.float_info.max:
-        raise Refused(f"{path or 'its value'} is a number of more than 308 digits", "give a smaller one")
+        raise RefusedError(f"{path or 'its value'} is a number of more than 308 digits", "give a smaller one")
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in items:
         _require_finite(value, f"{path}.{key}" if path else str(key))

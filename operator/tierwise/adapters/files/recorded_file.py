@@ -14,9 +14,9 @@ from tierwise.adapters.files.readings import label_kind, label_reading, readings
 from tierwise.api.labelsources import LabelSource
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.query.log.quoting import is_reserved, quote, table_sql
 from tierwise.monitoring.query.look.decode import texts
-from tierwise.runtime.errors import SpecError
 
 _FLAGS = {  # of `analyze --data` without a manifest
     "time": "--time",

@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client as k8s
 from kubernetes import config as k8s_config
 
-from tierwise.adapters.kubernetes.errors import ApiError, ClusterError, ForbiddenError
+from tierwise.errors import ApiError, ClusterError, ForbiddenError
 
 logger = logging.getLogger(__name__)
 

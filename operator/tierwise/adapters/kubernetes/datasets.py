@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ForbiddenError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.objects import dataset_spec, replace_status
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
+from tierwise.errors import ForbiddenError, SpecError
 from tierwise.runtime.datasets.status import DatasetUser, DatasetView
-from tierwise.runtime.errors import SpecError
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import logging
 from datetime import UTC, datetime
 
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.errors import ApiError, ClusterError
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.names import API_VERSION
+from tierwise.errors import ApiError, ClusterError
 from tierwise.rollout.state.actions import Event
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from tierwise.adapters.kubernetes import objects
 from tierwise.adapters.kubernetes.caches.claims import claims_of_others, namesakes
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
 from tierwise.adapters.kubernetes.invalid import report_invalid
 from tierwise.adapters.kubernetes.paths import path_of
@@ -19,11 +18,13 @@ from tierwise.adapters.kubernetes.workloads import deployment as deployments
 from tierwise.adapters.kubernetes.workloads.autoscalers import autoscaled_in
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
 from tierwise.adapters.kubernetes.workloads.views import is_twin, twin_view, workload_view
+from tierwise.adapters.kubernetes.write_errors import write_error
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import LABEL_DEPLOYMENT, LABEL_TIER, TWIN_SUFFIX
 from tierwise.api.reasons import Reason
+from tierwise.errors import ApiError, SpecError
 from tierwise.rollout.state.actions import (
     Action,
     Annotate,
@@ -37,7 +38,6 @@ from tierwise.rollout.state.actions import (
     SetFinalizer,
 )
 from tierwise.rollout.state.observation import Claim, DeploymentView, Pods, RolloutView, TierView, TwinView
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.ports import Clock
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ import logging
 from datetime import UTC, datetime
 
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
 from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.errors import ClusterError
 from tierwise.rollout.state.actions import Event
 from tierwise.rollout.state.wording import clip
 

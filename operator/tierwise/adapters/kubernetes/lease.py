@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.adapters.kubernetes.write_errors import write_error
+from tierwise.errors import ApiError
 from tierwise.runtime.control_loop.leadership import LeaseRecord
 
 

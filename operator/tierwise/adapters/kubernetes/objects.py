@@ -9,18 +9,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.errors import ApiError, write_error
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
+from tierwise.adapters.kubernetes.write_errors import write_error
 from tierwise.api.common import ApiModel
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import API_VERSION, FINALIZER, LABEL_DEPLOYMENT
 from tierwise.api.reasons import Reason
+from tierwise.errors import ApiError, ConflictError, SpecError
 from tierwise.rollout.state.actions import CreateRollout
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
-from tierwise.runtime.errors import ConflictError, SpecError
 
 
 def created_at(item: Mapping[str, Any]) -> datetime:

@@ -10,12 +10,11 @@ from kubernetes import config as k8s_config
 
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
-from tierwise.adapters.kubernetes.errors import ApiError
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.reasons import Reason
+from tierwise.errors import ApiError, SpecError
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
-from tierwise.runtime.errors import SpecError
 
 SYNC_SECONDS = 20.0
 Read = tuple[DeploymentView, tuple[RolloutView, ...], tuple[TierView, ...]]

@@ -20,11 +20,10 @@ from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.postgres.child import SQL
 from tierwise.api.labelsources import COLUMN_PATTERN, TABLE_PATTERN
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.query.log.window import time_parameter
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression
-from tierwise.runtime.errors import SpecError, StoreError
 
 # Equal rows replace each other, so that reading the same labels again changes nothing. The time comes early in the
 # key: a look reads the labels of a window.
@@ -123,7 +122,7 @@ def import_labels(
     try:
         table = table_sql(into)
         sql, parameters = _select(address, columns)
-    except Refused as refusal:
+    except RefusedError as refusal:
         raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
     store.command(_CREATE.format(table=table))
     if since is None and (newest := _newest(store, table, source)) is not None:

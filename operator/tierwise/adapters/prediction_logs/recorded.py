@@ -15,6 +15,7 @@ from tierwise.adapters.files.problems import packed_as, what_is_wrong
 from tierwise.adapters.files.recorded_file import LabelFile, load_file, load_labels
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
 from tierwise.monitoring.query.look.counts import Log, Query, Source, cells_query, config_hash, source_sql
@@ -23,8 +24,6 @@ from tierwise.monitoring.query.look.explain import Asked, Asking, asked
 from tierwise.monitoring.query.look.row_patterns import Entries, joined
 from tierwise.monitoring.query.look.versions import survey_query
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
-from tierwise.monitoring.sqlguard.errors import Refused
-from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.reading.runs import in_runs
 from tierwise.runtime.recorded_log import Seen
 
@@ -121,7 +120,7 @@ class RecordedStore:
         """Every version with its rows and times; one scan of two columns."""
         try:
             query = survey_query(self._log(dataset), scope, *window)
-        except Refused as refusal:
+        except RefusedError as refusal:
             raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from refusal
         found = self._store.query(query.sql, query.parameters)
         counts = (found.column(name).to_pylist() for name in ("n", "first", "last"))

@@ -8,7 +8,7 @@ from tierwise.adapters.clickhouse.connection import parse_dsn
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.prediction_logs.dataset_log import StoredDatasetLog
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 from tierwise.runtime.ports import PredictionStore
 
 
@@ -16,7 +16,7 @@ class Stores:
     """From a DSN (None: the default) to its store, opened on first use. Safe for several threads."""
 
     def __init__(self, default: str | None) -> None:
-        """Raises TierwiseError when the default DSN is none; the store itself is not asked yet."""
+        """Raises ReasonedError when the default DSN is none; the store itself is not asked yet."""
         self._lock = threading.Lock()
         self._opened: dict[str, ClickHouseStore] = {}
         self._default = default
@@ -24,7 +24,7 @@ class Stores:
             self._opened[default] = open_store(default)
 
     def __call__(self, dsn: str | None) -> PredictionStore:
-        """The store. Raises StoreError when there is no default, TierwiseError when the DSN is none."""
+        """The store. Raises StoreError when there is no default, ReasonedError when the DSN is none."""
         return self._open(dsn)
 
     def log(self, dsn: str | None) -> StoredDatasetLog:

@@ -18,11 +18,10 @@ from tierwise.api.schema.check import check_object
 from tierwise.api.strategy import DatasetAnalysis
 from tierwise.api.supported import unsupported
 from tierwise.cli.manifests.yaml_lines import Document, KeyPath, ManifestError, Problem, load_documents
+from tierwise.errors import PlanError, RefusedError, UnknownMetricError
 from tierwise.metrics import registry
-from tierwise.monitoring.planning.errors import PlanError
 from tierwise.monitoring.planning.expectations import impossible
 from tierwise.monitoring.planning.required_reads import require_margin, require_supported
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
@@ -133,7 +132,7 @@ def _guard_query(spec: MonitoringDatasetSpec, sql: str, *, what: str) -> None:
 def _refusal(document: Document, path: KeyPath, guard: Any, sql: str) -> Iterator[Problem]:  # noqa: ANN401  # a guard
     try:
         guard(sql, what="the SQL")
-    except Refused as refused:
+    except RefusedError as refused:
         yield document.problem(path, str(refused).removeprefix("the SQL: "))
 
 
@@ -186,7 +185,7 @@ def _check_metrics(document: Document, path: KeyPath, analysis: DatasetAnalysis)
     for index, metric in enumerate(analysis.metrics):
         try:
             require_margin(analysis.name, registry.get(metric.name), metric.margin)
-        except registry.UnknownMetricError as error:
+        except UnknownMetricError as error:
             yield document.problem((*path, "metrics", index, "name"), str(error))
             continue
         except PlanError as error:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tierwise.api.names import API_VERSION
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 
 MAX_KEYS = 100_000  # far above any manifest; aliases of aliases can hold billions in a few lines
 

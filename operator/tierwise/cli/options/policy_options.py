@@ -17,6 +17,7 @@ from tierwise.cli.options.analysis_options import AnalyzeOptions
 from tierwise.cli.options.analysis_request import request_of
 from tierwise.cli.options.decorators import F, applied
 from tierwise.cli.options.types import Span
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion, Shift
 from tierwise.monitoring.planning.drop import Drop, is_worse
@@ -48,7 +49,7 @@ class Drops(click.ParamType[Drop]):
         metric = found["metric"]
         try:
             measure = registry.get(metric).measure
-        except registry.UnknownMetricError as error:
+        except UnknownMetricError as error:
             self.fail(str(error), param, ctx)
         if isinstance(measure, Shift):
             self.fail(f"{metric} has no value that could drop; name another metric", param, ctx)

@@ -14,10 +14,10 @@ from tierwise.api.monitoringdataset import Dimension, MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
 from tierwise.cli.options.decorators import F, applied, with_default
 from tierwise.cli.options.policy_options import TierFlags, tier_of
+from tierwise.errors import PlanError, SpecError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.drop import Drop
-from tierwise.monitoring.planning.tier_plan import PlanError, alpha_of_tier, groupings_of
-from tierwise.runtime.errors import SpecError
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of
 from tierwise.runtime.offline.planning import PlannedTier
 from tierwise.simulation.policy import Policy, TierPolicy
 from tierwise.simulation.streams.counts import GeneratedStream, population

@@ -10,6 +10,7 @@ import click
 
 from tierwise.api.common import Margin, duration_seconds
 from tierwise.api.modeldeployment import MetricSpec
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion
 
@@ -89,7 +90,7 @@ class MetricName(click.ParamType[str]):
         """The name."""
         try:
             registry.get(str(value))
-        except registry.UnknownMetricError as error:
+        except UnknownMetricError as error:
             self.fail(str(error), param, ctx)
         return str(value)
 
@@ -106,7 +107,7 @@ class Margins(click.ParamType[MetricSpec]):
         name, _, text = value.partition(":")
         try:
             metric = registry.get(name)
-        except registry.UnknownMetricError as error:
+        except UnknownMetricError as error:
             self.fail(str(error), param, ctx)
         if not text:
             return MetricSpec(name=name, margin=metric.default_margin)

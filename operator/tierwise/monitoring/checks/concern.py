@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.reasons import Reason
+from tierwise.errors import ReasonedError, SpecError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,8 @@ class Concern:
     message: str
     regression_stands: bool = False
     stalled: bool = False
+
+
+def concern_of(error: ReasonedError, where: str = "") -> Concern:
+    """What an error says to the gate; `where` begins the message. A person must change an object after a SpecError."""
+    return Concern(error.reason, f"{where}{error}", stalled=isinstance(error, SpecError))

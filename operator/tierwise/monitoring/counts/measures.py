@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.errors import MetricFailedError
 from tierwise.metrics import registry
-from tierwise.metrics.guarded import MetricFailedError
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from tierwise.errors import RefusedError
 from tierwise.monitoring.definitions.schema import ROLES, is_list, require_forms, shortly
-from tierwise.monitoring.sqlguard.errors import Refused
 
 Kind = Literal["Number", "Text", "Boolean", "Time", "Classes", "Other"]
 
@@ -80,10 +80,10 @@ def read_definition(data: object, *, name: str) -> Definition:
     """The definition from a parsed YAML or JSON text; `name` is used where it has none.
 
     Raises:
-        Refused: it has neither columns nor features, or one of them cannot be read.
+        RefusedError: it has neither columns nor features, or one of them cannot be read.
     """
     if not isinstance(data, Mapping):
-        raise Refused("the description is no object", "give name, columns, label, score and slices")
+        raise RefusedError("the description is no object", "give name, columns, label, score and slices")
     info = data.get("dataset_info", data)
     info = info[0] if isinstance(info, Sequence) and not isinstance(info, str) and info else info
     if isinstance(info, Mapping) and "features" in info:
@@ -91,7 +91,7 @@ def read_definition(data: object, *, name: str) -> Definition:
         given = str(data.get("pretty_name") or info.get("dataset_name") or name)
         return Definition(resource_name(given), _table(given), features)
     if "columns" not in data:
-        raise Refused("the description has neither columns nor features", "give columns: a list, or name to type")
+        raise RefusedError("the description has neither columns nor features", "give columns: a list, or name to type")
     return _own(data, name)
 
 
@@ -132,20 +132,20 @@ def _hugging_face(features: object) -> Sequence[Feature]:
         else features
     )
     if not isinstance(items, Sequence) or isinstance(items, str):
-        raise Refused("features is neither a list nor an object", "give the dataset_info of the dataset's README")
+        raise RefusedError("features is neither a list nor an object", "give the dataset_info of the dataset's README")
     return [_feature(item) for item in items]
 
 
 def _feature(item: object) -> Feature:
     if not isinstance(item, Mapping) or "name" not in item:
-        raise Refused(f"a feature has no name: {shortly(item)}", "give the dataset_info of the dataset's README")
+        raise RefusedError(f"a feature has no name: {shortly(item)}", "give the dataset_info of the dataset's README")
     name, dtype = str(item["name"]), item.get("dtype", "")
     label = dtype.get("class_label") if isinstance(dtype, Mapping) else None
     names = label.get("names") if isinstance(label, Mapping) else item.get("names")
     if names is not None and (label is not None or item.get("_type") == "ClassLabel"):
         is_numbered = isinstance(names, Mapping) and all(str(key).isdecimal() for key in names)
         if not is_numbered and not is_list(names):
-            raise Refused(
+            raise RefusedError(
                 f"the classes of {name[:100]!r} are {shortly(names)}", "give a list of names, or number to name"
             )
         ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, Mapping) else names
@@ -164,7 +164,7 @@ def to_manifest(definition: Definition) -> Manifest:
     """A MonitoringDataset that `tierwise lint` accepts.
 
     Raises:
-        Refused: it cannot be told which column is the label or the score, or a named column is not there.
+        RefusedError: it cannot be told which column is the label or the score, or a named column is not there.
     """
     names = [feature.name for feature in definition.features]
     notes: list[str] = []
@@ -221,7 +221,7 @@ def _label(definition: Definition) -> str:
     if found is None or found not in names:
         fact = "it cannot be told which column is the label" if found is None else f"there is no column {found[:100]!r}"
         some = ", ".join(name[:100] for name in names[:MOST_TOLD]) + (", …" if len(names) > MOST_TOLD else "")
-        raise Refused(f"{fact} (columns: {some})", "give --label COLUMN")
+        raise RefusedError(f"{fact} (columns: {some})", "give --label COLUMN")
     return found
 
 

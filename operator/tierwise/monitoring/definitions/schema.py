@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.errors import RefusedError
 
 
 def _is_text(value: object) -> bool:
@@ -67,8 +67,8 @@ def require_forms(data: Mapping[str, Any]) -> None:
     """A key that is there must have its form; null stands for none.
 
     Raises:
-        Refused: it has another one.
+        RefusedError: it has another one.
     """
     for key, (is_right, remedy) in _FORMS.items():
         if (data.get(key) is not None or key == "columns") and not is_right(data.get(key)):
-            raise Refused(f"{key} is {shortly(data.get(key))}", remedy)
+            raise RefusedError(f"{key} is {shortly(data.get(key))}", remedy)

@@ -6,6 +6,7 @@ from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import PlanError, UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.metrics.support import missing
@@ -13,7 +14,6 @@ from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import WEIGHED, sums_of
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Reads
-from tierwise.monitoring.planning.errors import PlanError
 
 
 def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
@@ -50,7 +50,7 @@ def known_metric(dataset: str, name: str) -> Metric:
     """
     try:
         return registry.get(name)
-    except registry.UnknownMetricError as e:
+    except UnknownMetricError as e:
         raise PlanError(f"dataset {dataset!r}: {e.message}", e.remedy, reason=Reason.UNKNOWN_METRIC) from e
 
 

@@ -16,12 +16,12 @@ from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpe
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
+from tierwise.errors import PlanError
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
 from tierwise.monitoring.counts.model import Cells, Dataset, FloatArray
 from tierwise.monitoring.planning import power as powering
 from tierwise.monitoring.planning.dispersion import Spread
-from tierwise.monitoring.planning.errors import PlanError
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.power import absolute_gap

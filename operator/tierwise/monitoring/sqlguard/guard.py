@@ -16,8 +16,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from tierwise.monitoring.sqlguard.errors import Refused, query_refused
+from tierwise.errors import RefusedError
 from tierwise.monitoring.sqlguard.functions import FUNCTIONS, HIGHER_ORDER, KEYWORDS
+from tierwise.monitoring.sqlguard.refusals import query_refused
 from tierwise.monitoring.sqlguard.row_preservation import refuse_other_rows
 
 _TOKEN = re.compile(
@@ -53,7 +54,7 @@ def guard_expression(sql: str, *, what: str = "the expression") -> str:
     """The expression in parentheses.
 
     Raises:
-        Refused: QueryRefused, unless it is one scalar expression over columns and allowed functions.
+        RefusedError: QueryRefused, unless it is one scalar expression over columns and allowed functions.
     """
     tree = _parse(sql, what)
     for node in tree.walk():
@@ -82,7 +83,7 @@ def guard_select(sql: str, *, tables: Sequence[str] | None = None, what: str = "
         what: The field, for the message.
 
     Raises:
-        Refused: QueryRefused, unless it is exactly one SELECT over allowed tables and functions.
+        RefusedError: QueryRefused, unless it is exactly one SELECT over allowed tables and functions.
     """
     first = sql.split(None, 1)[0].upper() if sql.strip() else ""
     if first and first not in ("SELECT", "WITH"):
@@ -172,7 +173,7 @@ def _scan(sql: str, what: str) -> None:
         at = match.end()
 
 
-def _function_refused(name: str, what: str) -> Refused:
+def _function_refused(name: str, what: str) -> RefusedError:
     same = next((known for known in FUNCTIONS if known.lower() == name.lower()), None)
     remedy = f"write {same}" if same else "use a plain function of the row's columns"
     return query_refused(f"{what}: the function {name!r} is not allowed", remedy)

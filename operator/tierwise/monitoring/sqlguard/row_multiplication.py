@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.sqlguard.errors import query_refused
+from tierwise.monitoring.sqlguard.refusals import query_refused
 
 _AT_MOST_ONE = frozenset({"ANY", "SEMI", "ANTI", "ASOF"})  # how many rows of the other side a row is joined with
 
@@ -21,7 +21,7 @@ def require_single_rows(spec: MonitoringDatasetSpec, *, what: str = "spec.query"
     """Refuse a query that may multiply rows of a dataset whose requests have no name. The SQL guard has passed it.
 
     Raises:
-        Refused: QueryRefused, naming the clause.
+        RefusedError: QueryRefused, naming the clause.
     """
     if spec.query is None or spec.columns.request_id is not None:
         return

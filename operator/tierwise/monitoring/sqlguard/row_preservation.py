@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from tierwise.monitoring.sqlguard.errors import query_refused
+from tierwise.monitoring.sqlguard.refusals import query_refused
 
 _FILTER = "choose rows by their columns with WHERE"
 
@@ -17,7 +17,7 @@ def refuse_other_rows(tree: exp.Select, what: str) -> None:
     """Refuse clauses that make a query's rows depend on the rest of the table.
 
     Raises:
-        Refused: QueryRefused, naming the clause.
+        RefusedError: QueryRefused, naming the clause.
     """
     for node in tree.walk():
         if isinstance(node, exp.Limit) and node.expressions:

@@ -14,13 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tierwise.runtime.errors import ConflictError
+from tierwise.errors import ConflictError, LeadershipLostError
 
 logger = logging.getLogger(__name__)
-
-
-class LeadershipLostError(Exception):
-    """A write was stopped: the Lease has not been renewed in time."""
 
 
 @dataclass(frozen=True, slots=True)

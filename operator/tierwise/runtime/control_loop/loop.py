@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from tierwise.runtime.control_loop.leadership import LeadershipLostError
+from tierwise.errors import ConflictError, LeadershipLostError, ReasonedError
 from tierwise.runtime.control_loop.workqueue import Key, WorkQueue
-from tierwise.runtime.errors import ConflictError, TierwiseError
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ class Loop:
         self._observer.tick_ended(outcome, ended - started)
 
     def _log(self, key: Key, error: Exception) -> None:
-        if isinstance(error, TierwiseError) or type(error).__module__.startswith("tierwise."):
+        if isinstance(error, ReasonedError) or type(error).__module__.startswith("tierwise."):
             logger.error("%s/%s: %s; tries again", *key, error)
         else:
             logger.error("%s/%s: tick failed; tries again", *key, exc_info=error)

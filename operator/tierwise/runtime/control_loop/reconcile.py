@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 from tierwise.api.modelrollout import TierStatus
+from tierwise.errors import ConflictError, SpecError
 from tierwise.rollout.decide import decide
 from tierwise.rollout.delivery.recovery import recovering
 from tierwise.rollout.delivery.verification import verifying
@@ -14,7 +15,6 @@ from tierwise.rollout.state.actions import Decision, Deliver
 from tierwise.rollout.state.conditions import current_tier
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
-from tierwise.runtime.errors import ConflictError, SpecError
 from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.reading.recovery import RecoveryRequest

@@ -14,11 +14,11 @@ from typing import Protocol
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import Reason
+from tierwise.errors import ReasonedError, SpecError
 from tierwise.metrics import registry
 from tierwise.rollout.record.dataset_status import READY_SECONDS, Finding, next_check_seconds, ready_reason, status_of
 from tierwise.rollout.record.summary import shared_text
 from tierwise.runtime.datasets.checks import Asked, DatasetLog, check_dataset
-from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.ports import Clock
 from tierwise.runtime.reading.datasets import Secrets, dsn_of
 
@@ -135,7 +135,7 @@ class DatasetStatuses:
         now = self._clock.now()
         try:
             finding = self._find(view)
-        except TierwiseError as error:
+        except ReasonedError as error:
             if isinstance(error, SpecError):  # nobody is judged on it; a store that is away comes back
                 self._settle((namespace, name), None)
             finding = Finding(error.reason, str(error))

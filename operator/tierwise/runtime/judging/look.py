@@ -11,23 +11,21 @@ import numpy as np
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen
-from tierwise.api.reasons import Reason
-from tierwise.metrics.guarded import MetricFailedError
+from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
-from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Cells, Dataset, Scope
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
-from tierwise.monitoring.planning.tier_plan import PlanError, alpha_of_tier, plan_tier
+from tierwise.monitoring.planning.tier_plan import alpha_of_tier, plan_tier
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.blocks import SharedBlock, blocks_until
 from tierwise.rollout.state.exposure import exposure_fraction
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
-from tierwise.runtime.errors import SpecError, StoreError, TierwiseError
 from tierwise.runtime.judging.prerelease import Examining
 from tierwise.runtime.judging.protocol import Look, LookRequest, TierJudge
 from tierwise.runtime.judging.unchanged import require_unchanged
@@ -85,7 +83,7 @@ class Judging:
             for source in sources.values():
                 self._check(deployment.namespace, source, now)
         except SpecError as error:
-            return Concern(error.reason, str(error), stalled=True)
+            return concern_of(error)
         except StoreError:
             return None
         return None
@@ -107,12 +105,8 @@ class Judging:
             if request.tier.judging_since is None or request.now < request.tier.judging_since:
                 return Look()
             return Look(self._judge(request, sources, request.tier.frozen))
-        except (SpecError, PlanError) as error:
-            return Look(Concern(error.reason, str(error), stalled=True))
-        except MetricFailedError as error:
-            return Look(Concern(Reason.METRIC_FAILED, str(error)))
-        except TierwiseError as error:
-            return Look(Concern(error.reason, str(error)))
+        except ReasonedError as error:
+            return Look(concern_of(error))
 
     def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
         """Counts of both versions since a rollback."""
@@ -265,7 +259,7 @@ class Judging:
                     source.store.write_performance(
                         request.rollout.name, request.tier.name, index, source.dataset, scopes[name], found
                     )
-                except TierwiseError as error:
+                except ReasonedError as error:
                     # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
                     logger.warning(
                         "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error

@@ -13,16 +13,14 @@ from datetime import UTC, datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.reasons import Reason
 from tierwise.api.strategy import PreRelease
-from tierwise.metrics.failed import MetricFailedError
-from tierwise.monitoring.checks.concern import Concern
+from tierwise.errors import ReasonedError
+from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Scope
-from tierwise.monitoring.planning.tier_plan import PlanError
 from tierwise.monitoring.query.look.counts import config_hash
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.monitoring.verdicts.validation import judge_validation
 from tierwise.rollout.state.observation import DeploymentView
-from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import recorded_arrival_concerns
 from tierwise.runtime.reading.datasets import Source, Stores, resolve
@@ -62,12 +60,8 @@ class Examining:
                 candidate=view.spec.version.name,
             )
             return self._examine(view, gate, source, scope, now)
-        except (SpecError, PlanError) as error:
-            return Concern(error.reason, f"preRelease: {error}", stalled=True)
-        except MetricFailedError as error:
-            return Concern(Reason.METRIC_FAILED, f"preRelease: {error}")
-        except TierwiseError as error:
-            return Concern(error.reason, f"preRelease: {error}")
+        except ReasonedError as error:
+            return concern_of(error, "preRelease: ")
 
     def forget(self, namespace: str, name: str) -> None:
         """The ModelDeployment is gone."""

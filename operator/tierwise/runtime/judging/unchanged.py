@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.planning.snapshot import config_hash
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.reading.datasets import Source
 
 

@@ -13,8 +13,6 @@ from functools import partial
 import numpy as np
 
 from tierwise.api.names import GateDecision
-from tierwise.api.reasons import Reason
-from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
 from tierwise.monitoring.evidence.fold import begin
@@ -25,7 +23,6 @@ from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.gate import Outcome, Situation, gate
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import AnalysisRequest as AnalysisRequest
 from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest
 from tierwise.runtime.offline.analysis_window import clipped, given_dataset, scope_of_request, window_of
@@ -96,12 +93,7 @@ def analyze(
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
-        try:
-            tiers.append(
-                _tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total))
-            )
-        except MetricFailedError as error:
-            raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
+        tiers.append(_tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total)))
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
             break  # as in a rollout: the tiers after it stay untouched
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]

@@ -11,10 +11,10 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
-from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
-from tierwise.runtime.errors import SpecError
+from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.runtime.recorded_log import RecordedLog, Seen
 
 MAX_BLOCKS = 50_000
@@ -69,10 +69,7 @@ def given_dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatas
             "give its manifest with --dataset",
             reason=Reason.DATASET_MISSING,
         )
-    try:
-        return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
-    except PlanError as error:
-        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+    return Dataset(analysis.name, spec, groupings_of(analysis, spec), reads=reads_of(analysis, spec))
 
 
 def window_of(

@@ -17,12 +17,12 @@ from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import NothingStoredError, SpecError, StoreError
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import WEIGHED, weighted
 from tierwise.monitoring.counts.measures import counted, engine_of, metric_for
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, FloatArray, Reads, Scope
-from tierwise.monitoring.planning.errors import PlanError
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.query.log.config_diff import differences, groupings_difference, parts_of
 from tierwise.monitoring.query.look.counts import config_of
@@ -30,7 +30,6 @@ from tierwise.monitoring.query.look.decode import merge_cells
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.monitoring.query.stored.decode import Past, joined, past_of_cells
 from tierwise.monitoring.query.stored.distributions import StoredConfig, Wanted
-from tierwise.runtime.errors import SpecError, StoreError
 from tierwise.runtime.recorded_log import Seen
 
 Origin = Literal["auto", "stored", "rows"]
@@ -38,10 +37,6 @@ NO_VERSION = ""  # a version that no row has: the other arm of a single version
 
 
 _NOTHING_STORED = "no block of it is stored in this window"
-
-
-class NothingStoredError(StoreError):
-    """Only what is stored was asked for, and the window has none of it."""
 
 
 class PastStore(Protocol):
@@ -180,10 +175,7 @@ def _reads(request: Request, spec: MonitoringDatasetSpec) -> Reads:
     metric = metric_for(request.metric, spec)
     chosen = [MetricSpec.model_construct(name=request.metric, margin=Margin(absolute=0.01))]
     item = DatasetAnalysis.model_construct(name=request.dataset.name, metrics=chosen, slices=None, expect=[])
-    try:
-        found = reads_of(item, spec)
-    except PlanError as error:
-        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+    found = reads_of(item, spec)
     # How many rows have a weight is asked of new rows only: blocks of the past were stored without.
     sums = tuple(one for one in found.sums if one != WEIGHED)
     return replace(found, bins=found.bins or metric.needs.bins, sums=sums)

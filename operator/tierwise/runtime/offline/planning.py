@@ -12,13 +12,13 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, IntArray, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.planning.tier_plan import plan_tier
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
 from tierwise.runtime.reading.dispersion import spread_in

@@ -10,9 +10,9 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.monitoringdataset import Dimension
 from tierwise.api.slices import parse_slice_key
+from tierwise.errors import ReasonedError
 from tierwise.monitoring.counts.model import CANDIDATE, Block, Reads
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
-from tierwise.runtime.errors import TierwiseError
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
 
@@ -56,6 +56,6 @@ def read_commits(
                 if key and rows:
                     commit = parse_slice_key(key)[_DIMENSION]
                     found[commit] = max(found.get(commit, 0), rows)
-    except TierwiseError:
+    except ReasonedError:
         return {}
     return found

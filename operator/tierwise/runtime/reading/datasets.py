@@ -11,10 +11,10 @@ from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
+from tierwise.errors import SpecError, StoreError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
-from tierwise.monitoring.planning.tier_plan import PlanError, groupings_of
-from tierwise.runtime.errors import SpecError, StoreError
+from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.runtime.ports import Fleet, PredictionStore
 
 Stores = Callable[[str | None], PredictionStore]
@@ -79,10 +79,7 @@ def _resolve_one(
     if lines:
         raise SpecError(f"MonitoringDataset {name!r}: {lines[0]}", reason=Reason.NOT_SUPPORTED)
     item = next(item for item in analysis.datasets if item.name == name)
-    try:
-        groupings, reads = groupings_of(item, spec), reads_of(item, spec)
-    except PlanError as error:
-        raise SpecError(error.message, error.remedy, reason=error.reason) from error
+    groupings, reads = groupings_of(item, spec), reads_of(item, spec)
     dataset = Dataset(name, spec, groupings, reads=reads)
     return dataset, stores(dsn_of(namespace, name, spec, fleet))
 

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tierwise.api.reasons import Reason
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts, Scope
 from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of
-from tierwise.runtime.errors import StoreError
 from tierwise.runtime.reading.datasets import Source
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 

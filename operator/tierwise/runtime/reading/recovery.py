@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tierwise.monitoring.checks.concern import Concern
+from tierwise.errors import ReasonedError
+from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.counts.model import Block
 from tierwise.rollout.delivery.recovery import period
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView
-from tierwise.runtime.errors import TierwiseError
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
 
@@ -47,6 +47,6 @@ def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | 
             if cells.slices:
                 rows = cells.counts[:, 0].sum(axis=(0, 2, 3))
                 baseline, candidate = baseline + int(rows[0]), candidate + int(rows[1])
-    except TierwiseError as error:
-        return Concern(error.reason, str(error))
+    except ReasonedError as error:
+        return concern_of(error)
     return RecoveryLog(until, candidate, baseline)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from tierwise.api.reasons import Reason
+from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
-from tierwise.runtime.errors import StoreError
 
 B = TypeVar("B")
 R = TypeVar("R")

@@ -10,8 +10,8 @@ from itertools import groupby
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Verification
 from tierwise.api.reasons import Reason
-from tierwise.metrics.failed import MetricFailedError
-from tierwise.monitoring.checks.concern import Concern
+from tierwise.errors import ReasonedError
+from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed_groupings
 from tierwise.monitoring.verification.coverage import Coverage
@@ -26,7 +26,6 @@ from tierwise.monitoring.verification.fold import (
 from tierwise.monitoring.verification.hypotheses import Control
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
 from tierwise.rollout.state.observation import VerificationLook
-from tierwise.runtime.errors import SpecError, TierwiseError
 from tierwise.runtime.reading.datasets import Source, resolve
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 from tierwise.runtime.verification.blocks import (
@@ -73,12 +72,8 @@ class Verifying:
             return None
         try:
             return self._look(request, record)
-        except SpecError as error:
-            return Concern(error.reason, str(error), stalled=True)
-        except MetricFailedError as error:
-            return Concern(Reason.METRIC_FAILED, str(error))
-        except TierwiseError as error:
-            return Concern(error.reason, str(error))
+        except ReasonedError as error:
+            return concern_of(error)
 
     def forget(self, namespace: str, name: str) -> None:
         """The ModelDeployment is gone."""

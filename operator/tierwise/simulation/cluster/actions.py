@@ -8,6 +8,7 @@ from typing import assert_never
 
 from tierwise.api.common import Version
 from tierwise.api.names import FIELD_MANAGER
+from tierwise.errors import ConflictError
 from tierwise.rollout.state.actions import (
     Action,
     Annotate,
@@ -20,7 +21,6 @@ from tierwise.rollout.state.actions import (
     SetFinalizer,
 )
 from tierwise.rollout.state.observation import DeploymentView, Running
-from tierwise.runtime.errors import ConflictError
 from tierwise.simulation.cluster.objects import StoredRollout
 from tierwise.simulation.cluster.workloads import SimulatedWorkload
 from tierwise.simulation.cluster.world import World

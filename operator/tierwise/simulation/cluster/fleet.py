@@ -11,9 +11,9 @@ from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import TWIN_SUFFIX
 from tierwise.api.reasons import Reason
+from tierwise.errors import ConflictError
 from tierwise.rollout.state.actions import Action, Event
 from tierwise.rollout.state.observation import Claim, DeploymentView, Pods, RolloutView, Running, TierView
-from tierwise.runtime.errors import ConflictError
 from tierwise.runtime.ports import Clock
 from tierwise.simulation.cluster.actions import apply_action
 from tierwise.simulation.cluster.faults import Faults, NoFaults

@@ -10,13 +10,13 @@ import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.reasons import Reason
+from tierwise.errors import SpecError
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Dataset, IntArray, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.query.look.row_patterns import Entries
-from tierwise.runtime.errors import SpecError
 from tierwise.runtime.offline.analysis_window import clipped_at
 from tierwise.runtime.offline.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.offline.unjudged import require_judged

@@ -15,10 +15,10 @@ from tierwise.adapters.kubernetes.caches.claims import (
 )
 from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ClusterError
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, ReplicaSetRecord, pod_record, replica_set_record
+from tierwise.errors import ClusterError
 
 STALE_SECONDS = 150.0  # two bookmarks missed
 

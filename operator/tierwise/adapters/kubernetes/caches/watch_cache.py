@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ApiError, ClusterError
+from tierwise.errors import ApiError, ClusterError
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ForbiddenError
 from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.errors import ForbiddenError
 
 logger = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tierwise.adapters.kubernetes.client import Client
-from tierwise.adapters.kubernetes.errors import ApiError, ForbiddenError, write_error
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.manifests import delivery_manifest, twin_manifest
 from tierwise.adapters.kubernetes.workloads.pods import controller_of
 from tierwise.adapters.kubernetes.workloads.views import container_named
+from tierwise.adapters.kubernetes.write_errors import write_error
 from tierwise.api.names import FIELD_MANAGER
 from tierwise.api.reasons import Reason
+from tierwise.errors import ApiError, ConflictError, ForbiddenError, SpecError
 from tierwise.rollout.state.actions import ApplyTwin, DeleteTwin, Deliver, ScaleTwin
-from tierwise.runtime.errors import ConflictError, SpecError
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,11 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
 from tierwise.cli.options.types import MetricName, Moment, Span
 from tierwise.cli.output.formats import Progress, console_for, print_facts
+from tierwise.errors import NothingStoredError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.monitoring.query.stored.distributions import Wanted
-from tierwise.runtime.offline.backfill import Backfill, NothingStoredError, Origin, PastValue, Request, backfill
+from tierwise.runtime.offline.backfill import Backfill, Origin, PastValue, Request, backfill
 
 EXIT_NOTHING = 3
 MOST_WINDOWS = 10_000

@@ -8,7 +8,7 @@ import click
 
 from tierwise.api.reasons import Reason
 from tierwise.cli.output.formats import print_facts
-from tierwise.runtime.errors import SpecError
+from tierwise.errors import SpecError
 
 
 @click.group("dataset")
@@ -52,8 +52,8 @@ def import_(
     from tierwise.adapters.files.definition_file import load_definition
     from tierwise.api.schema.check import check_object
     from tierwise.api.supported import path_text
+    from tierwise.errors import RefusedError
     from tierwise.monitoring.definitions.importer import resource_name, to_manifest, with_roles
-    from tierwise.monitoring.sqlguard.errors import Refused
 
     definition = load_definition(file)
     roles = {"label": label, "score": score, "time": time_, "version": version}
@@ -65,7 +65,7 @@ def import_(
     )
     try:
         made = to_manifest(definition)
-    except Refused as refusal:
+    except RefusedError as refusal:
         raise SpecError(f"{file}: {refusal.message}", refusal.remedy, reason=Reason.DATASET_INVALID) from None
     problems = check_object(made.data)
     if problems:

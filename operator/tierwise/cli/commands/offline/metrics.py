@@ -8,9 +8,10 @@ import click
 from rich.table import Table
 
 from tierwise.cli.output.formats import console_for, print_facts
+from tierwise.errors import UnknownMetricError
 from tierwise.metrics.family import Family
 from tierwise.metrics.metric import Metric, Shift
-from tierwise.metrics.registry import Registry, UnknownMetricError, installed
+from tierwise.metrics.registry import Registry, installed
 
 BETTER = {"HigherIsBetter": "higher", "LowerIsBetter": "lower", "Either": "unchanged"}
 WEIGHTS = {True: "yes", False: "no: refused in a dataset with columns.weight"}

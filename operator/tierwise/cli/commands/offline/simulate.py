@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from tierwise.api.modeldeployment import MetricSpec
-from tierwise.api.reasons import Reason
 from tierwise.cli.options.decorators import with_default
 from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.options.policy_options import (
@@ -35,9 +34,7 @@ from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.cli.output.progressbar import progress_bar
 from tierwise.cli.output.simulate_table import render_simulation
 from tierwise.metrics import registry
-from tierwise.metrics.guarded import MetricFailedError
 from tierwise.monitoring.planning.drop import Drop, is_counted, is_flipped
-from tierwise.runtime.errors import SpecError
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
 from tierwise.simulation.streams.harm import ImpossibleDropError
@@ -151,14 +148,11 @@ def command(  # one argument per option
         raise click.UsageError(f"--drop: {error}") from error
     judged = max(1, round(judge_every / policy.block_seconds))
     simulation = Simulation(policy, stream, runs, seed, drop is not None, judge_every=judged)
-    try:
-        with progress_bar("simulate: rollouts") as progress:
-            found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
-        replay = None
-        if replayed is not None:
-            replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
-    except MetricFailedError as error:
-        raise SpecError(error.message, error.remedy, reason=Reason.METRIC_FAILED) from error
+    with progress_bar("simulate: rollouts") as progress:
+        found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
+    replay = None
+    if replayed is not None:
+        replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
     report = Report(source, drop, found, replay, notes)
     if output == "table":
         console_for().print(render_simulation(report))

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import yaml
 
+from tierwise.errors import LocalClusterError
 from tierwise.local import cluster
 from tierwise.local.components import ensure_components
-from tierwise.local.errors import LocalClusterError
 from tierwise.local.state import DEFAULT_NAME
 
 _name = click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster's name.")

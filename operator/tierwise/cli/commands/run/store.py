@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from tierwise.api.reasons import Reason
-from tierwise.runtime.errors import StoreError
+from tierwise.errors import StoreError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import FloatArray
-from tierwise.monitoring.sqlguard.errors import Refused, not_supported
+from tierwise.monitoring.sqlguard.refusals import not_supported
 
 MOST_EXACT_BINS = 1000  # above, Float32 steps at the domain's ends are too coarse for one-sided correction
 LOGIT_BOUND = 8.0  # a Logit scale has its edges at logit −8 … 8 in equal steps
@@ -37,11 +38,11 @@ def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
     """The regular edges of the dataset's scale; float64 of shape (bins + 1,).
 
     Raises:
-        Refused: the scale is not supported, or does not fit the domain.
+        RefusedError: the scale is not supported, or does not fit the domain.
     """
     low, high, bins = spec.domain.min, spec.domain.max, spec.scale.bins
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise Refused(
+        raise RefusedError(
             f"domain {low:g} … {high:g} has no inside", "give finite numbers with spec.domain.min < spec.domain.max"
         )
     steps = np.arange(bins + 1, dtype=np.float64)
@@ -51,7 +52,7 @@ def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
             edges = low + (high - low) * steps / bins
         case "Logit":
             if low < 0 or high > 1:
-                raise Refused(
+                raise RefusedError(
                     f"scale Logit needs scores within 0 … 1, the domain is {low:g} … {high:g}",
                     "set spec.domain or spec.scale.kind: Linear",
                 )
@@ -60,12 +61,12 @@ def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
             edges[0], edges[-1] = low, high
             inside = edges[1:-1]
             if not ((inside > low) & (inside < high)).all():
-                raise Refused(
+                raise RefusedError(
                     f"scale Logit has edges outside the domain {low:g} … {high:g}", "use spec.scale.kind: Linear"
                 )
         case "Log":
             if low <= 0:
-                raise Refused(
+                raise RefusedError(
                     f"scale Log needs positive scores, the domain begins at {low:g}",
                     "set spec.domain.min above 0 or spec.scale.kind: Linear",
                 )

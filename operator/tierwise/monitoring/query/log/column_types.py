@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.query.log.columns import Log
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression
 
 _VALUE = re.compile(r"\{value:([^{}]+)\}")
@@ -31,7 +31,7 @@ def numbers_read(log: Log) -> tuple[Number, ...]:
     """The named values, the weight and the latency that the dataset's reads add up.
 
     Raises:
-        Refused: a value's expression is not allowed, or a column is not there.
+        RefusedError: a value's expression is not allowed, or a column is not there.
     """
     wanted = " ".join(one.expression for one in log.dataset.reads.sums)
     names = set(_VALUE.findall(wanted))
@@ -57,7 +57,7 @@ def require_number(log: Log, number: Number, kind: str) -> None:
     """Refuse what is no number, or a text that might be one.
 
     Raises:
-        Refused: DatasetInvalid, with the type.
+        RefusedError: DatasetInvalid, with the type.
     """
     inner = kind
     while (wrapped := _WRAPPED.match(inner)) is not None:
@@ -67,19 +67,19 @@ def require_number(log: Log, number: Number, kind: str) -> None:
     remedy = f"write toFloat64OrNull({number.written})" if _TEXT.match(inner) else "write an expression of one number"
     if not number.name.startswith("spec.values"):
         remedy = "name a column of numbers, or convert it in spec.query"
-    raise Refused(
+    raise RefusedError(
         f"dataset {log.dataset.name!r}: {number.name} ({number.written}) is {kind}, not a number",
         remedy,
         reason=Reason.DATASET_INVALID,
     )
 
 
-def not_computed(log: Log, number: Number, error: str, reason: Reason) -> Refused:
+def not_computed(log: Log, number: Number, error: str, reason: Reason) -> RefusedError:
     """The store cannot compute it at all: the error's own words, and the types of the columns it names."""
     types = log.source.columns
     used = [f"{name} is {kind}" for name, kind in types.items() if re.search(rf"\b{re.escape(name)}\b", number.written)]
     given = f" ({', '.join(used)})" if used else ""
-    return Refused(
+    return RefusedError(
         f"dataset {log.dataset.name!r}: {number.name} ({number.written}) cannot be computed{given}: {error}",
         f"write an expression that gives one number per row (columns: {', '.join(types)})",
         reason=reason,

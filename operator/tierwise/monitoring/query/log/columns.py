@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.quoting import is_reserved, table_sql
 from tierwise.monitoring.query.log.quoting import quote as quote
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
@@ -29,7 +29,7 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
     """What follows FROM: the quoted table, or the guarded `query` in parentheses.
 
     Raises:
-        Refused: neither is set, the guard refuses the query, or it may multiply rows.
+        RefusedError: neither is set, the guard refuses the query, or it may multiply rows.
     """
     if spec.query is not None:
         # With `table` the query may read that one only; without, any one table.
@@ -37,7 +37,7 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
         require_single_rows(spec)
         return f"({guarded})"
     if not spec.table:
-        raise Refused("neither spec.table nor spec.query is set", "name the table of the prediction log")
+        raise RefusedError("neither spec.table nor spec.query is set", "name the table of the prediction log")
     return table_sql(spec.table)
 
 
@@ -57,15 +57,15 @@ class Log:
         """The quoted column of a role such as `score`.
 
         Raises:
-            Refused: UnknownColumn, naming the columns there are.
+            RefusedError: UnknownColumn, naming the columns there are.
         """
         name = getattr(self.spec.columns, role)
         if name is None:
-            raise Refused(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
+            raise RefusedError(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
         column = self.named(name, f"columns.{_camel(role)}")
         if role == "time" and "DateTime" not in self.source.columns[name]:
             # A Date has no hours to cut blocks by, and text or a number no time zone.
-            raise Refused(
+            raise RefusedError(
                 f"dataset {self.dataset.name!r}: the time {name!r} is {self.source.columns[name]}, not a time",
                 "set spec.columns.time to a DateTime or DateTime64 column, or convert it in spec.query",
             )
@@ -75,18 +75,18 @@ class Log:
         """A column by its own name, quoted, as a field of the spec gives it.
 
         Raises:
-            Refused: UnknownColumn, naming the columns there are.
+            RefusedError: UnknownColumn, naming the columns there are.
         """
         if name not in self.source.columns:
             known = ", ".join(self.source.columns)
             where = self.spec.table or "the query"
-            raise Refused(
+            raise RefusedError(
                 f"dataset {self.dataset.name!r}: column {name!r} is not in {where} (columns: {known})",
                 f"set spec.{field}",
                 reason=Reason.UNKNOWN_COLUMN,
             )
         if is_reserved(name):
-            raise Refused(
+            raise RefusedError(
                 f"dataset {self.dataset.name!r}: the column name {name!r} is used by Tierwise itself",
                 f"give it another name in spec.query, and set spec.{field}",
             )
@@ -112,7 +112,7 @@ class Log:
         column = self.column("score")
         kind = self.type_of("score")
         if not any(number in kind for number in ("Float", "Int", "Decimal", "Bool")):
-            raise Refused(
+            raise RefusedError(
                 f"dataset {self.dataset.name!r}: the score {self.spec.columns.score!r} is {kind}, not a number",
                 "set spec.columns.score to the column of the score",
             )
@@ -154,7 +154,7 @@ class Log:
                     return expression
                 return f"ifNull(toString({expression}), 'null')"
         known = ", ".join(d.name for d in self.spec.dimensions) or "none"
-        raise Refused(
+        raise RefusedError(
             f"dataset {self.dataset.name!r}: dimension {name!r} is not defined (dimensions: {known})",
             "add it to spec.dimensions or slice by one of these",
             reason=Reason.UNKNOWN_DIMENSION,

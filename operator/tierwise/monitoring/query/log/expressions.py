@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 
 from tierwise.api.reasons import Reason
+from tierwise.errors import RefusedError
 from tierwise.metrics.tally import Sum
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.label_values import label_class, label_code, label_number
 from tierwise.monitoring.query.log.labels import class_index
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression
 
 _ROLE = re.compile(r"\{(?:value:(?P<value>[^{}]+)|(?P<role>[a-z_]+))\}")
@@ -21,7 +21,7 @@ def sum_sql(log: Log, wanted: Sum) -> str:
     """SQL of one row's number as Float64; what is null or no number is NaN, which the query counts and leaves out.
 
     Raises:
-        Refused: the expression names a role that there is not, or one that the dataset does not have.
+        RefusedError: the expression names a role that there is not, or one that the dataset does not have.
     """
 
     def fill(found: re.Match[str]) -> str:
@@ -29,7 +29,7 @@ def sum_sql(log: Log, wanted: Sum) -> str:
             return f"({value(log, name)})"
         role = _ROLES.get(found["role"])
         if role is None:
-            raise Refused(
+            raise RefusedError(
                 f"dataset {log.dataset.name!r}: the sum {wanted.name!r} asks for {found[0]}, which no log has",
                 f"a metric may use {', '.join(_ROLES)} and value:NAME",
                 reason=Reason.NOT_SUPPORTED,
@@ -47,7 +47,7 @@ def value(log: Log, name: str) -> str:
                 f"ifNull(toFloat64({guard_expression(item.expression, what=f'spec.values[{name}].expression')}), nan)"
             )
     known = ", ".join(item.name for item in log.spec.values) or "none"
-    raise Refused(
+    raise RefusedError(
         f"dataset {log.dataset.name!r}: value {name!r} is not defined (values: {known})",
         "add it to spec.values",
         reason=Reason.UNKNOWN_COLUMN,
@@ -90,7 +90,7 @@ def class_parameters(log: Log) -> dict[str, object]:
 
 def _score(log: Log) -> str:
     if log.spec.scale.kind == "Classes":
-        raise Refused(
+        raise RefusedError(
             f"dataset {log.dataset.name!r}: its answers are classes, not scores", "use a metric that suits classes"
         )
     return log.score()

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tierwise.api.labelsources import LabelSource
+from tierwise.errors import RefusedError
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote, table_sql
-from tierwise.monitoring.sqlguard.errors import Refused
 from tierwise.monitoring.sqlguard.guard import guard_expression
 
 NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2
@@ -102,7 +102,7 @@ def given(log: Log) -> list[Given]:
     """What the sources say that count, the most trusted first.
 
     Raises:
-        Refused: none reaches `minConfidence`.
+        RefusedError: none reaches `minConfidence`.
     """
     labels = log.spec.labels
     where = () if (counts := log.counts()) is None else (f"NOT {counts}",)
@@ -112,7 +112,7 @@ def given(log: Log) -> list[Given]:
     trusted = [source for source in labels.sources if source.confidence >= labels.min_confidence]
     if not trusted:
         most = max(source.confidence for source in labels.sources)
-        raise Refused(
+        raise RefusedError(
             f"dataset {log.dataset.name!r}: no label source reaches minConfidence {labels.min_confidence:g} "
             f"(the most trusted has {most:g})",
             "lower spec.labels.minConfidence, or add a source",

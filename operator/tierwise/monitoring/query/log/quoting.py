@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tierwise.api.reasons import Reason
-from tierwise.monitoring.sqlguard.errors import Refused
+from tierwise.errors import RefusedError
 
 # Names that queries give to what they compute; a column of the same name would be taken for it.
 _RESERVED = re.compile(r"tierwise_(arm|answer|bin|cell|pod|request|w|[dlx]\d+)")
@@ -25,11 +25,13 @@ def table_sql(table: str) -> str:
     """TABLE or DATABASE.TABLE, quoted.
 
     Raises:
-        Refused: it is no such name, or a table of the database itself.
+        RefusedError: it is no such name, or a table of the database itself.
     """
     parts = table.split(".")
     if len(parts) > 2 or not all(parts):
-        raise Refused(f"table {table!r} is not a name", "give TABLE or DATABASE.TABLE")
+        raise RefusedError(f"table {table!r} is not a name", "give TABLE or DATABASE.TABLE")
     if parts[0].lower() in ("system", "information_schema"):
-        raise Refused(f"table {table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED)
+        raise RefusedError(
+            f"table {table!r} is not a prediction log", "name your own table", reason=Reason.QUERY_REFUSED
+        )
     return ".".join(quote(part) for part in parts)

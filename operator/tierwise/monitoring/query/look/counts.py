@@ -33,7 +33,7 @@ from tierwise.monitoring.query.log.window import block_number, window_conditions
 from tierwise.monitoring.query.look.group_hashing import combinations_of, hash_sql
 from tierwise.monitoring.query.look.memory_limits import is_sparse
 from tierwise.monitoring.query.look.sparse_cells import aggregates_of, keys_of
-from tierwise.monitoring.sqlguard.errors import not_supported
+from tierwise.monitoring.sqlguard.refusals import not_supported
 
 OTHER = "other"  # the value that stands for all values beyond a dimension's maxValues
 
