@@ -135,31 +135,14 @@ def test_a_dimension_that_does_not_exist(scene: Scene, world: World):
     starts_v2(scene)
 
 
-@pytest.mark.parametrize(
-    ("field", "change"),
-    [
-        ("spec.notify", {"notify": [{"webhook": {"urlSecret": {"name": "chat", "key": "url"}}}]}),
-        ("spec.delivery.type", {"delivery": {"type": "ConfigMap", "container": "server"}}),
-    ],
-)
-def test_a_field_whose_feature_comes_later(scene: Scene, world: World, field: str, change: dict[str, Any]):
-    scene.deploy("v1", **change)
-    message = scene.stalls("NotSupported")
-    assert field in message
+def test_workloads_of_a_kind_that_is_not_supported_yet(scene: Scene, world: World):
+    manifest = model_deployment("v1", model=scene.model)
+    manifest["spec"]["tiers"][2]["workloads"]["kind"] = "StatefulSet"
+    scene.kubectl.apply(manifest)
+    assert "spec.tiers[2].workloads.kind" in scene.stalls("NotSupported")
     assert scene.rollouts() == {}
 
-    scene.kubectl("delete", "mdep", scene.model)  # apply would keep what it does not name
-    scene.deploy("v1")
-    starts_v2(scene)
-
-
-def test_a_tier_in_another_cluster_is_not_supported_yet(scene: Scene, world: World):
-    manifest = model_deployment("v1", model=scene.model)
-    manifest["spec"]["tiers"][2]["cluster"] = {"kubeconfigSecret": {"name": "eu-west", "key": "kubeconfig"}}
-    scene.kubectl.apply(manifest)
-    assert "spec.tiers[2].cluster" in scene.stalls("NotSupported")
-
-    del manifest["spec"]["tiers"][2]["cluster"]
+    manifest["spec"]["tiers"][2]["workloads"]["kind"] = "Deployment"
     scene.kubectl.apply(manifest)
     starts_v2(scene)
 

@@ -75,8 +75,7 @@ def test_defaults_are_filled_in(kubectl: Kubectl, crds_installed: None):
     kubectl.apply(minimal_deployment())
     spec = kubectl.get("modeldeployment", "bot-score")["spec"]
     tier = spec["tiers"][0]
-    assert (tier["minDuration"], tier["maxDuration"], tier["control"]) == ("10m", "4h", "Concurrent")
-    assert "exposure" not in tier  # 20 % by the operator: a default would exclude exposureWorkloads
+    assert (tier["minDuration"], tier["maxDuration"], tier["exposure"]) == ("10m", "4h", "20%")
     assert spec["rollback"] == {"automatic": True, "order": "AllAtOnce", "verifyRecovery": "10m"}
     assert (spec["analysis"]["interval"], spec["analysis"]["falseRollbackRate"]) == ("1m", 0.05)
     assert (spec["progressDeadline"], spec["historyLimit"], spec["paused"]) == ("15m", 3, False)

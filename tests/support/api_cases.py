@@ -93,8 +93,6 @@ def _base(of: str, path: Path) -> tuple[dict[str, Any], Path]:
     data = BUILDERS[of]()
     if "query" in path:
         data = with_value(without(data, ("spec", "table")), ("spec", "query"), "SELECT 1")
-    if "exposureWorkloads" in path:
-        data = with_value(without(data, (*path[:-1], "exposure")), path, 2)
     if path[-2:-1] in (("margin",), ("tolerance",)):
         # One of the two by itself, or of different kinds: then neither bounds the other.
         metric, kind = path[:-2], str(path[-1])

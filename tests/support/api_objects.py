@@ -14,8 +14,6 @@ workloads: {kind: Deployment, selector: {matchLabels: {app: bot-score}}}
 exposure: 20%
 minDuration: 30m
 maxDuration: 4h
-control: Concurrent
-cluster: {kubeconfigSecret: {name: eu-west, key: kubeconfig}}
 """
 
 _ANALYSIS = """
@@ -95,7 +93,7 @@ def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_deployment() -> dict[str, Any]:
-    """A ModelDeployment with every field except exposureWorkloads (which excludes exposure)."""
+    """A ModelDeployment with every field."""
     spec = {
         "model": "bot-score",
         "version": _parsed(_VERSION),
@@ -104,7 +102,6 @@ def model_deployment() -> dict[str, Any]:
         "analysis": _parsed(_ANALYSIS),
         "rollback": {"automatic": True, "order": "AllAtOnce", "verifyRecovery": "10m"},
         "progressDeadline": "15m",
-        "notify": [{"webhook": {"urlSecret": {"name": "chat", "key": "url"}}, "events": ["RolledBack"]}],
         "historyLimit": 3,
         "paused": False,
     }

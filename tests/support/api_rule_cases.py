@@ -30,10 +30,6 @@ RULE_CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "LABEL_KEYS": (({"a" * 128: "b"},), ({"a" * 129: "b"},)),
     "DIMENSION_NAMES": (({"a" * 63: "b"},), ({"a" * 64: "b"},)),
     "EXPOSURE": (("1%", "90%", "20%", 1, 90), ("0%", "91%", "120%", "100%", "0.5%", "5", "many", "", 0, 91, -5)),
-    "EXPOSURE_ONCE": (
-        ({"exposure": None, "exposureWorkloads": 2}, {"exposure": None}),
-        ({"exposure": "20%", "exposureWorkloads": 2},),
-    ),
     "DURATIONS_IN_ORDER": (
         ({"minDuration": "59m", "maxDuration": "1h"}, {"minDuration": None}),
         (

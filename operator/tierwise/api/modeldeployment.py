@@ -8,7 +8,6 @@ from pydantic import Field
 
 from tierwise.api.common import (
     EMPTY_OBJECT,
-    LIST_SET,
     ApiModel,
     Condition,
     Duration,
@@ -19,7 +18,6 @@ from tierwise.api.common import (
 )
 from tierwise.api.strategy import (
     Analysis,
-    ClusterRef,
     DatasetAnalysis,
     Delivery,
     Expectation,
@@ -32,7 +30,6 @@ from tierwise.api.strategy import (
 
 __all__ = [
     "Analysis",
-    "ClusterRef",
     "DatasetAnalysis",
     "Delivery",
     "Expectation",
@@ -40,13 +37,11 @@ __all__ = [
     "MetricSpec",
     "ModelDeploymentSpec",
     "ModelDeploymentStatus",
-    "Notification",
     "RejectedVersion",
     "Rollback",
     "SecretKey",
     "Summary",
     "Tier",
-    "Webhook",
     "WorkloadSelector",
 ]
 
@@ -57,24 +52,6 @@ class Rollback(ApiModel):
     automatic: bool = Field(True, description="Roll back on a regression; false only reports it and holds.")
     order: Literal["AllAtOnce"] = Field("AllAtOnce", description="In which order touched workloads return.")
     verify_recovery: Duration = Field("10m", description="So long after a rollback the baseline's recovery is checked.")
-
-
-class Webhook(ApiModel):
-    """Where to notify."""
-
-    url_secret: SecretKey = Field(description="The Secret's key that holds the URL.")
-
-
-class Notification(ApiModel):
-    """A webhook and the events it gets."""
-
-    webhook: Webhook = Field(description="Where to post to.")
-    events: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
-        default_factory=list,
-        max_length=16,
-        description="Which events, such as RolledBack or Held.",
-        json_schema_extra=LIST_SET,
-    )
 
 
 class ModelDeploymentSpec(ApiModel):
@@ -97,9 +74,6 @@ class ModelDeploymentSpec(ApiModel):
     )
     progress_deadline: Duration = Field(
         "15m", description="Twin or delivered pods that are not ready by then roll the candidate back."
-    )
-    notify: list[Notification] = Field(
-        default_factory=list, max_length=8, description="Webhooks to tell. Not supported yet."
     )
     history_limit: int = Field(3, ge=0, le=50, description="How many finished ModelRollouts are kept.")
     paused: bool = Field(False, description="Judging goes on, a regression still rolls back, nothing is promoted.")

@@ -96,12 +96,6 @@ EXPOSURE = Rule(
     "exposure must be 1-90 % of the tier's pods, written 20% or 20; give a value between 1% and 90%",
     _exposure,
 )
-EXPOSURE_ONCE = Rule(
-    "!has(self.exposure) || !has(self.exposureWorkloads)",
-    "give exposure (a share of each workload's pods) or exposureWorkloads (whole workloads), not both; remove one",
-    lambda tier: "exposure" not in tier or "exposureWorkloads" not in tier,
-    ".exposureWorkloads",
-)
 DURATIONS_IN_ORDER = Rule(
     "self.maxDuration > self.minDuration",
     "maxDuration must be longer than minDuration (defaults: 4h and 10m); raise the one or lower the other",
@@ -212,7 +206,6 @@ RULES: dict[str, Rule] = {
         LABEL_KEYS,
         DIMENSION_NAMES,
         EXPOSURE,
-        EXPOSURE_ONCE,
         DURATIONS_IN_ORDER,
         ABSOLUTE_TOLERANCE,
         RELATIVE_TOLERANCE,

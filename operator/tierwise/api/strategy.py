@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 
 from tierwise.api.common import LIST_SET, ApiModel, Duration, Margin, MetricName, Name, list_map
 from tierwise.api.rules import (
@@ -13,7 +13,6 @@ from tierwise.api.rules import (
     DIMENSION_NAMES,
     DURATIONS_IN_ORDER,
     EXPOSURE,
-    EXPOSURE_ONCE,
     INTERVAL,
     LABEL_KEYS,
     RANGE,
@@ -53,35 +52,18 @@ class SecretKey(ApiModel):
     key: str = Field(min_length=1, max_length=253, description="Key in the Secret's data.")
 
 
-class ClusterRef(ApiModel):
-    """Another cluster that a tier lives in."""
-
-    kubeconfig_secret: SecretKey = Field(description="The Secret's key that holds the kubeconfig.")
-
-
 class Tier(ApiModel):
     """A named set of workloads that are updated together."""
 
-    model_config = ConfigDict(json_schema_extra=validations(DURATIONS_IN_ORDER, EXPOSURE_ONCE))
+    model_config = ConfigDict(json_schema_extra=validations(DURATIONS_IN_ORDER))
 
     name: Name = Field(description="Name of the tier, unique in this list.")
     workloads: WorkloadSelector = Field(description="The workloads that make up the tier, fixed when the tier starts.")
     exposure: int | str = Field(
         "20%",
         description="Share of the tier's pods that run the candidate, beside the untouched ones, until the verdict: "
-        "1-90 %, written 20% or 20. Default: 20%.",
-        # No default in the CRD: it would stand beside exposureWorkloads, which excludes it.
-        json_schema_extra={
-            "default": None,
-            "maxLength": 4,
-            **validations(EXPOSURE),
-        },
-    )
-    exposure_workloads: int | None = Field(
-        None,
-        ge=1,
-        le=1000,
-        description="Instead of exposure: so many whole workloads get the candidate. Not supported yet.",
+        "1-90 %, written 20% or 20.",
+        json_schema_extra={"maxLength": 4, **validations(EXPOSURE)},
     )
     min_duration: Duration = Field(
         "10m", description="Soak: not promoted earlier, whatever the evidence. Counted from the start of judging."
@@ -89,22 +71,6 @@ class Tier(ApiModel):
     max_duration: Duration = Field(
         "4h", description="When analysis.onInconclusive decides; a hold that outlasts it becomes Stalled."
     )
-    control: Literal["Concurrent", "Fresh"] = Field(
-        "Concurrent",
-        description="What the candidate is compared with: Concurrent, the untouched pods; Fresh, a new twin of the "
-        "baseline (not supported yet).",
-    )
-    cluster: ClusterRef | None = Field(
-        None, description="The cluster the tier lives in; default: this one. Not supported yet."
-    )
-
-    @model_serializer(mode="wrap")
-    def _without_the_excluded_exposure(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The default stands in the model always; written beside exposureWorkloads the API server refuses it.
-        data: dict[str, Any] = serialize(self)
-        if self.exposure_workloads is not None:
-            data.pop("exposure", None)
-        return data
 
 
 class MetricSpec(ApiModel):
@@ -268,9 +234,7 @@ class Analysis(ApiModel):
 class Delivery(ApiModel):
     """How a version gets into a workload."""
 
-    type: Literal["PodTemplate", "PodAnnotation", "ConfigMap"] = Field(
-        "PodTemplate",
-        description="PodTemplate sets image and parameters of the container; PodAnnotation and ConfigMap are "
-        "not supported yet.",
+    type: Literal["PodTemplate"] = Field(
+        "PodTemplate", description="PodTemplate sets image and parameters of the container in the pod template."
     )
     container: str = Field(min_length=1, max_length=63, description="Name of the container that serves the model.")

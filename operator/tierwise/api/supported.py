@@ -38,25 +38,11 @@ def unsupported(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[Unsup
 
 
 def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Unsupported]:
-    if spec.delivery.type != "PodTemplate":
-        path = ("spec", "delivery", "type")
-        yield Unsupported(path, f"delivery by {spec.delivery.type} is not supported yet", "use PodTemplate")
     for index, tier in enumerate(spec.tiers):
         yield from _of_tier(tier, ("spec", "tiers", index))
-    if spec.notify:
-        yield Unsupported(("spec", "notify"), "webhooks are not supported yet", "remove it; Events tell the same")
 
 
 def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
     if tier.workloads.kind != "Deployment":
         fact = f"workloads of kind {tier.workloads.kind} are not supported yet"
         yield Unsupported((*path, "workloads", "kind"), fact, "use Deployments")
-    if tier.exposure_workloads is not None:
-        fact = "exposing whole workloads is not supported yet"
-        yield Unsupported((*path, "exposureWorkloads"), fact, "use exposure")
-    if tier.control != "Concurrent":
-        fact = f"control {tier.control} is not supported yet"
-        yield Unsupported((*path, "control"), fact, "use Concurrent")
-    if tier.cluster is not None:
-        fact = "a tier in another cluster is not supported yet"
-        yield Unsupported((*path, "cluster"), fact, "remove it; run one ModelDeployment in each cluster")

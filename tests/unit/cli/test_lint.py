@@ -123,25 +123,9 @@ def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
         ),
         ("slice: {browser: Lynx}", "slice: {asn_type: isp}", "24: spec.analysis.datasets[0].expect[0].slice: asn_type"),
         (
-            "delivery: {",
-            "delivery: {type: ConfigMap, ",
-            "10: spec.delivery.type: delivery by ConfigMap is not supported",
-        ),
-        (
-            "exposure: 10%",
-            "exposureWorkloads: 2",
-            "16: spec.tiers[1].exposureWorkloads: exposing whole workloads is not",
-        ),
-        (
             "  analysis:",
             "  analysis:\n    confounders: [asn]",
             "18: spec.analysis.confounders[0]: 'asn' is not a dimension",
-        ),
-        ("exposure: 10%", "control: Fresh", "16: spec.tiers[1].control: control Fresh is not supported yet; use Con"),
-        (
-            "  analysis:",
-            "  notify: [{webhook: {urlSecret: {name: a, key: b}}}]\n  analysis:",
-            "17: spec.notify: webhooks",
         ),
         (
             "table: requests",

@@ -127,13 +127,14 @@ def test_a_mistyped_container_stalls_before_any_write_and_names_those_there_are(
 
 
 def test_a_feature_that_comes_later_stalls_and_is_never_ignored():
-    url = {"webhook": {"urlSecret": {"name": "slack", "key": "url"}}, "events": ["RolledBack"]}
-    world = World().apply("v1", notify=[url]).run(5)
+    tiers = a_spec("v1").model_dump(by_alias=True, exclude_none=True)["tiers"]
+    tiers[0]["workloads"]["kind"] = "StatefulSet"
+    world = World().apply("v1", tiers=tiers).run(5)
     assert world.health == ("Stalled", "NotSupported")
 
     world.apply("v1").run(30)
     assert world.health == ("Ready", "AtRest")
-    world.apply("v2", notify=[url]).run(30)
+    world.apply("v2", tiers=tiers).run(30)
     assert world.health == ("Stalled", "NotSupported")
     assert world.fleet.rollouts == {}
 
