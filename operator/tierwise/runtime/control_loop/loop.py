@@ -30,17 +30,19 @@ class Loop:
     An exception of a tick is logged once per back-off step and tried again; it never ends the loop.
     """
 
-    def __init__(self, tick: Tick, observer: TickObserver, *, workers: int = 8, queue: WorkQueue | None = None) -> None:
-        self._tick = tick
+    def __init__(self, observer: TickObserver, *, workers: int = 8, queue: WorkQueue | None = None) -> None:
         self._observer = observer
         self._queue = queue or WorkQueue()
         self._changed = threading.Condition()
         self._stopping = False
-        self._threads = [threading.Thread(target=self._work, name=f"tick-{n}", daemon=True) for n in range(workers)]
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
+    def start(self, tick: Tick) -> None:
+        """Start the threads. Objects may be woken before: they are ticked from now on."""
+        for number in range(self._workers):
+            thread = threading.Thread(target=self._work, args=(tick,), name=f"tick-{number}", daemon=True)
+            self._threads.append(thread)
             thread.start()
 
     def stop(self, *, timeout_seconds: float = 10.0) -> None:
@@ -72,7 +74,7 @@ class Loop:
         with self._changed:
             return len(self._queue)
 
-    def _work(self) -> None:
+    def _work(self, tick: Tick) -> None:
         while True:
             with self._changed:
                 key = None
@@ -80,13 +82,13 @@ class Loop:
                     self._changed.wait(self._queue.wait_seconds(time.monotonic()))
                 if key is None:
                     return
-            self._run(key)
+            self._run(tick, key)
 
-    def _run(self, key: Key) -> None:
+    def _run(self, tick: Tick, key: Key) -> None:
         started = time.monotonic()
         outcome, after = "ok", None
         try:
-            after = self._tick(*key)
+            after = tick(*key)
         except ConflictError as error:
             outcome = "conflict"
             logger.debug("%s/%s: %s; observes again", *key, error)

@@ -1,0 +1,159 @@
+"""The operator's process: builds its parts, ties them together, and ends when it must."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from tierwise import handlers
+from tierwise.adapters.http.telemetry import Telemetry
+from tierwise.adapters.kubernetes.caches.mirror import Mirror
+from tierwise.adapters.kubernetes.client import Client
+from tierwise.adapters.kubernetes.datasets import KubernetesDatasets
+from tierwise.adapters.kubernetes.fleet import KubernetesFleet
+from tierwise.adapters.prediction_logs.stores import Stores
+from tierwise.api.reasons import Reason
+from tierwise.errors import ClusterError, ReasonedError
+from tierwise.process.cluster import check_cluster, connected
+from tierwise.process.leading import leadership
+from tierwise.process.probes import probes
+from tierwise.process.state import ProcessState
+from tierwise.runtime.control_loop.loop import Loop
+from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.control_loop.settings import OperatorSettings
+from tierwise.runtime.control_loop.workqueue import WorkQueue
+from tierwise.runtime.datasets.status import DatasetStatuses
+from tierwise.runtime.judging.look import Judging
+
+logger = logging.getLogger(__name__)
+
+_DATASET_WORKERS = 2  # so that one store that hangs does not keep the others' datasets waiting
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """UTC-aware."""
+        return datetime.now(UTC)
+
+
+class _Unobserved:
+    """Checks of datasets are not ticks of rollouts, which the metrics count."""
+
+    def tick_ended(self, outcome: str, seconds: float) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an operator is made of. Each is made of those before it, and of nothing that comes later."""
+
+    settings: OperatorSettings
+    client: Client
+    state: ProcessState
+    telemetry: Telemetry
+    rollouts: Loop
+    datasets: Loop
+    mirror: Mirror
+    fleet: KubernetesFleet
+    judge: Judging
+    statuses: DatasetStatuses
+    stores: Stores
+
+
+def run_operator(settings: OperatorSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Call it in the main thread.
+
+    Raises:
+        ReasonedError: no cluster, CRDs or rights missing, a DSN that is none, a port that is taken.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())  # kopf takes the signals over while it watches
+    client = connected(settings, settings.request_timeout_seconds)
+    with contextlib.closing(Stores(settings.store)) as stores:
+        parts = _build(settings, client, stores)
+        with probes(settings, parts.rollouts, parts.telemetry, parts.state):
+            check_cluster(client, settings)
+            with leadership(settings, client, stop, parts.state) as leads:
+                if leads:
+                    _serve(parts)
+
+
+def _build(settings: OperatorSettings, client: Client, stores: Stores) -> _Parts:
+    clock, telemetry = SystemClock(), Telemetry()
+    rollouts = Loop(telemetry, workers=settings.workers, queue=WorkQueue(resync_seconds=settings.resync_seconds))
+    datasets = Loop(_Unobserved(), workers=_DATASET_WORKERS)
+    mirror = Mirror(client, settings.namespaces, rollouts.wake)
+    fleet = KubernetesFleet(client, mirror, clock)
+    judge = Judging(safety_seconds=settings.safety_seconds)
+    statuses = DatasetStatuses(
+        KubernetesDatasets(client, mirror, fleet), stores, clock, datasets.wake, mirror.wake_users_of_dataset
+    )
+    telemetry.gauges = {
+        "tierwise_objects": ("ModelDeployments known.", lambda: len(rollouts)),
+        "tierwise_datasets": ("MonitoringDatasets known.", lambda: len(datasets)),
+        "tierwise_overdue_seconds": ("How late the latest tick is.", rollouts.overdue_seconds),
+        "tierwise_watch_silent_seconds": ("Since the quietest watch heard of the server.", mirror.silent_seconds),
+    }
+    return _Parts(
+        settings, client, ProcessState(), telemetry, rollouts, datasets, mirror, fleet, judge, statuses, stores
+    )
+
+
+def _serve(parts: _Parts) -> None:
+    """Leading: fill the caches, then tick and watch until a signal."""
+
+    def announce() -> None:
+        parts.state.watching = True
+        logger.info("serving %s", ", ".join(parts.settings.namespaces) or "all namespaces")
+
+    def forget(namespace: str, name: str) -> None:
+        parts.rollouts.forget(namespace, name)
+        parts.judge.forget(namespace, name)
+
+    try:
+        parts.mirror.start()
+    except ClusterError as error:
+        raise ReasonedError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
+    tick = partial(reconcile, fleet=parts.fleet, store=parts.stores, clock=SystemClock(), judge=parts.judge)
+    parts.rollouts.start(tick)
+    parts.datasets.start(parts.statuses.tick)
+    watched = _Watched(parts.mirror, parts.datasets, parts.statuses)
+    listener = handlers.Listener(parts.rollouts.wake, forget, watched.seen, parts.telemetry.rollout_seen)
+    try:
+        handlers.run(listener, parts.client.connection, parts.settings.namespaces, announce)
+    finally:
+        parts.rollouts.stop()
+        parts.datasets.stop(timeout_seconds=1.0)  # a check that hangs must not hold up the end: it writes nothing
+        parts.mirror.stop()
+
+
+class _Watched:
+    """MonitoringDatasets as the watch tells of them: only another spec is news, not the status that Tierwise writes."""
+
+    def __init__(self, mirror: Mirror, datasets: Loop, statuses: DatasetStatuses) -> None:
+        self._datasets = datasets
+        self._mirror = mirror
+        self._statuses = statuses
+        self._states: dict[tuple[str, str], str] = {}  # only used by the watch's thread
+
+    def seen(self, namespace: str, name: str, state: str | None) -> None:
+        """A dataset is there with this uid and generation; None: gone."""
+        key = (namespace, name)
+        if state is not None and self._states.get(key) == state:
+            return
+        if state is None:
+            self._states.pop(key, None)
+            self._datasets.forget(namespace, name)
+            self._statuses.forget(namespace, name)
+        else:
+            self._states[key] = state
+            self._datasets.wake(namespace, name)
+        self._mirror.wake_users_of_dataset(namespace, name)
