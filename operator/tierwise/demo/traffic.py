@@ -17,7 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -108,6 +110,24 @@ def _say(line: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {line}", flush=True)  # this process writes its log to stdout
 
 
+@dataclass(frozen=True, slots=True)
+class TrafficOptions:
+    """The options as they were given."""
+
+    kubeconfig: str | None
+    context: str | None
+    namespace: str
+    dsn: str
+    model: str
+    scenario: str
+    rate: float
+    seed: int
+    tier_label: str
+    version_variable: str
+    wait_seconds: float
+    owner_pid: int | None
+
+
 @click.command()
 @click.option("--kubeconfig", help="Default: KUBECONFIG, then ~/.kube/config.")
 @click.option("--context")
@@ -132,40 +152,32 @@ def _say(line: str) -> None:
     help="How long a prediction waits for its label; at most the dataset's maturity.",
 )
 @click.option("--owner-pid", type=int, help="End when this process has ended.")
-def main(
-    kubeconfig: str | None,
-    context: str | None,
-    namespace: str,
-    dsn: str,
-    model: str,
-    scenario: str,
-    rate: float,
-    seed: int,
-    tier_label: str,
-    version_variable: str,
-    wait_seconds: float,
-    owner_pid: int | None,
-) -> None:
+def main(**options: Any) -> None:  # noqa: ANN401  # each of its own type
     """Play every ready pod of a namespace with the model version of its own spec."""
+    given = TrafficOptions(**options)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    if owner_pid is not None:
-        threading.Thread(target=_end_with, args=(owner_pid, stopped), daemon=True).start()
-    source = SCENARIOS[scenario](rate, seed)
-    cache = WatchCache(connect(kubeconfig, context), path_of("pods", namespace), pod_record, lambda _old, _new: None)
+    if given.owner_pid is not None:
+        threading.Thread(target=_end_with, args=(given.owner_pid, stopped), daemon=True).start()
+    source = SCENARIOS[given.scenario](given.rate, given.seed)
+    cache = WatchCache(
+        connect(given.kubeconfig, given.context), path_of("pods", given.namespace), pod_record, lambda _old, _new: None
+    )
     cache.start()
     if not cache.wait_synced(60.0):
         _say("the API server does not answer")
         sys.exit(1)
-    store = open_store(dsn)
-    log = PredictionLog(store, model=model, wait_seconds=wait_seconds)
-    _say(f"serving scenario {scenario} at {rate:g} predictions per second, process {os.getpid()}")
+    store = open_store(given.dsn)
+    log = PredictionLog(store, model=given.model, wait_seconds=given.wait_seconds)
+    _say(f"serving scenario {given.scenario} at {given.rate:g} predictions per second, process {os.getpid()}")
     try:
         play(
             source,
             log,
-            lambda: serving_pods(cache.all(namespace), tier_label=tier_label, version_variable=version_variable),
+            lambda: serving_pods(
+                cache.all(given.namespace), tier_label=given.tier_label, version_variable=given.version_variable
+            ),
             stopped,
         )
     finally:

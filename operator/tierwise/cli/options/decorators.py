@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+Options = TypeVar("Options")
+
+
+def gathered(kind: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose options come as one value: a dataclass with a field for each of them.
+
+    Options that `kind` has no field for stay keyword arguments.
+    """
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every kind is a dataclass
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(*args: Any, **given: Any) -> None:  # noqa: ANN401  # click's own
+            options = kind(**{name: given.pop(name) for name in names})
+            function(*args, options, **given)
+
+        return command
+
+    return decorate
 
 
 def with_default(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 from rich.live import Live
 
 from tierwise.api.common import duration_seconds
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.output.formats import console_for, kubeconfig_options, print_facts
 from tierwise.report.rollout.json_form import status_json
 from tierwise.report.rollout.tree import render_view
@@ -20,6 +22,19 @@ POLL_SECONDS = 1.0
 GONE_WRONG = ("RolledBack", "Stalled", "Superseded")
 
 
+@dataclass(frozen=True, slots=True)
+class StatusOptions:
+    """The options as they were given."""
+
+    name: str
+    kubeconfig: str | None
+    context: str | None
+    namespace: str | None
+    watch: bool
+    timeout: str | None
+    output: str
+
+
 @click.command("status", short_help="Show a ModelDeployment's rollout as a tree; --watch until it ends.")
 @click.argument("name")
 @kubeconfig_options
@@ -27,17 +42,8 @@ GONE_WRONG = ("RolledBack", "Stalled", "Superseded")
 @click.option("--timeout", metavar="DURATION", help="With --watch: end after this long (30m), with exit status 3.")
 @click.option("-o", "--output", type=click.Choice(["tree", "json", "yaml"]), default="tree", show_default=True)
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    name: str,
-    kubeconfig: str | None,
-    context: str | None,
-    namespace: str | None,
-    watch: bool,
-    timeout: str | None,
-    output: str,
-) -> None:
+@gathered(StatusOptions)
+def command(ctx: click.Context, /, given: StatusOptions) -> None:
     """Show the rollout of the ModelDeployment NAME: its tiers, workloads, candidate twins and evidence.
 
     \b
@@ -51,31 +57,31 @@ def command(
     """
     from tierwise.adapters.kubernetes.reader import Reader, open_reader
 
-    deadline = _deadline(watch, timeout)
+    deadline = _deadline(given.watch, given.timeout)
 
     def look(reader: Reader) -> View:
-        deployment, rollouts, tiers = reader.read(name)
+        deployment, rollouts, tiers = reader.read(given.name)
         return view_of(deployment, rollouts, tiers, datetime.now(UTC))
 
-    with open_reader(kubeconfig, context, namespace) as reader:
+    with open_reader(given.kubeconfig, given.context, given.namespace) as reader:
         view = look(reader)
-        live = watch and output == "tree" and sys.stdout.isatty()
+        live = given.watch and given.output == "tree" and sys.stdout.isatty()
         if live:
             with Live(render_view(view), console=console_for(), auto_refresh=False, transient=True) as shown:
                 while view.in_flight and time.monotonic() < deadline:
                     time.sleep(POLL_SECONDS)
                     view = look(reader)
                     shown.update(render_view(view), refresh=True)
-        elif watch:
+        elif given.watch:
             told = ""
             while view.in_flight and time.monotonic() < deadline:
                 told = _tell(view, told)
                 time.sleep(POLL_SECONDS)
                 view = look(reader)
-    if output == "tree":
+    if given.output == "tree":
         console_for().print(render_view(view))
     else:
-        print_facts(status_json(view), output)
+        print_facts(status_json(view), given.output)
     ctx.exit(exit_code(view))
 
 

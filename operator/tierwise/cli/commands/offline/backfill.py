@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.options.types import MetricName, Moment, Span
 from tierwise.cli.output.formats import Progress, console_for, print_facts
 from tierwise.errors import NothingStoredError
@@ -37,6 +39,25 @@ class ConfigHash(click.ParamType[int]):
             return value if isinstance(value, int) else int(str(value), 16)
         except ValueError:
             self.fail(f"{value!r} is no hash of 16 hex digits, such as 0f3c9a…", param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillOptions:
+    """The options as they were given."""
+
+    metric: str
+    dsn: str
+    dataset_file: str
+    model: str | None
+    deployment_file: str | None
+    since: datetime | timedelta
+    until: datetime | timedelta | None
+    every: float | None
+    tiers: tuple[str, ...]
+    versions: tuple[str, ...]
+    origin: Origin
+    config: int | None
+    output: str
 
 
 @click.command("backfill", short_help="Compute a metric for the past, from stored distributions or the log.")
@@ -73,22 +94,8 @@ class ConfigHash(click.ParamType[int]):
     help="Output format.",
 )
 @click.pass_context
-def command(
-    ctx: click.Context,
-    metric: str,
-    dsn: str,
-    dataset_file: str,
-    model: str | None,
-    deployment_file: str | None,
-    since: datetime | timedelta,
-    until: datetime | timedelta | None,
-    every: float | None,
-    tiers: tuple[str, ...],
-    versions: tuple[str, ...],
-    origin: Origin,
-    config: int | None,
-    output: str,
-) -> None:
+@gathered(BackfillOptions)
+def command(ctx: click.Context, /, given: BackfillOptions) -> None:
     """Compute METRIC for the past, by window, slice and version.
 
     The operator's looks at a tier store the distribution of every block they read in ml_performance (`analyze` stores
@@ -103,38 +110,42 @@ def command(
     Exit status: 0, 3 nothing of the past is there, 1 an error (also a changed configuration), 2 wrong usage.
     """
     now = datetime.now(UTC)
-    start = now - since if isinstance(since, timedelta) else since
+    start = now - given.since if isinstance(given.since, timedelta) else given.since
     # Windows of the future would be empty, and many.
-    end = min(now, now if until is None else now - until if isinstance(until, timedelta) else until)
+    end = min(
+        now, now if given.until is None else now - given.until if isinstance(given.until, timedelta) else given.until
+    )
     if start >= end:
         raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before --until {end:%Y-%m-%dT%H:%M:%SZ}")
-    if isinstance(every, int):
-        raise click.UsageError(f"--every {every} has no unit; give a duration such as {every}m or 1h")
-    step = end - start if every is None else timedelta(seconds=every)
+    if isinstance(given.every, int):
+        raise click.UsageError(f"--every {given.every} has no unit; give a duration such as {given.every}m or 1h")
+    step = end - start if given.every is None else timedelta(seconds=given.every)
     if (end - start) / step > MOST_WINDOWS:
         raise click.UsageError(f"more than {MOST_WINDOWS} windows; give a longer --every or a later --since")
-    dataset, named = _dataset(dataset_file, deployment_file)
-    name = model or named
+    dataset, named = _dataset(given.dataset_file, given.deployment_file)
+    name = given.model or named
     if name is None and dataset.spec.columns.model is not None:
         raise click.UsageError("--model is missing: which model of the log?")
-    wanted = Wanted(name or "", dataset.name, start, end, step, tiers, versions)
+    wanted = Wanted(name or "", dataset.name, start, end, step, given.tiers, given.versions)
     # Imported here: an adapter's libraries take a second, and --help needs none of them.
     from tierwise.adapters.clickhouse.store import open_store
     from tierwise.adapters.prediction_logs.stored import RecordedPast
 
-    store = open_store(dsn, read_only=True)
+    store = open_store(given.dsn, read_only=True)
     progress = Progress("backfill: reads")
     try:
-        found = backfill(Request(metric, dataset, wanted, origin, config), RecordedPast(store), progress)
+        found = backfill(
+            Request(given.metric, dataset, wanted, given.origin, given.config), RecordedPast(store), progress
+        )
     except NothingStoredError as nothing:
         click.echo(str(nothing), err=True)
         ctx.exit(EXIT_NOTHING)
     finally:
         progress.end()
         store.close()
-    if found.why and output != "json":
+    if found.why and given.output != "json":
         click.echo(f"counted from rows: {found.why}", err=True)
-    _show(metric, wanted, found, output)
+    _show(given.metric, wanted, found, given.output)
     if not found.values:
         where = f"dataset {dataset.name!r}, model {name!r}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
         click.echo(f"{where}: no rows\nCheck --model, --version, --tier, --since and --until.", err=True)

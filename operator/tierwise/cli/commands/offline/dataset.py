@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from tierwise.api.reasons import Reason
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.output.formats import print_facts
 from tierwise.errors import SpecError
 
@@ -14,6 +16,21 @@ from tierwise.errors import SpecError
 @click.group("dataset")
 def command() -> None:
     """Datasets: import makes a MonitoringDataset from a dataset's own description."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """The options as they were given."""
+
+    file: Path
+    name: str | None
+    table: str | None
+    label: str | None
+    score: str | None
+    time_: str | None
+    version: str | None
+    slices: tuple[str, ...]
+    output: str
 
 
 @command.command("import", short_help="Print a MonitoringDataset from a dataset's description.")
@@ -26,17 +43,8 @@ def command() -> None:
 @click.option("--version", "version", help="Column of the model's version.")
 @click.option("--slice", "slices", multiple=True, metavar="COLUMN", help="Slice by this column; may be repeated.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
-def import_(
-    file: Path,
-    name: str | None,
-    table: str | None,
-    label: str | None,
-    score: str | None,
-    time_: str | None,
-    version: str | None,
-    slices: tuple[str, ...],
-    output: str,
-) -> None:
+@gathered(ImportOptions)
+def import_(given: ImportOptions) -> None:
     """Print a MonitoringDataset for a training or validation dataset; what could not be told is said on stderr.
 
     FILE is a description (YAML or JSON with columns, label, score and slices), a Hugging Face README.md or
@@ -55,22 +63,22 @@ def import_(
     from tierwise.errors import RefusedError
     from tierwise.monitoring.definitions.importer import resource_name, to_manifest, with_roles
 
-    definition = load_definition(file)
-    roles = {"label": label, "score": score, "time": time_, "version": version}
-    definition = with_roles(definition, roles, slices)
+    definition = load_definition(given.file)
+    roles = {"label": given.label, "score": given.score, "time": given.time_, "version": given.version}
+    definition = with_roles(definition, roles, given.slices)
     definition = replace(
         definition,
-        name=definition.name if name is None else resource_name(name),
-        table=definition.table if table is None else table,
+        name=definition.name if given.name is None else resource_name(given.name),
+        table=definition.table if given.table is None else given.table,
     )
     try:
         made = to_manifest(definition)
     except RefusedError as refusal:
-        raise SpecError(f"{file}: {refusal.message}", refusal.remedy, reason=Reason.DATASET_INVALID) from None
+        raise SpecError(f"{given.file}: {refusal.message}", refusal.remedy, reason=Reason.DATASET_INVALID) from None
     problems = check_object(made.data)
     if problems:
         first = problems[0]
-        raise SpecError(f"{file}: {path_text(first.path)}: {first.message}", reason=Reason.DATASET_INVALID)
+        raise SpecError(f"{given.file}: {path_text(first.path)}: {first.message}", reason=Reason.DATASET_INVALID)
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
-    print_facts(made.data, output)
+    print_facts(made.data, given.output)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.options.policy_options import DROP_HELP, Drops, plan_request, tier_flags, tier_options
 from tierwise.cli.output.formats import console_for, print_facts
@@ -15,6 +18,18 @@ from tierwise.report.plan.table import render_plan
 from tierwise.runtime.offline.planning import plan
 
 EXIT_NOT_SEEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """The options as they were given."""
+
+    drops: tuple[Drop, ...]
+    exposure: float | None
+    min_duration: float | None
+    max_duration: float | None
+    show_all: bool
+    output: str
 
 
 @click.command("plan", short_help="How long tiers must run to see a given drop in a given slice.")
@@ -30,16 +45,12 @@ EXIT_NOT_SEEN = 3
     help="Output format.",
 )  # fmt: skip
 @click.pass_context
+@gathered(PlanOptions)
 def command(
     ctx: click.Context,
     /,
-    drops: tuple[Drop, ...],
-    exposure: float | None,
-    min_duration: float | None,
-    max_duration: float | None,
-    show_all: bool,
-    output: str,
-    **given: object,
+    own: PlanOptions,
+    **given: Any,  # noqa: ANN401  # the shared options, of their own types
 ) -> None:
     """Before a rollout: how many labels and how long each tier needs, from the traffic that is in the log.
 
@@ -61,12 +72,12 @@ def command(
     Exit status: 0 every drop is seen within maxDuration by every tier, 3 one is not, 1 an error, 2 wrong usage.
     """
     now = datetime.now(UTC)
-    flags = tier_flags(exposure, min_duration, max_duration)
-    options, request, asked, _ = plan_request(dict(given), flags, now, drops)
+    flags = tier_flags(own.exposure, own.min_duration, own.max_duration)
+    options, request, asked, _ = plan_request(dict(given), flags, now, own.drops)
     with open_log(options, request) as log:
         found = plan(asked, log, now)
-    if output == "table":
-        console_for().print(render_plan(found, most=10_000 if show_all else 15))
+    if own.output == "table":
+        console_for().print(render_plan(found, most=10_000 if own.show_all else 15))
     else:
-        print_facts(plan_json(found), output)
+        print_facts(plan_json(found), own.output)
     ctx.exit(0 if all(drop.fits for tier in found.tiers for drop in tier.drops) else EXIT_NOT_SEEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -9,6 +10,7 @@ import click
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.options.types import MetricName, Moment
 from tierwise.cli.output.formats import print_facts
 from tierwise.metrics import registry
@@ -18,6 +20,26 @@ from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.monitoring.query.look.explain import KINDS, commented, inlined, parameters_of
 
 EXIT_NOTHING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """The options as they were given."""
+
+    dsn: str
+    dataset_files: tuple[str, ...]
+    deployment_file: str | None
+    model: str | None
+    baseline: str
+    candidate: str
+    since: datetime | timedelta | None
+    until: datetime | timedelta | None
+    tiers: tuple[str, ...]
+    metrics: tuple[str, ...]
+    slices: tuple[str, ...]
+    kinds: tuple[str, ...]
+    with_parameters: bool
+    output: str
 
 
 @click.command("query", short_help="Print the exact SQL of a dataset and window.")
@@ -64,23 +86,8 @@ EXIT_NOTHING = 3
     "-o", "--output", type=click.Choice(["sql", "json", "yaml"]), default="sql", show_default=True, help="Format."
 )
 @click.pass_context
-def command(
-    ctx: click.Context,
-    dsn: str,
-    dataset_files: tuple[str, ...],
-    deployment_file: str | None,
-    model: str | None,
-    baseline: str,
-    candidate: str,
-    since: datetime | timedelta | None,
-    until: datetime | timedelta | None,
-    tiers: tuple[str, ...],
-    metrics: tuple[str, ...],
-    slices: tuple[str, ...],
-    kinds: tuple[str, ...],
-    with_parameters: bool,  # click passes options by name
-    output: str,
-) -> None:
+@gathered(QueryOptions)
+def command(ctx: click.Context, /, given: QueryOptions) -> None:
     """Print the SQL that analyze and the operator send, with what each column means as comments.
 
     Literals are filled in, so that it can be pasted into clickhouse-client. The window is one block: its counts are
@@ -92,34 +99,36 @@ def command(
     Exit status: 0, 3 no rows of either version in the window, 1 an error, 2 wrong usage.
     """
     now = datetime.now(UTC)
-    start, end = (now - at if isinstance(at, timedelta) else at for at in (since, until))
+    start, end = (now - at if isinstance(at, timedelta) else at for at in (given.since, given.until))
     if start is not None and start >= (end or now):
         raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before the end of the window")
-    datasets, named = _datasets(dataset_files, deployment_file, metrics, slices)
+    datasets, named = _datasets(given.dataset_files, given.deployment_file, given.metrics, given.slices)
     # Imported here: an adapter's libraries take a second, and --help needs none of them.
     from tierwise.adapters.prediction_logs.recorded import open_recorded_store
 
     found = []
-    with open_recorded_store(dsn) as log:
+    with open_recorded_store(given.dsn) as log:
         for dataset in datasets:
-            name = model or named
+            name = given.model or named
             if name is None and dataset.spec.columns.model is not None:
                 raise click.UsageError("--model is missing: which model of the log?")
-            scope = Scope(name if dataset.spec.columns.model else None, baseline, candidate, tiers)
+            scope = Scope(name if dataset.spec.columns.model else None, given.baseline, given.candidate, given.tiers)
             seen = log.survey(dataset, scope, (start, end or now))
-            rows = [seen[version] for version in (baseline, candidate) if version in seen]
-            if not rows and "survey" not in kinds:
+            rows = [seen[version] for version in (given.baseline, given.candidate) if version in seen]
+            if not rows and "survey" not in given.kinds:
                 there = ", ".join(sorted(seen)) or "none"
-                fact = f"dataset {dataset.name!r}: no rows of {baseline!r} or {candidate!r} (versions there: {there})"
+                versions = f"{given.baseline!r} or {given.candidate!r} (versions there: {there})"
+                fact = f"dataset {dataset.name!r}: no rows of {versions}"
                 click.echo(f"{fact}\nCheck --model, --tier, --since and --until.", err=True)
                 ctx.exit(EXIT_NOTHING)
             first = start or min((one.first for one in rows), default=now - timedelta(days=1))
             last = end or max((one.last + timedelta(milliseconds=1) for one in rows), default=now)
-            asked = log.asked(dataset, scope, [Block(first, last)], kinds, now)
+            asked = log.asked(dataset, scope, [Block(first, last)], given.kinds, now)
             found += [(dataset, log.hash_of(dataset), one) for one in asked]
-    if output == "sql":
+    if given.output == "sql":
         click.echo(
-            "\n".join(commented(one, hashed, with_parameters=with_parameters) for _, hashed, one in found), nl=False
+            "\n".join(commented(one, hashed, with_parameters=given.with_parameters) for _, hashed, one in found),
+            nl=False,
         )
         return
     print_facts(
@@ -131,14 +140,14 @@ def command(
                     "hash": hashed,
                     "kind": one.kind,
                     "purpose": one.purpose,
-                    "sql": one.query.sql if with_parameters else inlined(one.query),
-                    "parameters": parameters_of(one.query) if with_parameters else {},
+                    "sql": one.query.sql if given.with_parameters else inlined(one.query),
+                    "parameters": parameters_of(one.query) if given.with_parameters else {},
                     "columns": dict(one.columns),
                 }
                 for dataset, hashed, one in found
             ],
         },
-        output,
+        given.output,
     )
 
 

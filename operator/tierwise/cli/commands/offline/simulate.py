@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from tierwise.api.modeldeployment import MetricSpec
-from tierwise.cli.options.decorators import with_default
+from tierwise.cli.options.decorators import gathered, with_default
 from tierwise.cli.options.log_options import judged_options, open_log, source_options, window_options
 from tierwise.cli.options.policy_options import (
     DROP_HELP,
@@ -47,6 +47,30 @@ EXIT_TOO_OFTEN = 4
 SEEN_SHARE = 0.8  # of the runs with the drop, rolled back before their promotion
 
 
+@dataclass(frozen=True, slots=True)
+class SimulateOptions:
+    """The options as they were given."""
+
+    candidate: str | None
+    generate: dict[str, int] | None
+    rows_per_minute: dict[str, float]
+    error_rate: tuple[float, float]
+    positive_share: float
+    labelled: float
+    drop: Drop | None
+    onset: float
+    exposure: float | None
+    min_duration: float | None
+    max_duration: float | None
+    runs: int
+    seed: int
+    processes: int | None
+    block: float | None
+    history: float
+    judge_every: float
+    output: str
+
+
 @click.command("simulate", short_help="A policy against recorded or generated traffic, peers' rules beside it.")
 @source_options
 @click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
@@ -70,27 +94,11 @@ SEEN_SHARE = 0.8  # of the runs with the drop, rolled back before their promotio
 @judged_options
 @with_default(("-o", "--output"), click.Choice(["table", "json", "yaml"]), "table", "Output format.")
 @click.pass_context
-def command(  # one argument per option
+@gathered(SimulateOptions)
+def command(
     ctx: click.Context,
     /,
-    candidate: str | None,
-    generate: dict[str, int] | None,
-    rows_per_minute: dict[str, float],
-    error_rate: tuple[float, float],
-    positive_share: float,
-    labelled: float,
-    drop: Drop | None,
-    onset: float,
-    exposure: float | None,
-    min_duration: float | None,
-    max_duration: float | None,
-    runs: int,
-    seed: int,
-    processes: int | None,
-    block: float | None,
-    history: float,
-    judge_every: float,
-    output: str,
+    own: SimulateOptions,
     **given: Any,  # noqa: ANN401  # the shared options, of their own types
 ) -> None:
     """How often would this policy stop a good model, and how soon a bad one? The peers' rules on the same counts.
@@ -115,49 +123,50 @@ def command(  # one argument per option
     Exit status: 0 simulated, 3 Tierwise rolled fewer than 80 % of the runs with the drop back before they were
     promoted, 4 it stopped equal versions surely more often than α, 1 an error, 2 wrong usage.
     """
-    flags = tier_flags(exposure, min_duration, max_duration)
-    for name, value in (("--block", block), ("--onset", onset), ("--judge-every", judge_every)):
+    flags = tier_flags(own.exposure, own.min_duration, own.max_duration)
+    for name, value in (("--block", own.block), ("--onset", own.onset), ("--judge-every", own.judge_every)):
         with_unit(name, value)
+    drop = own.drop
     if drop is not None:
         if not is_flipped(drop.metric):
             raise click.UsageError(
                 f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over; drop a share "
                 "such as accuracy or recall, or replay a version that was bad with --candidate"
             )
-        drop = replace(drop, onset_seconds=onset)
+        drop = replace(drop, onset_seconds=own.onset)
     replayed: tuple[Policy, Stream] | None = None
     notes: tuple[str, ...] = ()
     try:
-        if generate is not None:
-            if candidate is not None:
+        if own.generate is not None:
+            if own.candidate is not None:
                 raise click.UsageError("--candidate replays a log; leave it away with --generate")
             source = "generated"
             policy, stream = _generated(
                 given,
                 flags,
-                Generated(generate, rows_per_minute, error_rate, positive_share, labelled),
-                block,
-                seed,
+                Generated(own.generate, own.rows_per_minute, own.error_rate, own.positive_share, own.labelled),
+                own.block,
+                own.seed,
                 drop,
             )
         else:
-            recording = _recorded(given, flags, drop, candidate, block, history)
+            recording = _recorded(given, flags, drop, own.candidate, own.block, own.history)
             policy, source, notes = recording.policy, recording.source, recording.notes
             stream, replayed = recording.stream, recording.replay
     except ImpossibleDropError as error:
         raise click.UsageError(f"--drop: {error}") from error
-    judged = max(1, round(judge_every / policy.block_seconds))
-    simulation = Simulation(policy, stream, runs, seed, drop is not None, judge_every=judged)
+    judged = max(1, round(own.judge_every / policy.block_seconds))
+    simulation = Simulation(policy, stream, own.runs, own.seed, drop is not None, judge_every=judged)
     with progress_bar("simulate: rollouts") as progress:
-        found = simulate(simulation, processes=processes or os.cpu_count() or 1, on_progress=progress)
+        found = simulate(simulation, processes=own.processes or os.cpu_count() or 1, on_progress=progress)
     replay = None
     if replayed is not None:
-        replay = simulate(Simulation(*replayed, 1, seed, has_drop=False, judge_every=judged))
+        replay = simulate(Simulation(*replayed, 1, own.seed, has_drop=False, judge_every=judged))
     report = Report(source, drop, found, replay, notes)
-    if output == "table":
+    if own.output == "table":
         console_for().print(render_simulation(report))
     else:
-        print_facts(simulation_json(report), output)
+        print_facts(simulation_json(report), own.output)
     ctx.exit(_exit_status(report))
 
 

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from tierwise.api.common import duration_seconds
+from tierwise.cli.options.decorators import gathered
 from tierwise.cli.output.formats import QUIET_SECONDS, print_facts
 
 
 @click.group("labels")
 def command() -> None:
     """Labels: import copies those that came to PostgreSQL into the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """The options as they were given."""
+
+    postgres: str
+    dsn: str
+    table: str
+    key: str
+    label: str
+    labelled_at: str
+    where: str | None
+    into: str
+    source: str | None
+    since: datetime | None
+    overlap: str
+    output: str
 
 
 @command.command("import", short_help="Copy new labels from PostgreSQL into the store.")
@@ -40,20 +60,8 @@ def command() -> None:
 )
 @click.option("--overlap", default="1h", show_default=True, help="How late a label may be committed after its time.")
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Output format.")
-def import_(
-    postgres: str,
-    dsn: str,
-    table: str,
-    key: str,
-    label: str,
-    labelled_at: str,
-    where: str | None,
-    into: str,
-    source: str | None,
-    since: datetime | None,
-    overlap: str,
-    output: str,
-) -> None:
+@gathered(LabelOptions)
+def import_(given: LabelOptions) -> None:
     """Copy labels from PostgreSQL into a table of the store. Run it again and again: no label is there twice.
 
     The table is what a MonitoringDataset names under spec.labels.sources, with kind Table.
@@ -67,36 +75,36 @@ def import_(
     from tierwise.adapters.postgres.labels import Columns, import_labels, parse_address
 
     try:
-        late = timedelta(seconds=duration_seconds(overlap))
+        late = timedelta(seconds=duration_seconds(given.overlap))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--overlap") from None
-    address = parse_address(postgres, os.environ.get("PGPASSWORD"))
+    address = parse_address(given.postgres, os.environ.get("PGPASSWORD"))
     started = time.monotonic()
 
     def told(rows: int) -> None:
         if time.monotonic() - started > QUIET_SECONDS:
             click.echo(f"{rows} labels", err=True)
 
-    store = Connection(dsn)
+    store = Connection(given.dsn)
     try:
         done = import_labels(
             store,
-            into,
-            source or table.rpartition(".")[2],
+            given.into,
+            given.source or given.table.rpartition(".")[2],
             address,
-            Columns(table, key, label, labelled_at, where),
-            since=None if since is None else since.replace(tzinfo=UTC),
+            Columns(given.table, given.key, given.label, given.labelled_at, given.where),
+            since=None if given.since is None else given.since.replace(tzinfo=UTC),
             overlap=late,
             told=told,
         )
     finally:
         store.close()
-    if output == "text":
+    if given.output == "text":
         newest = "no label yet" if done.until is None else f"the newest is of {_text(done.until)}"
-        click.echo(f"{done.rows} labels read from {address} into {into}; {newest}")
+        click.echo(f"{done.rows} labels read from {address} into {given.into}; {newest}")
         return
     times = {"since": done.since, "until": done.until}
-    print_facts({"rows": done.rows, **{k: None if v is None else _text(v) for k, v in times.items()}}, output)
+    print_facts({"rows": done.rows, **{k: None if v is None else _text(v) for k, v in times.items()}}, given.output)
 
 
 def _text(value: datetime) -> str:

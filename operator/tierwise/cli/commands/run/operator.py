@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import click
 
-from tierwise.cli.options.decorators import with_default
+from tierwise.cli.options.decorators import gathered, with_default
 from tierwise.runtime.control_loop.leadership import LeaseTimes
 from tierwise.runtime.control_loop.settings import OperatorSettings
 
@@ -27,6 +28,30 @@ class Seconds(click.ParamType[float]):
 
 
 SECONDS = Seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """The options as they were given."""
+
+    kubeconfig: str | None
+    context: str | None
+    namespaces: tuple[str, ...]
+    store: str | None
+    health_port: int | None
+    metrics_port: int | None
+    bind_address: str
+    safety: float
+    workers: int
+    resync: float
+    leader_elect: bool
+    lease_name: str
+    lease_namespace: str | None
+    lease_duration: float
+    renew_deadline: float
+    lease_retry: float
+    log_level: str
+    log_format: str
 
 
 @click.command("operator")
@@ -80,54 +105,36 @@ SECONDS = Seconds()
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(
-    kubeconfig: str | None,
-    context: str | None,
-    namespaces: tuple[str, ...],
-    store: str | None,
-    health_port: int | None,
-    metrics_port: int | None,
-    bind_address: str,
-    safety: float,
-    workers: int,
-    resync: float,
-    leader_elect: bool,
-    lease_name: str,
-    lease_namespace: str | None,
-    lease_duration: float,
-    renew_deadline: float,
-    lease_retry: float,
-    log_level: str,
-    log_format: str,
-) -> None:
+@gathered(OperatorOptions)
+def command(given: OperatorOptions) -> None:
     """Run the operator until SIGTERM.
 
     It keeps no state of its own: killed at any time and started again, it goes on where it was. Exit 0 after SIGTERM, 1
     when it cannot start or has lost the Lease (let Kubernetes start it again).
     """
     try:
-        times = LeaseTimes(lease_duration, renew_deadline, lease_retry)
+        times = LeaseTimes(given.lease_duration, given.renew_deadline, given.lease_retry)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     settings = OperatorSettings(
-        kubeconfig=kubeconfig,
-        context=context,
-        namespaces=namespaces,
-        store=store,
-        health_port=health_port,
-        metrics_port=metrics_port,
-        bind_address=bind_address,
-        safety_seconds=safety,
-        workers=workers,
-        resync_seconds=resync,
-        leader_elect=leader_elect,
-        lease_name=lease_name,
-        lease_namespace=lease_namespace or (namespaces[0] if namespaces else "default"),
+        kubeconfig=given.kubeconfig,
+        context=given.context,
+        namespaces=given.namespaces,
+        store=given.store,
+        health_port=given.health_port,
+        metrics_port=given.metrics_port,
+        bind_address=given.bind_address,
+        safety_seconds=given.safety,
+        workers=given.workers,
+        resync_seconds=given.resync,
+        leader_elect=given.leader_elect,
+        lease_name=given.lease_name,
+        lease_namespace=given.lease_namespace or (given.namespaces[0] if given.namespaces else "default"),
         lease_times=times,
     )
     # Imported here: the rest of the command line must not wait for kopf and a ClickHouse client.
     from tierwise.cli.output.logs import configure_logging
     from tierwise.process import run_operator
 
-    configure_logging(log_level, log_format)
+    configure_logging(given.log_level, given.log_format)
     run_operator(settings)
