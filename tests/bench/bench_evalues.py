@@ -39,11 +39,11 @@ def measure(hypotheses: int = 100_000, sample: int = 2_000) -> dict[str, float]:
     for _ in range(REPEATS):
         started = time.process_time()
         logs = np.zeros((6, hypotheses))
-        betting.add_regression(logs, block, past, ratio, delta, prior)
+        betting.add_regression(logs, block, past, betting.Boundary(ratio, delta), prior)
         log_e = betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)
         regression_seconds = min(regression_seconds, time.process_time() - started)
         other, improved = np.zeros((3, hypotheses)), np.zeros((3, hypotheses))
-        betting.add_non_inferior(other, block, past, ratio, 2 * delta, prior)
+        betting.add_non_inferior(other, block, past, betting.Boundary(ratio, 2 * delta), prior)
         betting.add_improved(improved, block, past, prior)
         betting.log_mean(other, betting.NON_INFERIOR_LOG_WEIGHTS)
         betting.log_mean(improved, betting.IMPROVED_LOG_WEIGHTS)

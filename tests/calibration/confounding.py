@@ -17,6 +17,7 @@ from tests.calibration.streams import (
 )
 from tests.calibration.table import Row, at_least, at_most, contrast
 from tierwise.stats import history, stratified
+from tierwise.stats.betting import Boundary
 
 
 def tier_effect(replicates: int) -> list[Row]:
@@ -111,9 +112,8 @@ def _mix_shift(replicates: int, *, adjusted: bool) -> int:
     fallen = np.zeros(streams, dtype=bool)
     for _ in range(LOOKS):
         block = draw(rng, sizes[0], 1.125 * baseline, sizes[1], baseline)
-        evidence = stratified.fold(
-            evidence, block if adjusted else block.sum(axis=2, keepdims=True), ratio, delta, rates
-        )
+        counts = block if adjusted else block.sum(axis=2, keepdims=True)
+        evidence = stratified.fold(evidence, counts, Boundary(ratio, delta), rates)
         fallen |= evidence.log_e >= THRESHOLD
     return int(fallen.reshape(replicates, SLICES).any(axis=1).sum())
 
@@ -156,10 +156,8 @@ def _own_past(replicates: int, *, with_elsewhere: bool, worse: float = 1.0) -> i
             found = history.change(
                 now,
                 past,
-                ratio,
-                delta,
-                elsewhere_now=elsewhere_now if with_elsewhere else None,
-                elsewhere_before=elsewhere_past if with_elsewhere else None,
+                Boundary(ratio, delta),
+                elsewhere=(elsewhere_now, elsewhere_past) if with_elsewhere else None,
             )
             fallen |= found.log_e >= THRESHOLD
     return int(fallen.reshape(replicates, SLICES).any(axis=1).sum())

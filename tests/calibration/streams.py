@@ -71,7 +71,7 @@ class BettingTest:
             betting.add_improved(logs, block, past, prior, phi=phi)
         else:
             step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
-            step(logs, block, past, self.ratios[chosen], self.deltas[chosen], prior, phi=phi)
+            step(logs, block, past, betting.Boundary(self.ratios[chosen], self.deltas[chosen]), prior, phi=phi)
         assert np.isfinite(logs).all(), "evidence that is no number would only look like none"
         self.logs[:, chosen] = logs
         self.past[:, chosen] += block

@@ -17,6 +17,8 @@ baseline n, baseline bad.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +40,22 @@ NON_INFERIOR_LOG_WEIGHTS: FloatArray = np.log([0.5, 0.25, 0.25])
 IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Boundary:
+    """The null's boundary μa = R·μb + Δ per hypothesis: `ratio` and `delta`, both (H,).
+
+    `gap` (H,): how far on the good side of it a bet expects the candidate; NaN or None: as far as an equal one is.
+    """
+
+    ratio: FloatArray
+    delta: FloatArray
+    gap: FloatArray | None = None
+
+    def part(self, some: slice | BoolArray | npt.NDArray[np.integer]) -> Boundary:
+        """Of some hypotheses."""
+        return Boundary(self.ratio[some], self.delta[some], None if self.gap is None else self.gap[some])
+
+
 def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
     """How far a rate moves when its log-odds move by `log_odds`."""
     clipped = np.clip(rate, _EDGE, 1 - _EDGE)
@@ -45,24 +63,19 @@ def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
     return np.asarray(clipped * factor / (1 - clipped + clipped * factor) - clipped)
 
 
-def regression_alternatives(past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray) -> FloatArray:
+def regression_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
     """η of shape (6, H): how far beyond the tolerance each bet expects the candidate."""
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    boundary = ratio * base + delta
+    boundary = null.ratio * base + null.delta
     return np.stack([_odds_step(boundary, step) for step in _REGRESSION_LOG_ODDS])
 
 
-def non_inferior_alternatives(
-    past: FloatArray, ratio: FloatArray, delta: FloatArray, prior: FloatArray, gap: FloatArray | None = None
-) -> FloatArray:
-    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate.
-
-    By default as far as an equal candidate is; where `gap` (H,) is a number, so far.
-    """
+def non_inferior_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
+    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate."""
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    distance = (ratio - 1) * base + delta
-    if gap is not None:
-        distance = np.where(np.isnan(gap), distance, gap)
+    distance = (null.ratio - 1) * base + null.delta
+    if null.gap is not None:
+        distance = np.where(np.isnan(null.gap), distance, null.gap)
     return np.asarray(-_NON_INFERIOR_SHARES[:, None] * distance)
 
 
@@ -75,8 +88,7 @@ def improved_alternatives(past: FloatArray, prior: FloatArray) -> FloatArray:
 def log_increment(
     block: FloatArray,
     past: FloatArray,
-    ratio: FloatArray,
-    delta: FloatArray,
+    null: Boundary,
     eta: FloatArray,
     prior: FloatArray,
     *,
@@ -87,6 +99,7 @@ def log_increment(
     Both arms of `block` must have observations. Exact for φ = 1; a larger φ, of one or (H,), divides the log: still an
     e-process where φ = 1 is true, an approximation where it is not.
     """
+    ratio, delta = null.ratio, null.delta
     na, ka, nb, kb = block
     past_na, past_ka, past_nb, past_kb = past
     low = np.maximum(0.0, -delta / ratio) + _EDGE
@@ -124,15 +137,14 @@ def add_regression(
     logs: FloatArray,
     block: FloatArray,
     past: FloatArray,
-    ratio: FloatArray,
-    delta: FloatArray,
+    null: Boundary,
     prior: FloatArray,
     *,
     phi: FloatArray | None = None,
 ) -> None:
     """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
     for part in _chunks(logs.shape[1]):
-        args = (past[:, part], ratio[part], delta[part])
+        args = (past[:, part], null.part(part))
         eta = regression_alternatives(*args, prior[part])
         logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
@@ -141,17 +153,15 @@ def add_non_inferior(
     logs: FloatArray,
     block: FloatArray,
     past: FloatArray,
-    ratio: FloatArray,
-    delta: FloatArray,
+    null: Boundary,
     prior: FloatArray,
     *,
-    gap: FloatArray | None = None,
     phi: FloatArray | None = None,
 ) -> None:
     """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
     for part in _chunks(logs.shape[1]):
-        args = (past[:, part], ratio[part], delta[part])
-        eta = non_inferior_alternatives(*args, prior[part], None if gap is None else gap[part])
+        args = (past[:, part], null.part(part))
+        eta = non_inferior_alternatives(*args, prior[part])
         logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
 
@@ -160,9 +170,9 @@ def add_improved(
 ) -> None:
     """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
     for part in _chunks(logs.shape[1]):
-        one, zero = np.ones_like(prior[part]), np.zeros_like(prior[part])
+        equal = Boundary(np.ones_like(prior[part]), np.zeros_like(prior[part]))
         eta = improved_alternatives(past[:, part], prior[part])
-        increment = log_increment(block[:, part], past[:, part], one, zero, eta, prior[part], phi=_part(phi, part))
+        increment = log_increment(block[:, part], past[:, part], equal, eta, prior[part], phi=_part(phi, part))
         logs[:, part] += increment
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.stats.betting import Boundary
 from tierwise.stats.mixture import log_mixture
 
 FloatArray = npt.NDArray[np.float64]
@@ -51,26 +52,25 @@ class Change:
 def change(
     now: FloatArray,
     before: FloatArray,
-    ratio: FloatArray,
-    delta: FloatArray,
+    null: Boundary,
     *,
-    elsewhere_now: FloatArray | None = None,
-    elsewhere_before: FloatArray | None = None,
+    elsewhere: tuple[FloatArray, FloatArray] | None = None,
     phi: float = 1.0,
 ) -> Change:
-    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere_*` give the change to take off.
+    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere` (now, before) is the change to take off.
 
     `phi` is the overdispersion of the counts: every variance is so many times that of independent rows.
     """
     odds, variance = _log_odds(before)
     enough = _is_enough(now) & _is_enough(before)
-    if elsewhere_now is not None and elsewhere_before is not None:
-        after, after_variance = _log_odds(elsewhere_now)
-        ahead, ahead_variance = _log_odds(elsewhere_before)
+    if elsewhere is not None:
+        after, after_variance = _log_odds(elsewhere[0])
+        ahead, ahead_variance = _log_odds(elsewhere[1])
         odds, variance = odds + after - ahead, variance + after_variance + ahead_variance
-        enough = enough & _is_enough(elsewhere_now) & _is_enough(elsewhere_before)
+        enough = enough & _is_enough(elsewhere[0]) & _is_enough(elsewhere[1])
     expected = 1 / (1 + np.exp(-odds))
-    boundary = np.clip(ratio * expected + delta, 1e-9, 1 - 1e-9)
+    ratio = null.ratio
+    boundary = np.clip(ratio * expected + null.delta, 1e-9, 1 - 1e-9)
     # The boundary moves with the expected rate: its variance by the derivative of logit(R·expected + Δ).
     slope = ratio * expected * (1 - expected) / (boundary * (1 - boundary))
     now_odds, now_variance = _log_odds(now)

@@ -42,11 +42,13 @@ def ratio(
     w2: FloatArray,
     wx: FloatArray,
     wy: FloatArray,
-    w2xx: FloatArray,
-    w2xy: FloatArray,
-    w2yy: FloatArray,
+    products: tuple[FloatArray, FloatArray, FloatArray],
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(value, spread, units) of the ratio Σwx/Σwy; the residuals x − Ry have mean zero, so their squares suffice."""
+    """(value, spread, units) of the ratio Σwx/Σwy; `products` are Σw²xx, Σw²xy and Σw²yy.
+
+    The residuals x − Ry have mean zero, so their squares suffice.
+    """
+    w2xx, w2xy, w2yy = products
     value, units = share(wx, wy), effective(w, w2)
     squares = w2xx - 2 * value * w2xy + value**2 * w2yy
     return value, _per_row(squares, w2, units) / np.square(share(wy, w)), units

@@ -33,7 +33,8 @@ def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, fl
         size = len(_PRIORS)
         logs = np.zeros((6, size))
         block, past = np.repeat(counts[:, np.newaxis], size, axis=1), np.zeros((4, size))
-        betting.add_regression(logs, block, past, np.ones(size), np.full(size, PRESENCE_TOLERANCE), _PRIORS)
+        null = betting.Boundary(np.ones(size), np.full(size, PRESENCE_TOLERANCE))
+        betting.add_regression(logs, block, past, null, _PRIORS)
         mean = betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)
         found.append(float(betting.log_mean(mean, np.full(size, -np.log(size)))))
     return found[0], found[1]

@@ -60,13 +60,12 @@ def begin(hypotheses: int, strata: int) -> Stratified:
 def fold(
     evidence: Stratified,
     block: FloatArray,
-    ratio: FloatArray,
-    delta: FloatArray,
+    null: betting.Boundary,
     prior: FloatArray,
     *,
     phi: float = 1.0,
 ) -> Stratified:
-    """The evidence after a block (4, H, S); `ratio`, `delta` and `prior` (the usual rate of bad) are (H,).
+    """The evidence after a block (4, H, S); `prior` (H,) is the usual rate of bad.
 
     Strata may be added at the end: a block with more strata than before is welcome. Exact for φ = 1.
     """
@@ -77,9 +76,9 @@ def fold(
         return Stratified(past, pending, evidence.logs)
     rows, _ = np.nonzero(ready)
     chosen, before = pending[:, ready], past[:, ready]
-    r, d, p = ratio[rows], delta[rows], prior[rows]
-    eta = betting.regression_alternatives(before, r, d, p)
-    increments = betting.log_increment(chosen, before, r, d, eta, p, phi=phi)
+    here, p = null.part(rows), prior[rows]
+    eta = betting.regression_alternatives(before, here, p)
+    increments = betting.log_increment(chosen, before, here, eta, p, phi=phi)
     logs = evidence.logs.copy()
     for alternative in range(len(logs)):
         # bincount adds in the order of the strata: the same blocks give the same bits.

@@ -45,9 +45,8 @@ def test_a_proportion_has_the_bits_of_its_bets_alone():
             bad, n = c[:, 0, 1] + c[:, 1, 0], c[:, :2, :2].sum(axis=(1, 2))
             now[:, slot] = n[1], bad[1], n[0], bad[0]
         known = slice(0, len(evidence.slots[0]))
-        betting.add_regression(
-            part := logs[:, known], now[:, known], past[:, known], *(a[known] for a in (ones, half, layout.prior))
-        )
+        null = betting.Boundary(ones[known], half[known])
+        betting.add_regression(part := logs[:, known], now[:, known], past[:, known], null, layout.prior[known])
         logs[:, known] = part
         past += now
     assert evidence.bets.regression.tobytes() == logs.tobytes()

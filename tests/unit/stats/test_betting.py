@@ -35,10 +35,10 @@ def e_values(kind, block, past, ratio, delta, prior):
 
 def log_e_values(kind, block, past, ratio, delta, prior):
     past = np.broadcast_to(np.array(past, dtype=float)[:, None], block.shape) if np.ndim(past) == 1 else past
-    args = (wide(ratio, block), wide(delta, block), wide(prior, block))
+    args = (betting.Boundary(wide(ratio, block), wide(delta, block)), wide(prior, block))
     if kind == "improved":
         logs = np.zeros((3, block.shape[1]))
-        betting.add_improved(logs, block, past, args[2])
+        betting.add_improved(logs, block, past, args[1])
     elif kind == "regression":
         logs = np.zeros((6, block.shape[1]))
         betting.add_regression(logs, block, past, *args)
@@ -96,7 +96,9 @@ def test_log_e_equals_a_plain_python_reading_of_the_formulas():
         logs, past = np.zeros((6, 1)), np.zeros((4, 1))
         for i in range(12):
             block = blocks[:, i : i + 1]
-            betting.add_regression(logs, block, past, np.array([ratio]), np.array([delta]), np.array([p0]))
+            betting.add_regression(
+                logs, block, past, betting.Boundary(np.array([ratio]), np.array([delta])), np.array([p0])
+            )
             past += block
         expected = scalar.regression_log_e([tuple(blocks[:, i]) for i in range(12)], ratio, delta, p0)
         assert betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)[0] == pytest.approx(expected, rel=1e-10)
@@ -119,11 +121,11 @@ def test_hypotheses_do_not_influence_each_other():
     n = rng.integers(5, 300, (2, size))
     block = np.stack([n[0], rng.binomial(n[0], 0.1), n[1], rng.binomial(n[1], 0.1)]).astype(float)
     prior = rng.uniform(0.01, 0.3, size)
-    args = (block * 3, np.full(size, 1.0), np.full(size, 0.01), prior)
+    args = (block * 3, betting.Boundary(np.full(size, 1.0), np.full(size, 0.01)), prior)
     logs, turned = np.zeros((6, size)), np.zeros((6, size))
     betting.add_regression(logs, block, *args)
     order = rng.permutation(size)
-    betting.add_regression(turned, block[:, order], args[0][:, order], args[1], args[2], prior[order])
+    betting.add_regression(turned, block[:, order], args[0][:, order], args[1], prior[order])
     np.testing.assert_allclose(turned, logs[:, order], rtol=1e-12, atol=1e-12)
 
 
@@ -168,7 +170,7 @@ def test_bets_grow_at_three_quarters_of_the_best_rate_once_the_rates_are_known(p
     past = np.array([1e5, 1e5 * p1, 1e5, 1e5 * p0])[:, None]
     block = np.array([100, 100 * p1, 100, 100 * p0])[:, None]  # the increment is linear in the outcomes
     logs = np.zeros((6, 1))
-    betting.add_regression(logs, block, past, np.ones(1), np.zeros(1), np.array([p0]))
+    betting.add_regression(logs, block, past, betting.Boundary(np.ones(1), np.zeros(1)), np.array([p0]))
     assert logs.max() >= 0.75 * projection((100, 100 * p1, 100, 100 * p0), 1.0, 0.0)
 
 

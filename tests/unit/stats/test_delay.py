@@ -33,7 +33,7 @@ def median_looks(p0, p1, delta, na, nb, runs=300):
         look += 1
         n_a, n_b = rng.poisson(na, runs), rng.poisson(nb, runs)
         block = np.stack([n_a, rng.binomial(n_a, p1), n_b, rng.binomial(n_b, p0)]).astype(float)
-        betting.add_regression(logs, block, past, ratio, deltas, prior)
+        betting.add_regression(logs, block, past, betting.Boundary(ratio, deltas), prior)
         past += block
         crossed = betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS) >= THRESHOLD
         at[crossed & np.isinf(at)] = look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tierwise.stats.betting import Boundary
 from tierwise.stats.history import change
 
 ONE, ZERO = np.ones(1), np.zeros(1)
@@ -16,8 +17,10 @@ def counts(n, rate, rng=None):
 
 def log_e(*tables, ratio=ONE, delta=ZERO):
     now, before, *others = tables
-    after, ahead = others or (None, None)
-    return float(change(now, before, ratio, delta, elsewhere_now=after, elsewhere_before=ahead).log_e[0])
+    elsewhere = tuple(others) if others else None
+    return float(change(now, before, Boundary(ratio, delta), elsewhere=elsewhere).log_e[0])
+        change(now, before, Boundary(ratio, delta), elsewhere=None if after is None else (after, ahead)).log_e[0]
+    )
 
 
 def test_a_change_that_is_everywhere_alike_is_taken_off_and_one_that_is_here_alone_is_not():
@@ -28,7 +31,7 @@ def test_a_change_that_is_everywhere_alike_is_taken_off_and_one_that_is_here_alo
 
 
 def test_within_the_tolerance_there_is_no_evidence_and_the_expected_rate_is_the_past_one():
-    found = change(counts(20_000, 0.055), counts(20_000, 0.05), ONE, np.full(1, 0.01))
+    found = change(counts(20_000, 0.055), counts(20_000, 0.05), Boundary(ONE, np.full(1, 0.01)))
     assert found.log_e[0] < 0
     np.testing.assert_allclose(found.expected, 0.05, rtol=1e-3)
     assert log_e(counts(20_000, 0.056), counts(20_000, 0.05), ratio=np.full(1, 1.125)) < 0
@@ -47,6 +50,6 @@ def test_equal_rates_lead_to_a_verdict_at_any_look_seldom():
         n = 200.0 * np.arange(1, looks + 1)
         now, before, after, ahead = (np.stack([n, b]) for b in bad)
         wide = np.ones(looks)
-        e = change(now, before, wide, 0 * wide, elsewhere_now=after, elsewhere_before=ahead).log_e
+        e = change(now, before, Boundary(wide, 0 * wide), elsewhere=(after, ahead)).log_e
         false += e.max() >= np.log(20)
     assert false <= 0.05 * runs

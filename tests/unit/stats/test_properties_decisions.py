@@ -85,8 +85,8 @@ def test_swapping_arms_and_outcomes_is_the_same_bet(seed):
         na, ka, nb, kb = counts
         return np.stack([nb, nb - kb, na, na - ka])
 
-    bet = betting.log_increment(block, past, one, zero, eta, prior)
-    same = betting.log_increment(turned(block), turned(past), one, zero, eta, 1 - prior - eta)
+    bet = betting.log_increment(block, past, betting.Boundary(one, zero), eta, prior)
+    same = betting.log_increment(turned(block), turned(past), betting.Boundary(one, zero), eta, 1 - prior - eta)
     np.testing.assert_allclose(same, bet, rtol=2e-3, atol=2e-3)
 
 
@@ -102,8 +102,8 @@ def test_swapping_arms_turns_the_direction_of_the_evidence(seed):
     one, zero, prior = np.ones(1), np.zeros(1), np.full(1, low)
     for _ in range(5):
         block = np.array([n, n * high, n, n * low])[:, None]
-        betting.add_regression(logs, block, past, one, zero, prior)
-        betting.add_regression(swapped, block[[2, 3, 0, 1]], past[[2, 3, 0, 1]], one, zero, prior)
+        betting.add_regression(logs, block, past, betting.Boundary(one, zero), prior)
+        betting.add_regression(swapped, block[[2, 3, 0, 1]], past[[2, 3, 0, 1]], betting.Boundary(one, zero), prior)
         past += block
     assert betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)[0] > 1
     assert betting.log_mean(swapped, betting.REGRESSION_LOG_WEIGHTS)[0] < 0

@@ -59,7 +59,7 @@ def add(kind, logs, block, past, ratio, delta, prior, phi):
         betting.add_improved(logs, block, past, wide[2], phi=np.full(size, phi))
     else:
         step = betting.add_regression if kind == "regression" else betting.add_non_inferior
-        step(logs, block, past, *wide, phi=np.full(size, phi))
+        step(logs, block, past, betting.Boundary(*wide[:2]), wide[2], phi=np.full(size, phi))
 
 
 @pytest.mark.parametrize("kind", ["regression", "non-inferior", "improved"])
@@ -87,7 +87,7 @@ def test_a_bet_on_any_other_gap_is_fair_too(gap, rate, inside, sizes, past):
     rate = min(rate, 0.98)
     candidate = rate + 0.02 + (0.98 - rate) * (1 - inside)
     past = np.broadcast_to(past, block.shape)
-    betting.add_non_inferior(logs, block, past, wide, 0.02 * wide, 0.05 * wide, gap=gap * wide)
+    betting.add_non_inferior(logs, block, past, betting.Boundary(wide, 0.02 * wide, gap * wide), 0.05 * wide)
     assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
 
 

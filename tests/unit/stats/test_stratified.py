@@ -10,6 +10,7 @@ from tierwise.stats import betting, stratified
 from tierwise.stats.betting import log_mean
 
 ONE, ZERO, PRIOR = np.ones(1), np.zeros(1), np.full(1, 0.05)
+SAME = betting.Boundary(ONE, ZERO)
 
 
 def blocks_of(rng, sizes, rates_a, rates_b, blocks):
@@ -25,7 +26,7 @@ def folded(blocks, ratio=ONE, delta=ZERO):
     for block in blocks:
         if evidence is None:
             evidence = stratified.begin(1, block.shape[2])
-        evidence = stratified.fold(evidence, block, ratio, delta, PRIOR)
+        evidence = stratified.fold(evidence, block, betting.Boundary(ratio, delta), PRIOR)
         best = max(best, float(evidence.log_e[0]))
     return evidence, best
 
@@ -57,8 +58,8 @@ def test_a_common_regression_adds_up_over_strata_where_the_mean_would_take_far_l
     product = stratified.begin(1, strata)
     alone = [stratified.begin(1, 1) for _ in range(strata)]
     for block in worse:
-        product = stratified.fold(product, block, ONE, ZERO, PRIOR)
-        alone = [stratified.fold(e, block[:, :, s : s + 1], ONE, ZERO, PRIOR) for s, e in enumerate(alone)]
+        product = stratified.fold(product, block, SAME, PRIOR)
+        alone = [stratified.fold(e, block[:, :, s : s + 1], SAME, PRIOR) for s, e in enumerate(alone)]
     mean = float(log_mean(np.array([[e.log_e[0]] for e in alone]), np.full(strata, -np.log(strata)))[0])
     assert product.log_e[0] > np.log(1e6)
     assert product.log_e[0] > 2 * mean
@@ -70,16 +71,16 @@ def test_one_stratum_is_the_plain_test_and_pieces_fold_as_the_whole():
     whole, _ = folded(blocks)
     logs, past = np.zeros((6, 1)), np.zeros((4, 1))
     for block in blocks:
-        betting.add_regression(logs, block[:, :, 0], past, ONE, ZERO, PRIOR)
+        betting.add_regression(logs, block[:, :, 0], past, SAME, PRIOR)
         past += block[:, :, 0]
     np.testing.assert_array_equal(whole.logs, logs)
 
 
 def test_small_strata_wait_until_both_arms_have_five_and_a_stratum_without_an_arm_says_nothing():
     block = np.array([[3, 50], [3, 40], [9, 0], [0, 0]], dtype=float)[:, None, :]
-    evidence = stratified.fold(stratified.begin(1, 2), block, ONE, ZERO, PRIOR)
+    evidence = stratified.fold(stratified.begin(1, 2), block, SAME, PRIOR)
     assert evidence.log_e[0] == pytest.approx(0)
-    again = stratified.fold(evidence, block, ONE, ZERO, PRIOR)
+    again = stratified.fold(evidence, block, SAME, PRIOR)
     assert again.log_e[0] > 0.5
     np.testing.assert_array_equal(again.counts, 2 * block)
 
@@ -87,9 +88,7 @@ def test_small_strata_wait_until_both_arms_have_five_and_a_stratum_without_an_ar
 def test_strata_may_appear_later():
     block = np.array([[20], [2], [20], [2]], dtype=float)[:, None, :]
     wider = np.concatenate([block, block], axis=2)
-    evidence = stratified.fold(
-        stratified.fold(stratified.begin(1, 1), block, ONE, ZERO, PRIOR), wider, ONE, ZERO, PRIOR
-    )
+    evidence = stratified.fold(stratified.fold(stratified.begin(1, 1), block, SAME, PRIOR), wider, SAME, PRIOR)
     assert evidence.counts.shape == (4, 1, 2)
     np.testing.assert_array_equal(evidence.counts[0, 0], [40, 20])
 

@@ -37,8 +37,8 @@ def _ratio(parameter: str) -> Metric:
 
     def estimate(tally: Tally) -> Estimate:
         n, top, bottom = (plain(tally, f"{name}:{key}") for key in ("n", "x", "y"))
-        second = (squared(tally, f"{name}:{key}") for key in ("xx", "xy", "yy"))
-        value, spread, units = moments.ratio(n, squared(tally, f"{name}:n"), top, bottom, *second)
+        xx, xy, yy = (squared(tally, f"{name}:{key}") for key in ("xx", "xy", "yy"))
+        value, spread, units = moments.ratio(n, squared(tally, f"{name}:n"), top, bottom, (xx, xy, yy))
         return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], means.rows(tally, units))
 
     return Metric(

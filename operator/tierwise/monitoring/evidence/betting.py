@@ -107,19 +107,16 @@ def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[Flo
     size, straight, two_way = len(lanes.prior), lanes.straight, lanes.two_way
     regression = bets.regression.copy()
     now, before, prior, phi = pending, bets.past, lanes.prior, lanes.phi
-    ratio, delta = tolerance
+    null = betting.Boundary(*tolerance)
     every: slice | IntArray = slice(None) if len(lanes_ready) == size else lanes_ready
     logs = regression[:, every]
-    betting.add_regression(
-        logs, now[:, every], before[:, every], ratio[every], delta[every], prior[every], phi=phi[every]
-    )
+    betting.add_regression(logs, now[:, every], before[:, every], null.part(every), prior[every], phi=phi[every])
     regression[:, every] = logs
     some: slice | IntArray = slice(two_way) if isinstance(every, slice) else lanes_ready[lanes_ready < two_way]
     non_inferior = bets.non_inferior.copy()
     logs = non_inferior[:, some]
-    ratio, delta = lanes.margin_ratio[some], lanes.margin_delta[some]
-    args = (now[:, some], before[:, some], ratio, delta, prior[some])
-    betting.add_non_inferior(logs, *args, gap=lanes.gap[some], phi=phi[some])
+    margin = betting.Boundary(lanes.margin_ratio[some], lanes.margin_delta[some], lanes.gap[some])
+    betting.add_non_inferior(logs, now[:, some], before[:, some], margin, prior[some], phi=phi[some])
     non_inferior[:, some] = logs
     some = slice(straight) if isinstance(every, slice) else lanes_ready[lanes_ready < straight]
     improved = bets.improved.copy()

@@ -185,7 +185,8 @@ def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: 
         return replace(guards, presence_pending=pending)
     logs = guards.presence_logs.copy()
     prior = np.where(np.arange(bets) < _SIDES, 0.5, 0.05)
-    betting.add_regression(logs, pending, guards.presence_past, np.ones(bets), np.full(bets, PRESENCE_TOLERANCE), prior)
+    null = betting.Boundary(np.ones(bets), np.full(bets, PRESENCE_TOLERANCE))
+    betting.add_regression(logs, pending, guards.presence_past, null, prior)
     return replace(
         guards,
         presence_past=guards.presence_past + pending,

@@ -26,6 +26,7 @@ from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
 from tierwise.monitoring.verification.past_evidence import PastEvidence, Tallies
 from tierwise.monitoring.verification.unpaired_estimates import strata_evidence
 from tierwise.stats import multiplicity, stratified
+from tierwise.stats.betting import Boundary
 from tierwise.stats.overdispersion import pods_apart
 
 
@@ -152,14 +153,14 @@ def fold_strata(watch: Watch, at: datetime, block: Seen, pods: Sequence[int] = (
     assert watch.bets is not None
     of, apart = watch.of, max(watch.apart, pods_apart(*pods))
     bounds, seen = _widened(of, apart), _more(watch.seen, block)
-    bets = stratified.fold(watch.bets, block.counts, bounds.ratio, bounds.delta, of.prior, phi=of.phi)
+    bets = stratified.fold(watch.bets, block.counts, Boundary(bounds.ratio, bounds.delta), of.prior, phi=of.phi)
     log_e, mirrored = bets.log_e, watch.mirrored
     if mirrored is not None:
         good = np.stack([block.counts[0], block.counts[0] - block.counts[1], block.counts[2]])
         good = np.concatenate([good, (block.counts[2] - block.counts[3])[np.newaxis]])
         lower = np.where(bounds.is_two_sided, bounds.lower_ratio, 1.0)
         delta = np.where(bounds.is_two_sided, bounds.lower_delta, 0.0)
-        mirrored = stratified.fold(mirrored, good, lower, delta, 1 - of.prior, phi=of.phi)
+        mirrored = stratified.fold(mirrored, good, Boundary(lower, delta), 1 - of.prior, phi=of.phi)
         log_e = np.where(bounds.is_two_sided, np.logaddexp(log_e, mirrored.log_e) - math.log(2), log_e)
     for group in of.groups:
         tally = seen.tallies[group.dataset]

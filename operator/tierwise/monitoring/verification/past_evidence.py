@@ -20,6 +20,7 @@ from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
 from tierwise.monitoring.verification.unpaired_estimates import Beyond, past_beyond, past_shares
 from tierwise.stats import history, matched
+from tierwise.stats.betting import Boundary
 from tierwise.stats.mixture import log_mixture
 
 Tallies = tuple[Tally | None, ...]  # per dataset; None where counts are enough
@@ -110,8 +111,8 @@ def _beyond(
 
 def _change(rows: FloatArray, ratio: FloatArray, delta: FloatArray, phi: float) -> history.Change:
     now, before, *others = (rows[:, window] for window in range(rows.shape[1]))
-    after, ahead = others or (None, None)
-    return history.change(now, before, ratio, delta, elsewhere_now=after, elsewhere_before=ahead, phi=phi)
+    elsewhere = (others[0], others[1]) if others else None
+    return history.change(now, before, Boundary(ratio, delta), elsewhere=elsewhere, phi=phi)
 
 
 def _log_e(found: FloatArray, taus: FloatArray, bounds: Bounds) -> FloatArray:
