@@ -6,6 +6,7 @@ from itertools import count
 
 from tests.bench.measure import Line, compare
 from tests.bench.prediction_log import SCOPE, BenchLog, a_dataset
+from tierwise.monitoring.query.stored.performance_table import Origin
 
 TITLE = "Keeping what was looked at"
 
@@ -18,7 +19,7 @@ def run(log: BenchLog, *, quick: bool = False) -> list[Line]:
         rows, blocks = int(found.counts.any(axis=-1).sum()), count()
 
         def write() -> None:
-            store.write_performance("m-1", "tier-3", next(blocks), dataset, SCOPE, found)
+            store.write_performance(Origin("m-1", "tier-3", next(blocks)), dataset, SCOPE, found)
 
         timing = compare({"write": write}, rounds=3 if quick else 20)["write"]
         kept = store.query("SELECT count() AS n FROM ml_performance WHERE rollout = 'm-1' AND block = 0").to_pylist()

@@ -27,6 +27,7 @@ from tierwise.metrics import registry
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.query.stored.distributions import Wanted
+from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.runtime.offline.backfill import Backfill, Request, backfill
 
 MINUTE = timedelta(minutes=1)
@@ -64,7 +65,7 @@ def look(store: ClickHouseStore, dataset: Dataset, blocks: range = range(6), rol
     for index in blocks:
         block = Block(T0 + 5 * index * MINUTE, T0 + 5 * (index + 1) * MINUTE)
         found = store.read_distributions(dataset, SCOPE, block)
-        store.write_performance(rollout, "tier-3", index, dataset, SCOPE, found)
+        store.write_performance(Origin(rollout, "tier-3", index), dataset, SCOPE, found)
 
 
 def wanted(**fields: object) -> Wanted:

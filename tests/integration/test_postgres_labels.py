@@ -31,7 +31,7 @@ from tests.support.labelled_log import (
 from tests.support.postgres import Postgres, missing, postgres
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
-from tierwise.adapters.postgres.labels import Columns, import_labels, parse_address
+from tierwise.adapters.postgres.labels import Columns, Target, import_labels, parse_address
 from tierwise.cli.commands.run.labels import command
 from tierwise.errors import SpecError, StoreError
 
@@ -225,10 +225,10 @@ def test_an_import_that_fails_says_why_without_the_password(server, store_dsn):
     connection = Connection(store_dsn)
     try:
         with pytest.raises(StoreError, match=r"password.* failed") as failed:
-            import_labels(connection, "nothing", "x", wrong, Columns("labels", "request", "is_bot", "came"))
+            import_labels(connection, Target("nothing", "x"), wrong, Columns("labels", "request", "is_bot", "came"))
         assert "wrong-password-1" not in str(failed.value)
         with pytest.raises(SpecError, match="the function 'url' is not allowed"):
-            import_labels(connection, "nothing", "x", wrong, hostile)
+            import_labels(connection, Target("nothing", "x"), wrong, hostile)
     finally:
         connection.close()
 

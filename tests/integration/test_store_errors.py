@@ -19,6 +19,7 @@ from tierwise.api.monitoringdataset import Columns, Dimension, MonitoringDataset
 from tierwise.api.reasons import Reason
 from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
+from tierwise.monitoring.query.stored.performance_table import Origin
 
 BLOCK = Block(T0, T0 + timedelta(minutes=1))
 SCOPE = Scope("m", "v1", "v2", ("tier-3",))
@@ -217,7 +218,7 @@ def test_a_read_only_store_reads_and_never_writes(tmp_path):
     found = reader.read_distributions(a_dataset(), SCOPE, BLOCK)
     for write in (
         lambda: reader.init(),
-        lambda: reader.write_performance("r", "tier-3", 0, a_dataset(), SCOPE, found),
+        lambda: reader.write_performance(Origin("r", "tier-3", 0), a_dataset(), SCOPE, found),
         lambda: reader.query("SELECT * FROM file('/etc/passwd', 'LineAsString')"),
     ):
         with pytest.raises(StoreError) as error:

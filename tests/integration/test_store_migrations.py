@@ -21,6 +21,7 @@ from tierwise.cli.main import cli
 from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Scope
 from tierwise.monitoring.query.stored.distributions import Wanted
+from tierwise.monitoring.query.stored.performance_table import Origin
 
 SCOPE = Scope("m", "v1", "v2")
 OLD_COLUMNS = (
@@ -63,7 +64,7 @@ def test_tables_of_the_first_release_keep_their_rows_and_take_new_ones(store):
     as_the_first_release_left_it(store)
     assert store.init(["carrier"]) == len(MIGRATIONS)
     assert [(row["n"], dict(row["sums"]), row["weights"]) for row in stored(store, "old")] == [(7, {}, []), (7, {}, [])]
-    store.write_performance("new", "tier-3", 0, a_dataset(), SCOPE, counted(sums=True, weights=True))
+    store.write_performance(Origin("new", "tier-3", 0), a_dataset(), SCOPE, counted(sums=True, weights=True))
     assert sum(row["n"] for row in stored(store, "new")) == counted().counts.sum()
 
 
@@ -79,7 +80,7 @@ def test_an_older_release_writes_on_into_migrated_tables(store):
 def test_counts_are_written_into_tables_that_were_not_migrated_yet(store):
     as_the_first_release_left_it(store)
     with pytest.raises(StoreError, match="tierwise_config") as error:
-        store.write_performance("new", "tier-3", 0, a_dataset(), SCOPE, counted())
+        store.write_performance(Origin("new", "tier-3", 0), a_dataset(), SCOPE, counted())
     assert "store init" in error.value.remedy
     found = store.query("SELECT sum(n) AS n FROM ml_performance FINAL WHERE rollout = 'new'")
     assert found.column("n")[0].as_py() == counted().counts.sum()
@@ -114,7 +115,7 @@ def test_the_time_to_live_is_set_and_taken_away(dsn, store):
 
 def test_old_windows_are_kept_because_it_is_the_row_that_expires(store):
     store.init(ttl_days=1)
-    store.write_performance("replay", "tier-3", 0, a_dataset(), SCOPE, counted())  # of 2024
+    store.write_performance(Origin("replay", "tier-3", 0), a_dataset(), SCOPE, counted())  # of 2024
     store.execute("OPTIMIZE TABLE ml_performance FINAL")
     assert sum(row["n"] for row in stored(store, "replay")) == counted().counts.sum()
     store.execute(
@@ -149,7 +150,7 @@ def test_several_may_run_at_once(tmp_path):
         for thread in threads:
             thread.join(timeout=60)
         assert failed == []
-        stores[0].write_performance("r", "tier-3", 0, a_dataset(), SCOPE, counted(sums=True))
+        stores[0].write_performance(Origin("r", "tier-3", 0), a_dataset(), SCOPE, counted(sums=True))
         assert stored(stores[0], "r")
         for store in stores:
             store.close()

@@ -12,6 +12,7 @@ from tests.support.messy_log import BLOCKINGS, MINUTE, a_dataset
 from tests.support.predictions import T0
 from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.monitoring.counts.model import Block, Distributions, Scope
+from tierwise.monitoring.query.stored.performance_table import Origin
 
 
 def test_writing_a_block_twice_changes_nothing(store, log):
@@ -20,7 +21,7 @@ def test_writing_a_block_twice_changes_nothing(store, log):
     found = store.read_distributions(dataset, scope, BLOCKINGS["one"][0])
     rollout = f"r-{uuid.uuid4().hex[:8]}"
     for _ in range(2):
-        store.write_performance(rollout, "tier-3", 0, dataset, scope, found)
+        store.write_performance(Origin(rollout, "tier-3", 0), dataset, scope, found)
     rows = store.query(
         "SELECT value, model_version, label, n, n_invalid, bins FROM ml_performance FINAL WHERE rollout = {r:String}",
         {"r": rollout},
@@ -65,7 +66,7 @@ def stored(store: ClickHouseStore, rollout: str) -> list[dict[str, object]]:
 
 def test_sums_are_stored_once_per_slice_and_version_and_count_nothing(store):
     rollout, found = a_rollout(), counted(sums=True)
-    store.write_performance(rollout, "tier-3", 0, a_dataset(), Scope("m", "v1", "v2"), found)
+    store.write_performance(Origin(rollout, "tier-3", 0), a_dataset(), Scope("m", "v1", "v2"), found)
     rows = stored(store, rollout)
     sums = {(row["value"], row["model_version"]): dict(row["sums"]) for row in rows if row["label"] == 255}
     assert sums == {
@@ -78,7 +79,7 @@ def test_sums_are_stored_once_per_slice_and_version_and_count_nothing(store):
 
 def test_weights_are_stored_by_label(store):
     rollout, found = a_rollout(), counted(weights=True)
-    store.write_performance(rollout, "tier-3", 0, a_dataset(), Scope("m", "v1", "v2"), found)
+    store.write_performance(Origin(rollout, "tier-3", 0), a_dataset(), Scope("m", "v1", "v2"), found)
     rows = {(row["value"], row["model_version"], row["label"]): row["weights"] for row in stored(store, rollout)}
     assert rows["", "v2", 1] == [*found.weights[0, 0, 1, 1], *found.weights[1, 0, 1, 1]]
     assert rows["carrier=HA", "v2", 1] == [*found.weights[0, 1, 1, 1], *found.weights[1, 1, 1, 1]]
@@ -86,7 +87,7 @@ def test_weights_are_stored_by_label(store):
 
 def test_what_a_hash_stands_for_is_stored_with_the_edges(store):
     dataset = a_dataset(("origin",), threshold=0.57)
-    store.write_performance(a_rollout(), "tier-3", 0, dataset, Scope("m", "v1", "v2"), counted())
+    store.write_performance(Origin(a_rollout(), "tier-3", 0), dataset, Scope("m", "v1", "v2"), counted())
     rows = store.query(
         "SELECT c.config, c.edges FROM tierwise_config AS c FINAL WHERE c.dataset = {d:String} "
         "AND c.config_hash IN (SELECT config_hash FROM ml_performance) AND c.config LIKE '%0.57%'",

@@ -12,6 +12,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.rollout.state.actions import Action, Event
 from tierwise.rollout.state.observation import Claim, DeploymentView, RolloutView, TierView
 
@@ -122,8 +123,6 @@ class PredictionStore(Protocol):
         """How many labels each source has in the window and how often two of them differ; None for one source."""
         ...
 
-    def write_performance(
-        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
-    ) -> None:
+    def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
         """Store a block's distributions in `ml_performance`; writing one twice changes nothing."""
         ...

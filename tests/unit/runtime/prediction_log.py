@@ -10,6 +10,7 @@ import numpy as np
 from tests.unit.rollout.world import T0
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.monitoring.query.stored.performance_table import Origin
 
 CARRIERS = ("AA", "HA")
 
@@ -94,7 +95,5 @@ class PredictionLog:
     def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
         return None
 
-    def write_performance(
-        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
-    ) -> None:
-        self.performance.append((rollout, tier, index))
+    def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
+        self.performance.append((origin.rollout, origin.tier, origin.index))

@@ -19,8 +19,6 @@ def log_e(*tables, ratio=ONE, delta=ZERO):
     now, before, *others = tables
     elsewhere = tuple(others) if others else None
     return float(change(now, before, Boundary(ratio, delta), elsewhere=elsewhere).log_e[0])
-        change(now, before, Boundary(ratio, delta), elsewhere=None if after is None else (after, ahead)).log_e[0]
-    )
 
 
 def test_a_change_that_is_everywhere_alike_is_taken_off_and_one_that_is_here_alone_is_not():

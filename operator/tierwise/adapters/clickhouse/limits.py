@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tierwise.adapters.clickhouse.refusals import Refusals
@@ -51,7 +51,8 @@ def read_cells_in_pieces(
             return lambda: replace(added([read(dataset, [half]) for half in halves]), blocks=tuple(blocks))
         return None
 
-    return _read("cells", dataset, blocks, lambda: ask(dataset, blocks), pieces, refusals, halvings)
+    what = _Read("cells", dataset, blocks, halvings)
+    return _read(what, lambda: ask(dataset, blocks), pieces, refusals)
 
 
 def read_distributions_in_pieces(
@@ -69,18 +70,27 @@ def read_distributions_in_pieces(
             return lambda: replace(added([read(dataset, half) for half in halves]), block=block)
         return None
 
-    return _read("distributions", dataset, [block], lambda: ask(dataset, block), pieces, refusals, halvings)
+    what = _Read("distributions", dataset, [block], halvings)
+    return _read(what, lambda: ask(dataset, block), pieces, refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is read, and how often it was halved before."""
+
+    kind: str
+    dataset: Dataset
+    blocks: Sequence[Block]
+    halvings: int
 
 
 def _read(
-    kind: str,
-    dataset: Dataset,
-    blocks: Sequence[Block],
+    what: _Read,
     ask: Callable[[], T],
     pieces: Callable[[StoreError], Callable[[], T] | None],
     refusals: Refusals | None,
-    halvings: int,
 ) -> T:
+    kind, dataset, blocks, halvings = what.kind, what.dataset, what.blocks, what.halvings
     known = None if refusals is None or halvings >= MOST_HALVINGS else refusals.known(kind, dataset, blocks)
     in_pieces = None if known is None else pieces(known)
     if in_pieces is None:

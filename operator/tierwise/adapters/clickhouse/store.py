@@ -48,7 +48,7 @@ from tierwise.monitoring.query.look.row_patterns import Entries, decode_entries,
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_query
 from tierwise.monitoring.query.quality.score_range import Answers, answers_of, answers_query
-from tierwise.monitoring.query.stored.performance_table import config_row, performance_rows
+from tierwise.monitoring.query.stored.performance_table import Origin, config_row, performance_rows
 
 MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -201,11 +201,9 @@ class ClickHouseStore:
         """What the sources of labels say of each other."""
         return built(dataset, partial(read_sources, self._connection, self._log(dataset), scope, window))
 
-    def write_performance(
-        self, rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
-    ) -> None:
+    def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
         """Store a block's distributions; writing one twice changes nothing."""
-        rows = performance_rows(rollout, tier, index, dataset, scope, distributions)
+        rows = performance_rows(origin, dataset, scope, distributions)
         if rows.num_rows:
             self._connection.insert("ml_performance", rows)
             hashed = config_hash(dataset)

@@ -169,9 +169,8 @@ class Client:
             if method != "GET" and self.guard is not None:
                 self.guard()
             try:
-                response = self._send(
-                    method, path, body, query, content, urllib3.Timeout(total=self._timeout), preload=True
-                )
+                timeout = urllib3.Timeout(total=self._timeout)
+                response = self._send(method, self._url(path, query), body, content, timeout)
             except urllib3.exceptions.HTTPError as error:
                 if attempt >= 2:
                     raise ClusterError(f"API server {self._host} does not answer: {type(error).__name__}") from error
@@ -200,7 +199,7 @@ class Client:
         }
         timeout = urllib3.Timeout(connect=self._timeout, read=read_timeout_seconds)
         try:
-            response = self._send("GET", path, None, query, "application/json", timeout, preload=False)
+            response = self._send("GET", self._url(path, query), None, "application/json", timeout, preload=False)
             try:
                 if response.status >= 400:
                     raise _api_error(response.status, response.read())
@@ -223,22 +222,23 @@ class Client:
     def _send(
         self,
         method: str,
-        path: str,
+        url: str,
         body: Json | None,
-        query: Mapping[str, object] | None,
         content: str,
         timeout: urllib3.Timeout,
         *,
-        preload: bool,
+        preload: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        known = {key: value for key, value in (query or {}).items() if value is not None}
-        url = f"{self._host}{path}" + (f"?{urlencode(known)}" if known else "")
         headers = {"Accept": "application/json", **self._headers()}
         data = None
         if body is not None:
             headers["Content-Type"] = content
             data = json.dumps(body).encode()
         return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, preload_content=preload)
+
+    def _url(self, path: str, query: Mapping[str, object] | None) -> str:
+        known = {key: value for key, value in (query or {}).items() if value is not None}
+        return f"{self._host}{path}" + (f"?{urlencode(known)}" if known else "")
 
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {"User-Agent": "tierwise"}

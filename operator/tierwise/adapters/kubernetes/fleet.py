@@ -207,12 +207,14 @@ class KubernetesFleet:
         """One PUT with the observed resourceVersion; ConflictError on 409."""
         objects.replace_status(
             self._client,
-            "ModelDeployment",
-            "modeldeployments",
-            deployment.namespace,
-            deployment.name,
-            deployment.resource_version,
-            deployment.uid,
+            objects.Seen(
+                "ModelDeployment",
+                "modeldeployments",
+                deployment.namespace,
+                deployment.name,
+                deployment.uid,
+                deployment.resource_version,
+            ),
             status,
         )
 
@@ -220,12 +222,9 @@ class KubernetesFleet:
         """One PUT with the observed resourceVersion; ConflictError on 409."""
         objects.replace_status(
             self._client,
-            "ModelRollout",
-            "modelrollouts",
-            namespace,
-            rollout.name,
-            rollout.resource_version,
-            rollout.uid,
+            objects.Seen(
+                "ModelRollout", "modelrollouts", namespace, rollout.name, rollout.uid, rollout.resource_version
+            ),
             status,
         )
 

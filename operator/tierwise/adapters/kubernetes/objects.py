@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -138,28 +139,38 @@ def create_rollout(client: Client, deployment: DeploymentView, action: CreateRol
             raise ConflictError(f"{what} exists with another owner or spec") from error
 
 
-def replace_status(
-    client: Client,
-    kind: str,
-    resource: str,
-    namespace: str,
-    name: str,
-    resource_version: str,
-    uid: str,
-    status: ApiModel,
-) -> Json:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One object of ours as it was seen: its kind and resource, and where and in which version it is."""
+
+    kind: str
+    resource: str
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+
+def replace_status(client: Client, seen: Seen, status: ApiModel) -> Json:
     """PUT of the status with resourceVersion and uid; ConflictError when either is not current."""
     body = {
         "apiVersion": API_VERSION,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": resource_version},
+        "kind": seen.kind,
+        "metadata": {
+            "name": seen.name,
+            "namespace": seen.namespace,
+            "uid": seen.uid,
+            "resourceVersion": seen.resource_version,
+        },
         "status": status.to_wire(),
     }
     try:
-        return client.replace(path_of(resource, namespace, name, "status"), body)
+        return client.replace(path_of(seen.resource, seen.namespace, seen.name, "status"), body)
     except ApiError as error:
         raise write_error(
-            error, f"status of {kind} {name}", "this is a fault of Tierwise or of an older CRD; apply the CRDs"
+            error,
+            f"status of {seen.kind} {seen.name}",
+            "this is a fault of Tierwise or of an older CRD; apply the CRDs",
         ) from error
 
 

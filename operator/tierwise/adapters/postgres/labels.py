@@ -62,6 +62,18 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Where labels go: `table` is TABLE or DATABASE.TABLE of the store, `source` the name of the labels in it.
+
+    A table may hold several sources. `overlap` is how late a label may be committed after the time it carries.
+    """
+
+    table: str
+    source: str
+    overlap: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """How many labels were read since when, and the newest label there is now."""
 
@@ -94,25 +106,21 @@ def parse_address(dsn: str, password: str | None) -> Address:
 
 def import_labels(
     store: Connection,
-    into: str,
-    source: str,
+    target: Target,
     address: Address,
     columns: Columns,
     *,
     since: datetime | None = None,
-    overlap: timedelta = timedelta(hours=1),
     told: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Copy labels into the store's table `into`, which is created when it is not there.
+    """Copy labels into the target's table, which is created when it is not there.
 
     Args:
         store: Where to.
-        into: TABLE or DATABASE.TABLE of the store; it may hold several sources.
-        source: Name of the source, a column of the table.
+        target: Which table of it, and under which name.
         address: Which PostgreSQL.
         columns: What to read there.
-        since: The first time to read; default: `overlap` before the newest label of the source, else all.
-        overlap: How late a label may be committed after the time it carries.
+        since: The first time to read; default: the target's `overlap` before the newest label of the source, else all.
         told: Called with the number of labels so far.
 
     Raises:
@@ -120,23 +128,23 @@ def import_labels(
         StoreError: PostgreSQL or the store cannot be read.
     """
     try:
-        table = table_sql(into)
+        table = table_sql(target.table)
         sql, parameters = _select(address, columns)
     except RefusedError as refusal:
         raise SpecError(refusal.message, refusal.remedy, reason=refusal.reason) from None
     store.command(_CREATE.format(table=table))
-    if since is None and (newest := _newest(store, table, source)) is not None:
-        since = newest - overlap
+    if since is None and (newest := _newest(store, table, target.source)) is not None:
+        since = newest - target.overlap
     if since is not None:
         sql += f" AND {quote(columns.labelled_at)} >= {{since:DateTime64(6,'UTC')}}"
         parameters["since"] = time_parameter(since)
     rows = 0
     for part in _read(address, sql, parameters):
-        named = part.add_column(0, "source", pa.array([source] * part.num_rows, pa.string()))
-        store.insert(into, named)
+        named = part.add_column(0, "source", pa.array([target.source] * part.num_rows, pa.string()))
+        store.insert(target.table, named)
         rows += part.num_rows
         told(rows)
-    return Imported(rows, since, _newest(store, table, source))
+    return Imported(rows, since, _newest(store, table, target.source))
 
 
 def _select(address: Address, columns: Columns) -> tuple[str, dict[str, str]]:

@@ -128,18 +128,21 @@ class Generated:
     labelled: float
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is judged: a deployment's analysis, or metrics and slices with α."""
+
+    deployment_file: str | None
+    metrics: tuple[MetricSpec, ...]
+    slices: tuple[str, ...]
+    alpha: float
+
+
 GENERATED = "generated"  # the dataset's name without a deployment
 
 
 def generated_policy(
-    deployment_file: str | None,
-    metrics: tuple[MetricSpec, ...],
-    slices: tuple[str, ...],
-    flags: TierFlags,
-    values: Mapping[str, int],
-    *,
-    block_seconds: float | None,
-    alpha: float,
+    judged: Judged, flags: TierFlags, values: Mapping[str, int], *, block_seconds: float | None
 ) -> Policy:
     """The policy for generated rows: of a deployment, or one tier with the given metrics.
 
@@ -149,24 +152,24 @@ def generated_policy(
         SpecError: a slice that is not generated.
     """
     deployment = None
-    if deployment_file is not None:
-        if metrics or slices:
+    if judged.deployment_file is not None:
+        if judged.metrics or judged.slices:
             raise click.UsageError("--deployment says metrics and slices; leave --metric and --slice away")
-        deployment = parse_spec(load_one(deployment_file, "ModelDeployment"), ModelDeploymentSpec)
+        deployment = parse_spec(load_one(judged.deployment_file, "ModelDeployment"), ModelDeploymentSpec)
         analysis = tuple(deployment.analysis.datasets)
         share = alpha_of_tier(deployment.analysis.false_rollback_rate, len(deployment.tiers))
         tiers = [tier_of(tier.name, share, (), tier, flags) for tier in deployment.tiers]
     else:
-        if not metrics:
+        if not judged.metrics:
             raise click.UsageError(
                 "which metric? give --metric NAME:MARGIN, for instance accuracy:0.01, or --deployment"
             )
         analysis = (
             DatasetAnalysis.model_construct(
-                name=GENERATED, metrics=list(metrics), slices=list(slices) or None, expect=[]
+                name=GENERATED, metrics=list(judged.metrics), slices=list(judged.slices) or None, expect=[]
             ),
         )
-        tiers = [tier_of(None, alpha_of_tier(alpha, 1), (), None, flags)]
+        tiers = [tier_of(None, alpha_of_tier(judged.alpha, 1), (), None, flags)]
     seconds = duration_seconds(deployment.analysis.interval) if deployment else 60.0
     return policy_of(
         analysis,
@@ -174,7 +177,7 @@ def generated_policy(
         tiers,
         deployment,
         block_seconds=block_seconds or float(seconds),
-        alpha=alpha,
+        alpha=judged.alpha,
     )
 
 

@@ -39,6 +39,23 @@ _TOKENS = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One statement (data of an INSERT follows it), its bound parameters, and the settings it runs with.
+
+    `session` keeps temporary tables and settings for `session_timeout` seconds after its last statement.
+    """
+
+    statement: bytes
+    database: str | None = None
+    bound: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    default_format: str = "TabSeparated"
+    session: str | None = None
+    session_timeout: float = 60
+    read_only: bool = False
+
+
 class EngineError(Exception):
     """A failure with ClickHouse's code, as its server would report it."""
 
@@ -94,35 +111,14 @@ class Engine:
             raise EngineError(f"Cannot open {self._path}: {error}", "CANNOT_OPEN_FILE", 76) from None
         return root, root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
 
-    def run(
-        self,
-        statement: bytes,
-        *,
-        database: str | None = None,
-        bound: dict[str, str] | None = None,
-        settings: dict[str, str] | None = None,
-        default_format: str = "TabSeparated",
-        session: str | None = None,
-        session_timeout: float = 60,
-        read_only: bool = False,
-    ) -> Answer:
-        """Run one statement; data of an INSERT follows it.
+    def run(self, request: Request) -> Answer:
+        """Run one statement.
 
         Raises:
             EngineError: as ClickHouse would answer.
         """
         try:
-            future = self._worker.submit(
-                self._run,
-                statement,
-                database,
-                bound or {},
-                settings or {},
-                default_format,
-                session,
-                session_timeout,
-                read_only,
-            )
+            future = self._worker.submit(self._run, request)
         except RuntimeError:
             raise EngineError("The server is shutting down", "ABORTED", 236, status=503) from None
         return future.result()
@@ -139,17 +135,8 @@ class Engine:
         self._worker.submit(close).result()
         self._worker.shutdown()
 
-    def _run(
-        self,
-        statement: bytes,
-        database: str | None,
-        bound: dict[str, str],
-        settings: dict[str, str],
-        default_format: str,
-        session: str | None,
-        session_timeout: float,
-        read_only: bool,
-    ) -> Answer:
+    def _run(self, request: Request) -> Answer:
+        statement, settings, default_format = request.statement, request.settings, request.default_format
         if not statement.strip():
             raise EngineError("Empty query", "SYNTAX_ERROR", 62)
         if not re.fullmatch(r"[A-Za-z0-9_]+", default_format):
@@ -157,25 +144,25 @@ class Engine:
         insert = _INSERT.match(statement) is not None
         if not insert:
             statement = _single(statement)
-        handle = self._handle(session, session_timeout)
+        handle = self._handle(request.session, request.session_timeout)
         try:
-            if database:
-                _query(handle, f"USE {_quote_name(database)}", "TabSeparated")
-            saved = _save(handle, settings) if session and settings else {}
+            if request.database:
+                _query(handle, f"USE {_quote_name(request.database)}", "TabSeparated")
+            saved = _save(handle, settings) if request.session and settings else {}
             assignments = [_assignment(name, value) for name, value in settings.items()]
-            if read_only and "readonly" not in settings:
+            if request.read_only and "readonly" not in settings:
                 assignments.append("readonly = 2")  # as over HTTP GET
             if assignments:
                 _query(handle, f"SET {', '.join(assignments)}", "TabSeparated")
             try:
                 with _data_in_file(statement) if insert else contextlib.nullcontext(statement) as whole:
-                    result = _query(handle, whole, default_format, bound)
+                    result = _query(handle, whole, default_format, request.bound)
             finally:
                 for name, literal in saved.items():
                     _query(handle, f"SET {name} = {literal}", "TabSeparated")
             body: bytes = result.bytes() or b""
         finally:
-            if not session:
+            if not request.session:
                 handle.close()
         has_result = not insert and (bool(body) or _RESULT.match(statement) is not None)
         found = _FORMAT.search(statement) if has_result else None

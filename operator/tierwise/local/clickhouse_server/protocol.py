@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tierwise.local.clickhouse_server.encoding import compress, content_type_of, decompress, form_fields
-from tierwise.local.clickhouse_server.engine import Answer, Engine, EngineError
+from tierwise.local.clickhouse_server.engine import Answer, Engine, EngineError, Request
 
 logger = logging.getLogger(__name__)
 
@@ -154,14 +154,16 @@ class Handler(BaseHTTPRequestHandler):
         default_format = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         query_id = parameters.get("query_id") or str(uuid.uuid4())
         answer = self.server.engine.run(
-            statement,
-            database=parameters.get("database") or self.headers.get("X-ClickHouse-Database") or None,
-            bound=bound,
-            settings=settings,
-            default_format=default_format,
-            session=parameters.get("session_id"),
-            session_timeout=_seconds(parameters.get("session_timeout") or "60"),
-            read_only=self.command != "POST",
+            Request(
+                statement,
+                database=parameters.get("database") or self.headers.get("X-ClickHouse-Database") or None,
+                bound=bound,
+                settings=settings,
+                default_format=default_format,
+                session=parameters.get("session_id"),
+                session_timeout=_seconds(parameters.get("session_timeout") or "60"),
+                read_only=self.command != "POST",
+            )
         )
         return answer, query_id
 

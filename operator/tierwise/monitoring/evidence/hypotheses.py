@@ -47,17 +47,6 @@ class Layout:
         return len(self.prior)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    prior: FloatArray
-    gap: FloatArray
-    log_weight: FloatArray
-    powered: FloatArray
-    promotes: FloatArray
-    phi: FloatArray
-    sigma_pod: FloatArray
-
-
 def layout_of(plan: TierPlan) -> Layout:
     """The flat constants of a plan; a slot that nobody has taken yet has the whole's prior rate."""
     offsets, columns, tolerances, margins = [], [], [], []
@@ -74,7 +63,7 @@ def layout_of(plan: TierPlan) -> Layout:
     flat = np.concatenate(columns, axis=1) if columns else np.zeros((7, 0))
     prior, gap, log_weight, powered, promotes, phi, sigma_pod = flat
     tolerance, margin = Bounds.joined(tolerances), Bounds.joined(margins)
-    lanes, estimates = _engines(plan, tuple(offsets), prior, gap, phi, tolerance, margin)
+    lanes, estimates = _engines(plan, tuple(offsets), _Rates(prior, gap, phi), tolerance, margin)
     return Layout(
         offsets=tuple(offsets),
         prior=prior,
@@ -141,15 +130,19 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
     return out
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rates:
+    """Per hypothesis (K,): the usual rate, how far an equal candidate is expected to be, and the overdispersion."""
+
+    prior: FloatArray
+    gap: FloatArray
+    phi: FloatArray
+
+
 def _engines(
-    plan: TierPlan,
-    offsets: tuple[int, ...],
-    prior: FloatArray,
-    gap: FloatArray,
-    phi: FloatArray,
-    tolerance: Bounds,
-    margin: Bounds,
+    plan: TierPlan, offsets: tuple[int, ...], rates: _Rates, tolerance: Bounds, margin: Bounds
 ) -> tuple[Lanes, tuple[Estimates, ...]]:
+    prior, gap, phi = rates.prior, rates.gap, rates.phi
     proportions: list[Group] = []
     shifts: list[Group] = []
     estimates: list[Estimates] = []

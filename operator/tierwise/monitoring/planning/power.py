@@ -29,19 +29,26 @@ class Known:
     points: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """How much worse a metric may be: the margin, and by slot half the width of a wanted range in its place."""
+
+    margin: Margin
+    halves: Mapping[int, float]
+
+
 def of_metric(
     metric: Metric,
     dataset: Dataset,
     past: Past,
-    margin: Margin,
-    halves: Mapping[int, float],
+    allowed: Allowed,
     shares: tuple[float, float],
     phi: FloatArray,
 ) -> Known:
     """What is known before the start.
 
     `shares` is how many times the past's rows each arm (candidate, baseline) is expected to have until maxDuration;
-    `halves` are by slot half the widths of wanted ranges, which take the margin's place; `phi` (slices,).
+    `phi` (slices,).
     """
     size = len(past.slices)
     if isinstance(metric.measure, Shift):
@@ -58,11 +65,11 @@ def of_metric(
         usual = _rates(*(x[..., BASELINE].astype(np.float64) for x in (window_n, window_bad)))
         n = window_n.sum(axis=-1).astype(np.float64)
     if engine_of(metric, dataset.reads) == "betting":
-        gap = _gap(margin, usual, halves)
+        gap = _gap(allowed, usual)
         return Known(prior, power.powered(n * shares[0], n * shares[1], usual, gap, phi=phi))
     value, candidate, baseline = expected_variance(metric, past.window, shares)
-    gap = _gap(margin, value, halves)
-    ratio = 1 + worse_sign(metric) * (margin.relative or 0.0)
+    gap = _gap(allowed, value)
+    ratio = 1 + worse_sign(metric) * (allowed.margin.relative or 0.0)
     return Known(prior, power.powered_by_variance(candidate + ratio**2 * baseline, gap, phi=phi))
 
 
@@ -78,8 +85,8 @@ def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
     return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
 
 
-def _gap(margin: Margin, rate: FloatArray, halves: Mapping[int, float]) -> FloatArray:
-    gap = absolute_gap(margin, rate)
-    for slot, half in halves.items():
+def _gap(allowed: Allowed, rate: FloatArray) -> FloatArray:
+    gap = absolute_gap(allowed.margin, rate)
+    for slot, half in allowed.halves.items():
         gap[slot] = half
     return gap

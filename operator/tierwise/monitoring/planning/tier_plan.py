@@ -213,7 +213,7 @@ def _plan_dataset(
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
         ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
-        known = powering.of_metric(metric, dataset, past, plan.margin, halves, shares, phi[row, :-1])
+        known = powering.of_metric(metric, dataset, past, powering.Allowed(plan.margin, halves), shares, phi[row, :-1])
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)

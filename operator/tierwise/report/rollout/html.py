@@ -83,10 +83,7 @@ def deployment_html(
         ("Stable", view.stable or "–"),
     ]
     return _page(
-        title=view.name,
-        tone=view.tone,
-        result=view.result,
-        message=view.message,
+        head=_Head(view.name, view.tone, view.result, view.message),
         facts=facts,
         sections=sections,
         now=now,
@@ -129,22 +126,26 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
     title = f"{request.model or 'Model'}: {request.baseline} → {request.candidate}"
     tone = _GATE_TONE[outcome.decision]
     return _page(
-        title=title,
-        tone=tone,
-        result=str(outcome.decision),
-        message=outcome.message,
+        head=_Head(title, tone, str(outcome.decision), outcome.message),
         facts=facts,
         sections=sections,
         now=now or datetime.now(UTC),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The top of a page: what it is about, what came of it, and its colour."""
+
+    title: str
+    tone: str
+    result: str
+    message: str
+
+
 def _page(
     *,
-    title: str,
-    tone: str,
-    result: str,
-    message: str,
+    head: _Head,
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
     now: datetime,
@@ -157,10 +158,10 @@ def _page(
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
-        title=title,
-        tone=tone,
-        result=result,
-        message=message,
+        title=head.title,
+        tone=head.tone,
+        result=head.result,
+        message=head.message,
         facts=facts,
         sections=sections,
         written=_moment(now),

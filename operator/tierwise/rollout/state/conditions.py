@@ -43,18 +43,13 @@ def render(report: Report, before: Sequence[Condition], *, generation: int, now:
     }
     wanted.update(report.others)
     old = {condition.type: condition for condition in before}
-    return [_condition(kind, *content, old.get(kind), generation, now) for kind, content in wanted.items()]
+    return [_condition(kind, content, old.get(kind), generation, now) for kind, content in wanted.items()]
 
 
 def _condition(
-    kind: ConditionType,
-    status: Truth,
-    reason: Reason,
-    message: str,
-    old: Condition | None,
-    generation: int,
-    now: datetime,
+    kind: ConditionType, content: tuple[Truth, Reason, str], old: Condition | None, generation: int, now: datetime
 ) -> Condition:
+    status, reason, message = content
     since = old.last_transition_time if old is not None and old.status == status else now
     return Condition(
         type=str(kind),

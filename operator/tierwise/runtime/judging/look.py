@@ -15,11 +15,12 @@ from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
 from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
-from tierwise.monitoring.counts.model import Cells, Dataset, Scope
+from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
 from tierwise.monitoring.planning.tier_plan import alpha_of_tier, plan_tier
+from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
@@ -32,8 +33,8 @@ from tierwise.runtime.judging.unchanged import require_unchanged
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
-from tierwise.runtime.reading.controls import Past, past_of_tier
-from tierwise.runtime.reading.datasets import Source, Stores, resolve, scope_of, stores_of
+from tierwise.runtime.reading.controls import Followed, Past, past_of_tier
+from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, bound, resolve, scope_of, stores_of
 from tierwise.runtime.reading.dispersion import read_spread
 from tierwise.runtime.reading.history import read_history, smallest_that_fits
 from tierwise.runtime.reading.missing_times import untimed_rows
@@ -146,10 +147,10 @@ class Judging:
         max_seconds = float(duration_seconds(spec.max_duration))
         metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
         end = tier.started_at or request.now
-        scopes = _scopes(request, sources)
-        history = read_history(sources, scopes, metrics, end, max_seconds)
+        bound_to = _bound(request, sources)
+        history = read_history(bound_to, metrics, end, max_seconds)
         names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-        spread = read_spread(sources, scopes, names, end)
+        spread = read_spread(bound_to, names, end)
 
         def planned(cells: Mapping[str, Cells]) -> Frozen:
             plan = plan_tier(
@@ -166,17 +167,16 @@ class Judging:
 
         frozen = smallest_that_fits(history.cells, metrics, planned)
         began = request.rollout.status.started_at or end
-        past = past_of_tier(sources, _scopes(request, sources), strategy.analysis, began, end, max_seconds)
+        past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds)
         return frozen.model_copy(update={"history": past})
 
     def _judge(self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen) -> Judgement | Concern:
         require_unchanged(frozen, sources)
-        sources = _with_known(sources, frozen)
-        scopes = _scopes(request, sources)
+        bound_to = _bound(request, _with_known(sources, frozen))
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         mature: dict[str, datetime] = {}
-        for name, source in sources.items():
-            newest = source.store.watermark(source.dataset, scopes[name], request.now)
+        for name, source in bound_to.items():
+            newest = source.store.watermark(source.dataset, source.scope, request.now)
             if newest is None:
                 return empty(source.dataset, request.rollout.spec.model)
             old = stale(source.dataset, newest, request.now, interval=interval, at_least=self._stale_seconds)
@@ -186,7 +186,7 @@ class Judging:
             mature[name] = min(newest, request.now - self._safety) - delay
         assert request.tier.judging_since is not None
         blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature.values()))
-        folded = self._fold(request, sources, scopes, frozen, blocks)
+        folded = self._fold(request, bound_to, frozen, blocks)
         judged = judge(folded.evidence, at=request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
@@ -195,16 +195,15 @@ class Judging:
         spec = request.rollout.spec
         concerns = (
             *detect_missing_arms(judged.rows, judged.gone, Place(spec.from_.name, spec.to.name)),
-            *arrival_concerns(sources, scopes, mature, interval),
-            *untimed_rows(sources, scopes, judged, request.now),
+            *arrival_concerns(bound_to, mature, interval),
+            *untimed_rows(bound_to, judged, request.now),
         )
         return replace(judged, concerns=concerns + judged.concerns)
 
     def _fold(
         self,
         request: LookRequest,
-        sources: Mapping[str, Source],
-        scopes: Mapping[str, Scope],
+        sources: Mapping[str, BoundSource],
         frozen: Frozen,
         blocks: tuple[SharedBlock, ...],
     ) -> _Folded:
@@ -216,20 +215,21 @@ class Judging:
             folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
         past = self._past.setdefault(owner, Past())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
-        first = request.tier.judging_since or request.now
+        since = request.tier.judging_since or request.now
+        tier = Followed(key, frozen.history, since, interval)
         most = blocks_at_once(_datasets(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
         while folded.blocks < len(blocks):
             at = folded.blocks
 
             def read(run: Sequence[SharedBlock], at: int = at) -> dict[str, Cells]:
-                return self._keep(request, sources, scopes, run, at) or _read_cells(sources, scopes, run)
+                return self._keep(request, sources, run, at) or _read_cells(sources, run)
 
             chosen, cells = read_run(blocks[at:], most, read)
             if len(chosen) < len(blocks[at : at + most]):
                 self._at_once[owner] = most = len(chosen)  # a limit's: the next look does not fail on it again
             shares = np.array([shared.candidate_share for shared in chosen])
             pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
-            control = past.watch(folded.control, key, frozen, first, interval, chosen, cells, sources, scopes)
+            control = past.watch(folded.control, tier, chosen, cells, sources)
             folded = _Folded(frozen, fold(folded.evidence, cells, shares, pods), control, folded.blocks + len(chosen))
             self._folded[owner] = {key: folded}  # a ModelDeployment has one tier in flight
         return folded
@@ -237,8 +237,7 @@ class Judging:
     def _keep(
         self,
         request: LookRequest,
-        sources: Mapping[str, Source],
-        scopes: Mapping[str, Scope],
+        sources: Mapping[str, BoundSource],
         chosen: Sequence[SharedBlock],
         first: int,
     ) -> dict[str, Cells] | None:
@@ -251,14 +250,13 @@ class Judging:
             if index < request.tier.look:
                 continue
             for name, source in sources.items():
-                found = source.store.read_distributions(source.dataset, scopes[name], shared.block)
+                found = source.store.read_distributions(source.dataset, source.scope, shared.block)
                 counted = cells_of(found, source.dataset.spec, source.dataset.reads)
                 if counted is not None:
                     cells[name] = counted
                 try:
-                    source.store.write_performance(
-                        request.rollout.name, request.tier.name, index, source.dataset, scopes[name], found
-                    )
+                    origin = Origin(request.rollout.name, request.tier.name, index)
+                    source.store.write_performance(origin, source.dataset, source.scope, found)
                 except ReasonedError as error:
                     # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
                     logger.warning(
@@ -267,11 +265,9 @@ class Judging:
         return cells if len(chosen) == 1 and cells.keys() == sources.keys() else None
 
 
-def _read_cells(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], chosen: Sequence[SharedBlock]
-) -> dict[str, Cells]:
+def _read_cells(sources: Mapping[str, BoundSource], chosen: Sequence[SharedBlock]) -> dict[str, Cells]:
     wanted = tuple(shared.block for shared in chosen)
-    return {name: source.store.read_cells(source.dataset, scopes[name], wanted) for name, source in sources.items()}
+    return {name: source.store.read_cells(source.dataset, source.scope, wanted) for name, source in sources.items()}
 
 
 def _with_known(sources: Mapping[str, Source], frozen: Frozen) -> dict[str, Source]:
@@ -287,7 +283,8 @@ def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
     return {name: source.dataset for name, source in sources.items()}
 
 
-def _scopes(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, Scope]:
+def _bound(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, BoundSource]:
     return {
-        name: scope_of(request.rollout.spec, source.dataset, (request.tier.name,)) for name, source in sources.items()
+        name: bound(source, scope_of(request.rollout.spec, source.dataset, (request.tier.name,)))
+        for name, source in sources.items()
     }

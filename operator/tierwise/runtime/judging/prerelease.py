@@ -23,7 +23,7 @@ from tierwise.monitoring.verdicts.validation import judge_validation
 from tierwise.rollout.state.observation import DeploymentView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import recorded_arrival_concerns
-from tierwise.runtime.reading.datasets import Source, Stores, resolve
+from tierwise.runtime.reading.datasets import Source, Stores, bound, resolve
 from tierwise.runtime.reading.missing_times import untimed_rows
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,6 +97,6 @@ def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block, now: d
     judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
     concerns = (
         *recorded_arrival_concerns(source.store, [dataset], scope, window),
-        *untimed_rows({gate.dataset: source}, {gate.dataset: scope}, judged, now),
+        *untimed_rows({gate.dataset: bound(source, scope)}, judged, now),
     )
     return replace(judged, concerns=concerns + judged.concerns)

@@ -12,13 +12,12 @@ from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
-from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.recorded_log import RecordedLog
 
 
 def arrival_concerns(
-    sources: Mapping[str, Source],
-    scopes: Mapping[str, Scope],
+    sources: Mapping[str, BoundSource],
     mature: Mapping[str, datetime],
     interval: float,
 ) -> tuple[Concern, ...]:
@@ -27,7 +26,7 @@ def arrival_concerns(
     for name, source in sources.items():
         window = received_window(source.dataset, mature[name], interval=interval)
         if window is not None:
-            received = source.store.read_received(source.dataset, scopes[name], window)
+            received = source.store.read_received(source.dataset, source.scope, window)
             found += detect_arrivals(source.dataset, received)
     return tuple(found)
 

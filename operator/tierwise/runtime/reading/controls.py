@@ -9,9 +9,9 @@ from functools import partial
 from typing import Literal
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ControlHistory, Frozen
+from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.strategy import Analysis
-from tierwise.monitoring.counts.model import BASELINE, Block, Cells, Scope
+from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.verdicts.control_drift import (
     ControlEvidence,
     against_past,
@@ -20,7 +20,7 @@ from tierwise.monitoring.verdicts.control_drift import (
     used_block,
 )
 from tierwise.rollout.state.blocks import SharedBlock
-from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 
 _Kind = Literal["PreviousWeek", "PreviousDay"]
@@ -36,8 +36,7 @@ _FINE = 60
 
 
 def past_of_tier(
-    sources: Mapping[str, Source],
-    scopes: Mapping[str, Scope],
+    sources: Mapping[str, BoundSource],
     analysis: Analysis,
     began: datetime,
     start: datetime,
@@ -50,12 +49,11 @@ def past_of_tier(
     if analysis.external_cause == "Ignore":
         return None
     interval = duration_seconds(analysis.interval)
-    return choose_history(sources, scopes, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+    return choose_history(sources, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
 
 
 def choose_history(
-    sources: Mapping[str, Source],
-    scopes: Mapping[str, Scope],
+    sources: Mapping[str, BoundSource],
     *,
     end: datetime,
     max_seconds: float,
@@ -75,9 +73,9 @@ def choose_history(
         window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
         if window.start >= window.end:
             continue
-        if all(_is_whole(rows) for rows in _rows(sources, scopes, _pieces(window, _PIECES))):
+        if all(_is_whole(rows) for rows in _rows(sources, _pieces(window, _PIECES))):
             return ControlHistory(kind=kind, ends_at=end)
-    found = _first_rows(sources, scopes, Block(end - timedelta(seconds=max_seconds), end))
+    found = _first_rows(sources, Block(end - timedelta(seconds=max_seconds), end))
     intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
     if not intervals:
         return None
@@ -89,11 +87,11 @@ def _is_whole(rows: Sequence[int]) -> bool:
     return min(rows) >= max(_ROWS_EACH, _SPARSEST * sum(rows) / len(rows))
 
 
-def _first_rows(sources: Mapping[str, Source], scopes: Mapping[str, Scope], window: Block) -> datetime | None:
+def _first_rows(sources: Mapping[str, BoundSource], window: Block) -> datetime | None:
     """From when on every dataset has rows of the control, to a sixtieth of a sixtieth of the window."""
     for _ in range(2):
         pieces = _pieces(window, _FINE)
-        firsts = [next((i for i, n in enumerate(rows) if n), None) for rows in _rows(sources, scopes, pieces)]
+        firsts = [next((i for i, n in enumerate(rows) if n), None) for rows in _rows(sources, pieces)]
         found = [first for first in firsts if first is not None]
         if len(found) < len(firsts) or not found:
             return None
@@ -106,16 +104,24 @@ def _pieces(window: Block, count: int) -> tuple[Block, ...]:
     return tuple(Block(window.start + i * step, window.start + (i + 1) * step) for i in range(count))
 
 
-def _rows(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], blocks: Sequence[Block]
-) -> tuple[tuple[int, ...], ...]:
+def _rows(sources: Mapping[str, BoundSource], blocks: Sequence[Block]) -> tuple[tuple[int, ...], ...]:
     """Rows of the control per dataset and block."""
     found = []
     for name, source in sources.items():
-        cells = source.store.read_cells(replace(source.dataset, groupings=()), scopes[name], blocks)
+        cells = source.store.read_cells(replace(source.dataset, groupings=()), source.scope, blocks)
         counted = cells.counts[:, 0, BASELINE].sum(axis=(1, 2)).tolist() if cells.slices else [0] * len(blocks)
         found.append(tuple(counted))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The tier whose control is followed: rollout and tier, its past, when judging began, and the length of a block."""
+
+    key: tuple[str, str]
+    history: ControlHistory | None
+    first: datetime
+    interval_seconds: float
 
 
 @dataclass(slots=True)
@@ -129,29 +135,26 @@ class Past:
     def watch(
         self,
         state: ControlEvidence,
-        key: tuple[str, str],
-        frozen: Frozen,
-        first: datetime,
-        interval_seconds: float,
+        tier: Followed,
         chosen: Sequence[SharedBlock],
         now: Mapping[str, Cells],
-        sources: Mapping[str, Source],
-        scopes: Mapping[str, Scope],
+        sources: Mapping[str, BoundSource],
     ) -> ControlEvidence:
-        """The watch after the blocks that are in `now`; those without a past are left out. `key`: rollout and tier."""
-        if frozen.history is None:
+        """The watch after the blocks that are in `now`; those without a past are left out."""
+        history = tier.history
+        if history is None:
             return state
-        if key != self.key:
-            self.key, self.ahead = key, {}
-        pasts = [past_block(frozen.history, first, shared.block) for shared in chosen]
+        if tier.key != self.key:
+            self.key, self.ahead = tier.key, {}
+        pasts = [past_block(history, tier.first, shared.block) for shared in chosen]
         fresh = sum(block is not None for block in pasts)  # the past ends once, so these are the first
         if fresh:
-            cells = self._match(now, range(fresh), pasts, sources, scopes, frozen.history, interval_seconds)
+            cells = self._match(now, range(fresh), pasts, sources, tier)
             state = fold_control(state, cells)
         if state.trouble is not None and fresh < len(chosen):
-            pasts = [used_block(frozen.history, first, interval_seconds, shared.block) for shared in chosen]
+            pasts = [used_block(history, tier.first, tier.interval_seconds, shared.block) for shared in chosen]
             for run in _ascending(pasts, range(fresh, len(chosen))):
-                cells = self._match(now, run, pasts, sources, scopes, frozen.history, interval_seconds)
+                cells = self._match(now, run, pasts, sources, tier)
                 state = fold_control(state, cells, until_back=True)
         return state
 
@@ -160,43 +163,34 @@ class Past:
         now: Mapping[str, Cells],
         chosen: Sequence[int],
         pasts: Sequence[Block | None],
-        sources: Mapping[str, Source],
-        scopes: Mapping[str, Scope],
-        history: ControlHistory,
-        interval_seconds: float,
+        sources: Mapping[str, BoundSource],
+        tier: Followed,
     ) -> dict[str, Cells]:
         """Some blocks of `now` against their pasts."""
         wanted = [block for index in chosen if (block := pasts[index]) is not None]
         return {
             name: against_past(
                 _blocks(now[name], chosen),
-                self._read(name, source, scopes[name], wanted, history, interval_seconds),
+                self._read(name, source, wanted, tier),
             )
             for name, source in sources.items()
             if wanted
         }
 
-    def _read(
-        self,
-        name: str,
-        source: Source,
-        scope: Scope,
-        wanted: Sequence[Block],
-        history: ControlHistory,
-        interval_seconds: float,
-    ) -> Cells:
+    def _read(self, name: str, source: BoundSource, wanted: Sequence[Block], tier: Followed) -> Cells:
         """One query for many blocks; for a single one that is a whole interval, one for the next sixty."""
         if len(wanted) > 1:
-            return source.store.read_cells(source.dataset, scope, wanted)
-        block, step = wanted[0], timedelta(seconds=interval_seconds)
+            return source.store.read_cells(source.dataset, source.scope, wanted)
+        assert tier.history is not None
+        block, step = wanted[0], timedelta(seconds=tier.interval_seconds)
         kept = self.ahead.get(name)
         if kept is None or block not in kept.blocks:
             if block.end - block.start != step:  # cut when the pods changed
-                return source.store.read_cells(source.dataset, scope, wanted)
+                return source.store.read_cells(source.dataset, source.scope, wanted)
             most = blocks_at_once([source.dataset], self.at_once.get(name, _READ_AHEAD))
-            count = min(most, int((history.ends_at - block.start) / step))
+            count = min(most, int((tier.history.ends_at - block.start) / step))
             blocks = [Block(block.start + i * step, block.start + (i + 1) * step) for i in range(count)]
-            run, read = read_run(blocks, most, partial(source.store.read_cells, source.dataset, scope))
+            run, read = read_run(blocks, most, partial(source.store.read_cells, source.dataset, source.scope))
             if len(run) < count:
                 self.at_once[name] = len(run)
             kept = self.ahead[name] = read

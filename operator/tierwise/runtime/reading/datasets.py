@@ -29,6 +29,18 @@ class Source:
     store: PredictionStore
 
 
+@dataclass(frozen=True, slots=True)
+class BoundSource(Source):
+    """A source, and which of its rows are meant."""
+
+    scope: Scope
+
+
+def bound(source: Source, scope: Scope) -> BoundSource:
+    """The source with the rows that are meant."""
+    return BoundSource(source.dataset, source.store, scope)
+
+
 def stores_of(store: PredictionStore | Stores) -> Stores:
     """A function from DSN to store; a single store serves only datasets that name no DSN of their own."""
     if not hasattr(store, "read_cells"):

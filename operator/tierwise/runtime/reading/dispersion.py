@@ -12,7 +12,7 @@ from tierwise.api.reasons import Reason
 from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts, Scope
 from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of
-from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _pods_at(
 
 
 def read_spread(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], metrics: Mapping[str, tuple[str, ...]], end: datetime
+    sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime
 ) -> dict[str, Spread]:
     """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
 
@@ -85,7 +85,7 @@ def read_spread(
     """
     blocks = half_hours_before(end)
     found = {
-        name: spread_in(source.store, source.dataset, scopes[name], metrics[name], blocks)
+        name: spread_in(source.store, source.dataset, source.scope, metrics[name], blocks)
         for name, source in sources.items()
     }
     return {name: spread for name, spread in found.items() if spread is not None}

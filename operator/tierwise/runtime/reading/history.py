@@ -11,9 +11,9 @@ import numpy as np
 
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.counts.model import Block, Cells, IntArray, Scope
+from tierwise.monitoring.counts.model import Block, Cells, IntArray
 from tierwise.monitoring.planning.history import coalesced
-from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs
 
 # The window is as long as the tier may take, so that it holds the same hours' mix where it can.
@@ -35,8 +35,7 @@ class History:
 
 
 def read_history(
-    sources: Mapping[str, Source],
-    scopes: Mapping[str, Scope],
+    sources: Mapping[str, BoundSource],
     metrics: Mapping[str, int],
     end: datetime,
     max_seconds: float,
@@ -50,7 +49,7 @@ def read_history(
     first = BLOCKS
     for name, source in sources.items():
         most = blocks_at_once([source.dataset], BLOCKS)
-        runs = list(in_runs(blocks, most, partial(source.store.read_cells, source.dataset, scopes[name])))
+        runs = list(in_runs(blocks, most, partial(source.store.read_cells, source.dataset, source.scope)))
         rows = np.concatenate([_rows(run) for run in runs])
         if rows.any():
             first = min(first, int(np.argmax(rows > 0)))

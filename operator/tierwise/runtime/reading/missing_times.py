@@ -11,7 +11,7 @@ from tierwise.monitoring.checks.missing_times import untimed
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.runtime.reading.datasets import Source
+from tierwise.runtime.reading.datasets import BoundSource
 
 
 class Untimed(Protocol):
@@ -22,9 +22,7 @@ class Untimed(Protocol):
         ...
 
 
-def untimed_rows(
-    sources: Mapping[str, Source], scopes: Mapping[str, Scope], judged: Judgement, now: datetime
-) -> tuple[Concern, ...]:
+def untimed_rows(sources: Mapping[str, BoundSource], judged: Judgement, now: datetime) -> tuple[Concern, ...]:
     """Why a look must not promote: the candidate's rows lack a time.
 
     Only the candidate's tell: the baseline's rows without a time may be months old. Nothing is asked once a regression
@@ -33,7 +31,7 @@ def untimed_rows(
     if judged.regressed or not any(judged.rows):
         return ()
     asked = (
-        untimed_of_log(source.store, source.dataset, scopes[name], judged.rows, now, of_candidate_only=True)
+        untimed_of_log(source.store, source.dataset, source.scope, judged.rows, now, of_candidate_only=True)
         for name, source in sources.items()
     )
     return tuple(found for found in asked if found is not None)

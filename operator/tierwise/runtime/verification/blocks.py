@@ -15,7 +15,7 @@ from tierwise.monitoring.verification.hypotheses import Control, Hypotheses, hyp
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.controls import choose_history
-from tierwise.runtime.reading.datasets import Source, Stores, scope_of
+from tierwise.runtime.reading.datasets import Source, Stores, bound, scope_of
 
 _BLOCKS = 96  # of a verification after the rollout: a quarter of an hour of a day
 _DAY = timedelta(days=1)
@@ -58,11 +58,12 @@ def choose_shift(request: VerificationRequest, record: Verification, sources: Ma
     end = record.until or record.since + timedelta(seconds=duration_seconds(analysis.verification))
     days = max(1, math.ceil((end - started) / _DAY))
     interval = duration_seconds(analysis.interval)
-    scopes = {name: tier_scope(request, source.dataset, tiers_of(request)) for name, source in sources.items()}
+    bound_to = {
+        name: bound(source, tier_scope(request, source.dataset, tiers_of(request))) for name, source in sources.items()
+    }
     seconds = (end - record.since).total_seconds()
     found = choose_history(
-        sources,
-        scopes,
+        bound_to,
         end=started,
         start=record.since,
         max_seconds=seconds,

@@ -24,6 +24,7 @@ from tierwise.cli.options.policy_options import (
 )
 from tierwise.cli.options.stream_options import (
     Generated,
+    Judged,
     generate_options,
     generated_policy,
     generated_stream,
@@ -186,15 +187,8 @@ def _generated(
 ) -> tuple[Policy, Stream]:
     if given["data"] or given["dataset_files"] or given["baseline"]:
         raise click.UsageError("--generate makes the rows; leave --data, --dataset and --baseline away")
-    policy = generated_policy(
-        given["deployment_file"],
-        given["metrics"],
-        given["slices"],
-        flags,
-        what.values,
-        block_seconds=block,
-        alpha=given["alpha"],
-    )
+    judged = Judged(given["deployment_file"], given["metrics"], given["slices"], given["alpha"])
+    policy = generated_policy(judged, flags, what.values, block_seconds=block)
     _require_counted([metric for item in policy.analysis for metric in item.metrics])
     if drop is not None and drop.metric not in [m.name for item in policy.analysis for m in item.metrics]:
         raise click.UsageError(f"--drop: {drop.metric} is not judged; give it with --metric")

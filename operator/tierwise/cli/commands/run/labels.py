@@ -72,7 +72,7 @@ def import_(given: LabelOptions) -> None:
         --store clickhouse://127.0.0.1:8123/default
     """
     from tierwise.adapters.clickhouse.connection import Connection
-    from tierwise.adapters.postgres.labels import Columns, import_labels, parse_address
+    from tierwise.adapters.postgres.labels import Columns, Target, import_labels, parse_address
 
     try:
         late = timedelta(seconds=duration_seconds(given.overlap))
@@ -89,12 +89,10 @@ def import_(given: LabelOptions) -> None:
     try:
         done = import_labels(
             store,
-            given.into,
-            given.source or given.table.rpartition(".")[2],
+            Target(given.into, given.source or given.table.rpartition(".")[2], late),
             address,
             Columns(given.table, given.key, given.label, given.labelled_at, given.where),
             since=None if given.since is None else given.since.replace(tzinfo=UTC),
-            overlap=late,
             told=told,
         )
     finally:

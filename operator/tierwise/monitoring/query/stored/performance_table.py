@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +20,16 @@ _TIME = pa.timestamp("us", tz="UTC")
 ALL_LABELS = 255  # the `label` of a row that holds the sums of a slice and version, and counts nothing
 
 
-def performance_rows(
-    rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
-) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which block a row is of: the rollout, the tier, and the block's number in it."""
+
+    rollout: str
+    tier: str
+    index: int
+
+
+def performance_rows(origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> pa.Table:
     """The block's rows, one per slice, version and label that has any prediction, and one with the sums if it has any.
 
     Every value follows from the arguments: writing a block twice gives equal rows, which the engine replaces.
@@ -33,7 +41,7 @@ def performance_rows(
     slices, arms, labels = np.nonzero(counts.any(axis=-1))
     found = counts[slices, arms, labels]
     columns = {
-        **_keys(rollout, tier, index, dataset, scope, distributions, slices, arms),
+        **_keys(origin, dataset, scope, distributions, slices, arms),
         "label": pa.array(labels.astype(np.uint8)),
         "n": pa.array(found.sum(axis=-1).astype(np.uint64)),
         "n_invalid": pa.array(found[:, -1].astype(np.uint64)),
@@ -45,9 +53,7 @@ def performance_rows(
     counted = pa.table(columns)
     if not distributions.sums:
         return counted
-    return pa.concat_tables(
-        [counted, _sum_rows(rollout, tier, index, dataset, scope, distributions)], promote_options="default"
-    )
+    return pa.concat_tables([counted, _sum_rows(origin, dataset, scope, distributions)], promote_options="default")
 
 
 def config_row(dataset: Dataset, edges: Sequence[float] | npt.NDArray[np.float64]) -> pa.Table:
@@ -62,9 +68,7 @@ def config_row(dataset: Dataset, edges: Sequence[float] | npt.NDArray[np.float64
     )
 
 
-def _sum_rows(
-    rollout: str, tier: str, index: int, dataset: Dataset, scope: Scope, distributions: Distributions
-) -> pa.Table:
+def _sum_rows(origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> pa.Table:
     """A row per slice and version with any prediction: its sums by name."""
     slices, arms = np.nonzero(distributions.counts.any(axis=(-1, -2)))
     names = sorted(distributions.sums)
@@ -73,7 +77,7 @@ def _sum_rows(
     nothing = np.zeros(len(slices), dtype=np.uint64)
     return pa.table(
         {
-            **_keys(rollout, tier, index, dataset, scope, distributions, slices, arms),
+            **_keys(origin, dataset, scope, distributions, slices, arms),
             "label": pa.array(np.full(len(slices), ALL_LABELS, dtype=np.uint8)),
             "n": pa.array(nothing),
             "n_invalid": pa.array(nothing),
@@ -86,9 +90,7 @@ def _sum_rows(
 
 
 def _keys(
-    rollout: str,
-    tier: str,
-    index: int,
+    origin: Origin,
     dataset: Dataset,
     scope: Scope,
     distributions: Distributions,
@@ -97,6 +99,7 @@ def _keys(
 ) -> dict[str, pa.Array]:
     """The columns that say what a row is about."""
     block, n = distributions.block, len(slices)
+    rollout, tier, index = origin.rollout, origin.tier, origin.index
     run = uuid.uuid5(uuid.NAMESPACE_URL, f"tierwise.io/{rollout}/{tier}/{dataset.name}/{index}")
     dims = [",".join(sorted(parse_slice_key(key))) for key in distributions.slices]
 
