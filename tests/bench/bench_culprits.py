@@ -16,7 +16,7 @@ from tierwise.api.monitoringdataset import Dimension, MonitoringDatasetSpec
 from tierwise.api.slices import slice_key
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.monitoring.verdicts.judge import judge
 
 TITLE = "Root cause"
@@ -65,10 +65,7 @@ def evidence_at_stop(bad: tuple[int, ...]) -> Evidence:
         [analysis],
         {"bench": dataset},
         {"bench": block(-1, None, rng)},
-        alpha_tier=0.015,
-        expected_share=20,
-        candidate_share=0.5,
-        max_duration_seconds=4 * 3600,
+        TierTerms(alpha=0.015, expected_share=20, candidate_share=0.5, max_duration_seconds=4 * 3600),
     )
     evidence = begin(plan)
     for number in range(100):

@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.calibration.streams import ALPHA, LOOKS, SLICES, THRESHOLD, BettingTest, base_rates, draw, slice_sizes
 from tests.calibration.table import Row, at_least, at_most, contrast, unpromised
-from tierwise.simulation.peers.rules import MannWhitneyJudge, RepeatedZTest, Rule, Threshold
+from tierwise.simulation.peers.kayenta import MannWhitneyJudge
+from tierwise.simulation.peers.rules import RepeatedZTest, Rule, Threshold
 
 _MARGIN = 0.01
 _BAD_RATE, _BAD_LABELS = 0.01, 100.0

@@ -10,7 +10,7 @@ from typing import Literal
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.planning.dispersion import Spread
-from tierwise.monitoring.planning.tier_plan import TierPlan, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 
 START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
 
@@ -52,10 +52,12 @@ class Policy:
             self.analysis,
             self.datasets,
             history,
-            alpha_tier=policy.alpha,
-            expected_share=policy.max_duration / covered_seconds,
-            candidate_share=policy.exposure,
-            max_duration_seconds=policy.max_duration,
+            TierTerms(
+                alpha=policy.alpha,
+                expected_share=policy.max_duration / covered_seconds,
+                candidate_share=policy.exposure,
+                max_duration_seconds=policy.max_duration,
+            ),
             spread=self.spread,
         )
 

@@ -18,7 +18,7 @@ from tierwise.demo.models import THRESHOLD, ScoredFlights, scored_flights
 from tierwise.demo.replay import FlightTraffic
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.evidence.fold import begin, fold
-from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, groupings_of, plan_tier
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.runtime.predictions import Predictions, ServingPod
@@ -65,10 +65,12 @@ def judge_tier(
         spec.analysis.datasets,
         {dataset.name: dataset},
         {dataset.name: history},
-        alpha_tier=alpha_of_tier(spec.analysis.false_rollback_rate, len(spec.tiers)),
-        expected_share=longest / HISTORY_SECONDS,
-        candidate_share=0.5,
-        max_duration_seconds=longest,
+        TierTerms(
+            alpha=alpha_of_tier(spec.analysis.false_rollback_rate, len(spec.tiers)),
+            expected_share=longest / HISTORY_SECONDS,
+            candidate_share=0.5,
+            max_duration_seconds=longest,
+        ),
     )
     evidence = begin(plan)
     soak = duration_seconds(spec.tiers[0].min_duration)

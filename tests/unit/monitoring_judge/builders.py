@@ -10,7 +10,7 @@ from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
-from tierwise.monitoring.planning.tier_plan import TierPlan, groupings_of, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, groupings_of, plan_tier
 from tierwise.monitoring.verdicts.judgement import Judgement
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,10 +92,12 @@ def a_plan(analysis, history=None, *, alpha=0.045, expected_share=10.0, candidat
         [analysis],
         {analysis.name: a_dataset(analysis)},
         {} if history is None else {analysis.name: history},
-        alpha_tier=alpha,
-        expected_share=expected_share,
-        candidate_share=candidate_share,
-        max_duration_seconds=hours * 3600,
+        TierTerms(
+            alpha=alpha,
+            expected_share=expected_share,
+            candidate_share=candidate_share,
+            max_duration_seconds=hours * 3600,
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blo
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.required_reads import reads_of
-from tierwise.monitoring.planning.tier_plan import groupings_of, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, groupings_of, plan_tier
 
 BINS = 50
 SPEC_OF_SCORES = SPEC.model_copy(update={"scale": SPEC.scale.model_copy(update={"bins": BINS})})
@@ -78,10 +78,7 @@ def a_plan_of(
         [analysis],
         {analysis.name: dataset},
         {analysis.name: known},
-        alpha_tier=0.045,
-        expected_share=expected_share,
-        candidate_share=0.5,
-        max_duration_seconds=hours * 3600,
+        TierTerms(alpha=0.045, expected_share=expected_share, candidate_share=0.5, max_duration_seconds=hours * 3600),
         spread={} if spread is None else {analysis.name: spread},
     )
 

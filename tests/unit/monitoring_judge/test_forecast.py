@@ -9,7 +9,7 @@ from tests.unit.monitoring_judge.builders import a_dataset, a_plan, an_analysis,
 from tierwise.monitoring.counts.model import Reads
 from tierwise.monitoring.planning.drop import Drop, bad_rate, own_value
 from tierwise.monitoring.planning.forecast import forecast_tier
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 
 HOUR = 3600.0
 
@@ -103,10 +103,8 @@ def a_weighted_forecast(drops, weights, *, metric="accuracy"):
     if weights is not None:
         dataset = replace(dataset, reads=Reads(weights=True))
         cells = replace(cells, weights=np.stack([cells.counts * factor for factor in weights]))
-    plan = plan_tier(
-        [analysis], {"flights": dataset}, {"flights": cells},
-        alpha_tier=0.045, expected_share=4.0, candidate_share=0.5, max_duration_seconds=4 * HOUR,
-    )  # fmt: skip
+    terms = TierTerms(alpha=0.045, expected_share=4.0, candidate_share=0.5, max_duration_seconds=4 * HOUR)
+    plan = plan_tier([analysis], {"flights": dataset}, {"flights": cells}, terms)
     return forecast_tier(plan, {"flights": cells}, HOUR, exposure=0.5, max_seconds=4 * HOUR, drops=drops)
 
 

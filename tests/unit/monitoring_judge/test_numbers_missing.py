@@ -9,7 +9,7 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.monitoring.verdicts.judge import judge
 
 ROWS, BLOCKS = 200, 40
@@ -34,10 +34,7 @@ def judged(found: Cells):
         [analysis],
         {analysis.name: a_dataset_of(analysis, SERVED)},
         {},
-        alpha_tier=0.045,
-        expected_share=1.0,
-        candidate_share=0.5,
-        max_duration_seconds=3600,
+        TierTerms(alpha=0.045, expected_share=1.0, candidate_share=0.5, max_duration_seconds=3600),
     )
     return judge(fold(begin(plan), {analysis.name: found}, halves(found)))
 

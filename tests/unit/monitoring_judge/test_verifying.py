@@ -11,7 +11,7 @@ from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blo
 from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_dataset_of, scored
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.verification.fold import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
-from tierwise.monitoring.verification.hypotheses import hypotheses_of, why_not
+from tierwise.monitoring.verification.hypotheses import Against, Scatter, hypotheses_of, why_not
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
 
 WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC.columns.model_copy(update={"weight": "w"})})
@@ -29,9 +29,8 @@ def a_watch(metrics, *, spec=SPEC_OF_SCORES, control="history", sigma=None, stra
         {analysis.name: dataset},
         {analysis.name: usual},
         0.0025,
-        control,
-        {analysis.name: strata},
-        sigma={(analysis.name, name): value for name, value in (sigma or {}).items()},
+        Against(control, {analysis.name: strata}),
+        Scatter(sigma={(analysis.name, name): value for name, value in (sigma or {}).items()}),
     )
     return begin_watch(of)
 
@@ -185,7 +184,9 @@ def test_distributions_within_too_many_strata_are_not_kept_and_told():
     shape = (1, len(keys), 2, 3)
     usual = Cells(some_blocks(1), keys, np.ones((*shape, 3), dtype=np.int64), np.ones((*shape, 51), dtype=np.int64))
     strata = {analysis.name: [f"origin={i}" for i in range(64)]}
-    of = hypotheses_of((analysis,), {analysis.name: dataset}, {analysis.name: usual}, 0.0025, "stratified", strata)
+    of = hypotheses_of(
+        (analysis,), {analysis.name: dataset}, {analysis.name: usual}, 0.0025, Against("stratified", strata)
+    )
     assert of.watched == ("flights/accuracy",)
     assert "64064 slices within strata" in of.skipped[0][1]
     assert not of.datasets[0].reads.bins

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import Dataset
-from tierwise.monitoring.planning import snapshot as freezing
-from tierwise.monitoring.query.look import counts as query
+from tierwise.monitoring.planning import snapshot
+from tierwise.monitoring.query.log import config
 
 SPEC = {
     "table": "ml.requests",
@@ -20,5 +20,5 @@ SPEC = {
 
 def test_a_dataset_of_the_first_release_has_the_hashes_it_had():
     dataset = Dataset("humans", MonitoringDatasetSpec.model_validate(SPEC), (("browser",),))
-    assert f"{query.config_hash(dataset):016x}" == "3913f283152537a4"
-    assert freezing.config_hash(dataset) == "e4029860a481995d"
+    assert f"{config.config_hash(dataset):016x}" == "3913f283152537a4"
+    assert snapshot.config_hash(dataset) == "e4029860a481995d"

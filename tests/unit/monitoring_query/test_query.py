@@ -15,7 +15,8 @@ from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.query.log.binning import binning_of, scale_edges
 from tierwise.monitoring.query.log.columns import Log, Source, quote, source_sql
-from tierwise.monitoring.query.look.counts import cells_query, config_hash
+from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.look.counts import cells_query
 from tierwise.monitoring.query.look.decode import decode_cells, kept_values, merge_cells
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)

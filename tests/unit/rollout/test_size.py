@@ -9,7 +9,7 @@ from tierwise.api.names import Verdict
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.snapshot import freeze
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.rollout.record.size import MOST_BYTES, fitted, size_of
 from tierwise.runtime.reading.history import PLAN_BYTES, bounded, smallest_that_fits
 
@@ -55,10 +55,7 @@ def the_largest_plan():
             [analysis],
             {"flights": dataset},
             kept,
-            alpha_tier=0.015,
-            expected_share=20.0,
-            candidate_share=0.5,
-            max_duration_seconds=3600,
+            TierTerms(alpha=0.015, expected_share=20.0, candidate_share=0.5, max_duration_seconds=3600),
             spread={"flights": spread},
         )
         return freeze(plan, T0)

@@ -14,8 +14,8 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.arrivals import detect_arrivals, received_window, stale
 from tierwise.monitoring.counts.model import Block, Dataset
-from tierwise.monitoring.planning import snapshot as freezing
-from tierwise.monitoring.query.look import counts as query
+from tierwise.monitoring.planning import snapshot
+from tierwise.monitoring.query.log import config
 from tierwise.monitoring.query.quality.arrivals import Received
 from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
 from tierwise.monitoring.query.quality.repeated_requests import Dropped
@@ -145,8 +145,8 @@ def test_left_out_rows_hold_only_where_one_arm_loses_clearly_more(dropped, holds
 def test_what_is_expected_of_arrival_may_be_edited_while_a_tier_is_judged():
     strict = dataset(freshness={"maxAge": "30s"}, volume={"minRows": 9})
     plain, changed = Dataset("d", DATASET), Dataset("d", strict)
-    assert query.config_hash(plain) == query.config_hash(changed)
-    assert freezing.config_hash(plain) == freezing.config_hash(changed)
+    assert config.config_hash(plain) == config.config_hash(changed)
+    assert snapshot.config_hash(plain) == snapshot.config_hash(changed)
     other = Dataset("d", dataset(columns={"requestId": "id"}, deduplicate=True))
-    assert query.config_hash(plain) != query.config_hash(other)
-    assert freezing.config_hash(plain) != freezing.config_hash(other)
+    assert config.config_hash(plain) != config.config_hash(other)
+    assert snapshot.config_hash(plain) != snapshot.config_hash(other)

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tierwise.simulation.peers.kayenta import MannWhitneyJudge, is_high
 from tierwise.simulation.peers.ranks import mann_whitney_z
-from tierwise.simulation.peers.rules import (
-    Look,
-    MannWhitneyJudge,
-    RepeatedZTest,
-    Threshold,
-    Values,
-    first_stops,
-    is_high,
-    peers,
-)
+from tierwise.simulation.peers.registry import Judged, first_stops, peers
+from tierwise.simulation.peers.rules import Look, RepeatedZTest, Threshold, Values
 
 
 def a_look(candidate: tuple[int, int], baseline: tuple[int, int]) -> np.ndarray:
@@ -102,7 +95,7 @@ def test_every_peer_sees_a_drop_in_its_only_slice_and_has_a_name_of_its_own():
         np.stack([n, rng.binomial(500, 0.2, (1, 1)).astype(float), n, rng.binomial(500, 0.05, (1, 1)).astype(float)])
         for _ in range(60)
     ]
-    rules = peers(np.array([0.05]), np.array([0.01]), np.array([0.005]), alpha=0.05, looks=60)
+    rules = peers(Judged(np.array([0.05]), np.array([0.01]), np.array([0.005])), alpha=0.05, looks=60)
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(first_stops(rule.begin(), looks)[0] <= 60 for rule in rules)
 
@@ -132,7 +125,7 @@ def test_the_judge_compares_values_per_look_as_it_compares_rates(value, either, 
 
 def test_tests_of_proportions_say_which_metrics_they_cannot_judge():
     values = Values(np.array([0.8]), np.array([0.02]), np.array([False]))
-    rules = peers(np.zeros(0), np.zeros(0), np.zeros(0), alpha=0.05, looks=9, values=values, estimated=("auc",))
+    rules = peers(Judged(*np.zeros((3, 0)), values=values, estimated=("auc",)), alpha=0.05, looks=9)
     by_name = {rule.name: rule for rule in rules}
     assert by_name["z-test"].not_judged == ("auc",)
     assert not by_name["z-test"].judges

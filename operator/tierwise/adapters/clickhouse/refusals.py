@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Dataset
-from tierwise.monitoring.query.look.counts import config_hash
+from tierwise.monitoring.query.log.config import config_hash
 
 USES = 60  # so many reads later the whole is asked again: limits are raised, and other queries end
 _MOST = 1000

@@ -24,6 +24,7 @@ from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.query.look.counts import (
     ANSWERS,
     ARMS,
@@ -33,7 +34,6 @@ from tierwise.monitoring.query.look.counts import (
     Log,
     Source,
     cells_query,
-    config_hash,
     distributions_query,
     halves_of,
     pods_query,

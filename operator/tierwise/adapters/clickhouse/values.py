@@ -11,7 +11,8 @@ from tierwise.api.reasons import Reason
 from tierwise.api.slices import parse_slice_key
 from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Scope
-from tierwise.monitoring.query.look.counts import Kept, Log, config_hash
+from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.look.counts import Kept, Log
 from tierwise.monitoring.query.look.decode import decode_values, kept_values, wide_dimensions
 from tierwise.monitoring.query.look.lookups import values_query
 

@@ -18,7 +18,8 @@ from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
-from tierwise.monitoring.query.look.counts import Log, Query, Source, cells_query, config_hash, source_sql
+from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.look.counts import Log, Query, Source, cells_query, source_sql
 from tierwise.monitoring.query.look.decode import texts
 from tierwise.monitoring.query.look.explain import Asked, Asking, asked
 from tierwise.monitoring.query.look.row_patterns import Entries, joined

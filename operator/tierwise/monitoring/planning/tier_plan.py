@@ -153,34 +153,44 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
     return tuple(groupings)
 
 
+@dataclass(frozen=True, slots=True)
+class TierTerms:
+    """The terms of a tier: its α, and how much traffic it is expected to have until `max_duration_seconds`.
+
+    `expected_share` is how many rows are expected, of both arms, as a share of the rows of the history;
+    `candidate_share` of them go to the candidate.
+    """
+
+    alpha: float
+    expected_share: float
+    candidate_share: float
+    max_duration_seconds: float
+
+
 def plan_tier(
     analysis: Sequence[DatasetAnalysis],
     datasets: Mapping[str, Dataset],
     history: Mapping[str, Cells],
-    *,
-    alpha_tier: float,
-    expected_share: float,
-    candidate_share: float,
-    max_duration_seconds: float,
+    terms: TierTerms,
     spread: Mapping[str, Spread] = MappingProxyType({}),
 ) -> TierPlan:
     """Fix the judgement of a tier.
 
     `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself.
-    `expected_share` is how many rows are expected until maxDuration, of both arms, as a share of that window's rows;
-    `candidate_share` of them go to the candidate. A dataset without history has only the whole and reserved slots; one
+    A dataset without history has only the whole and reserved slots; one
     without `spread` has φ = 1 and no σ_pod, and verdicts say so.
 
     Raises:
         MetricFailedError: a metric's code failed on the history.
     """
-    shares = (expected_share * candidate_share, expected_share * (1 - candidate_share))
+    expected, candidate = terms.expected_share, terms.candidate_share
+    shares = (expected * candidate, expected * (1 - candidate))
     plans = tuple(
         _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
         for item in analysis
     )
-    copies = max(1, math.ceil(max_duration_seconds / COPY_SECONDS))
-    return TierPlan(alpha=alpha_tier, datasets=plans, copies=copies, copy_seconds=COPY_SECONDS)
+    copies = max(1, math.ceil(terms.max_duration_seconds / COPY_SECONDS))
+    return TierPlan(alpha=terms.alpha, datasets=plans, copies=copies, copy_seconds=COPY_SECONDS)
 
 
 def metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:

@@ -6,7 +6,7 @@ from tierwise.api.strategy import DatasetAnalysis
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset
 from tierwise.monitoring.evidence.fold import begin
 from tierwise.monitoring.evidence.recorded import fold_recorded
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
 
@@ -27,9 +27,11 @@ def judge_validation(analysis: DatasetAnalysis, dataset: Dataset, cells: Cells, 
         (analysis,),
         {dataset.name: dataset},
         counted,
-        alpha_tier=alpha,
-        expected_share=1.0,
-        candidate_share=float(rows[CANDIDATE] / (rows[BASELINE] + rows[CANDIDATE])),
-        max_duration_seconds=1.0,  # one look: no later copies
+        TierTerms(
+            alpha=alpha,
+            expected_share=1.0,
+            candidate_share=float(rows[CANDIDATE] / (rows[BASELINE] + rows[CANDIDATE])),
+            max_duration_seconds=1.0,
+        ),
     )
     return judge(fold_recorded(begin(plan), counted))

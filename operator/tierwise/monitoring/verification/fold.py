@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import counted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset, FloatArray
 from tierwise.monitoring.counts.tallies import added, block_tally, paired, picked
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.verification import past_evidence as evidence_past
@@ -79,8 +79,8 @@ def past_of_block(of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str,
         MetricFailedError: a metric's code failed.
     """
     found = [
-        _beside(of, d, now, before, block, arm, _rows(now[dataset.name], keys), _rows(before[dataset.name], keys))
-        for d, (dataset, keys) in enumerate(zip(of.datasets, of.slices, strict=True))
+        _beside(dataset, now[dataset.name], before[dataset.name], block, arm, keys)
+        for dataset, keys in zip(of.datasets, of.slices, strict=True)
     ]
     counts = np.zeros((4, of.size))
     for group in of.groups:
@@ -96,17 +96,8 @@ def strata_of_block(of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping
         MetricFailedError: a metric's code failed.
     """
     found = [
-        _beside(
-            of,
-            d,
-            now,
-            elsewhere,
-            block,
-            CANDIDATE,
-            _rows(now[dataset.name], pairs.keys),
-            _rows(elsewhere[dataset.name], pairs.keys),
-        )
-        for d, (dataset, pairs) in enumerate(zip(of.datasets, of.pairs, strict=True))
+        _beside(dataset, now[dataset.name], elsewhere[dataset.name], block, CANDIDATE, pairs.keys)
+        for dataset, pairs in zip(of.datasets, of.pairs, strict=True)
     ]
     counts = np.zeros((4, of.size, _most_strata(of)))
     for group in of.groups:
@@ -180,19 +171,10 @@ def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
     return np.array([position.get(key, -1) for key in keys], dtype=np.intp)
 
 
-def _beside(
-    of: Hypotheses,
-    d: int,
-    now: Mapping[str, Cells],
-    before: Mapping[str, Cells],
-    block: int,
-    arm: int,
-    rows_now: npt.NDArray[np.intp],
-    rows_before: npt.NDArray[np.intp],
-) -> Tally:
-    dataset = of.datasets[d]
-    after = picked(block_tally(dataset, now[dataset.name], block), rows_now)
-    ahead = picked(block_tally(dataset, before[dataset.name], block), rows_before)
+def _beside(dataset: Dataset, now: Cells, before: Cells, block: int, arm: int, keys: Sequence[str]) -> Tally:
+    """One arm's slices of a block now, beside the baseline's of another time or place."""
+    after = picked(block_tally(dataset, now, block), _rows(now, keys))
+    ahead = picked(block_tally(dataset, before, block), _rows(before, keys))
     return paired(ahead, BASELINE, after, arm)
 
 

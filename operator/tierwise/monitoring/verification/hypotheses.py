@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -91,24 +91,41 @@ class Hypotheses:
         return tuple(f"{self.datasets[group.dataset].name}/{group.spec.name}" for group in self.groups)
 
 
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What a delivered version is compared with: its past, or the other tiers within `strata` by dataset."""
+
+    control: Control = "history"
+    strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """How much more counts scatter than rows drawn one by one: φ, and σ of pods by dataset and metric."""
+
+    phi: float = 1.0
+    sigma: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+HISTORY, NO_SCATTER = Against(), Scatter()
+
+
 def hypotheses_of(
     analysis: Sequence[DatasetAnalysis],
     datasets: Mapping[str, Dataset],
     usual: Mapping[str, Cells],
     alpha: float,
-    control: Control = "history",
-    strata: Mapping[str, Sequence[str]] | None = None,
-    *,
-    phi: float = 1.0,
-    sigma: Mapping[tuple[str, str], float] | None = None,
+    against: Against = HISTORY,
+    scatter: Scatter = NO_SCATTER,
 ) -> Hypotheses:
     """Fix what is watched from the baseline's rows of a time before the first block, `usual`.
 
-    A slice without such rows is not watched: there is nothing to compare it with. `sigma` is by dataset and metric.
+    A slice without such rows is not watched: there is nothing to compare it with.
 
     Raises:
         MetricFailedError: a metric's code failed on them.
     """
+    control, strata, sigma = against.control, against.strata, scatter.sigma
     kept: list[Dataset] = []
     slices: list[tuple[str, ...]] = []
     pairs: list[Pairs] = []
@@ -120,7 +137,7 @@ def hypotheses_of(
     for item in analysis:
         dataset, cells = datasets[item.name], usual[item.name]
         keys = _keys(cells)
-        across = pairs_of(keys, (strata or {}).get(item.name, ())) if control == "stratified" else pairs_of((), ())
+        across = pairs_of(keys, strata.get(item.name, ())) if control == "stratified" else pairs_of((), ())
         reasons = {
             spec.name: why_not(spec.name, dataset, control)
             or ("" if keys else "there are no rows of the baseline before the rollout to compare with")
@@ -152,7 +169,7 @@ def hypotheses_of(
             ignored = np.array([_is_ignored(item, spec.name, key) for key in keys])
             column[1] = np.where(ignored, -np.inf, weights)
             # As in the judgement of a tier, pods widen what is a share of rows.
-            column[2] = 0.0 if how == "estimate" else (sigma or {}).get((item.name, spec.name), 0.0)
+            column[2] = 0.0 if how == "estimate" else sigma.get((item.name, spec.name), 0.0)
             columns.append(column)
             groups.append(Group(len(kept), metric, spec, how, size, len(keys)))
             size += len(keys)
@@ -165,7 +182,7 @@ def hypotheses_of(
         control=control,
         datasets=tuple(kept),
         slices=tuple(slices),
-        strata=tuple(tuple((strata or {}).get(dataset.name, ())) for dataset in kept),
+        strata=tuple(tuple(strata.get(dataset.name, ())) for dataset in kept),
         pairs=tuple(pairs),
         groups=tuple(groups),
         bounds=Bounds.joined(bounds),
@@ -173,7 +190,7 @@ def hypotheses_of(
         log_weight=flat[1],
         sigma=flat[2],
         skipped=tuple(skipped),
-        phi=phi,
+        phi=scatter.phi,
     )
 
 

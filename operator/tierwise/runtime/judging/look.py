@@ -19,7 +19,7 @@ from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
-from tierwise.monitoring.planning.tier_plan import alpha_of_tier, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, plan_tier
 from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.verdicts.judge import judge
@@ -157,10 +157,12 @@ class Judging:
                 strategy.analysis.datasets,
                 _datasets(sources),
                 cells,
-                alpha_tier=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
-                expected_share=max_seconds / history.seconds,
-                candidate_share=exposure_fraction(spec.exposure),
-                max_duration_seconds=max_seconds,
+                TierTerms(
+                    alpha=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
+                    expected_share=max_seconds / history.seconds,
+                    candidate_share=exposure_fraction(spec.exposure),
+                    max_duration_seconds=max_seconds,
+                ),
                 spread=spread,
             )
             return freeze(plan, request.now)

@@ -17,7 +17,7 @@ from tierwise.errors import ReasonedError
 from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Scope
-from tierwise.monitoring.query.look.counts import config_hash
+from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.monitoring.verdicts.validation import judge_validation
 from tierwise.rollout.state.observation import DeploymentView

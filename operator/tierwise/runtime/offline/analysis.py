@@ -18,7 +18,7 @@ from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Sco
 from tierwise.monitoring.evidence.fold import begin
 from tierwise.monitoring.evidence.recorded import blocks_between, fold_recorded, runs_of
 from tierwise.monitoring.planning.dispersion import Spread
-from tierwise.monitoring.planning.tier_plan import TierPlan, plan_tier
+from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
@@ -90,10 +90,11 @@ def analyze(
     spread = {} if request.in_file_order else _spread(request, datasets, log, exposed)
     blocks = blocks_between(window.start, window.end, request.block_seconds)
     total = len(blocks) * len(request.tiers)
+    asked = _Asked(request, datasets, spread, blocks)
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
-        tiers.append(_tier(request, tier, datasets, spread, log, blocks, partial(_progress, on_progress, done, total)))
+        tiers.append(_tier(asked, tier, log, partial(_progress, on_progress, done, total)))
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
             break  # as in a rollout: the tiers after it stay untouched
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
@@ -138,15 +139,18 @@ def _progress(report: Callable[[int, int], None], before: int, total: int, done:
 _SEVERITY = (GateDecision.ROLL_BACK, GateDecision.HOLD, GateDecision.PROMOTE)
 
 
-def _tier(
-    request: AnalysisRequest,
-    tier: TierRequest,
-    datasets: Sequence[Dataset],
-    spread: Mapping[str, Spread],
-    log: RecordedLog,
-    blocks: Sequence[Block],
-    on_progress: Callable[[int], None],
-) -> TierAnalysis:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is the same for all tiers of an analysis."""
+
+    request: AnalysisRequest
+    datasets: Sequence[Dataset]
+    spread: Mapping[str, Spread]
+    blocks: Sequence[Block]
+
+
+def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Callable[[int], None]) -> TierAnalysis:
+    request, datasets, blocks = asked.request, asked.datasets, asked.blocks
     scope = scope_of_request(request, tier.log_tiers)
     whole_window = [Block(blocks[0].start, blocks[-1].end)]
     history = {dataset.name: log.read_cells(dataset, scope, whole_window) for dataset in datasets}
@@ -159,11 +163,13 @@ def _tier(
         request.analysis,
         {dataset.name: dataset for dataset in datasets},
         history,
-        alpha_tier=tier.alpha,
-        expected_share=1.0,
-        candidate_share=_candidate_share(history),
-        max_duration_seconds=tier.max_duration_seconds,
-        spread=spread,
+        TierTerms(
+            alpha=tier.alpha,
+            expected_share=1.0,
+            candidate_share=_candidate_share(history),
+            max_duration_seconds=tier.max_duration_seconds,
+        ),
+        spread=asked.spread,
     )
     evidence = begin(plan)
     done = 0

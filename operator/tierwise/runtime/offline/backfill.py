@@ -24,8 +24,8 @@ from tierwise.metrics.weighted import WEIGHED, weighted
 from tierwise.monitoring.counts.measures import counted, engine_of, metric_for
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, FloatArray, Reads, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
+from tierwise.monitoring.query.log.config import config_of
 from tierwise.monitoring.query.log.config_diff import differences, groupings_difference, parts_of
-from tierwise.monitoring.query.look.counts import config_of
 from tierwise.monitoring.query.look.decode import merge_cells
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.monitoring.query.stored.decode import Past, joined, past_of_cells

@@ -18,7 +18,7 @@ from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import TierForecast, forecast_tier
-from tierwise.monitoring.planning.tier_plan import plan_tier
+from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.runtime.offline.analysis_window import given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
 from tierwise.runtime.reading.dispersion import spread_in
@@ -106,10 +106,12 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
             request.analysis,
             traffic.datasets,
             history,
-            alpha_tier=tier.alpha,
-            expected_share=tier.max_seconds / traffic.seconds,
-            candidate_share=tier.exposure,
-            max_duration_seconds=tier.max_seconds,
+            TierTerms(
+                alpha=tier.alpha,
+                expected_share=tier.max_seconds / traffic.seconds,
+                candidate_share=tier.exposure,
+                max_duration_seconds=tier.max_seconds,
+            ),
             spread=_spread(log, traffic, scope, request.analysis),
         )
         seen |= {key for dataset in planned.datasets for key in dataset.slices}

@@ -107,7 +107,7 @@ def _pieces(window: Block, count: int) -> tuple[Block, ...]:
 def _rows(sources: Mapping[str, BoundSource], blocks: Sequence[Block]) -> tuple[tuple[int, ...], ...]:
     """Rows of the control per dataset and block."""
     found = []
-    for name, source in sources.items():
+    for source in sources.values():
         cells = source.store.read_cells(replace(source.dataset, groupings=()), source.scope, blocks)
         counted = cells.counts[:, 0, BASELINE].sum(axis=(1, 2)).tolist() if cells.slices else [0] * len(blocks)
         found.append(tuple(counted))

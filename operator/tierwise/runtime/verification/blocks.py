@@ -11,7 +11,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutStatus, Verification
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.counts.strata import strata_of
-from tierwise.monitoring.verification.hypotheses import Control, Hypotheses, hypotheses_of
+from tierwise.monitoring.verification.hypotheses import Against, Control, Hypotheses, Scatter, hypotheses_of
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.controls import choose_history
@@ -154,4 +154,6 @@ def watched_of(
             strata[name] = strata_of(source.store.read_cells(crossed, scope, (window,)), confounders)
     datasets = {name: source.dataset for name, source in sources.items()}
     phi = max([1.0, *(tier.frozen.phi for tier in status.tiers if tier.frozen is not None)])
-    return hypotheses_of(analysis.datasets, datasets, usual, record.alpha, control, strata, phi=phi, sigma=sigma)
+    return hypotheses_of(
+        analysis.datasets, datasets, usual, record.alpha, Against(control, strata), Scatter(phi, sigma)
+    )

@@ -9,17 +9,12 @@ where its own documents leave a choice open; each class says what that was.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-
-from tierwise.simulation.peers.ranks import mann_whitney_z
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -83,7 +78,7 @@ class RepeatedZTest:
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
         """Which runs are stopped at this look; of proportions only."""
-        counts = _look(seen).counts
+        counts = look_of(seen).counts
         self._total = counts.astype(np.float64) if self._total is None else self._total + counts
         na, ka, nb, kb = self._total
         some = (na > 0) & (nb > 0)
@@ -119,7 +114,7 @@ class Threshold:
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
         """Which runs are stopped at this look."""
-        found = _look(seen)
+        found = look_of(seen)
         self._recent = [*self._recent, found.counts[:2].astype(np.float64)][-self._window :]
         n, bad = np.sum(self._recent, axis=0)
         off = found.recent - self._values.usual
@@ -130,170 +125,6 @@ class Threshold:
         return np.asarray((self._failed > self._failure_limit).any(axis=1))
 
 
-class MannWhitneyJudge:
-    """Kayenta's judge: a Mann–Whitney test on the two series of values per look, one series per slice and metric.
-
-    A metric is *High* when the 98 % confidence interval of the Hodges–Lehmann difference lies above a quarter of that
-    difference; the score is the share of metrics that are not, times 100. Judged every `every` looks on all looks so
-    far: below `marginal` stops, and at look `last` below `passing` does. `critical`: one High is enough. A look without
-    rows in an arm is no point of its series, and a metric with fewer than `least` points in an arm is not judged.
-
-    Differences: the interval's bound is compared exactly, where Kayenta searches it to within 1e-4; outliers are kept.
-
-    Source: Kayenta, NetflixACAJudge (tolerance 0.25, confLevel 0.98), MannWhitneyClassifier, MannWhitney and
-    WeightedSumScorer; stops at an interval below marginal and at the end below pass as Spinnaker's canary stage.
-    """
-
-    def __init__(
-        self,
-        last: int,
-        *,
-        every: int = 30,
-        passing: float = 95.0,
-        marginal: float = 75.0,
-        critical: bool = False,
-        least: int = 10,
-        either: BoolArray = NO_VALUES.either,
-    ) -> None:
-        self._last = last
-        self._every = every
-        self._passing, self._marginal = passing, marginal
-        self._critical = critical
-        self._least = least
-        self._either = either
-        self._candidate: list[FloatArray] = []
-        self._baseline: list[FloatArray] = []
-
-    def look(self, seen: FloatArray | Look) -> BoolArray:
-        """Which runs are stopped at this look."""
-        found = _look(seen)
-        na, ka, nb, kb = found.counts
-        self._candidate.append(np.concatenate([_rate(na, ka), found.candidate], axis=1))
-        self._baseline.append(np.concatenate([_rate(nb, kb), found.baseline], axis=1))
-        looks = len(self._candidate)
-        is_last = looks == self._last
-        runs, metrics = self._candidate[0].shape
-        if not is_last and looks % self._every:
-            return np.zeros(runs, dtype=np.bool_)
-        x = np.stack(self._candidate, axis=-1).reshape(-1, looks)
-        y = np.stack(self._baseline, axis=-1).reshape(-1, looks)
-        judged = (np.isfinite(x).sum(axis=1) >= self._least) & (np.isfinite(y).sum(axis=1) >= self._least)
-        high = (is_high(x, y) & judged).reshape(runs, metrics)
-        if self._either.any():  # Kayenta's direction "either": Low fails as High does
-            low = (is_high(y, x) & judged).reshape(runs, metrics)
-            high[:, metrics - len(self._either) :] |= low[:, metrics - len(self._either) :] & self._either
-        total = judged.reshape(runs, metrics).sum(axis=1)
-        score = 100.0 * (1 - high.sum(axis=1) / np.maximum(total, 1))
-        if self._critical:
-            return np.asarray(high.any(axis=1))
-        return np.asarray(score < (self._passing if is_last else self._marginal))
-
-
-FAILURE_LIMITS = (0, 3, 10)
-CONFIDENCE = 0.98  # of the interval of the Hodges–Lehmann difference, two-sided
-TOLERATED = 0.25  # share of the difference itself that the interval must leave below it
-
-
-def is_high(candidate: FloatArray, baseline: FloatArray) -> BoolArray:
-    """Which series (streams, points; NaN is no point) Kayenta's classifier calls *High*: the candidate's are larger."""
-    critical = float(stats.norm.isf((1 - CONFIDENCE) / 2))
-    high = mann_whitney_z(candidate, baseline) > critical
-    # The interval's lower bound exceeds c exactly when the test with the candidate moved down by c still rejects; that
-    # needs it to reject at c = 0, so the quadratic part is computed for few streams only.
-    for stream in np.flatnonzero(high):
-        x, y = candidate[stream], baseline[stream]
-        x, y = x[np.isfinite(x)], y[np.isfinite(y)]
-        estimate = abs(float(np.median(x[:, None] - y[None, :])))
-        moved = mann_whitney_z((x - TOLERATED * estimate)[None], y[None])
-        high[stream] = bool(moved[0] > critical)
-    return high
-
-
-def _rate(n: FloatArray, bad: FloatArray) -> FloatArray:
-    return np.where(n > 0, bad / np.maximum(n, 1), np.nan)
-
-
-def _look(seen: FloatArray | Look) -> Look:
+def look_of(seen: FloatArray | Look) -> Look:
+    """Counts (4, runs, H) as a look, which may have values too."""
     return seen if isinstance(seen, Look) else counts_alone(seen)
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A rule with its name, a line for people, and how to begin it for one simulation.
-
-    `not_judged` are metrics that it cannot judge; `judges` is False where these are all there are.
-    """
-
-    name: str
-    description: str
-    begin: Callable[[], Rule]
-    not_judged: tuple[str, ...] = ()
-    judges: bool = True
-
-
-def peers(
-    usual_rate: FloatArray,
-    margin: FloatArray,
-    tolerance: FloatArray,
-    *,
-    alpha: float,
-    looks: int,
-    judge_every: int = 30,
-    values: Values = NO_VALUES,
-    estimated: tuple[str, ...] = (),
-    neither: tuple[str, ...] = (),
-) -> Sequence[Peer]:
-    """All rules for H hypotheses: `usual_rate`, `margin` and `tolerance` (H,) as differences of rates of `bad`.
-
-    Thresholds lie a margin above the usual rate; `alpha` is what a team would allow, per test or, with Bonferroni's
-    correction, over all H. `looks` is the number of looks of the simulation. `values` are of the `estimated` metrics,
-    which a test of proportions cannot judge; `neither` are metrics without any value.
-    """
-    hypotheses = len(usual_rate)
-    limit = usual_rate + margin
-    corrected = alpha / max(hypotheses, 1)
-    is_any = hypotheses + len(values.usual) > 0
-    of_rates = (tuple(sorted({*estimated, *neither})), hypotheses > 0)
-    of_values = (neither, is_any)
-    judge = f"Mann–Whitney judge every {judge_every} looks"
-    beside = f"p < {alpha:g}/{max(hypotheses, 1)}"
-    return (
-        Peer("z-test", f"z-test at every look, p < {alpha:g} in any slice", partial(RepeatedZTest, alpha), *of_rates),
-        Peer("z-test-bonferroni", f"z-test at every look, {beside}", partial(RepeatedZTest, corrected), *of_rates),
-        Peer(
-            "z-test-tolerance",
-            f"z-test at every look for worse than the tolerance, {beside}",
-            partial(RepeatedZTest, corrected, tolerance),
-            *of_rates,
-        ),
-        *(
-            Peer(
-                f"threshold-{allowed}",
-                f"threshold per slice at the usual rate + margin, failureLimit {allowed}",
-                partial(Threshold, limit, allowed, values=values),
-                *of_values,
-            )
-            for allowed in FAILURE_LIMITS
-        ),
-        Peer(
-            "mann-whitney",
-            f"{judge}, pass 95, marginal 75",
-            partial(MannWhitneyJudge, looks, every=judge_every, either=values.either),
-            *of_values,
-        ),
-        Peer(
-            "mann-whitney-critical",
-            f"{judge}, any slice High fails",
-            partial(MannWhitneyJudge, looks, every=judge_every, critical=True, either=values.either),
-            *of_values,
-        ),
-    )
-
-
-def first_stops(rule: Rule, counts: Sequence[FloatArray]) -> FloatArray:
-    """The look (1-based) at which each run is stopped, inf where never; `counts` has one (4, runs, H) per look."""
-    at = np.full(counts[0].shape[1] if counts else 0, math.inf)
-    for number, block in enumerate(counts, start=1):
-        stopped = rule.look(block)
-        at[stopped & np.isinf(at)] = number
-    return at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,24 +14,10 @@ from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, FloatArray
 from tierwise.monitoring.counts.tallies import each_array
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, absolute_gap
+from tierwise.simulation.peers.registry import Judged
 from tierwise.simulation.peers.rules import WINDOW, Look, Values
 
 Drawn = Mapping[str, Cells]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What peers can judge of a plan: rates (H,) with their bounds, and values (G,). `neither` are metrics of no rule.
-
-    `estimated` are the names of metrics that are no proportion of rows.
-    """
-
-    usual: FloatArray
-    margin: FloatArray
-    tolerance: FloatArray
-    values: Values
-    estimated: tuple[str, ...]
-    neither: tuple[str, ...]
 
 
 def judged_by_peers(plan: TierPlan, history: Drawn) -> Judged:

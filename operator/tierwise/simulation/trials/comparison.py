@@ -13,8 +13,9 @@ import numpy as np
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.planning.tier_plan import TierPlan
 from tierwise.monitoring.query.look.memory_limits import block_bytes
-from tierwise.simulation.peers.rules import Look, Peer, Rule, peers
-from tierwise.simulation.peers.series import Judged, judged_by_peers, looks_of
+from tierwise.simulation.peers.registry import Judged, Peer, peers
+from tierwise.simulation.peers.rules import Look, Rule
+from tierwise.simulation.peers.series import judged_by_peers, looks_of
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
 from tierwise.simulation.trials.trial import TierTrial, run_tier
@@ -230,17 +231,11 @@ def _one_block(cells: Cells, at: int) -> Cells:
 
 
 def _peers(simulation: Simulation, plans: _Plans, tier: int) -> Sequence[Peer]:
-    judged = plans.judged[tier]
     return peers(
-        judged.usual,
-        judged.margin,
-        judged.tolerance,
+        plans.judged[tier],
         alpha=simulation.policy.alpha,
         looks=simulation.stream.looks(tier),
         judge_every=simulation.judge_every,
-        values=judged.values,
-        estimated=judged.estimated,
-        neither=judged.neither,
     )
 
 

@@ -9,8 +9,6 @@ as parameters; identifiers are matched against the table's columns and quoted.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +16,7 @@ from tierwise.monitoring.counts.model import ANSWERS as ANSWERS
 from tierwise.monitoring.counts.model import ARMS as ARMS
 from tierwise.monitoring.counts.model import CELLS as CELLS
 from tierwise.monitoring.counts.model import LABELS as LABELS
-from tierwise.monitoring.counts.model import Block, Dataset, FloatArray, Scope
+from tierwise.monitoring.counts.model import Block, FloatArray, Scope
 from tierwise.monitoring.query.log.arms import Arms as Arms
 from tierwise.monitoring.query.log.arms import halves_of as halves_of
 from tierwise.monitoring.query.log.arms import versions_of as versions_of
@@ -69,15 +67,13 @@ class Kept:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def config_of(dataset: Dataset) -> str:
-    """Everything that decides what is counted, as JSON with sorted keys."""
-    spec = dataset.spec.model_dump(mode="json", by_alias=True, exclude={"store", "freshness", "volume"})
-    return json.dumps([dataset.name, spec, sorted(dataset.groupings)], sort_keys=True, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class Select:
+    """The parts of a query that grow: numbers of a row as SQL, what adds them up, and which rows are meant."""
 
-
-def config_hash(dataset: Dataset) -> int:
-    """64 bits over everything that decides what is counted; distributions of different hashes are never compared."""
-    return int.from_bytes(hashlib.blake2b(config_of(dataset).encode(), digest_size=8).digest(), "big")
+    columns: list[str]
+    aggregates: list[str]
+    conditions: tuple[str, ...] = ()
 
 
 def cells_query(
@@ -93,15 +89,14 @@ def cells_query(
 
     `as_texts`: group by no hashes, also where there are many combinations of dimensions.
     """
-    query, columns, aggregates, conditions = measured(log, scope, blocks, arms := arms or versions_of(log))
+    query, select = measured(log, scope, blocks, arms := arms or versions_of(log))
     query = replace(query, sparse=is_sparse(log.dataset))
-    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+    rows = numbered_rows(log, scope, arms, select, kept or Kept())
+    return _grouped(log, query, select, rows, as_texts=as_texts)
 
 
-def measured(
-    log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms
-) -> tuple[Query, list[str], list[str], list[str]]:
-    """A query without its SQL, the numbers of a row as SQL, what adds them up, and which rows are meant."""
+def measured(log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms) -> tuple[Query, Select]:
+    """A query without its SQL, and its parts."""
     conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
     block = block_number(log, blocks)
     inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
@@ -112,12 +107,13 @@ def measured(
         query, per_arm, found = _bins(log, query)
         columns.append(f"{_cell(arms, found, per_arm, block)} AS tierwise_bin")
         aggregates.append(_counts("tierwise_bin", ARMS * per_arm * len(blocks), "b"))
-    query = _sums(log, query, columns, aggregates, arms, block, len(blocks))
+    select = Select(columns, aggregates, tuple(conditions))
+    query = _sums(log, query, select, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))
         if query.bins is not None:
             query = _bin_weights(query, aggregates, len(blocks), by="tierwise_bin")
-    return query, columns, aggregates, list(conditions)
+    return query, select
 
 
 def distributions_query(
@@ -130,7 +126,8 @@ def distributions_query(
     query, per_arm, found = _bins(log, query)
     columns = [f"{_cell(arms, found, per_arm, None)} AS tierwise_cell"]
     aggregates = [_counts("tierwise_cell", ARMS * per_arm, "h")]
-    query = _sums(log, query, columns, aggregates, arms, None, 1)
+    select = Select(columns, aggregates, tuple(conditions))
+    query = _sums(log, query, select, arms, None, 1)
     if log.dataset.reads.weights:
         inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
         columns.append(f"{_cell(arms, inner, LABELS * ANSWERS, None)} AS tierwise_answer")
@@ -139,7 +136,8 @@ def distributions_query(
             query = _bin_weights(query, aggregates, 1, by="tierwise_cell")
     distributed = replace(log.dataset, reads=replace(log.dataset.reads, bins=True))
     query = replace(query, sparse=is_sparse(distributed), per_arm=per_arm)
-    return _grouped(log, scope, query, arms, columns, aggregates, conditions, kept or Kept(), as_texts=as_texts)
+    rows = numbered_rows(log, scope, arms, select, kept or Kept())
+    return _grouped(log, query, select, rows, as_texts=as_texts)
 
 
 def pods_query(log: Log, scope: Scope, window: Block, most: int) -> Query:
@@ -191,18 +189,16 @@ def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
     return replace(query, bins=(LABELS, per_label), edges=binning.edges), LABELS * per_label, inner
 
 
-def _sums(
-    log: Log, query: Query, columns: list[str], aggregates: list[str], arms: Arms, block: str | None, blocks: int
-) -> Query:
+def _sums(log: Log, query: Query, select: Select, arms: Arms, block: str | None, blocks: int) -> Query:
     """Add the sums that the metrics ask for, by block and arm; a row whose number is not finite adds nothing."""
     wanted = log.dataset.reads.sums
     if not wanted:
         return query
-    columns.append(f"{_cell(arms, '0', 1, block)} AS tierwise_arm")
+    select.columns.append(f"{_cell(arms, '0', 1, block)} AS tierwise_arm")
     for i, one in enumerate(wanted):
         number = sum_sql(log, one)
-        columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_x{i}")
-        aggregates.append(f"sumResample(0, {ARMS * blocks}, 1)(tierwise_x{i}, tierwise_arm) AS s{i}")
+        select.columns.append(f"if(isFinite({number}), {number}, 0.) AS tierwise_x{i}")
+        select.aggregates.append(f"sumResample(0, {ARMS * blocks}, 1)(tierwise_x{i}, tierwise_arm) AS s{i}")
     return replace(query, sums=tuple(one.name for one in wanted))
 
 
@@ -226,10 +222,17 @@ def _bin_weights(query: Query, aggregates: list[str], blocks: int, by: str) -> Q
     return replace(query, bin_weights=True)
 
 
-def numbered_rows(
-    log: Log, scope: Scope, arms: Arms, columns: Sequence[str], conditions: Sequence[str], kept: Kept
-) -> tuple[str, tuple[str, ...], dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class Numbered:
     """SQL of the rows with their numbers and the values of the dimensions; which these are, and its own parameters."""
+
+    sql: str
+    dimensions: tuple[str, ...]
+    parameters: Mapping[str, object]
+
+
+def numbered_rows(log: Log, scope: Scope, arms: Arms, select: Select, kept: Kept) -> Numbered:
+    """The rows of a scope and window, each with its numbers; values that are not kept are one, `other`."""
     parameters: dict[str, object] = {}
     dimensions = tuple(sorted({name for grouping in log.dataset.groupings for name in grouping}))
     values = []
@@ -239,32 +242,23 @@ def numbered_rows(
             parameters[f"keep{i}"] = list(kept.values[name])
             value = f"if({value} IN {{keep{i}:Array(String)}}, {value}, '{OTHER}')"
         values.append(f"{value} AS tierwise_d{i}")
-    rows = rows_sql(log, [*conditions, *log.scope_conditions(scope), arms.condition])
-    return f"SELECT {', '.join([*values, *columns])} FROM {rows}", dimensions, parameters
+    rows = rows_sql(log, [*select.conditions, *log.scope_conditions(scope), arms.condition])
+    return Numbered(f"SELECT {', '.join([*values, *select.columns])} FROM {rows}", dimensions, parameters)
 
 
-def _grouped(
-    log: Log,
-    scope: Scope,
-    query: Query,
-    arms: Arms,
-    columns: Sequence[str],
-    aggregates: Sequence[str],
-    conditions: Sequence[str],
-    kept: Kept,
-    *,
-    as_texts: bool,
-) -> Query:
+def _grouped(log: Log, query: Query, select: Select, rows: Numbered, *, as_texts: bool) -> Query:
     """The one query of a look: numbers per row, aggregated once per grouping set.
 
     The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
     """
     groupings = log.dataset.groupings
-    inner, dimensions, more = numbered_rows(log, scope, arms, columns, conditions, kept)
-    parameters = {**query.parameters, **more}
+    inner, dimensions = rows.sql, rows.dimensions
+    parameters = {**query.parameters, **rows.parameters}
     keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    cells = keys_of(columns) if query.sparse else ()
-    wanted = ", ".join([*cells, *(aggregates_of(len(query.sums), weights=query.weights) if cells else aggregates)])
+    cells = keys_of(select.columns) if query.sparse else ()
+    wanted = ", ".join(
+        [*cells, *(aggregates_of(len(query.sums), weights=query.weights) if cells else select.aggregates)]
+    )
     if not groupings:
         sql = f"SELECT toUInt64(0) AS g, {wanted} FROM ({inner}){' GROUP BY ' + ', '.join(cells) if cells else ''}"
         return replace(query, sql=sql, parameters=parameters)

@@ -67,13 +67,13 @@ class Entries:
 def entries_query(log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept, most: int) -> Query:
     """Every combination that occurs in the blocks, at most `most` of them; decode with `decode_entries`."""
     arms = versions_of(log)
-    query, columns, _, conditions = measured(log, scope, blocks, arms)
-    inner, dimensions, more = numbered_rows(log, scope, arms, columns, conditions, kept)
-    keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    keys += [column.rpartition(" AS ")[2] for column in columns]
+    query, select = measured(log, scope, blocks, arms)
+    rows = numbered_rows(log, scope, arms, select, kept)
+    keys = [f"tierwise_d{i}" for i in range(len(rows.dimensions))]
+    keys += [column.rpartition(" AS ")[2] for column in select.columns]
     keys = [key for key in keys if key != "tierwise_arm"]  # the cell tells it
-    sql = f"SELECT {', '.join(keys)}, toUInt64(count()) AS n FROM ({inner}) GROUP BY {', '.join(keys)} LIMIT {most}"
-    return replace(query, sql=sql, parameters={**query.parameters, **more}, dimensions=dimensions)
+    sql = f"SELECT {', '.join(keys)}, toUInt64(count()) AS n FROM ({rows.sql}) GROUP BY {', '.join(keys)} LIMIT {most}"
+    return replace(query, sql=sql, parameters={**query.parameters, **rows.parameters}, dimensions=rows.dimensions)
 
 
 def decode_entries(table: pa.Table, query: Query, first_block: int) -> Entries:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.counts.model import Dataset, Distributions, Scope
-from tierwise.monitoring.query.look.counts import config_hash, config_of
+from tierwise.monitoring.query.log.config import config_hash, config_of
 
 _TIME = pa.timestamp("us", tz="UTC")
 ALL_LABELS = 255  # the `label` of a row that holds the sums of a slice and version, and counts nothing
