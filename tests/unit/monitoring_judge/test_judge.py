@@ -16,7 +16,7 @@ from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
-from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judge import judge, judged_at
 from tierwise.monitoring.verdicts.verdict import verdict_of
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02), "carrier=DL": (0.1, 0.1)}
@@ -218,7 +218,7 @@ def test_time_to_decision_shrinks_by_the_lag_already_waited():
     cells = some_cells(np.random.default_rng(4), EVEN, blocks=10, per_block=40)
     evidence = fold(begin(a_plan(an_analysis(), before_the_rollout(cells))), {"flights": cells}, halves(cells))
     now = judge(evidence).seconds_to_decision
-    later = judge(evidence, at=cells.blocks[-1].end + timedelta(seconds=30)).seconds_to_decision
+    later = judged_at(judge(evidence), cells.blocks[-1].end + timedelta(seconds=30)).seconds_to_decision
     assert now is not None
     assert later is not None
     assert now - later == pytest.approx(30)

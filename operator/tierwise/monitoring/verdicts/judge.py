@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -23,8 +24,19 @@ from tierwise.monitoring.verdicts.strength import strength_of
 from tierwise.stats import multiplicity
 
 
-def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
-    """The judgement of all blocks folded so far; `at` is the time of the look, for the expected time to a decision."""
+def judged_at(judgement: Judgement, at: datetime) -> Judgement:
+    """The same judgement at the time of a look: only the expected time to a decision depends on it.
+
+    What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
+    """
+    ahead, until = judgement.seconds_to_decision, judgement.until
+    if ahead is None or until is None:
+        return judgement
+    return replace(judgement, seconds_to_decision=max(ahead - max((at - until).total_seconds(), 0.0), 0.0))
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """The judgement of all blocks folded so far, with the time to a decision counted from the last of them."""
     numbers = numbers_of(evidence)
     order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
     by_hypothesis = results_of(evidence, numbers)
@@ -53,7 +65,7 @@ def judge(evidence: Evidence, *, at: datetime | None = None) -> Judgement:
         out_of_domain=out_of_domain(evidence),
         valid=valid_text(evidence),
         gone=_gone(evidence),
-        seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed, at),
+        seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed),
         notes=(*notes, *notes_of(evidence)),
     )
 
@@ -152,7 +164,7 @@ def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
     return None if arm is None else "candidate" if arm == CANDIDATE else "baseline"
 
 
-def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | None) -> float | None:
+def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray) -> float | None:
     """Expected seconds until every required hypothesis passes, at the rate of observations so far."""
     if evidence.first_start is None or evidence.until is None or not waiting.any():
         return None
@@ -161,7 +173,4 @@ def _seconds(evidence: Evidence, x: Numbers, waiting: BoolArray, at: datetime | 
     needed = x.labels_needed[waiting]
     if elapsed <= 0 or not np.isfinite(needed).all() or (seen == 0).any():
         return None
-    ahead = float((needed / seen).max()) * elapsed
-    # What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
-    lag = (at - evidence.until).total_seconds() if at is not None else 0.0
-    return max(ahead - max(lag, 0.0), 0.0) if at is not None else ahead
+    return float((needed / seen).max()) * elapsed

@@ -15,28 +15,25 @@ from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
 from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
-from tierwise.monitoring.counts.model import Cells, Dataset
+from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
-from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
-from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, plan_tier
+from tierwise.monitoring.planning.snapshot import config_hash, thaw
 from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
-from tierwise.monitoring.verdicts.judge import judge
+from tierwise.monitoring.verdicts.judge import judge, judged_at
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.blocks import SharedBlock, blocks_until
-from tierwise.rollout.state.exposure import exposure_fraction
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
+from tierwise.runtime.judging.plan import bound_to_tier, datasets_of, plan_of
 from tierwise.runtime.judging.prerelease import Examining
 from tierwise.runtime.judging.protocol import Look, LookRequest, TierJudge
 from tierwise.runtime.judging.unchanged import require_unchanged
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
-from tierwise.runtime.reading.controls import Followed, Past, past_of_tier
-from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, bound, resolve, scope_of, stores_of
-from tierwise.runtime.reading.dispersion import read_spread
-from tierwise.runtime.reading.history import read_history, smallest_that_fits
+from tierwise.runtime.reading.controls import Followed, Past
+from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import RecoveryRequest, read_recovery
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
@@ -71,6 +68,7 @@ class Judging:
         self._safety = timedelta(seconds=safety_seconds)
         self._stale_seconds = stale_seconds
         self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
+        self._judged: dict[tuple[str, str], tuple[Evidence, Judgement]] = {}
         self._verifying = Verifying(self._safety)
         self._past: dict[tuple[str, str], Past] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
@@ -102,7 +100,7 @@ class Judging:
                 request.deployment.namespace, request.rollout.spec.strategy.analysis, request.fleet, request.stores
             )
             if request.tier.frozen is None:
-                return Look(frozen=self._plan(request, sources))
+                return Look(frozen=plan_of(request, sources))
             if request.tier.judging_since is None or request.now < request.tier.judging_since:
                 return Look()
             return Look(self._judge(request, sources, request.tier.frozen))
@@ -127,6 +125,7 @@ class Judging:
         """Drop what is cached for the object."""
         self._verifying.forget(namespace, name)
         self._folded.pop((namespace, name), None)
+        self._judged.pop((namespace, name), None)
         self._examining.forget(namespace, name)
         self._past.pop((namespace, name), None)
         self._at_once.pop((namespace, name), None)
@@ -138,43 +137,9 @@ class Judging:
             source.store.check(source.dataset)
             self._checked[key] = now
 
-    def _plan(self, request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
-        """The plan from the log before the tier's start; recorded before a block is folded with it."""
-        strategy, tier = request.rollout.spec.strategy, request.tier
-        for source in sources.values():
-            source.store.check(source.dataset)
-        spec = next(spec for spec in strategy.tiers if spec.name == tier.name)
-        max_seconds = float(duration_seconds(spec.max_duration))
-        metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
-        end = tier.started_at or request.now
-        bound_to = _bound(request, sources)
-        history = read_history(bound_to, metrics, end, max_seconds)
-        names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-        spread = read_spread(bound_to, names, end)
-
-        def planned(cells: Mapping[str, Cells]) -> Frozen:
-            plan = plan_tier(
-                strategy.analysis.datasets,
-                _datasets(sources),
-                cells,
-                TierTerms(
-                    alpha=alpha_of_tier(strategy.analysis.false_rollback_rate, len(strategy.tiers)),
-                    expected_share=max_seconds / history.seconds,
-                    candidate_share=exposure_fraction(spec.exposure),
-                    max_duration_seconds=max_seconds,
-                ),
-                spread=spread,
-            )
-            return freeze(plan, request.now)
-
-        frozen = smallest_that_fits(history.cells, metrics, planned)
-        began = request.rollout.status.started_at or end
-        past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds)
-        return frozen.model_copy(update={"history": past})
-
     def _judge(self, request: LookRequest, sources: Mapping[str, Source], frozen: Frozen) -> Judgement | Concern:
         require_unchanged(frozen, sources)
-        bound_to = _bound(request, _with_known(sources, frozen))
+        bound_to = bound_to_tier(request, _with_known(sources, frozen))
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         mature: dict[str, datetime] = {}
         for name, source in bound_to.items():
@@ -189,7 +154,7 @@ class Judging:
         assert request.tier.judging_since is not None
         blocks = blocks_until(request.tier.judging_since, interval, request.tier.pods_changes, min(mature.values()))
         folded = self._fold(request, bound_to, frozen, blocks)
-        judged = judge(folded.evidence, at=request.now)
+        judged = judged_at(self._judgement(request, folded.evidence), request.now)
         if frozen.history is not None:
             judged = replace(judged, control_trouble=trouble_of(folded.control, frozen.history))
         if not judged.blocks:
@@ -202,6 +167,15 @@ class Judging:
         )
         return replace(judged, concerns=concerns + judged.concerns)
 
+    def _judgement(self, request: LookRequest, evidence: Evidence) -> Judgement:
+        """The judgement of the evidence, computed once: most looks find no new block."""
+        owner = (request.deployment.namespace, request.deployment.name)
+        of, judged = self._judged.get(owner, (None, None))
+        if of is not evidence or judged is None:
+            judged = judge(evidence)
+            self._judged[owner] = (evidence, judged)
+        return judged
+
     def _fold(
         self,
         request: LookRequest,
@@ -213,13 +187,13 @@ class Judging:
         key = (request.rollout.uid, request.tier.name)
         folded = self._folded.get(owner, {}).get(key)
         if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
-            plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, _datasets(sources))
+            plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, datasets_of(sources))
             folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
         past = self._past.setdefault(owner, Past())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         since = request.tier.judging_since or request.now
         tier = Followed(key, frozen.history, since, interval)
-        most = blocks_at_once(_datasets(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
+        most = blocks_at_once(datasets_of(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
         while folded.blocks < len(blocks):
             at = folded.blocks
 
@@ -277,16 +251,5 @@ def _with_known(sources: Mapping[str, Source], frozen: Frozen) -> dict[str, Sour
     slices = {dataset.name: tuple(key for key in dataset.slices if key) for dataset in frozen.datasets}
     return {
         name: replace(source, dataset=replace(source.dataset, known=slices.get(name, ())))
-        for name, source in sources.items()
-    }
-
-
-def _datasets(sources: Mapping[str, Source]) -> dict[str, Dataset]:
-    return {name: source.dataset for name, source in sources.items()}
-
-
-def _bound(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, BoundSource]:
-    return {
-        name: bound(source, scope_of(request.rollout.spec, source.dataset, (request.tier.name,)))
         for name, source in sources.items()
     }
