@@ -1,4 +1,4 @@
-"""Checks that every `tierwise …` command and `make …` target that the docs show exists, with the flags shown.
+"""Checks what the docs show: every `tierwise …` command with its flags, every `make …` target, every link to a file.
 
 Run as ``python -m tierwise.tools.docs_check`` in a checkout of the repository (part of `make lint`).
 """
@@ -23,7 +23,12 @@ _PLACEHOLDER = re.compile(r"[\[\]…]|\.\.\.")
 
 def pages(root: Path) -> list[Path]:
     """The README, all of docs/ and the READMEs of the examples."""
-    found = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.md")]
+    found = [
+        root / "README.md",
+        root / "CONTRIBUTING.md",
+        *(root / "docs").rglob("*.md"),
+        *(root / "examples").rglob("*.md"),
+    ]
     return sorted(path for path in found if path.exists())
 
 
@@ -53,6 +58,14 @@ def problems_of_page(path: Path, targets: set[str], root: Path) -> Iterator[str]
             wrong = _wrong(words, targets)
             if wrong:
                 yield f"{path.relative_to(root)}:{number}: {wrong}"
+
+
+def broken_links(path: Path, root: Path) -> Iterator[str]:
+    """One line per link of the page to a file that does not exist."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", line):
+            if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
+                yield f"{path.relative_to(root)}:{number}: the link to {target} leads nowhere"
 
 
 def make_targets(root: Path) -> set[str]:
@@ -122,7 +135,9 @@ def _options(command: click.Command, context: click.Context) -> set[str]:
 def problems(root: Path = ROOT) -> list[str]:
     """All of them, in the order of the pages."""
     targets = make_targets(root)
-    return [line for path in pages(root) for line in problems_of_page(path, targets, root)]
+    return [
+        line for path in pages(root) for line in (*problems_of_page(path, targets, root), *broken_links(path, root))
+    ]
 
 
 def main() -> int:

@@ -49,3 +49,10 @@ def test_wrong_commands_are_told_with_page_and_line(old: str, new: str, complain
     found = problems(tmp_path, PAGE.replace(old, new))
     assert len(found) == 1
     assert found[0].startswith(complaint)
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path):
+    (tmp_path / "README.md").write_text("")
+    good = "See [the readme](../README.md#top) and [the web](https://example.com/x)."
+    assert problems(tmp_path, good) == []
+    assert problems(tmp_path, "See [it](gone.md).") == ["docs/page.md:1: the link to gone.md leads nowhere"]
