@@ -9,12 +9,13 @@ from typing import Any, TypeVar, assert_never, overload
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import IntArray
 from tierwise.errors import MetricFailedError as MetricFailedError
 from tierwise.metrics.definitions import wrong_metric
 from tierwise.metrics.family import SEPARATOR, Family
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.plausible import ImplausibleError, counts_of, estimate_of, shift_of, shown_of
-from tierwise.metrics.tally import IntArray, Tally
+from tierwise.metrics.tally import Tally
 
 Result = TypeVar("Result")
 

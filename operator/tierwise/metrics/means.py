@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Estimated
-from tierwise.metrics.tally import Estimate, FloatArray, Sum, Tally
+from tierwise.metrics.tally import Estimate, Sum, Tally
 from tierwise.metrics.weighted import plain, squared
 from tierwise.stats import moments
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
-from tierwise.metrics.tally import Estimate, FloatArray, IntArray, Sum, Tally
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.metrics.tally import Estimate, Sum, Tally
 
 Kind = Literal["Binary", "Classes", "Number"]
 Direction = Literal["HigherIsBetter", "LowerIsBetter", "Either"]

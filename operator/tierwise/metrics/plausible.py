@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.metrics.tally import Estimate, FloatArray, IntArray, Tally
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.metrics.tally import Estimate, Tally
 
 _LARGEST = 1e100  # a value whose square, times any number of rows, is still a number
 _NO_VARIANCE = 1e-9  # share of the squared value down to which a negative variance is a rounded zero

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+from tierwise.arrays import FloatArray, IntArray
+
+NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric, Proportion
-from tierwise.metrics.tally import Estimate, FloatArray, Sum, Tally
+from tierwise.metrics.tally import Estimate, Sum, Tally
 from tierwise.stats import moments
 
 FEWEST = 10.0  # effective rows that are bad, and that are not, from which the normal approximation is used

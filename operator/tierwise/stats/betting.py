@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from tierwise.arrays import BoolArray, FloatArray
 
 PRIOR_OBSERVATIONS = 10.0  # weight of the prior rate p0 in the plug-in estimate
 MIN_BLOCK = 5  # an arm with fewer observations waits for the next block

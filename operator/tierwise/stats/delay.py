@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.stats import betting, power
-
-FloatArray = npt.NDArray[np.float64]
 
 # Plug-in bets that have to learn the rates lose this much against the best bet with hindsight (tests/calibration).
 LEARNING = 1.5

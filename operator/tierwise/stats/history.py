@@ -21,10 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.stats.betting import Boundary
 from tierwise.stats.mixture import log_mixture
-
-FloatArray = npt.NDArray[np.float64]
 
 ENOUGH = 30.0  # bad and good observations in every window: below, the normal approximation is not used
 _SHARES = np.array([0.03, 0.1, 0.3])  # scales of the mixture, in standard deviations of one observation

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.stats import mixture
-
-FloatArray = npt.NDArray[np.float64]
 
 MIN_EVENTS = 10
 _TAU = 0.02  # scale of differences (fractions) at which the interval is narrowest

@@ -16,10 +16,9 @@ confidence sequences", Annals of Statistics 2021, proposition 6 (one-sided norma
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erfcx, log_ndtr, logsumexp
 
-FloatArray = npt.NDArray[np.float64]
+from tierwise.arrays import FloatArray
 
 TAUS: FloatArray = np.array([0.01, 0.03, 0.1])  # differences the mixture is most sensitive to, for rates and areas
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from tierwise.arrays import FloatArray
+
 Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from tierwise.arrays import BoolArray, FloatArray
 
 
 def log_decision_threshold(hypotheses: int, alpha: float) -> float:

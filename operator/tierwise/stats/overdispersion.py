@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from tierwise.arrays import FloatArray
 
 BLOCK_SECONDS = 1800.0  # of history: long enough to hold the correlation that a one-minute block does not show
 MIN_BLOCKS = 8  # of history with rows in both halves; with fewer nothing is learned

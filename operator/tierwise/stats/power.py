@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from tierwise.arrays import BoolArray, FloatArray
 
 POWER_FACTOR = 5.0  # over the information-theoretic minimum: 99.7 % of truly equal slices pass
 PASS_AT = 20.0  # the e-value at which a slice counts as non-inferior or improved

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from tierwise.arrays import FloatArray
 
 SUSPECT_AT = 1000.0  # the e-value at which a guard holds the tier
 CAP = float(np.log(1e6))  # evidence above this is dropped, so that a guard recovers when its cause is gone

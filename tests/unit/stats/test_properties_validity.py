@@ -49,6 +49,7 @@ def outcomes(na, nb):
 
 
 def chance(block, rate_a, rate_b):
+    rate_a, rate_b = (0.0 if rate < 1e-300 else rate for rate in (rate_a, rate_b))  # scipy overflows below
     return stats.binom.pmf(block[1], block[0], rate_a) * stats.binom.pmf(block[3], block[2], rate_b)
 
 

@@ -29,6 +29,7 @@ from tierwise.monitoring.query.look.counts import (
     ANSWERS,
     ARMS,
     LABELS,
+    MOST_PODS,
     Arms,
     Kept,
     Log,
@@ -50,7 +51,6 @@ from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_
 from tierwise.monitoring.query.quality.score_range import Answers, answers_of, answers_query
 from tierwise.monitoring.query.stored.performance_table import Origin, config_row, performance_rows
 
-MOST_PODS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)  # no row is of the future then
 

@@ -7,52 +7,51 @@ in the positive rate.
 from __future__ import annotations
 
 from tierwise.api.common import Margin
-from tierwise.metrics.metric import IntArray, Metric, Needs, Proportion
-from tierwise.metrics.tally import Tally
-
-_NEG, _POS, _UNKNOWN = 0, 1, 2
+from tierwise.arrays import IntArray
+from tierwise.metrics.metric import Metric, Needs, Proportion
+from tierwise.metrics.tally import NEGATIVE, POSITIVE, UNKNOWN, Tally
 
 
 def _wrong(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _NEG, _POS] + c[..., _POS, _NEG]
-    return bad + c[..., _NEG, _NEG] + c[..., _POS, _POS], bad
+    bad = c[..., NEGATIVE, POSITIVE] + c[..., POSITIVE, NEGATIVE]
+    return bad + c[..., NEGATIVE, NEGATIVE] + c[..., POSITIVE, POSITIVE], bad
 
 
 def _missed(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _POS, _NEG]
-    return bad + c[..., _POS, _POS], bad
+    bad = c[..., POSITIVE, NEGATIVE]
+    return bad + c[..., POSITIVE, POSITIVE], bad
 
 
 def _false_alarms(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _NEG, _POS]
-    return bad + c[..., _NEG, _NEG], bad
+    bad = c[..., NEGATIVE, POSITIVE]
+    return bad + c[..., NEGATIVE, NEGATIVE], bad
 
 
 def _false_among_positive_answers(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _NEG, _POS]
-    return bad + c[..., _POS, _POS], bad
+    bad = c[..., NEGATIVE, POSITIVE]
+    return bad + c[..., POSITIVE, POSITIVE], bad
 
 
 def _false_among_negative_answers(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _POS, _NEG]
-    return bad + c[..., _NEG, _NEG], bad
+    bad = c[..., POSITIVE, NEGATIVE]
+    return bad + c[..., NEGATIVE, NEGATIVE], bad
 
 
 def _positive_answers(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _NEG, _POS] + c[..., _POS, _POS] + c[..., _UNKNOWN, _POS]
-    return bad + c[..., _NEG, _NEG] + c[..., _POS, _NEG] + c[..., _UNKNOWN, _NEG], bad
+    bad = c[..., NEGATIVE, POSITIVE] + c[..., POSITIVE, POSITIVE] + c[..., UNKNOWN, POSITIVE]
+    return bad + c[..., NEGATIVE, NEGATIVE] + c[..., POSITIVE, NEGATIVE] + c[..., UNKNOWN, NEGATIVE], bad
 
 
 def _wrong_beside_true_positives(tally: Tally) -> tuple[IntArray, IntArray]:
     c = tally.counts
-    bad = c[..., _NEG, _POS] + c[..., _POS, _NEG]
-    return bad + c[..., _POS, _POS], bad
+    bad = c[..., NEGATIVE, POSITIVE] + c[..., POSITIVE, NEGATIVE]
+    return bad + c[..., POSITIVE, POSITIVE], bad
 
 
 def f1_of_wrong(wrong: float) -> float:

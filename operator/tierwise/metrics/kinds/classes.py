@@ -10,9 +10,10 @@ import re
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.arrays import IntArray
 from tierwise.metrics.family import Family, number
 from tierwise.metrics.means import FEWEST_EACH
-from tierwise.metrics.metric import Estimated, IntArray, Metric, Needs, Proportion
+from tierwise.metrics.metric import Estimated, Metric, Needs, Proportion
 from tierwise.metrics.tally import Estimate, Sum, Tally
 from tierwise.stats import moments
 

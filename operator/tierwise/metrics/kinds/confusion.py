@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.arrays import FloatArray
 from tierwise.metrics import means
 from tierwise.metrics.metric import Estimated, Metric, Needs
-from tierwise.metrics.tally import Estimate, FloatArray, Tally
+from tierwise.metrics.tally import Estimate, Tally
 from tierwise.stats import moments
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.arrays import FloatArray
 from tierwise.metrics import means
 from tierwise.metrics.means import FEWEST_EACH
 from tierwise.metrics.metric import Estimated, Metric, Needs
-from tierwise.metrics.tally import Estimate, FloatArray, Tally
+from tierwise.metrics.tally import Estimate, Tally
 from tierwise.stats import moments
 
 GROUPS = 15  # of bins, for the calibration error: chance adds the less the fewer there are

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
+from tierwise.arrays import FloatArray
 from tierwise.metrics.means import FEWEST_EACH
 from tierwise.metrics.metric import Estimated, Metric, Needs
-from tierwise.metrics.tally import Estimate, FloatArray, Tally
+from tierwise.metrics.tally import Estimate, Tally
 from tierwise.stats import moments
 
 _CHUNK = 256  # sets of rows per pass, so that the temporaries stay in the cache

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tierwise.api.common import Margin
+from tierwise.arrays import IntArray
 from tierwise.metrics.family import Family, number
-from tierwise.metrics.metric import ANY_KIND, IntArray, Metric, Needs, Proportion
+from tierwise.metrics.metric import ANY_KIND, Metric, Needs, Proportion
 from tierwise.metrics.tally import Sum, Tally
 
 _QUARTER = Margin(relative=0.25)

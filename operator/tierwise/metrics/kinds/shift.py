@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.metric import Metric, Needs, Shift
-from tierwise.metrics.tally import FloatArray, IntArray, Tally
+from tierwise.metrics.tally import Tally
 
 POINTS = 9
 

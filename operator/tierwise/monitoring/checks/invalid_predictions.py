@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, IntArray
+from tierwise.arrays import IntArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.e_values import e_value_of
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import mean_exceeds

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.counts.tallies import added, each_array
 from tierwise.stats.matched import weights
 

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.errors import MetricFailedError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray, IntArray, Reads
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Reads
 from tierwise.monitoring.counts.tallies import with_both_arms
 from tierwise.monitoring.counts.thresholds import answers_at
 

@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
-
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.metrics.tally import NEGATIVE as NEGATIVE
+from tierwise.metrics.tally import POSITIVE as POSITIVE
+from tierwise.metrics.tally import UNKNOWN as UNKNOWN
 from tierwise.metrics.tally import Sum
 
 LABELS, ANSWERS, ARMS = 3, 3, 2
 CELLS = ARMS * LABELS * ANSWERS  # counts of one block and slice
 BASELINE, CANDIDATE = 0, 1  # index of an arm
-NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
 # index of an answer: 0 negative, 1 positive, 2 invalid (score NaN or out of the domain)
 ANSWER_NEGATIVE, ANSWER_POSITIVE, ANSWER_INVALID = 0, 1, 2
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import IntArray
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.counts.model import Cells, Dataset, IntArray
+from tierwise.monitoring.counts.model import Cells, Dataset
 
 
 def empty_tally(dataset: Dataset, slots: int) -> Tally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.monitoring.counts.model import (
     ANSWER_INVALID,
     ANSWER_NEGATIVE,
@@ -13,8 +14,6 @@ from tierwise.monitoring.counts.model import (
     UNKNOWN,
     Cells,
     Distributions,
-    FloatArray,
-    IntArray,
     Reads,
 )
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray, IntArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting
 
 

@@ -9,14 +9,15 @@ from datetime import datetime
 
 import numpy as np
 
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.counts.model import Block, Cells, FloatArray, IntArray
+from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.counts.tallies import block_tally, empty_tally
 from tierwise.monitoring.evidence import betting as bets_of
 from tierwise.monitoring.evidence import mixture as mixtures_of
 from tierwise.monitoring.evidence.betting import Bets, no_bets
 from tierwise.monitoring.evidence.guards import Guards, no_rows, watch
-from tierwise.monitoring.evidence.hypotheses import BoolArray, Layout, ignored, lane_tolerance, layout_of
+from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_tolerance, layout_of
 from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
 from tierwise.monitoring.evidence.required_numbers import numbers_watched
 from tierwise.monitoring.evidence.slots import Slots

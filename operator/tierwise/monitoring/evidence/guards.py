@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, FloatArray, IntArray
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN
 from tierwise.stats import betting, split
 from tierwise.stats.presence import PRESENCE_TOLERANCE
 

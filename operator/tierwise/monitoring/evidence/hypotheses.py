@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.counts.model import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.monitoring.evidence.betting import Group, Lanes
 from tierwise.monitoring.evidence.mixture import Estimates
 from tierwise.monitoring.planning.bounds import Bounds, bounds_of
 from tierwise.monitoring.planning.expectations import ignored_slots, range_width, ranges
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.stats.multiplicity import level_weights
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import Compared, compared, worse_sign
-from tierwise.monitoring.counts.model import FloatArray
 from tierwise.monitoring.counts.tallies import added, without
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.stats.betting import copy_log_weights, log_mean

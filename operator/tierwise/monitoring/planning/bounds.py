@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
-from tierwise.api.strategy import Expectation
+from tierwise.api.strategy import Expectation, MetricSpec
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
-from tierwise.monitoring.counts.model import FloatArray
 from tierwise.stats.overdispersion import widened
 
 _MOST_BETTER = 0.99  # a rate cannot fall by more than all of it
@@ -80,3 +80,14 @@ def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, 
         out.ratio[slot], out.delta[slot] = 1.0, high
         out.lower_ratio[slot], out.lower_delta[slot] = 1.0, -low
     return out
+
+
+def tolerance_of(spec: MetricSpec) -> Margin:
+    """What is worse than this is a regression: half the margin where nothing is said."""
+    if spec.tolerance is not None:
+        return spec.tolerance
+    margin = spec.margin
+    return Margin(
+        absolute=None if margin.absolute is None else margin.absolute / 2,
+        relative=None if margin.relative is None else margin.relative / 2,
+    )

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.arrays import FloatArray
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
 from tierwise.monitoring.counts.measures import counted, is_read, metric_for
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset, FloatArray, PodCounts
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset, PodCounts
 from tierwise.monitoring.counts.tallies import block_tally
 from tierwise.stats import overdispersion
 from tierwise.stats.betting import MIN_BLOCK

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.counts.measures import compared, counted, expected_variance, worse_sign
-from tierwise.monitoring.counts.model import FloatArray
 from tierwise.monitoring.planning.drop import bad_rate, own_value
 from tierwise.monitoring.planning.history import Past
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, absolute_gap

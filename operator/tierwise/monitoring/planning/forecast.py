@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.counts.model import Cells, FloatArray
+from tierwise.arrays import FloatArray
+from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.evidence_rate import Speed, speed_of
 from tierwise.monitoring.planning.expectations import wished_slices

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.common import Margin
+from tierwise.arrays import FloatArray
 from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Metric, Proportion, Shift
 from tierwise.monitoring.counts.measures import counted, engine_of, expected_variance, worse_sign
-from tierwise.monitoring.counts.model import BASELINE, Dataset, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, Dataset
 from tierwise.monitoring.planning.history import Past
 from tierwise.stats import power
 

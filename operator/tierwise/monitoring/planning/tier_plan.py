@@ -9,18 +9,19 @@ from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.errors import PlanError
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
-from tierwise.monitoring.counts.model import Cells, Dataset, FloatArray
+from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning import power as powering
+from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
@@ -39,7 +40,6 @@ __all__ = [
     "plan_tier",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
 
 COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
 VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
@@ -200,12 +200,7 @@ def metric_plan(dataset: str, spec: MetricSpec) -> MetricPlan:
         PlanError: it does not exist.
     """
     known_metric(dataset, spec.name)
-    margin = spec.margin
-    half = Margin(
-        absolute=None if margin.absolute is None else margin.absolute / 2,
-        relative=None if margin.relative is None else margin.relative / 2,
-    )
-    return MetricPlan(name=spec.name, margin=margin, tolerance=spec.tolerance or half)
+    return MetricPlan(name=spec.name, margin=spec.margin, tolerance=tolerance_of(spec))
 
 
 def _plan_dataset(

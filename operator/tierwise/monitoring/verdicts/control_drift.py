@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ import numpy.typing as npt
 from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.names import Verdict
 from tierwise.api.slices import slice_key
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, FloatArray
+from tierwise.arrays import FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
 from tierwise.monitoring.planning.tier_plan import TierPlan
 from tierwise.monitoring.verdicts.judge import judge
@@ -27,7 +28,9 @@ from tierwise.monitoring.verdicts.judgement import ControlTrouble, Result
 
 _Array = npt.NDArray[Any]
 _Name = tuple[str, str, str]  # dataset, metric, slice key
-_SHIFTS = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
+Shifted = Literal["PreviousWeek", "PreviousDay"]
+# How long ago a past at the same hours was; the first that has rows is taken.
+SHIFTS: Mapping[Shifted, timedelta] = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
 PAST_TEXT = {
     "PreviousWeek": "the same hours of the week before",
     "PreviousDay": "the same hours of the day before",
@@ -132,7 +135,7 @@ def used_block(history: ControlHistory, first: datetime, interval_seconds: float
 
 def _past_start(history: ControlHistory, first: datetime) -> datetime:
     if history.kind != "JustBefore":
-        return first - _SHIFTS[history.kind]
+        return first - SHIFTS[history.kind]
     assert history.starts_at is not None
     return history.starts_at
 

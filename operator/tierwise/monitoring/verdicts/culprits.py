@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.slices import parse_slice_key, slice_key
-from tierwise.monitoring.counts.model import FloatArray
+from tierwise.arrays import FloatArray
 from tierwise.monitoring.verdicts.strength import Signed, Strength
 
 _MAX_CULPRITS = 10

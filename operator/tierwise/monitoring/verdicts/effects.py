@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.kinds.shift import psi
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.counts.measures import compared, counted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.mixture import Estimates

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.arrays import BoolArray
 from tierwise.monitoring.checks.detectors import detect_concerns
 from tierwise.monitoring.checks.invalid_predictions import out_of_domain, valid_text
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.hypotheses import BoolArray
 from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.monitoring.verdicts.culprits import Named, shortest_list
 from tierwise.monitoring.verdicts.judgement import Judgement, Result

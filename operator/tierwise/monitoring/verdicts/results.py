@@ -9,9 +9,8 @@ import numpy as np
 
 from tierwise.api.names import Verdict
 from tierwise.api.slices import parse_slice_key
-from tierwise.monitoring.counts.model import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.hypotheses import BoolArray
 from tierwise.monitoring.verdicts.effects import observed
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
 from tierwise.monitoring.verdicts.verdict import verdict_of

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import compared, worse_sign
-from tierwise.monitoring.counts.model import FloatArray, IntArray
 from tierwise.monitoring.counts.tallies import chosen
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.mixture import worseness

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, Cells, FloatArray
+from tierwise.arrays import FloatArray
+from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, Cells
 from tierwise.stats import betting
 
 BUCKETS = 24  # of a verification: an hour of a day

@@ -16,9 +16,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import counted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset
 from tierwise.monitoring.counts.tallies import added, block_tally, paired, picked
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.verification import past_evidence as evidence_past

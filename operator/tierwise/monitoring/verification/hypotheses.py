@@ -9,16 +9,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.api.common import Margin
 from tierwise.api.slices import WHOLE, parse_slice_key
 from tierwise.api.strategy import DatasetAnalysis, MetricSpec
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric, Proportion, Shift
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.measures import compared, counted, engine_of, metric_for
-from tierwise.monitoring.counts.model import BASELINE, Cells, Dataset, FloatArray, Reads
+from tierwise.monitoring.counts.model import BASELINE, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed
 from tierwise.monitoring.counts.tallies import chosen, window_tally
-from tierwise.monitoring.planning.bounds import Bounds, bounds_of
+from tierwise.monitoring.planning.bounds import Bounds, bounds_of, tolerance_of
 from tierwise.stats import multiplicity
 
 Control = Literal["stratified", "history"]
@@ -209,17 +209,6 @@ def how_of(metric: Metric, reads: Reads) -> How:
     if engine_of(metric, reads) == "betting":
         return "counts"
     return "weighted" if isinstance(metric.measure, Proportion) else "estimate"
-
-
-def tolerance_of(spec: MetricSpec) -> Margin:
-    """What is worse than this is a regression: half the margin where nothing is said."""
-    if spec.tolerance is not None:
-        return spec.tolerance
-    margin = spec.margin
-    return Margin(
-        absolute=None if margin.absolute is None else margin.absolute / 2,
-        relative=None if margin.relative is None else margin.relative / 2,
-    )
 
 
 def pairs_of(keys: Sequence[str], strata: Sequence[str]) -> Pairs:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.matching import MatchedTallies, fold_tallies
-from tierwise.monitoring.counts.model import FloatArray
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
 from tierwise.monitoring.verification.unpaired_estimates import Beyond, past_beyond, past_shares

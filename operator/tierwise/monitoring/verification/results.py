@@ -9,13 +9,15 @@ import numpy.typing as npt
 
 from tierwise.api.names import Verdict
 from tierwise.api.slices import parse_slice_key
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Proportion
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import compared, counted
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
+from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
 from tierwise.monitoring.verification.fold import Watch
-from tierwise.monitoring.verification.hypotheses import Group, tolerance_of
+from tierwise.monitoring.verification.hypotheses import Group
 from tierwise.monitoring.verification.unpaired_estimates import past_shares, standardised
 from tierwise.stats import multiplicity
 

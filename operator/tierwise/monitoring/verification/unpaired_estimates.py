@@ -11,18 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.metric import Proportion
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
 from tierwise.monitoring.counts.measures import Compared, compared, worse_sign
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, FloatArray
-from tierwise.monitoring.planning.bounds import Bounds
-from tierwise.monitoring.verification.hypotheses import Group, Hypotheses, tolerance_of
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
+from tierwise.monitoring.planning.bounds import Bounds, tolerance_of
+from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
 from tierwise.stats.estimated import Moments, beyond_past, within_strata
 from tierwise.stats.history import ENOUGH
 from tierwise.stats.mixture import log_mixture
 
-BoolArray = npt.NDArray[np.bool_]
 _Worse = Callable[[int, FloatArray, FloatArray], FloatArray]  # side, R, Δ -> log e-values
 
 

@@ -17,12 +17,13 @@ from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.arrays import FloatArray
 from tierwise.errors import NothingStoredError, SpecError, StoreError
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import WEIGHED, weighted
 from tierwise.monitoring.counts.measures import counted, engine_of, metric_for
-from tierwise.monitoring.counts.model import Block, Cells, Dataset, FloatArray, Reads, Scope
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.query.log.config import config_of
 from tierwise.monitoring.query.log.config_diff import differences, groupings_difference, parts_of

@@ -12,8 +12,9 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
+from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
-from tierwise.monitoring.counts.model import Block, Cells, Dataset, IntArray, Scope
+from tierwise.monitoring.counts.model import Block, Cells, Dataset, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.reasons import Reason
+from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.measures import metric_for
-from tierwise.monitoring.counts.model import ANSWER_INVALID, UNKNOWN, Dataset, IntArray
+from tierwise.monitoring.counts.model import ANSWER_INVALID, UNKNOWN, Dataset
 
 FEW_ROWS, FEW_SHARE = 20, 0.01  # so few rows, of so many more, are accidents: nothing can be judged on them
 

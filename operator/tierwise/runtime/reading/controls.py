@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.verdicts.control_drift import (
+    SHIFTS,
     ControlEvidence,
+    Shifted,
     against_past,
     fold_control,
     past_block,
@@ -23,11 +24,6 @@ from tierwise.rollout.state.blocks import SharedBlock
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 
-_Kind = Literal["PreviousWeek", "PreviousDay"]
-SHIFTS: tuple[tuple[_Kind, timedelta], ...] = (
-    ("PreviousWeek", timedelta(days=7)),
-    ("PreviousDay", timedelta(days=1)),
-)
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
 _ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
 _SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
@@ -59,7 +55,7 @@ def choose_history(
     max_seconds: float,
     interval_seconds: float,
     start: datetime | None = None,
-    shifts: Sequence[tuple[_Kind, timedelta]] = SHIFTS,
+    shifts: Sequence[tuple[Shifted, timedelta]] = tuple(SHIFTS.items()),
 ) -> ControlHistory | None:
     """The same hours of the week before, else of the day before, else the time just before; None without a past.
 

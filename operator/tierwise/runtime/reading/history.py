@@ -11,7 +11,8 @@ import numpy as np
 
 from tierwise.api.modelrollout import Frozen
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.counts.model import Block, Cells, IntArray
+from tierwise.arrays import IntArray
+from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.planning.history import coalesced
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs

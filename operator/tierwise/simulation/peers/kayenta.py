@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.simulation.peers.ranks import mann_whitney_z
-from tierwise.simulation.peers.rules import NO_VALUES, BoolArray, FloatArray, Look, look_of
+from tierwise.simulation.peers.rules import NO_VALUES, Look, look_of
 
 
 @dataclass(frozen=True, slots=True)

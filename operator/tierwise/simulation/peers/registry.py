@@ -9,8 +9,9 @@ from functools import partial
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.simulation.peers.kayenta import MannWhitneyJudge
-from tierwise.simulation.peers.rules import NO_VALUES, FloatArray, RepeatedZTest, Rule, Threshold, Values
+from tierwise.simulation.peers.rules import NO_VALUES, RepeatedZTest, Rule, Threshold, Values
 
 FAILURE_LIMITS = (0, 3, 10)
 

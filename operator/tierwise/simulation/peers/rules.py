@@ -16,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
+from tierwise.arrays import BoolArray, FloatArray
 
 WINDOW = 5  # looks that one measurement of a threshold is of
 

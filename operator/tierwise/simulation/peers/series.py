@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Estimated, Metric, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
 from tierwise.monitoring.counts.measures import compared, counted, worse_sign
-from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, FloatArray
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.counts.tallies import each_array
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, absolute_gap
 from tierwise.simulation.peers.registry import Judged

@@ -10,22 +10,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.monitoring.counts.model import (
-    ANSWER_POSITIVE,
-    BASELINE,
-    CANDIDATE,
-    NEGATIVE,
-    POSITIVE,
-    UNKNOWN,
-    Cells,
-    IntArray,
-)
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.monitoring.counts.model import ANSWER_POSITIVE, BASELINE, CANDIDATE, NEGATIVE, POSITIVE, UNKNOWN, Cells
 from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.simulation.policy import Policy, blocks_of
 from tierwise.simulation.streams.harm import FLIPS, flip_share
 from tierwise.simulation.streams.slicing import Slicing
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Stream(Protocol):

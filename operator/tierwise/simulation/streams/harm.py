@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from tierwise.arrays import FloatArray
 from tierwise.metrics import registry
 from tierwise.monitoring.counts.model import ANSWER_NEGATIVE, ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
-
-FloatArray = npt.NDArray[np.float64]
 
 _MISS = (POSITIVE, ANSWER_POSITIVE)
 _ALARM = (NEGATIVE, ANSWER_NEGATIVE)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.arrays import FloatArray
 from tierwise.metrics import registry
 from tierwise.monitoring.counts.model import CELLS, Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
@@ -16,7 +17,7 @@ from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.monitoring.query.look.row_patterns import Entries
 from tierwise.runtime.recorded_log import RecordedLog
 from tierwise.simulation.policy import Policy, blocks_of
-from tierwise.simulation.streams.harm import FLIPS, FloatArray, flip_share, other
+from tierwise.simulation.streams.harm import FLIPS, flip_share, other
 from tierwise.simulation.streams.slicing import Slicing
 
 BLOCKS_AT_ONCE = 60

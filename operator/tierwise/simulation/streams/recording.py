@@ -10,9 +10,10 @@ import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.reasons import Reason
+from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.measures import metric_for
-from tierwise.monitoring.counts.model import Dataset, IntArray, Scope
+from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE, slice_key
-from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Cells, FloatArray, IntArray
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Cells
 from tierwise.monitoring.query.look.row_patterns import Entries
 
 _PER_ARM = CELLS // ARMS

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.arrays import FloatArray
 from tierwise.errors import RefusedError
-from tierwise.monitoring.counts.model import FloatArray
 from tierwise.monitoring.sqlguard.refusals import not_supported
 
 MOST_EXACT_BINS = 1000  # above, Float32 steps at the domain's ends are too coarse for one-sided correction

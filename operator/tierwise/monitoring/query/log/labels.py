@@ -19,7 +19,6 @@ from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.sqlguard.guard import guard_expression
 
-NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2
 # A label may come a little before its prediction: clocks differ.
 _CLOCKS = "toIntervalDay(1)"
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tierwise.arrays import FloatArray
 from tierwise.monitoring.counts.model import ANSWERS as ANSWERS
 from tierwise.monitoring.counts.model import ARMS as ARMS
 from tierwise.monitoring.counts.model import CELLS as CELLS
 from tierwise.monitoring.counts.model import LABELS as LABELS
-from tierwise.monitoring.counts.model import Block, FloatArray, Scope
+from tierwise.monitoring.counts.model import Block, Scope
 from tierwise.monitoring.query.log.arms import Arms as Arms
 from tierwise.monitoring.query.log.arms import halves_of as halves_of
 from tierwise.monitoring.query.log.arms import versions_of as versions_of
@@ -58,6 +59,9 @@ class Query:
     hashed: tuple[tuple[str, ...], ...] = ()
     sparse: bool = False
     per_arm: int = LABELS * ANSWERS
+
+
+MOST_PODS = 10_000  # of the baseline: the spread between pods needs no more
 
 
 @dataclass(frozen=True, slots=True)

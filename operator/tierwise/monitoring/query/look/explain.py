@@ -12,6 +12,7 @@ from tierwise.monitoring.query.look.counts import (
     ANSWERS,
     ARMS,
     LABELS,
+    MOST_PODS,
     OTHER,
     Kept,
     Log,
@@ -25,7 +26,6 @@ from tierwise.monitoring.query.look.lookups import invalid_query, watermark_quer
 from tierwise.monitoring.query.look.versions import survey_query
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*):([^{}]+)\}")
-MOST_PODS = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tierwise.monitoring.counts.model import CELLS, Block, FloatArray, IntArray, Scope
+from tierwise.arrays import FloatArray, IntArray
+from tierwise.monitoring.counts.model import CELLS, Block, Scope
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.look.counts import Kept, Query, measured, numbered_rows, versions_of
 from tierwise.monitoring.query.look.decode import texts

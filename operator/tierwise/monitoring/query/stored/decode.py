@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.slices import WHOLE
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.tally import Tally
-from tierwise.monitoring.counts.model import Cells, FloatArray, IntArray
+from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.counts.thresholds import answers_at, confusion_answers
 from tierwise.monitoring.query.look.counts import ANSWERS, LABELS
 from tierwise.monitoring.query.look.decode import texts
