@@ -135,14 +135,14 @@ def test_a_dimension_that_does_not_exist(scene: Scene, world: World):
     starts_v2(scene)
 
 
-def test_workloads_of_a_kind_that_is_not_supported_yet(scene: Scene, world: World):
+def test_a_feature_that_is_not_supported_yet(scene: Scene, world: World):
     manifest = model_deployment("v1", model=scene.model)
-    manifest["spec"]["tiers"][2]["workloads"]["kind"] = "StatefulSet"
+    manifest["spec"]["tiers"][2]["workloads"]["candidatePods"] = "InPlace"
     scene.kubectl.apply(manifest)
-    assert "spec.tiers[2].workloads.kind" in scene.stalls("NotSupported")
+    assert "spec.tiers[2].workloads.candidatePods" in scene.stalls("NotSupported")
     assert scene.rollouts() == {}
 
-    manifest["spec"]["tiers"][2]["workloads"]["kind"] = "Deployment"
+    del manifest["spec"]["tiers"][2]["workloads"]["candidatePods"]
     scene.kubectl.apply(manifest)
     starts_v2(scene)
 

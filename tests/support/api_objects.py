@@ -10,7 +10,7 @@ import yaml
 
 _TIER = """
 name: tier-3
-workloads: {kind: Deployment, selector: {matchLabels: {app: bot-score}}}
+workloads: {kind: Deployment, candidatePods: Beside, selector: {matchLabels: {app: bot-score}}}
 exposure: 20%
 minDuration: 30m
 maxDuration: 4h

@@ -30,8 +30,14 @@ class Clock:
 
 
 def a_workload(
-    name: str, *, tier: str = "3", replicas: int = 2, labels: dict[str, str] | None = None
+    name: str,
+    *,
+    tier: str = "3",
+    replicas: int = 2,
+    labels: dict[str, str] | None = None,
+    kind: str = "Deployment",
 ) -> dict[str, Any]:
+    """Two pods, or as many as asked for; a DaemonSet has one per node."""
     own = {"app": "model", "workload": name}
     container = {
         "name": "server",
@@ -39,12 +45,17 @@ def a_workload(
         "env": [{"name": "MODEL_VERSION", "value": "v1"}, {"name": "LOG_LEVEL", "value": "info"}],
         "resources": {"requests": {"cpu": "1m"}},
     }
+    of_kind: dict[str, dict[str, Any]] = {
+        "Deployment": {"replicas": replicas},
+        "StatefulSet": {"replicas": replicas, "serviceName": name},
+        "DaemonSet": {},
+    }
     return {
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": kind,
         "metadata": {"name": name, "labels": labels or {"app": "model", "tier": tier}},
         "spec": {
-            "replicas": replicas,
+            **of_kind[kind],
             "selector": {"matchLabels": own},
             "template": {
                 "metadata": {"labels": own},
@@ -54,7 +65,8 @@ def a_workload(
     }
 
 
-def a_model_deployment(name: str = "model") -> dict[str, Any]:
+def a_model_deployment(name: str = "model", kind: str = "Deployment") -> dict[str, Any]:
+    selector = {"matchLabels": {"app": "model", "tier": "3"}}
     metric = {"name": "accuracy", "margin": {"absolute": 0.01}}
     return {
         "apiVersion": "tierwise.io/v1alpha1",
@@ -64,7 +76,7 @@ def a_model_deployment(name: str = "model") -> dict[str, Any]:
             "model": "model",
             "version": V1.to_wire(),
             "delivery": {"container": "server"},
-            "tiers": [{"name": "tier-3", "workloads": {"selector": {"matchLabels": {"app": "model", "tier": "3"}}}}],
+            "tiers": [{"name": "tier-3", "workloads": {"kind": kind, "selector": selector}}],
             "analysis": {"datasets": [{"name": "all", "metrics": [metric]}]},
         },
     }
@@ -78,6 +90,7 @@ class World:
     kubectl: Kubectl
     fleet: KubernetesFleet
     client: Client
+    kind: str
     woken: list[tuple[str, str]]
 
     def deployment(self, name: str = "model") -> DeploymentView:
@@ -114,6 +127,7 @@ class World:
     def apply_twin(self, rollout: RolloutView, **changes: Any) -> ApplyTwin:
         action = ApplyTwin(
             tier="tier-3",
+            kind=self.kind,
             workload_name="w",
             workload_uid=self.workload().uid,
             twin_name="w-candidate",
@@ -126,26 +140,30 @@ class World:
         return replace(action, **changes)
 
     def deliver(self, version: Version = V2, *, force: bool = True, uid: str | None = None) -> Deliver:
-        return Deliver("tier-3", "Deployment", "w", uid or self.workload().uid, "server", version, force)
+        return Deliver("tier-3", self.kind, "w", uid or self.workload().uid, "server", version, force)
 
     def set_by_reference(self) -> None:
         """The workload sets a parameter from a field of the pod."""
         env = [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
         patch = {"spec": {"template": {"spec": {"containers": [{"name": "server", "env": env}]}}}}
-        self.kubectl("patch", "deployment", "w", "--type=strategic", "-p", json.dumps(patch))
+        self.kubectl("patch", self.kind, "w", "--type=strategic", "-p", json.dumps(patch))
 
     def resource_version(self, *what: str) -> str:
         return str(self.kubectl.get(*what)["metadata"]["resourceVersion"])
 
 
 @pytest.fixture
-def world(control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl) -> Iterator[World]:
+def world(
+    control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl, request: pytest.FixtureRequest
+) -> Iterator[World]:
+    """Of a Deployment; of another kind where the test's file says so in `KIND`."""
+    kind = getattr(request.module, "KIND", "Deployment")
     client = connect(str(control_plane.kubeconfig))
     woken: list[tuple[str, str]] = []
-    kubectl.apply(a_workload("w"), a_model_deployment())
+    kubectl.apply(a_workload("w", kind=kind), a_model_deployment(kind=kind))
     mirror = Mirror(client, (namespace,), lambda ns, name: woken.append((ns, name)))
     mirror.start()
-    world = World(namespace, kubectl, KubernetesFleet(client, mirror, Clock()), client, woken)
+    world = World(namespace, kubectl, KubernetesFleet(client, mirror, Clock()), client, kind, woken)
     eventually(lambda: is_ready(world.workload()), within=30, what="the workload's pods are ready")
     yield world
     mirror.stop()

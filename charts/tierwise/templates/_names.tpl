@@ -51,6 +51,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [deployments]
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [apps]
+  resources: [statefulsets, daemonsets]
+  verbs: [get, list, watch, patch]
+- apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]
 # A twin beside an autoscaled workload is taken away in steps.

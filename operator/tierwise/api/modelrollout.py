@@ -57,7 +57,7 @@ class PodsChange(ApiModel):
 class WorkloadStatus(ApiModel):
     """A workload that a tier is made of, fixed when the tier starts."""
 
-    kind: str = Field(description="Deployment.")
+    kind: str = Field(description="Deployment, StatefulSet or DaemonSet.")
     name: str = Field(description="Its name.")
     uid: str = Field(description="Its uid: a workload made anew under the same name is another one.")
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")

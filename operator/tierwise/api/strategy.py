@@ -36,11 +36,20 @@ class LabelSelector(ApiModel):
     )
 
 
+WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+CandidatePods = Literal["Beside", "InPlace"]
+
+
 class WorkloadSelector(ApiModel):
     """Which workloads make up a tier."""
 
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet"] = Field(
-        "Deployment", description="Kind of the workloads. Only Deployment is supported so far."
+    kind: WorkloadKind = Field("Deployment", description="Kind of the workloads.")
+    candidate_pods: CandidatePods | None = Field(
+        None,
+        description="Where the candidate's pods are until the verdict. Beside: in a Deployment of their own, while no "
+        "pod of the workload is touched. InPlace: some of the workload's own pods get the candidate, because pods need "
+        "their name, volume or node. Default: InPlace where that shows (volumeClaimTemplates of a StatefulSet; "
+        "hostPath, hostPort or hostNetwork of a DaemonSet), else Beside.",
     )
     selector: LabelSelector = Field(description="Which of them, in this namespace, by label.")
 

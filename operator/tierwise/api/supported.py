@@ -43,6 +43,6 @@ def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Unsupported]:
 
 
 def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
-    if tier.workloads.kind != "Deployment":
-        fact = f"workloads of kind {tier.workloads.kind} are not supported yet"
-        yield Unsupported((*path, "workloads", "kind"), fact, "use Deployments")
+    if tier.workloads.candidate_pods == "InPlace":
+        fact = "candidate pods cannot take the place of a workload's yet"
+        yield Unsupported((*path, "workloads", "candidatePods"), fact, "use Beside")

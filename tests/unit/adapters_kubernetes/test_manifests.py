@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from tests.unit.adapters_kubernetes.builders import a_deployment, server_of
+from tests.unit.adapters_kubernetes.builders import Json, a_deployment, server_of
+from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.manifests import delivery_manifest, label_value, twin_manifest
 from tierwise.adapters.kubernetes.workloads.views import is_twin, template_fingerprint
 from tierwise.api.common import Version
@@ -14,6 +15,7 @@ V8 = Version(name="v8", image="bot:v8", parameters={"MODEL_VERSION": "v8", "EXTR
 def an_apply(**changes: object) -> ApplyTwin:
     values: dict[str, object] = {
         "tier": "tier-3",
+        "kind": "Deployment",
         "workload_name": "bot-ams",
         "workload_uid": "uid-bot-ams",
         "twin_name": "bot-ams-candidate",
@@ -26,9 +28,13 @@ def an_apply(**changes: object) -> ApplyTwin:
     return ApplyTwin(**(values | changes))  # type: ignore[arg-type]
 
 
+def a_twin(item: Json, **changes: object) -> Json:
+    return twin_manifest(DEPLOYMENT.twin_spec(item), "ns", "bot-score", an_apply(**changes))
+
+
 def test_a_twin_is_the_live_template_with_the_version():
     item = a_deployment()
-    twin = twin_manifest(item, "bot-score", an_apply())
+    twin = a_twin(item)
     server = server_of(twin)
     assert server["image"] == "bot:v8"
     assert {entry["name"]: entry.get("value") for entry in server["env"]} == {
@@ -45,7 +51,7 @@ def test_a_twin_is_the_live_template_with_the_version():
 
 
 def test_services_select_the_twins_pods_and_only_the_twin_selects_them_for_itself():
-    twin = twin_manifest(a_deployment(), "bot-score", an_apply())
+    twin = a_twin(a_deployment())
     assert twin["spec"]["template"]["metadata"]["labels"] == {
         "app": "bot-score",
         "site": "ams",
@@ -59,7 +65,7 @@ def test_services_select_the_twins_pods_and_only_the_twin_selects_them_for_itsel
 
 
 def test_the_twin_itself_does_not_match_the_tiers_selector():
-    twin = twin_manifest(a_deployment(), "bot-score", an_apply())
+    twin = a_twin(a_deployment())
     assert set(twin["metadata"]["labels"]) == {
         "tierwise.io/twin-of",
         "tierwise.io/model-deployment",
@@ -73,14 +79,12 @@ def test_the_twin_itself_does_not_match_the_tiers_selector():
 def test_making_a_twin_leaves_the_workload_as_it_is():
     item = a_deployment()
     before = deepcopy(item)
-    twin_manifest(item, "bot-score", an_apply())
+    a_twin(item)
     assert item == before
 
 
 def test_a_version_without_an_image_keeps_the_workloads():
-    twin = twin_manifest(
-        a_deployment(), "bot-score", an_apply(version=Version(name="v8", parameters={"MODEL_VERSION": "v8"}))
-    )
+    twin = a_twin(a_deployment(), version=Version(name="v8", parameters={"MODEL_VERSION": "v8"}))
     assert server_of(twin)["image"] == "bot:v7"
 
 

@@ -5,21 +5,18 @@ from copy import deepcopy
 import pytest
 
 from tests.unit.adapters_kubernetes.builders import a_deployment, a_pod, server_of
+from tierwise.adapters.kubernetes.workloads.base import view_of
+from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.pods import count_pods, is_outdated, pod_record
-from tierwise.adapters.kubernetes.workloads.views import (
-    is_settled,
-    last_writer,
-    template_fingerprint,
-    twin_view,
-    workload_view,
-)
+from tierwise.adapters.kubernetes.workloads.twins import twin_view
+from tierwise.adapters.kubernetes.workloads.views import last_writer, template_fingerprint
 from tierwise.rollout.state.observation import Running
 
 V7 = Running("bot:v7", {"MODEL_VERSION": "v7", "LOG_LEVEL": "info"})
 
 
 def test_a_workload_is_read_with_its_plain_environment():
-    view = workload_view(a_deployment(), "server", [])
+    view = view_of(DEPLOYMENT, a_deployment(), "server", [])
     assert view.running == V7
     assert view.containers == ("server", "proxy")
     assert view.replicas == 4
@@ -27,7 +24,7 @@ def test_a_workload_is_read_with_its_plain_environment():
 
 
 def test_a_missing_container_is_told_by_no_running():
-    assert workload_view(a_deployment(), "sever", []).running is None
+    assert view_of(DEPLOYMENT, a_deployment(), "sever", []).running is None
 
 
 @pytest.mark.parametrize(
@@ -42,11 +39,11 @@ def test_a_missing_container_is_told_by_no_running():
     ],
 )
 def test_a_deployment_whose_controller_is_not_done_is_not_settled(change: dict[str, object]):
-    assert not is_settled(a_deployment(**change))
+    assert not DEPLOYMENT.is_ready(a_deployment(**change))
 
 
 def test_a_deployment_of_no_pods_is_settled():
-    assert is_settled(a_deployment(spec__replicas=0, status={"observedGeneration": 3}))
+    assert DEPLOYMENT.is_ready(a_deployment(spec__replicas=0, status={"observedGeneration": 3}))
 
 
 def test_the_fingerprint_sees_edits_but_not_image_parameters_or_the_arm():
@@ -135,6 +132,6 @@ def test_a_twin_whose_pod_finds_no_node_says_so():
 def test_reading_changes_nothing():
     item = a_deployment()
     before = deepcopy(item)
-    workload_view(item, "server", [])
+    view_of(DEPLOYMENT, item, "server", [])
     assert item == before
     assert server_of(item)["image"] == "bot:v7"

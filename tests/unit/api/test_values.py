@@ -86,10 +86,10 @@ def test_a_column_is_switched_off_by_an_empty_name():
 
 
 def test_features_of_later_releases_are_named_with_what_to_do():
-    spec = with_value(model_deployment(), ("spec", "tiers", 0, "workloads", "kind"), "StatefulSet")
+    spec = with_value(model_deployment(), ("spec", "tiers", 0, "workloads", "candidatePods"), "InPlace")
     found = unsupported_features(ModelDeploymentSpec.model_validate(spec["spec"]))
     assert found == [
-        "spec.tiers[0].workloads.kind: workloads of kind StatefulSet are not supported yet; use Deployments"
+        "spec.tiers[0].workloads.candidatePods: candidate pods cannot take the place of a workload's yet; use Beside"
     ]
 
 

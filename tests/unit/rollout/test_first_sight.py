@@ -128,7 +128,7 @@ def test_a_mistyped_container_stalls_before_any_write_and_names_those_there_are(
 
 def test_a_feature_that_comes_later_stalls_and_is_never_ignored():
     tiers = a_spec("v1").model_dump(by_alias=True, exclude_none=True)["tiers"]
-    tiers[0]["workloads"]["kind"] = "StatefulSet"
+    tiers[0]["workloads"]["candidatePods"] = "InPlace"
     world = World().apply("v1", tiers=tiers).run(5)
     assert world.health == ("Stalled", "NotSupported")
 

@@ -14,10 +14,14 @@ from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.events import event_manifest, post_event
 from tierwise.adapters.kubernetes.invalid import report_invalid
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.workloads import deployment as deployments
+from tierwise.adapters.kubernetes.workloads import twins as twin_writes
 from tierwise.adapters.kubernetes.workloads.autoscalers import autoscaled_in
+from tierwise.adapters.kubernetes.workloads.base import list_workloads, view_of
+from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
-from tierwise.adapters.kubernetes.workloads.views import is_twin, twin_view, workload_view
+from tierwise.adapters.kubernetes.workloads.registry import WORKLOADS
+from tierwise.adapters.kubernetes.workloads.twins import twin_view
+from tierwise.adapters.kubernetes.workloads.views import is_twin
 from tierwise.adapters.kubernetes.write_errors import write_error
 from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
@@ -70,18 +74,14 @@ class KubernetesFleet:
         )
 
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
-        """Deployments by fresh reads, pods from the caches; twins of tiers that the spec no longer has come last."""
+        """Workloads by fresh reads, pods from the caches; twins of tiers that the spec no longer has come last."""
         namespace, container = deployment.namespace, deployment.spec.delivery.container
         versions = (deployment.spec.version, deployment.status.stable)
         parameters = {name for version in versions if version is not None for name in version.parameters}
         self._mirror.require_current(namespace)
         pods = self._mirror.pods_by_owner(namespace)
-        path = path_of("deployments", namespace)
-        twins = [
-            item
-            for item in self._client.list_items(path, labels={LABEL_DEPLOYMENT: label_value(deployment.name)})
-            if is_twin(item)
-        ]
+        labels = {LABEL_DEPLOYMENT: label_value(deployment.name)}
+        twins = [item for item in list_workloads(self._client, DEPLOYMENT, namespace, labels) if is_twin(item)]
         by_tier: dict[str, list[Json]] = {}
         for item in twins:
             by_tier.setdefault(item["metadata"]["labels"].get(LABEL_TIER, ""), []).append(item)
@@ -89,11 +89,9 @@ class KubernetesFleet:
         is_autoscaled = autoscaled_in(self._client, namespace) if twins else _never
         views = []
         for tier in deployment.spec.tiers:
-            items = [
-                item
-                for item in self._client.list_items(path, labels=tier.workloads.selector.match_labels)
-                if not is_twin(item)
-            ]
+            workload = WORKLOADS[tier.workloads.kind]
+            found = list_workloads(self._client, workload, namespace, tier.workloads.selector.match_labels)
+            items = [item for item in found if not is_twin(item)]
             own = by_tier.pop(label_value(tier.name), [])
             refused = self._refused_twins(namespace, items, own)
             foreign = self._foreign(namespace, items, {item["metadata"]["name"] for item in twins})
@@ -101,12 +99,13 @@ class KubernetesFleet:
                 TierView(
                     name=tier.name,
                     workloads=tuple(
-                        workload_view(
+                        view_of(
+                            workload,
                             item,
                             container,
                             pods.get(item["metadata"]["uid"], []),
                             parameters=parameters,
-                            autoscaled=is_autoscaled(item["metadata"]["name"]),
+                            autoscaled=is_autoscaled(workload.kind, item["metadata"]["name"]),
                         )
                         for item in _by_name(items)
                     ),
@@ -124,8 +123,8 @@ class KubernetesFleet:
     def _foreign(self, namespace: str, workloads: Sequence[Json], twins: set[str]) -> list[Json]:
         """Objects that have the name of a twin of these workloads without being one of this ModelDeployment."""
         names = {item["metadata"]["name"] + TWIN_SUFFIX for item in workloads} - twins
-        present = [name for name in sorted(names) if self._mirror.has_workload(namespace, name)]
-        found = [self._client.find(path_of("deployments", namespace, name)) for name in present]
+        present = [name for name in sorted(names) if self._mirror.has_deployment(namespace, name)]
+        found = [self._client.find(path_of(DEPLOYMENT.resource, namespace, name)) for name in present]
         return [item for item in found if item is not None]
 
     def _refused_twins(self, namespace: str, workloads: Sequence[Json], twins: Sequence[Json]) -> tuple[TwinView, ...]:
@@ -173,12 +172,12 @@ class KubernetesFleet:
             case ApplyTwin():
                 self._apply_twin(deployment, action)
             case ScaleTwin():
-                deployments.scale_twin(client, namespace, action)
+                twin_writes.scale_twin(client, namespace, action)
             case DeleteTwin():
-                deployments.delete_twin(client, namespace, action)
+                twin_writes.delete_twin(client, namespace, action)
                 self._refused.pop((namespace, action.twin_name), None)
             case Deliver():
-                deployments.deliver(client, namespace, action)
+                WORKLOADS[action.kind].deliver(client, namespace, action)
             case Annotate():
                 objects.set_annotations(client, deployment, action.annotations)
             case SetFinalizer():
@@ -192,7 +191,7 @@ class KubernetesFleet:
         """A refusal is no error of the tick: the next look shows the twin as blocked, and the tier holds."""
         key = (deployment.namespace, action.twin_name)
         try:
-            deployments.apply_twin(self._client, deployment.namespace, deployment.name, action)
+            twin_writes.apply_twin(self._client, deployment.namespace, deployment.name, action)
             self._refused.pop(key, None)
         except SpecError as error:
             self._refused[key] = str(error)
@@ -254,7 +253,7 @@ def _refused_view(name: str, message: str) -> TwinView:
     )
 
 
-def _never(_name: str) -> bool:
+def _never(_kind: str, _name: str) -> bool:
     return False
 
 

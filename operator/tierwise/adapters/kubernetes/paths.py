@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from tierwise.api.names import API_VERSION
 
+_APPS = "/apis/apps/v1"  # workloads and their ReplicaSets
 _BASES = {
     "modeldeployments": f"/apis/{API_VERSION}",
     "modelrollouts": f"/apis/{API_VERSION}",
     "monitoringdatasets": f"/apis/{API_VERSION}",
-    "deployments": "/apis/apps/v1",
-    "replicasets": "/apis/apps/v1",
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "leases": "/apis/coordination.k8s.io/v1",
     "pods": "/api/v1",
@@ -20,7 +19,7 @@ _BASES = {
 
 def path_of(resource: str, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
     """Path of a collection (all namespaces when `namespace` is None), an object or its subresource."""
-    parts = [_BASES[resource]]
+    parts = [_BASES.get(resource, _APPS)]
     if namespace is not None:
         parts += ["namespaces", namespace]
     parts.append(resource)

@@ -98,6 +98,7 @@ def _twin_action(
         return None if twin.replicas == replicas else ScaleTwin(twin.name, twin.uid, replicas)
     return ApplyTwin(
         tier=tier,
+        kind=workload.kind,
         workload_name=workload.name,
         workload_uid=workload.uid,
         twin_name=workload.name + TWIN_SUFFIX,

@@ -118,15 +118,22 @@ def tier_problem(flight: Flight, tier: str) -> Problem | None:
     if foreign is not None:
         return twin_conflict(foreign)
     for workload in view.workloads:
-        problem = _workload_problem(flight, workload, spec.strategy.delivery.container)
+        problem = _workload_problem(flight, tier, workload, spec.strategy.delivery.container)
         if problem is not None:
             return problem
     return None
 
 
-def _workload_problem(flight: Flight, workload: WorkloadView, container: str) -> Problem | None:
+def _workload_problem(flight: Flight, tier: str, workload: WorkloadView, container: str) -> Problem | None:
     if workload.running is None:
         return Problem(Reason.CONTAINER_MISSING, missing_container(workload, container))
+    if workload.identity is not None and flight.tier_spec(tier).workloads.candidate_pods is None:
+        text = (
+            f"the pods of {workload.kind} {workload.name} are tied to their place by {workload.identity}, and a "
+            "candidate cannot take their place yet; where a pod can do without, set "
+            "tiers[].workloads.candidatePods: Beside"
+        )
+        return Problem(Reason.NOT_SUPPORTED, text)
     clash = sorted(
         key
         for key in flight.spec.to.parameters.keys() - flight.spec.from_.parameters.keys()

@@ -32,6 +32,7 @@ class ApplyTwin:
     """Create the twin or bring it to the workload's live template, `version` in `container`, `replicas` pods."""
 
     tier: str
+    kind: str
     workload_name: str
     workload_uid: str
     twin_name: str

@@ -47,6 +47,7 @@ class WorkloadView:
     pods: Pods
     last_writer: str | None = None  # field manager that last wrote the image or environment
     autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
+    identity: str | None = None  # what ties its pods to a name, volume or node; None: any pod can stand for another
 
 
 @dataclass(frozen=True, slots=True)

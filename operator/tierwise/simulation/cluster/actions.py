@@ -129,12 +129,12 @@ def _delete_twin(world: World, action: DeleteTwin) -> bool:
 def _deliver(world: World, action: Deliver) -> bool:
     workload = _workload(world, action.workload_name, action.workload_uid)
     if workload.container != action.container:
-        raise ConflictError(f"Deployment {workload.name} has no container {action.container}")
+        raise ConflictError(f"{workload.kind} {workload.name} has no container {action.container}")
     running = _with_version(workload.running, action.version)
     if running == workload.running:
         return False
     if not action.force and workload.last_writer != FIELD_MANAGER:
-        raise ConflictError(f"Deployment {workload.name}: conflict with {workload.last_writer}")
+        raise ConflictError(f"{workload.kind} {workload.name}: conflict with {workload.last_writer}")
     workload.set_running(running, world.clock.now(), FIELD_MANAGER)
     return True
 
@@ -173,5 +173,5 @@ def _set_finalizer(world: World, deployment: DeploymentView, action: SetFinalize
 def _workload(world: World, name: str, uid: str) -> SimulatedWorkload:
     found = world.workloads.get(name)
     if found is None or found.uid != uid:
-        raise ConflictError(f"Deployment {name} is gone or was made anew")
+        raise ConflictError(f"workload {name} is gone or was made anew")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, Tier, WorkloadSelector
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.names import TWIN_SUFFIX
@@ -77,7 +77,7 @@ class SimulatedFleet(World):
         replicas: int = 4,
         container: str = "server",
     ) -> SimulatedWorkload:
-        """A Deployment whose pods are ready."""
+        """A Deployment whose pods are ready; give it another kind where that matters."""
         workload = SimulatedWorkload(
             name=name,
             uid=self.new_uid(name),
@@ -147,10 +147,7 @@ class SimulatedFleet(World):
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
         """Workloads by selector, and everything that has a twin's name."""
         container = deployment.spec.delivery.container
-        return tuple(
-            self._tier(tier.name, tier.workloads.selector.match_labels, container, deployment)
-            for tier in deployment.spec.tiers
-        )
+        return tuple(self._tier(tier, container, deployment) for tier in deployment.spec.tiers)
 
     def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
         """Workloads that other ModelDeployments select."""
@@ -159,7 +156,7 @@ class SimulatedFleet(World):
             for other in self.deployments.values()
             if other.uid != deployment.uid
             for tier in other.spec.tiers
-            for workload in self._selected(tier.workloads.selector.match_labels)
+            for workload in self._selected(tier.workloads)
         )
 
     def list_namesakes(self, deployment: DeploymentView) -> tuple[str, ...]:
@@ -217,11 +214,13 @@ class SimulatedFleet(World):
 
     # -- the inside -----------------------------------------------------------------------------------------------
 
-    def _selected(self, labels: Mapping[str, str]) -> list[SimulatedWorkload]:
+    def _selected(self, workloads: WorkloadSelector) -> list[SimulatedWorkload]:
         return [
             workload
             for workload in self.workloads.values()
-            if workload.owner is None and labels.items() <= workload.labels.items()
+            if workload.owner is None
+            and workload.kind == workloads.kind
+            and workloads.selector.match_labels.items() <= workload.labels.items()
         ]
 
     def _pods(self, workload: SimulatedWorkload) -> Pods:
@@ -232,9 +231,9 @@ class SimulatedFleet(World):
     def _is(self, workload: SimulatedWorkload, values: set[str]) -> bool:
         return workload.running.image in values or bool(values & set(workload.running.environment.values()))
 
-    def _tier(self, name: str, labels: Mapping[str, str], container: str, deployment: DeploymentView) -> TierView:
+    def _tier(self, tier: Tier, container: str, deployment: DeploymentView) -> TierView:
         now = self.clock.now()
-        selected = self._selected(labels)
+        selected = self._selected(tier.workloads)
         twin_names = {workload.name + TWIN_SUFFIX for workload in selected}
         views = tuple(
             workload.view(
@@ -254,4 +253,4 @@ class SimulatedFleet(World):
             for workload in selected
             if (twin := self.workloads.get(workload.name + TWIN_SUFFIX)) is not None
         )
-        return TierView(name, views, twins)
+        return TierView(tier.name, views, twins)

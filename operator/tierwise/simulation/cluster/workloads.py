@@ -28,7 +28,7 @@ class SimulatedPod:
 
 @dataclass(slots=True)
 class SimulatedWorkload:
-    """A Deployment: pods of a changed template are ready `ready_seconds` later, the old ones serve until then.
+    """A workload: pods of a changed template are ready `ready_seconds` later, the old ones serve until then.
 
     `owner` is the uid of the ModelRollout of a twin. A container named otherwise than `container` does not exist.
     """
@@ -49,6 +49,8 @@ class SimulatedWorkload:
     blocked: str | None = None
     deleting_until: datetime | None = None
     autoscaled: bool = False
+    kind: str = "Deployment"
+    identity: str | None = None
 
     def fingerprint(self) -> str:
         """Of the template without image and environment."""
@@ -81,7 +83,7 @@ class SimulatedWorkload:
         """As a workload of a tier."""
         pods = self.pods(now, is_broken=is_broken, is_unready=is_unready)
         return WorkloadView(
-            kind="Deployment",
+            kind=self.kind,
             name=self.name,
             uid=self.uid,
             replicas=self.replicas,
@@ -92,6 +94,7 @@ class SimulatedWorkload:
             pods=pods,
             last_writer=self.last_writer,
             autoscaled=self.autoscaled,
+            identity=self.identity,
         )
 
     def twin_view(self, now: datetime, *, is_owned: bool, is_broken: bool, is_unready: bool) -> TwinView:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from tierwise.adapters.kubernetes.objects import created_at
-from tierwise.adapters.kubernetes.workloads.views import is_settled, is_twin
+from tierwise.adapters.kubernetes.workloads.base import Workload
+from tierwise.adapters.kubernetes.workloads.views import is_twin
 from tierwise.api.names import LABEL_DEPLOYMENT
 from tierwise.rollout.state.observation import Claim
 
@@ -21,7 +22,7 @@ class ClaimRecord:
     name: str
     uid: str
     created_at: datetime
-    selectors: tuple[Mapping[str, str], ...]
+    selectors: tuple[tuple[str, Mapping[str, str]], ...]  # kind and labels, per tier
     datasets: frozenset[str]
     in_flight: bool
     model: str = ""
@@ -31,8 +32,9 @@ class ClaimRecord:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadRecord:
-    """A Deployment: what wakes a ModelDeployment when it changes."""
+    """A workload: what wakes a ModelDeployment when it changes."""
 
+    kind: str
     namespace: str
     name: str
     uid: str
@@ -48,14 +50,16 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
     """A ModelDeployment from its JSON; a tier without a readable selector claims nothing."""
     spec = item.get("spec") or {}
     tiers, datasets = spec.get("tiers") or [], (spec.get("analysis") or {}).get("datasets") or []
-    selectors = [((tier.get("workloads") or {}).get("selector") or {}).get("matchLabels") or {} for tier in tiers]
+    workloads = [tier.get("workloads") or {} for tier in tiers]
     gate = (spec.get("analysis") or {}).get("preRelease")
     return ClaimRecord(
         namespace=item["metadata"]["namespace"],
         name=item["metadata"]["name"],
         uid=item["metadata"]["uid"],
         created_at=created_at(item),
-        selectors=tuple(selector for selector in selectors if selector),
+        selectors=tuple(
+            (str(each.get("kind") or "Deployment"), labels) for each in workloads if (labels := _labels(each))
+        ),
         datasets=frozenset(str(dataset.get("name")) for dataset in datasets),
         in_flight=bool((item.get("status") or {}).get("rollout")),
         model=str(spec.get("model") or ""),
@@ -67,32 +71,37 @@ def claim_record(item: Mapping[str, Any]) -> ClaimRecord:
     )
 
 
+def _labels(workloads: Mapping[str, Any]) -> Mapping[str, str]:
+    return (workloads.get("selector") or {}).get("matchLabels") or {}
+
+
 def _metrics(analysis: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(metric.get("name")) for metric in analysis.get("metrics") or [])
 
 
-def workload_record(item: Mapping[str, Any]) -> WorkloadRecord:
-    """A Deployment from its JSON."""
+def workload_record(workload: Workload, item: Mapping[str, Any]) -> WorkloadRecord:
+    """A workload of a kind from its JSON."""
     metadata = item["metadata"]
     labels = metadata.get("labels") or {}
     return WorkloadRecord(
+        kind=workload.kind,
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         labels=labels,
         generation=metadata["generation"],
-        settled=is_settled(item),
-        available=(item.get("status") or {}).get("availableReplicas", 0),
+        settled=workload.is_ready(item),
+        available=workload.available(item),
         twin_for=labels.get(LABEL_DEPLOYMENT) if is_twin(item) else None,
         deleting="deletionTimestamp" in metadata,
     )
 
 
 def selects(claim: ClaimRecord, workload: WorkloadRecord) -> bool:
-    """Whether a tier's labels are all on the workload; twins belong to nobody's tier."""
+    """Whether a tier is of its kind and all its labels are on it; twins belong to nobody's tier."""
     if workload.twin_for is not None:
         return False
-    return any(selector.items() <= workload.labels.items() for selector in claim.selectors)
+    return any(kind == workload.kind and labels.items() <= workload.labels.items() for kind, labels in claim.selectors)
 
 
 def claims_of_others(uid: str, claims: Iterable[ClaimRecord], workloads: Sequence[WorkloadRecord]) -> tuple[Claim, ...]:

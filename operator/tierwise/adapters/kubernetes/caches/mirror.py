@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tierwise.adapters.kubernetes.caches.claims import (
@@ -16,8 +17,10 @@ from tierwise.adapters.kubernetes.caches.claims import (
 from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.client import Client
 from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, ReplicaSetRecord, pod_record, replica_set_record
+from tierwise.adapters.kubernetes.workloads.registry import WORKLOADS
 from tierwise.errors import ClusterError
 
 STALE_SECONDS = 150.0  # two bookmarks missed
@@ -26,12 +29,12 @@ STALE_SECONDS = 150.0  # two bookmarks missed
 @dataclass(frozen=True, slots=True)
 class _Caches:
     claims: WatchCache[ClaimRecord]
-    workloads: WatchCache[WorkloadRecord]
+    workloads: Mapping[str, WatchCache[WorkloadRecord]]  # by kind
     replica_sets: WatchCache[ReplicaSetRecord]
     pods: WatchCache[PodRecord]
 
     def every(self) -> tuple[WatchCache[Any], ...]:
-        return (self.claims, self.workloads, self.replica_sets, self.pods)
+        return (self.claims, *self.workloads.values(), self.replica_sets, self.pods)
 
 
 class Mirror:
@@ -49,7 +52,15 @@ class Mirror:
     def _make(self, client: Client, namespace: str | None) -> _Caches:
         return _Caches(
             claims=WatchCache(client, path_of("modeldeployments", namespace), claim_record, self._claim_changed),
-            workloads=WatchCache(client, path_of("deployments", namespace), workload_record, self._workload_changed),
+            workloads={
+                kind: WatchCache(
+                    client,
+                    path_of(workload.resource, namespace),
+                    partial(workload_record, workload),
+                    self._workload_changed,
+                )
+                for kind, workload in WORKLOADS.items()
+            },
             replica_sets=WatchCache(
                 client, path_of("replicasets", namespace), replica_set_record, lambda _old, _new: None
             ),
@@ -96,15 +107,15 @@ class Mirror:
         return self._of(namespace).claims.all(namespace)
 
     def workloads(self, namespace: str) -> list[WorkloadRecord]:
-        """Deployments of the namespace, twins too."""
-        return self._of(namespace).workloads.all(namespace)
+        """Workloads of all kinds in the namespace, twins too."""
+        return [record for cache in self._of(namespace).workloads.values() for record in cache.all(namespace)]
 
-    def has_workload(self, namespace: str, name: str) -> bool:
-        """Whether a Deployment of that name exists."""
-        return self._of(namespace).workloads.get(namespace, name) is not None
+    def has_deployment(self, namespace: str, name: str) -> bool:
+        """Whether a Deployment of that name exists: every twin is one."""
+        return self._of(namespace).workloads[DEPLOYMENT.kind].get(namespace, name) is not None
 
     def pods_by_owner(self, namespace: str) -> dict[str, list[PodRecord]]:
-        """Pods by the uid of the Deployment that owns their ReplicaSet."""
+        """Pods by the uid of their workload."""
         by_owner: dict[str, list[PodRecord]] = {}
         for pod in self._of(namespace).pods.all(namespace):
             owner = self._owner_uid(pod)
@@ -119,12 +130,17 @@ class Mirror:
                 self._wake(namespace, claim.name)
 
     def _owner_uid(self, pod: PodRecord) -> str:
+        if pod.owner_kind in WORKLOADS:
+            return pod.owner_uid
+        # Only Deployments own their pods through ReplicaSets.
         caches = self._of(pod.namespace)
         replica_set = caches.replica_sets.get(pod.namespace, pod.owner_name) if pod.owner_name else None
         if replica_set is not None and replica_set.uid == pod.owner_uid:
             return replica_set.owner_uid
         # A pod may be seen before its ReplicaSet: a Deployment names them <deployment>-<hash>.
-        workload = caches.workloads.get(pod.namespace, pod.owner_name.removesuffix(f"-{pod.template_hash}"))
+        workload = caches.workloads[DEPLOYMENT.kind].get(
+            pod.namespace, pod.owner_name.removesuffix(f"-{pod.template_hash}")
+        )
         return workload.uid if workload is not None and pod.template_hash else ""
 
     def _claim_changed(self, old: ClaimRecord | None, new: ClaimRecord | None) -> None:

@@ -1,4 +1,4 @@
-"""What Tierwise writes of Deployments: the twin, and the applied part of a workload. Pure: JSON in, JSON out."""
+"""What Tierwise writes of workloads: the twin, and the applied part of a workload. Pure: JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def with_version(container: Mapping[str, Any], version: Version) -> Json:
     return changed
 
 
-def twin_manifest(workload: Mapping[str, Any], deployment_name: str, action: ApplyTwin) -> Json:
-    """The candidate twin of a live Deployment: its template with the version, and a selector no other pod meets.
+def twin_manifest(source: Json, namespace: str, deployment_name: str, action: ApplyTwin) -> Json:
+    """The candidate twin of a live workload: its template with the version, and a selector no other pod meets.
+
+    `source` is the spec of a Deployment with the workload's own pods (`Workload.twin_spec`).
 
     The object carries only Tierwise's labels: copied ones would match the tier's own selector. Its pods carry the
     workload's labels (Services select them) plus the arm's.
     """
-    source = workload["spec"]
     template = deepcopy(source["template"])
     template.setdefault("metadata", {}).setdefault("labels", {})[LABEL_ARM] = "candidate"
     template["metadata"].pop("creationTimestamp", None)
@@ -62,13 +63,12 @@ def twin_manifest(workload: Mapping[str, Any], deployment_name: str, action: App
     ]
     selector = deepcopy(source["selector"])
     selector.setdefault("matchLabels", {})[LABEL_ARM] = "candidate"
-    copied = ("strategy", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": action.twin_name,
-            "namespace": workload["metadata"]["namespace"],
+            "namespace": namespace,
             "labels": {
                 LABEL_TWIN: label_value(action.workload_name),
                 LABEL_DEPLOYMENT: label_value(deployment_name),
@@ -86,7 +86,7 @@ def twin_manifest(workload: Mapping[str, Any], deployment_name: str, action: App
             ],
         },
         "spec": {
-            **{key: deepcopy(source[key]) for key in copied if key in source},
+            **deepcopy(source),
             "replicas": action.replicas,
             "selector": selector,
             "template": template,
@@ -118,7 +118,7 @@ def delivery_manifest(workload: Mapping[str, Any], action: Deliver) -> Json:
     metadata = workload["metadata"]
     return {
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": action.kind,
         "metadata": {"name": action.workload_name, "namespace": metadata["namespace"], "uid": action.workload_uid},
         "spec": {"template": {"spec": {"containers": [container]}}},
     }

@@ -18,7 +18,8 @@ class PodRecord:
     namespace: str
     name: str
     uid: str
-    owner_uid: str  # of its ReplicaSet
+    owner_kind: str
+    owner_uid: str  # of its ReplicaSet, or of the workload that owns it itself
     owner_name: str
     template_hash: str
     labels: Mapping[str, str]
@@ -69,6 +70,7 @@ def pod_record(item: Mapping[str, Any]) -> PodRecord:
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
+        owner_kind=owner.get("kind", ""),
         owner_uid=owner.get("uid", ""),
         owner_name=owner.get("name", ""),
         template_hash=labels.get("pod-template-hash", ""),
@@ -94,7 +96,7 @@ def is_outdated(pod: PodRecord, container: str, template: Running | None) -> boo
     """Whether the pod runs another image or other values than the template names.
 
     What admission webhooks add to a pod's environment is no difference; a value that the template no longer has shows
-    in the Deployment's own status (updatedReplicas).
+    in the workload's own status (updated pods).
     """
     if template is None:
         return False

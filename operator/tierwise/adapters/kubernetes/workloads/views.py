@@ -1,4 +1,4 @@
-"""Deployments as the decision sees them. Pure: JSON in, values out."""
+"""What a workload of any kind says of itself. Pure: JSON in, values out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from tierwise.adapters.kubernetes.workloads.pods import PodRecord, controller_of, count_pods, running_of
-from tierwise.api.names import FIELD_MANAGER, LABEL_ARM, LABEL_TWIN, TWIN_SUFFIX
-from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, controller_of, running_of
+from tierwise.api.names import FIELD_MANAGER, LABEL_ARM, LABEL_TWIN
+from tierwise.rollout.state.observation import Running
 
 Json = Mapping[str, Any]
 
@@ -37,13 +37,6 @@ def template_fingerprint(template: Json, container: str) -> str:
             entry["env"] = [value for value in entry.get("env") or [] if "valueFrom" in value]
     (rest.get("metadata") or {}).pop("creationTimestamp", None)
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def is_settled(item: Json) -> bool:
-    """Whether its controller is done: observedGeneration current, updated = available = all = wanted replicas."""
-    wanted, status = item["spec"].get("replicas", 1), item.get("status") or {}
-    counts = (status.get("updatedReplicas", 0), status.get("availableReplicas", 0), status.get("replicas", 0))
-    return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == (wanted, wanted, wanted)
 
 
 def last_writer(item: Json, container: str, parameters: Collection[str]) -> str | None:
@@ -79,49 +72,7 @@ def is_twin(item: Json) -> bool:
     return LABEL_TWIN in labels and controller_of(item).get("kind") == "ModelRollout"
 
 
-def _running(item: Json, container: str) -> Running | None:
-    found = container_named(item["spec"]["template"], container)
+def running_in(template: Json, container: str) -> Running | None:
+    """What the container of a pod template runs; None when there is none of that name."""
+    found = container_named(template, container)
     return running_of(found) if found is not None else None
-
-
-def workload_view(
-    item: Json,
-    container: str,
-    pods: Sequence[PodRecord],
-    *,
-    parameters: Collection[str] = (),
-    autoscaled: bool = False,
-) -> WorkloadView:
-    """A Deployment of a tier with its own pods. `parameters` are the variables by which versions are told apart."""
-    template, running = item["spec"]["template"], _running(item, container)
-    return WorkloadView(
-        kind="Deployment",
-        name=item["metadata"]["name"],
-        uid=item["metadata"]["uid"],
-        replicas=item["spec"].get("replicas", 1),
-        running=running,
-        containers=tuple(entry["name"] for entry in template["spec"].get("containers") or []),
-        template_fingerprint=template_fingerprint(template, container),
-        settled=is_settled(item),
-        pods=count_pods(pods, container, running),
-        last_writer=last_writer(item, container, parameters),
-        autoscaled=autoscaled,
-    )
-
-
-def twin_view(item: Json, container: str, pods: Sequence[PodRecord], *, owned: bool) -> TwinView:
-    """A twin, or a foreign object of a twin's name (`owned` False), with its own pods."""
-    running = _running(item, container)
-    return TwinView(
-        name=item["metadata"]["name"],
-        uid=item["metadata"]["uid"],
-        twin_of=item["metadata"]["name"].removesuffix(TWIN_SUFFIX),
-        owned=owned,
-        replicas=item["spec"].get("replicas", 1),
-        running=running,
-        template_fingerprint=template_fingerprint(item["spec"]["template"], container),
-        settled=is_settled(item),
-        pods=count_pods(pods, container, running),
-        blocked=blocked_message(item, pods),
-        deleting="deletionTimestamp" in item["metadata"],
-    )

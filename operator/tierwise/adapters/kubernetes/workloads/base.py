@@ -1,0 +1,90 @@
+"""What Tierwise asks of a kind of workload: one implementation per kind, found in `registry.py`.
+
+To add a kind: its name in `api/strategy.py`, a file like `deployment.py` with its entry in `registry.py`, a test, and
+its right in the chart's `_names.tpl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from tierwise.adapters.kubernetes.client import Client, Json
+from tierwise.adapters.kubernetes.paths import path_of
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, count_pods
+from tierwise.adapters.kubernetes.workloads.views import last_writer, running_in, template_fingerprint
+from tierwise.rollout.state.actions import Deliver
+from tierwise.rollout.state.observation import WorkloadView
+
+Item = Mapping[str, Any]
+
+
+class Workload(Protocol):
+    """One kind of workload of the API group ``apps``. Items are objects as the API server returns them."""
+
+    @property
+    def kind(self) -> str:
+        """As in a manifest, such as ``Deployment``."""
+        ...
+
+    @property
+    def resource(self) -> str:
+        """The plural name in paths and in Roles."""
+        ...
+
+    def replicas(self, item: Item) -> int:
+        """How many pods are wanted."""
+        ...
+
+    def is_ready(self, item: Item) -> bool:
+        """Whether its controller is done: the generation is observed, and every pod wanted is updated and available."""
+        ...
+
+    def available(self, item: Item) -> int:
+        """How many pods are available by its status."""
+        ...
+
+    def identity(self, item: Item) -> str | None:
+        """What ties its pods to a name, a volume or a node, in words; None where any pod can stand for another."""
+        ...
+
+    def twin_spec(self, item: Item) -> Json:
+        """The spec of a Deployment with the same pods: template, selector and what else both kinds have."""
+        ...
+
+    def deliver(self, client: Client, namespace: str, action: Deliver) -> None:
+        """Bring a version into the live workload. Raises as `delivery.apply_version` does."""
+        ...
+
+
+def list_workloads(client: Client, workload: Workload, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+    """All workloads of a kind that carry the labels, fresh."""
+    return client.list_items(path_of(workload.resource, namespace), labels=labels)
+
+
+def view_of(
+    workload: Workload,
+    item: Item,
+    container: str,
+    pods: Sequence[PodRecord],
+    *,
+    parameters: Collection[str] = (),
+    autoscaled: bool = False,
+) -> WorkloadView:
+    """A workload of a tier with its own pods. `parameters` are the variables by which versions are told apart."""
+    template = item["spec"]["template"]
+    running = running_in(template, container)
+    return WorkloadView(
+        kind=workload.kind,
+        name=item["metadata"]["name"],
+        uid=item["metadata"]["uid"],
+        replicas=workload.replicas(item),
+        running=running,
+        containers=tuple(entry["name"] for entry in template["spec"].get("containers") or []),
+        template_fingerprint=template_fingerprint(workload.twin_spec(item)["template"], container),
+        settled=workload.is_ready(item),
+        pods=count_pods(pods, container, running),
+        last_writer=last_writer(item, container, parameters),
+        autoscaled=autoscaled,
+        identity=workload.identity(item),
+    )
