@@ -1,4 +1,4 @@
-"""How long the tiers of a rollout would have to run, told from the log's own traffic of one version."""
+"""How long the tiers of a rollout would have to run, by the log's own traffic of one version."""
 
 from __future__ import annotations
 
