@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.calibration.streams import ALPHA, LOOKS, SLICES, THRESHOLD, BettingTest, base_rates, draw, slice_sizes
 from tests.calibration.table import Row, at_least, at_most
-from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis
+from tests.unit.monitoring.builders import T0, a_plan, an_analysis
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.verdicts.judge import judge

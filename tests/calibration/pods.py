@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.calibration.streams import ALPHA, SLICES, BettingTest, base_rates, draw, ever_rolled_back, slice_sizes
 from tests.calibration.table import Row, at_most, contrast
-from tests.unit.monitoring_judge.builders import some_blocks
+from tests.unit.monitoring.builders import some_blocks
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import Cells, Dataset, PodCounts
 from tierwise.monitoring.planning.dispersion import Spread, spread_of

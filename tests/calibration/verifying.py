@@ -20,7 +20,7 @@ from tierwise.metrics import registry
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import Dataset, Reads
 from tierwise.monitoring.planning.bounds import Bounds
-from tierwise.monitoring.verification.fold import Seen, begin_watch, fold_past, fold_strata
+from tierwise.monitoring.verification.fold import BlockTallies, begin_watch, fold_past, fold_strata
 from tierwise.monitoring.verification.hypotheses import Group, Hypotheses, Pairs, how_of
 
 ALPHA = 0.05
@@ -63,9 +63,9 @@ def ever_over(setting: Setting, slices: int, seed: int) -> dict[str, int]:
             for share, skill, level in zip(setting.mix, *_levels(setting), strict=True)
         )
         counts = np.zeros((4, of.size) if setting.control == "history" else (4, of.size, setting.strata))
-        here = Seen(counts, (_both(before, now),))
+        here = BlockTallies(counts, (_both(before, now),))
         if setting.control == "history":
-            watch = fold_past(watch, _AT, here, Seen(counts, (_both(before_else, now_else),)))
+            watch = fold_past(watch, _AT, here, BlockTallies(counts, (_both(before_else, now_else),)))
         else:
             watch = fold_strata(watch, _AT, here)
         assert watch.log_e is not None

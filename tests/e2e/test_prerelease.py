@@ -125,7 +125,7 @@ def test_missing_rows_and_labels_that_came_too_late_are_waited_for_and_never_a_p
 ):
     missing, late = scenes["missing"], scenes["late"]
     assert "no predictions of v2 beside" in waits(missing, "PreRelease")
-    assert "none of 40000 predictions on the validation set has a label" in waits(late, "NoLabels")
+    assert "none of 40000 predictions has a label" in waits(late, "NoLabels")
     untouched(missing)
     untouched(late)
     rows = "SELECT * REPLACE (ts + 1 AS ts, 'v2' AS model_version) FROM validation_missing"

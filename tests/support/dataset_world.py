@@ -12,7 +12,7 @@ from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.score_range import Answers
 from tierwise.runtime.datasets.status import DatasetStatuses, DatasetUser, DatasetView
-from tierwise.runtime.recorded_log import Seen
+from tierwise.runtime.recorded_log import VersionRows
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACCURACY = DatasetUser("bot", "bot", frozenset({"tier-1"}), ("accuracy",))
@@ -38,8 +38,10 @@ class Log:
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         return self.newest
 
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> dict[str, Seen]:
-        return {version: Seen(rows, T0, T0) for version, rows in self.rows.items()}
+    def survey(
+        self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> dict[str, VersionRows]:
+        return {version: VersionRows(rows, T0, T0) for version, rows in self.rows.items()}
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         self.windows.append(window)

@@ -1,4 +1,4 @@
-"""Fields of the API that this release does not implement: never ignored, a person is told to remove them."""
+"""Fields of the API that this release does not implement: never ignored: the message says to remove them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a rollout's α one tier has, told so that the commands' figures can be compared."""
+"""How much of a rollout's α one tier has, in the same words in every command."""
 
 from __future__ import annotations
 

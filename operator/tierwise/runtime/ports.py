@@ -49,7 +49,7 @@ class Fleet(Protocol):
         ...
 
     def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
-        """Tell in status and an Event that the stored ModelDeployment cannot be read; no write when it is told."""
+        """Say in the status and an Event that the stored object cannot be read; no write when they say so already."""
         ...
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:

@@ -14,7 +14,7 @@ from tierwise.monitoring.query.quality.arrivals import Received, Sources
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VersionRows:
     """Rows of one version in a log."""
 
     rows: int
@@ -29,7 +29,9 @@ class RecordedLog(Protocol):
         """Raises when the dataset cannot be read."""
         ...
 
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+    def survey(
+        self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> Mapping[str, VersionRows]:
         """Every version of the scope's model and tiers, with its rows in the window."""
         ...
 

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from tests.unit.monitoring_judge.builders import T0, before_the_rollout, some_blocks
-from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_dataset_of, an_analysis
+from tests.unit.monitoring.builders import T0, before_the_rollout, some_blocks
+from tests.unit.monitoring.engines import SPEC_OF_SCORES, a_dataset_of, an_analysis
 from tierwise.api.modelrollout import ModelRolloutStatus, PodsChange, SliceVerdict, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.counts.model import Cells

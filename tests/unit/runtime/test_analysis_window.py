@@ -13,7 +13,7 @@ from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.runtime.offline.analysis_window import AnalysisRequest, TierRequest, window_of
-from tierwise.runtime.recorded_log import Seen
+from tierwise.runtime.recorded_log import VersionRows
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = [NOW - timedelta(minutes=minute) for minute in range(1, 1001)]
@@ -26,10 +26,12 @@ class Times:
 
     times: Mapping[str, list[datetime]]
 
-    def survey(self, _dataset: Dataset, _scope: Scope, window: tuple[datetime | None, datetime]) -> dict[str, Seen]:
+    def survey(
+        self, _dataset: Dataset, _scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> dict[str, VersionRows]:
         since = window[0] or EPOCH
         found = {name: [at for at in times if since <= at < window[1]] for name, times in self.times.items()}
-        return {name: Seen(len(times), min(times), max(times)) for name, times in found.items() if times}
+        return {name: VersionRows(len(times), min(times), max(times)) for name, times in found.items() if times}
 
 
 def asked(**more: object) -> AnalysisRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_dataset, an_analysis
+from tests.unit.monitoring.builders import a_dataset, an_analysis
 from tierwise.errors import SpecError
 from tierwise.runtime.offline.unjudged import require_judged
 

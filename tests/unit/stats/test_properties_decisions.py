@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
+from tests.unit.monitoring.builders import a_plan, an_analysis, before_the_rollout, halves, some_cells
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.stats import betting

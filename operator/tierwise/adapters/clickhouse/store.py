@@ -44,7 +44,7 @@ from tierwise.monitoring.query.look.counts import (
 from tierwise.monitoring.query.look.decode import decode_cells, decode_distributions, decode_pods, merge_cells, texts
 from tierwise.monitoring.query.look.group_hashing import HashCollisionError
 from tierwise.monitoring.query.look.lookups import invalid_query, watermark_query
-from tierwise.monitoring.query.look.memory_limits import AnswerTooLargeError, blocks_per_query
+from tierwise.monitoring.query.look.memory_limits import ResultTooLargeError, blocks_per_query
 from tierwise.monitoring.query.look.row_patterns import Entries, decode_entries, entries_query
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_query
@@ -286,6 +286,6 @@ def _held(dataset: Dataset, read: Callable[[], T]) -> T:
     """What is read, if there is room for it here."""
     try:
         return read()
-    except AnswerTooLargeError as error:
+    except ResultTooLargeError as error:
         remedy = "lower maxValues of its dimensions, or slice by fewer combinations"
         raise StoreError(f"dataset {dataset.name!r}: {error}", remedy, reason=Reason.QUERY_OVER_LIMITS) from None

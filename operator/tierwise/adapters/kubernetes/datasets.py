@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
-from tierwise.adapters.kubernetes.objects import Seen, dataset_spec, replace_status
+from tierwise.adapters.kubernetes.objects import ObjectVersion, dataset_spec, replace_status
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec, MonitoringDatasetStatus
 from tierwise.errors import ForbiddenError, SpecError
@@ -53,7 +53,7 @@ class KubernetesDatasets:
         try:
             replace_status(
                 self._client,
-                Seen(
+                ObjectVersion(
                     "MonitoringDataset",
                     "monitoringdatasets",
                     view.namespace,

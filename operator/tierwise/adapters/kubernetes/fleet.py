@@ -206,7 +206,7 @@ class KubernetesFleet:
         """One PUT with the observed resourceVersion; ConflictError on 409."""
         objects.replace_status(
             self._client,
-            objects.Seen(
+            objects.ObjectVersion(
                 "ModelDeployment",
                 "modeldeployments",
                 deployment.namespace,
@@ -221,7 +221,7 @@ class KubernetesFleet:
         """One PUT with the observed resourceVersion; ConflictError on 409."""
         objects.replace_status(
             self._client,
-            objects.Seen(
+            objects.ObjectVersion(
                 "ModelRollout", "modelrollouts", namespace, rollout.name, rollout.uid, rollout.resource_version
             ),
             status,

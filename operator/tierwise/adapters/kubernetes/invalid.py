@@ -1,4 +1,4 @@
-"""A stored ModelDeployment that cannot be parsed: told where people look, not only in the operator's log."""
+"""A stored ModelDeployment that cannot be parsed: its conditions and an Event say so, not only the operator's log."""
 
 from __future__ import annotations
 

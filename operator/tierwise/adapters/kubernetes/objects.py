@@ -140,7 +140,7 @@ def create_rollout(client: Client, deployment: DeploymentView, action: CreateRol
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObjectVersion:
     """One object of ours as it was seen: its kind and resource, and where and in which version it is."""
 
     kind: str
@@ -151,7 +151,7 @@ class Seen:
     resource_version: str
 
 
-def replace_status(client: Client, seen: Seen, status: ApiModel) -> Json:
+def replace_status(client: Client, seen: ObjectVersion, status: ApiModel) -> Json:
     """PUT of the status with resourceVersion and uid; ConflictError when either is not current."""
     body = {
         "apiVersion": API_VERSION,

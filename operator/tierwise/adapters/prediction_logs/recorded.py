@@ -26,7 +26,7 @@ from tierwise.monitoring.query.look.row_patterns import Entries, joined
 from tierwise.monitoring.query.look.versions import survey_query
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.runtime.reading.runs import in_runs
-from tierwise.runtime.recorded_log import Seen
+from tierwise.runtime.recorded_log import VersionRows
 
 BLOCKS_AT_ONCE = 240
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,7 +117,9 @@ class RecordedStore:
         """Raises when the dataset cannot be read."""
         self._store.check(dataset)
 
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+    def survey(
+        self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> Mapping[str, VersionRows]:
         """Every version with its rows and times; one scan of two columns."""
         try:
             query = survey_query(self._log(dataset), scope, *window)
@@ -126,7 +128,7 @@ class RecordedStore:
         found = self._store.query(query.sql, query.parameters)
         counts = (found.column(name).to_pylist() for name in ("n", "first", "last"))
         return {
-            version: Seen(n, _time(first), _time(last))
+            version: VersionRows(n, _time(first), _time(last))
             for version, n, first, last in zip(texts(found.column("v")), *counts, strict=True)
         }
 

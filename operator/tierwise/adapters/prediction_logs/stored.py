@@ -10,7 +10,7 @@ from tierwise.adapters.clickhouse.store import ClickHouseStore
 from tierwise.adapters.prediction_logs.recorded import RecordedStore
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.query.look.decode import texts
-from tierwise.monitoring.query.stored.decode import Past, decode_past
+from tierwise.monitoring.query.stored.decode import StoredPast, decode_past
 from tierwise.monitoring.query.stored.distributions import (
     StoredConfig,
     Wanted,
@@ -42,7 +42,7 @@ class RecordedPast(RecordedStore):
         query = complete_query(wanted, config.hash)
         return decode_complete(self._store.query(query.sql, query.parameters))
 
-    def past(self, wanted: Wanted, config: StoredConfig, spec: MonitoringDatasetSpec) -> Past | None:
+    def past(self, wanted: Wanted, config: StoredConfig, spec: MonitoringDatasetSpec) -> StoredPast | None:
         """The stored distributions, added up; None where there are none."""
         query = past_query(wanted, config.hash, with_sums=self._has_sums)
         table = self._store.query(query.sql, query.parameters)

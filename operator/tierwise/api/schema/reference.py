@@ -37,7 +37,7 @@ Set by the operator: `{names.ANNOTATION_ROLLED_BACK_FROM}`, `{names.ANNOTATION_R
 `{names.ANNOTATION_ROLLBACK_AT}`.
 """
 
-# Where a model is used again: told by a reference instead of being repeated.
+# Where a model is used again, a reference stands for it.
 _SAME = {
     ("ModelRollout", "spec.from"): "`spec.version` of ModelDeployment",
     ("ModelRollout", "spec.to"): "`spec.version` of ModelDeployment",

@@ -1,4 +1,4 @@
-"""From the options of `analyze` to a request; every mistake is told before anything is opened."""
+"""From the options of `analyze` to a request; every mistake is an error before anything is opened."""
 
 from __future__ import annotations
 

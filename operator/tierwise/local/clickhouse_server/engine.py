@@ -72,7 +72,7 @@ class DirectoryTakenError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A statement's result; `format` is None when it has none."""
 
     body: bytes
@@ -111,7 +111,7 @@ class Engine:
             raise EngineError(f"Cannot open {self._path}: {error}", "CANNOT_OPEN_FILE", 76) from None
         return root, root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
 
-    def run(self, request: Request) -> Answer:
+    def run(self, request: Request) -> Response:
         """Run one statement.
 
         Raises:
@@ -135,7 +135,7 @@ class Engine:
         self._worker.submit(close).result()
         self._worker.shutdown()
 
-    def _run(self, request: Request) -> Answer:
+    def _run(self, request: Request) -> Response:
         statement, settings, default_format = request.statement, request.settings, request.default_format
         if not statement.strip():
             raise EngineError("Empty query", "SYNTAX_ERROR", 62)
@@ -176,7 +176,7 @@ class Engine:
             "result_rows": str(result.rows_read()),
             "elapsed_ns": str(int(result.elapsed() * 1e9)),
         }
-        return Answer(body, name if has_result else None, self._timezone, summary)
+        return Response(body, name if has_result else None, self._timezone, summary)
 
     def _handle(self, session: str | None, timeout: float) -> Handle:
         now = time.monotonic()

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tierwise.local.clickhouse_server.encoding import compress, content_type_of, decompress, form_fields
-from tierwise.local.clickhouse_server.engine import Answer, Engine, EngineError, Request
+from tierwise.local.clickhouse_server.engine import Engine, EngineError, Request, Response
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._answer(answer, query_id, parameters)
 
-    def _run(self, parameters: dict[str, str], body: bytes) -> tuple[Answer, str]:
+    def _run(self, parameters: dict[str, str], body: bytes) -> tuple[Response, str]:
         encoding = self.headers.get("Content-Encoding", "").lower()
         content_type = self.headers.get("Content-Type", "")
         if content_type.lower().startswith("multipart/form-data"):
@@ -227,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
             raise EngineError("The body ended early", "CANNOT_READ_ALL_DATA", 33, status=400)
         return data
 
-    def _answer(self, answer: Answer, query_id: str, parameters: dict[str, str]) -> None:
+    def _answer(self, answer: Response, query_id: str, parameters: dict[str, str]) -> None:
         headers = {
             "X-ClickHouse-Query-Id": query_id,
             "X-ClickHouse-Timezone": answer.timezone,

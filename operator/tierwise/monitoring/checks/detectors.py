@@ -58,7 +58,8 @@ def _presence(evidence: Evidence) -> Concern | None:
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
         f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
     )
-    return Concern(Reason.LABELING_DIFFERS, text)
+    # Rows beside which the other arm has none may be all of the difference: that says more of the cause.
+    return Concern(Reason.LABELING_DIFFERS, labels_apart(evidence) or text)
 
 
 def _numbers(evidence: Evidence) -> Concern | None:

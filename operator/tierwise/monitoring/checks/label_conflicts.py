@@ -1,4 +1,4 @@
-"""What people are told of labels of one table that contradict each other. Pure."""
+"""The message about labels of one table that contradict each other. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are told of rows that `deduplicate` leaves out. Pure."""
+"""The message about rows that `deduplicate` leaves out. Pure."""
 
 from __future__ import annotations
 

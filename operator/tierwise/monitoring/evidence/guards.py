@@ -60,7 +60,7 @@ class Guards:
 
     @property
     def gone(self) -> int | None:
-        """The arm that has stopped to have rows: twenty would have come since its last one, by the shares so far.
+        """The arm that no longer has rows: twenty would have come since its last one, by the shares so far.
 
         Where the other arm had none before, its twenty rows tell: arms that never met are not compared.
         """

@@ -12,7 +12,7 @@ from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.counts.measures import compared, counted, expected_variance, worse_sign
 from tierwise.monitoring.planning.drop import bad_rate, own_value
-from tierwise.monitoring.planning.history import Past
+from tierwise.monitoring.planning.history import TierHistory
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, absolute_gap
 from tierwise.stats import delay, power
 from tierwise.stats.mixture import log_mixture
@@ -55,7 +55,7 @@ class Speed(Protocol):
         ...
 
 
-def speed_of(plan: DatasetPlan, row: int, past: Past, seconds: float) -> Speed | None:
+def speed_of(plan: DatasetPlan, row: int, past: TierHistory, seconds: float) -> Speed | None:
     """The speed of a metric; None for a shift, which no value describes. `past` covers so many seconds."""
     metric, size = plan.metric(row), len(plan.slices)
     phi = np.asarray(plan.phi[row, :size], dtype=np.float64)

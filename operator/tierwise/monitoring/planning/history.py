@@ -26,7 +26,7 @@ UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
+class TierHistory:
     """`slices` with rows, the whole first, then those that are wished for; `window` is of shape (slices, 2 arms).
 
     `before` (slices,) is the baseline alone, from blocks without candidate rows. A rate taken from the blocks that are
@@ -39,11 +39,11 @@ class Past:
     seen: int
 
 
-def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -> Past:
+def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -> TierHistory:
     """The past that `cells` hold; `wished` are keys of slices that get a place whether they have rows or not."""
     if cells is None or not cells.slices:
         empty = empty_tally(dataset, 1 + len(wished))
-        return Past((WHOLE, *wished), empty, baseline_of(empty), 1)
+        return TierHistory((WHOLE, *wished), empty, baseline_of(empty), 1)
     total = window_tally(dataset, cells)
     seen = total.counts.sum(axis=(1, 2, 3)) > 0
     position = {k: i for i, k in enumerate(cells.slices)}
@@ -55,7 +55,7 @@ def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -
     if late:
         rows = np.arange(len(order))
         window, before = (placed(tally, rows, len(order) + len(late)) for tally in (window, before))
-    return Past((WHOLE, *keys, *late), window, baseline_of(before), len(order))
+    return TierHistory((WHOLE, *keys, *late), window, baseline_of(before), len(order))
 
 
 def coalesced(parts: Sequence[Cells]) -> Cells:

@@ -14,7 +14,7 @@ from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Metric, Proportion, Shift
 from tierwise.monitoring.counts.measures import counted, engine_of, expected_variance, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, Dataset
-from tierwise.monitoring.planning.history import Past
+from tierwise.monitoring.planning.history import TierHistory
 from tierwise.stats import power
 
 DEFAULT_RATE = 0.05  # p0 without history
@@ -41,7 +41,7 @@ class Allowed:
 def of_metric(
     metric: Metric,
     dataset: Dataset,
-    past: Past,
+    past: TierHistory,
     allowed: Allowed,
     shares: tuple[float, float],
     phi: FloatArray,

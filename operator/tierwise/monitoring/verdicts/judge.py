@@ -156,7 +156,7 @@ def _arms(values: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]
 
 
 def _gone(evidence: Evidence) -> Literal["baseline", "candidate"] | None:
-    """An arm that has stopped to have rows in every dataset; a stop of the evidence is what counts from then on."""
+    """Which arm no longer has rows in any dataset. None once the evidence has led to a rollback."""
     arms = {guards.gone for guards in evidence.guards}
     if evidence.stopped_at is not None or len(arms) != 1:
         return None

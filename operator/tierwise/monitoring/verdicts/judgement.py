@@ -95,5 +95,5 @@ class Judgement:
     valid: str = ""  # of that dataset: its name, and which answers are valid
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())
-    gone: Literal["baseline", "candidate"] | None = None  # the arm that has stopped to have rows
+    gone: Literal["baseline", "candidate"] | None = None  # the arm that no longer has rows
     control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too

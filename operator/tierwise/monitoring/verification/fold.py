@@ -32,7 +32,7 @@ from tierwise.stats.overdispersion import pods_apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class BlockTallies:
     """Rows of both sides so far: `counts` (4, H) of proportions (now n and bad, before n and bad), or (4, H, strata).
 
     `tallies` are of estimates: arms before and now, of slots, or of pairs of a slot and a stratum.
@@ -51,7 +51,7 @@ class Watch:
     """
 
     of: Hypotheses
-    seen: Seen
+    seen: BlockTallies
     past: PastEvidence | None = None
     bets: stratified.Stratified | None = None
     mirrored: stratified.Stratified | None = None
@@ -66,14 +66,16 @@ def begin_watch(of: Hypotheses) -> Watch:
     """Before the first block."""
     nothing: Tallies = (None,) * len(of.datasets)
     if of.control == "history":
-        return Watch(of, Seen(np.zeros((4, of.size)), nothing))
+        return Watch(of, BlockTallies(np.zeros((4, of.size)), nothing))
     most = _most_strata(of)
     bets = stratified.begin(of.size, most)
     mirrored = stratified.begin(of.size, most) if of.bounds.is_two_sided.any() else None
-    return Watch(of, Seen(np.zeros((4, of.size, most)), nothing), bets=bets, mirrored=mirrored)
+    return Watch(of, BlockTallies(np.zeros((4, of.size, most)), nothing), bets=bets, mirrored=mirrored)
 
 
-def past_of_block(of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str, Cells], block: int, arm: int) -> Seen:
+def past_of_block(
+    of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str, Cells], block: int, arm: int
+) -> BlockTallies:
     """One block of `arm` beside its past, of the baseline.
 
     Raises:
@@ -87,10 +89,12 @@ def past_of_block(of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str,
     for group in of.groups:
         if group.how == "counts":
             counts[:, group.here] = _counts(group, found[group.dataset])
-    return Seen(counts, _estimated_only(of, found))
+    return BlockTallies(counts, _estimated_only(of, found))
 
 
-def strata_of_block(of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping[str, Cells], block: int) -> Seen:
+def strata_of_block(
+    of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping[str, Cells], block: int
+) -> BlockTallies:
     """One block of the version where it was delivered beside the baseline elsewhere, crossed with the strata.
 
     Raises:
@@ -105,14 +109,14 @@ def strata_of_block(of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping
         if group.how == "counts":
             pairs = of.pairs[group.dataset]
             counts[:, group.first + pairs.slot, pairs.stratum] = _counts(group, found[group.dataset])
-    return Seen(counts, _estimated_only(of, found))
+    return BlockTallies(counts, _estimated_only(of, found))
 
 
 def fold_past(
     watch: Watch,
     at: datetime,
-    block: Seen,
-    elsewhere: Seen | None,
+    block: BlockTallies,
+    elsewhere: BlockTallies | None,
     pods: Sequence[int] = (),
     *,
     tiers: tuple[str, ...] = (),
@@ -134,7 +138,7 @@ def fold_past(
     return _decided(replace(watch, seen=_more(watch.seen, block), past=past, apart=apart, log_e=log_e), at)
 
 
-def fold_strata(watch: Watch, at: datetime, block: Seen, pods: Sequence[int] = ()) -> Watch:
+def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[int] = ()) -> Watch:
     """The watch after a block of the version where it was delivered and of the baseline in the tiers to come.
 
     Raises:
@@ -189,12 +193,12 @@ def _estimated_only(of: Hypotheses, found: Sequence[Tally]) -> Tallies:
     return tuple(tally if d in wanted else None for d, tally in enumerate(found))
 
 
-def _more(seen: Seen, block: Seen) -> Seen:
+def _more(seen: BlockTallies, block: BlockTallies) -> BlockTallies:
     tallies = tuple(
         two if one is None or two is None else added(one, two)
         for one, two in zip(seen.tallies, block.tallies, strict=True)
     )
-    return Seen(seen.counts + block.counts, tallies)
+    return BlockTallies(seen.counts + block.counts, tallies)
 
 
 def _most_strata(of: Hypotheses) -> int:

@@ -73,8 +73,8 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
         )
         if coverage.traffic is not None:
             text += (
-                f" Slices large enough to be judged each hold {rate_text(coverage.traffic)} of the traffic in the "
-                "dimension where they hold least; smaller ones are promoted with the whole."
+                f" {rate_text(coverage.traffic)} of the traffic is in slices large enough to be judged on their own, "
+                "in the dimension where that share is smallest. Smaller slices are promoted with the whole."
             )
         sentences.append(text)
     return sentences

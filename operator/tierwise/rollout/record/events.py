@@ -1,4 +1,4 @@
-"""Kubernetes Events: on transitions only, told from the difference between what was and what is recorded."""
+"""Kubernetes Events: one for each transition, found by comparing what was recorded with what is recorded now."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE, first
 from tierwise.rollout.record.dataset_status import Finding, usable_text
 from tierwise.rollout.state.conditions import Truth
 from tierwise.runtime.reading.arrivals import conflict_lines
-from tierwise.runtime.recorded_log import Seen
+from tierwise.runtime.recorded_log import VersionRows
 
 WINDOW_SECONDS = 3600.0
 MOST_VERSIONS = 20
@@ -45,7 +45,9 @@ class DatasetLog(Protocol):
         """As PredictionStore."""
         ...
 
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+    def survey(
+        self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> Mapping[str, VersionRows]:
         """As RecordedLog."""
         ...
 
@@ -142,7 +144,7 @@ def _invalid(dataset: Dataset, found: Answers) -> Concern | None:
     return Concern(Reason.DOMAIN_SUSPECT, text)
 
 
-def _rows_of(version: str, seen: Mapping[str, Seen]) -> int:
+def _rows_of(version: str, seen: Mapping[str, VersionRows]) -> int:
     return seen[version].rows if version in seen else 0
 
 
@@ -159,18 +161,18 @@ def _seconds(spec: MonitoringDatasetSpec) -> float:
     return WINDOW_SECONDS if spec.volume is None else float(max(1, duration_seconds(spec.volume.per)))
 
 
-def _most_rows(seen: Mapping[str, Seen]) -> Scope:
+def _most_rows(seen: Mapping[str, VersionRows]) -> Scope:
     """The two versions with most rows, as a look would read them."""
     first, second, *_ = [*_ranked(seen), _NOBODY, _NOBODY]
     return Scope(None, first, second)
 
 
-def _ranked(seen: Mapping[str, Seen]) -> Sequence[str]:
+def _ranked(seen: Mapping[str, VersionRows]) -> Sequence[str]:
     return sorted(seen, key=lambda version: (-seen[version].rows, version))
 
 
 def _measured(
-    newest: datetime, window: Block, seen: Mapping[str, Seen], received: Received, sources: Sources | None
+    newest: datetime, window: Block, seen: Mapping[str, VersionRows], received: Received, sources: Sources | None
 ) -> LogStatus:
     conflicts = sources.conflicts if sources is not None else ()
     return LogStatus(

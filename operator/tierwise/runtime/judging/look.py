@@ -32,7 +32,7 @@ from tierwise.runtime.judging.unchanged import require_unchanged
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
-from tierwise.runtime.reading.controls import Followed, Past
+from tierwise.runtime.reading.controls import ControlPast, Followed
 from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import RecoveryRequest, read_recovery
@@ -70,7 +70,7 @@ class Judging:
         self._folded: dict[tuple[str, str], dict[tuple[str, str], _Folded]] = {}
         self._judged: dict[tuple[str, str], tuple[Evidence, Judgement]] = {}
         self._verifying = Verifying(self._safety)
-        self._past: dict[tuple[str, str], Past] = {}
+        self._past: dict[tuple[str, str], ControlPast] = {}
         self._checked: dict[tuple[str, str, str], datetime] = {}
         self._examining = Examining()
         self._at_once: dict[tuple[str, str], int] = {}
@@ -189,7 +189,7 @@ class Judging:
         if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
             plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, datasets_of(sources))
             folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
-        past = self._past.setdefault(owner, Past())
+        past = self._past.setdefault(owner, ControlPast())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         since = request.tier.judging_since or request.now
         tier = Followed(key, frozen.history, since, interval)

@@ -216,7 +216,7 @@ def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: 
 def _untimed(
     dataset: Dataset, scope: Scope, log: RecordedLog, now: datetime, tiers: Sequence[TierAnalysis]
 ) -> Outcome | None:
-    """Rows that no block holds may be one arm's worst: beyond a few, or where one arm has more, nothing passes."""
+    """Rows outside every block are not judged. Beyond a few, or if one arm has more of them, nothing passes."""
     rows = [tier.judgement.rows for tier in tiers]
     timed = sum(baseline for baseline, _ in rows), sum(candidate for _, candidate in rows)
     held = untimed_of_log(log, dataset, scope, timed, now)

@@ -15,7 +15,7 @@ from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
-from tierwise.runtime.recorded_log import RecordedLog, Seen
+from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 
 MAX_BLOCKS = 50_000
 ODD_SHARE = 0.01  # so few rows far from all others are taken for a mistake in their times
@@ -148,18 +148,18 @@ def _odd_rows(
     return None
 
 
-def _rows_within(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block) -> Seen:
+def _rows_within(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block) -> VersionRows:
     """Rows of both versions in the window, over all datasets; a row at least is in it."""
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
     found = []
     for dataset in datasets:
         seen = log.survey(dataset, scope, (window.start, window.end))
         found += [seen[version] for version in (request.candidate, request.baseline) if version in seen]
-    return Seen(sum(one.rows for one in found), min(one.first for one in found), max(one.last for one in found))
+    return VersionRows(sum(one.rows for one in found), min(one.first for one in found), max(one.last for one in found))
 
 
 def _missing_version(
-    request: AnalysisRequest, dataset: Dataset, role: str, version: str, seen: Mapping[str, Seen]
+    request: AnalysisRequest, dataset: Dataset, role: str, version: str, seen: Mapping[str, VersionRows]
 ) -> SpecError:
     shown = sorted(seen, key=lambda name: -seen[name].rows)[:20]
     of_model = f" of model {request.model!r}" if request.model and dataset.spec.columns.model else ""

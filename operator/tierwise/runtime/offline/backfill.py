@@ -29,9 +29,9 @@ from tierwise.monitoring.query.log.config import config_of
 from tierwise.monitoring.query.log.config_diff import differences, groupings_difference, parts_of
 from tierwise.monitoring.query.look.decode import merge_cells
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
-from tierwise.monitoring.query.stored.decode import Past, joined, past_of_cells
+from tierwise.monitoring.query.stored.decode import StoredPast, joined, past_of_cells
 from tierwise.monitoring.query.stored.distributions import StoredConfig, Wanted
-from tierwise.runtime.recorded_log import Seen
+from tierwise.runtime.recorded_log import VersionRows
 
 Origin = Literal["auto", "stored", "rows"]
 NO_VERSION = ""  # a version that no row has: the other arm of a single version
@@ -51,11 +51,13 @@ class PastStore(Protocol):
         """The share of stored blocks that have each sum, and of rows that have weights."""
         ...
 
-    def past(self, wanted: Wanted, config: StoredConfig, spec: MonitoringDatasetSpec) -> Past | None:
+    def past(self, wanted: Wanted, config: StoredConfig, spec: MonitoringDatasetSpec) -> StoredPast | None:
         """The stored distributions, added up; None where there are none. ValueError: they do not fit the spec."""
         ...
 
-    def survey(self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]) -> Mapping[str, Seen]:
+    def survey(
+        self, dataset: Dataset, scope: Scope, window: tuple[datetime | None, datetime]
+    ) -> Mapping[str, VersionRows]:
         """Every version of the log with its rows in the window."""
         ...
 
@@ -127,7 +129,7 @@ def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int
     return Backfill("rows", why, None, values)
 
 
-def values_of(metric: Metric, past: Past, reads: Reads, spec: MonitoringDatasetSpec) -> tuple[PastValue, ...]:
+def values_of(metric: Metric, past: StoredPast, reads: Reads, spec: MonitoringDatasetSpec) -> tuple[PastValue, ...]:
     """The metric of every window, slice and version with rows."""
     tally = replace(past.tally, positive_below=spec.positive == "Below")
     rows = tally.counts.sum(axis=(-1, -2))
@@ -184,7 +186,7 @@ def _reads(request: Request, spec: MonitoringDatasetSpec) -> Reads:
 
 def _stored(
     request: Request, reads: Reads, store: PastStore
-) -> tuple[Past | None, str, MonitoringDatasetSpec, StoredConfig | None]:
+) -> tuple[StoredPast | None, str, MonitoringDatasetSpec, StoredConfig | None]:
     """The stored past, or why it does not do; the spec it was stored with."""
     name, spec, wanted = request.dataset.name, request.dataset.spec, request.wanted
     configs = store.configs(wanted)
@@ -261,7 +263,7 @@ def _several(name: str, configs: Sequence[StoredConfig]) -> SpecError:
     )
 
 
-def _counted(request: Request, store: PastStore, on_progress: Callable[[int, int], None]) -> Past | None:
+def _counted(request: Request, store: PastStore, on_progress: Callable[[int, int], None]) -> StoredPast | None:
     """The rows of the log, two versions at a time."""
     dataset, wanted = request.dataset, request.wanted
     model = wanted.model if dataset.spec.columns.model is not None else None

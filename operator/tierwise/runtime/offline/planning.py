@@ -1,4 +1,4 @@
-"""How long the tiers of a rollout would have to run, told from the log's own traffic of one version."""
+"""How long the tiers of a rollout would have to run, by the log's own traffic of one version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.runtime.offline.analysis_window import given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
 from tierwise.runtime.reading.dispersion import spread_in
-from tierwise.runtime.recorded_log import RecordedLog, Seen
+from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
@@ -202,7 +202,7 @@ def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence
     return {name: spread for name, spread in found.items() if spread is not None}
 
 
-def _most_rows(surveys: Sequence[Mapping[str, Seen]]) -> str | None:
+def _most_rows(surveys: Sequence[Mapping[str, VersionRows]]) -> str | None:
     rows: dict[str, int] = {}
     for survey in surveys:
         for version, seen in survey.items():
@@ -210,7 +210,7 @@ def _most_rows(surveys: Sequence[Mapping[str, Seen]]) -> str | None:
     return max(sorted(rows), key=lambda version: rows[version], default=None)
 
 
-def _missing(dataset: Dataset, baseline: str | None, survey: Mapping[str, Seen]) -> SpecError:
+def _missing(dataset: Dataset, baseline: str | None, survey: Mapping[str, VersionRows]) -> SpecError:
     there = f"versions there: {', '.join(sorted(survey)[:20])}" if survey else "there are no rows at all"
     what = f"version {baseline!r} is" if baseline else "no version is"
     return SpecError(

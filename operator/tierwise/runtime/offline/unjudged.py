@@ -1,4 +1,4 @@
-"""Logs of which nothing can be judged: told at once, with the cause, instead of as a forecast of zeros."""
+"""Logs of which nothing can be judged: an error with the cause at once, instead of a forecast of zeros."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Followed:
 
 
 @dataclass(slots=True)
-class Past:
+class ControlPast:
     """Reads the past of one tier's control, whole intervals ahead; what was read is kept until it is passed."""
 
     key: tuple[str, str] = ("", "")

@@ -1,4 +1,4 @@
-"""Rows that no block holds, asked of the store before a look may promote."""
+"""Rows outside every block: the store is asked for them before a look may promote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what a metric adds up is a number at all, told by the type that the store gives it. Pure."""
+"""Whether what a metric adds up is a number at all, by the type that the store gives it. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers and guarded expressions
 

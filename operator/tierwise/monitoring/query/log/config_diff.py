@@ -1,4 +1,4 @@
-"""What two configurations of a dataset differ in, told as a person would say it. Pure."""
+"""How two configurations of a dataset differ, in a person's words. Pure."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def label_number(log: Log) -> str:
 
 
 def is_invalid_label(log: Log) -> str:
-    """Whether the row has a label that no label can be, of a source that judges."""
+    """Whether a source that judges gives the row a label that is not valid."""
     counts = log.counts()
     kind = "Classes" if log.spec.scale.kind == "Classes" else log.spec.target
     wrong = " OR ".join(f"({one.is_no(kind)})" for one in given(log))

@@ -1,1 +1,1 @@
-"""One look's queries, and its answers decoded."""
+"""One look's queries, and their results decoded."""

@@ -1,4 +1,4 @@
-"""The answer of a look's query, as Arrow columns → Cells and Distributions. Pure."""
+"""The result of a look's query, as Arrow columns → Cells and Distributions. Pure."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _hashed_keys(table: pa.Table, query: Query) -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Which rows of an answer make up which slice: `slices`, the whole first, then by key.
+    """Which rows of a result make up which slice: `slices`, the whole first, then by key.
 
     `place` is the index of a row's slice, −1 for a row that belongs to none; rows of `whole` add up to the whole.
     """
@@ -113,7 +113,7 @@ class _Rows:
 
 
 def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
-    """The slices of an answer; one whose rows are all outside the blocks is none."""
+    """The slices of a result; one whose rows are all outside the blocks is none."""
     if query.sparse:
         # A slice has many rows: its key is made once.
         more = ["tierwise_p"] if query.hashed else []
@@ -147,7 +147,7 @@ def _placed(keys: Sequence[str], present: npt.NDArray[np.bool_], query: Query) -
 
 
 def decode_cells(table: pa.Table, query: Query, blocks: Sequence[Block]) -> Cells:
-    """Cells of a `cells_query`'s answer."""
+    """Cells of a `cells_query`'s result."""
     count = len(blocks)
     rows = _rows(table, query, count * CELLS)
     counts = rows.sum_by_slice(table, "h", (count, ARMS, LABELS, ANSWERS), np.int64)
@@ -170,7 +170,7 @@ def decode_cells(table: pa.Table, query: Query, blocks: Sequence[Block]) -> Cell
 
 
 def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distributions:
-    """Distributions of a `distributions_query`'s answer."""
+    """Distributions of a `distributions_query`'s result."""
     assert query.bins is not None  # every distribution has a layout
     rows = _rows(table, query, ARMS * query.bins[0] * query.bins[1])
     counts = rows.sum_by_slice(table, "h", (ARMS, *query.bins), np.int64)
@@ -188,7 +188,7 @@ def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distrib
 
 
 def decode_pods(table: pa.Table) -> PodCounts:
-    """Counts of a `pods_query`'s answer, by pod name."""
+    """Counts of a `pods_query`'s result, by pod name."""
     names = texts(table.column("tierwise_pod"))
     flat = table.column("h").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     counts = flat.astype(np.int64).reshape(len(names), LABELS, ANSWERS)
@@ -202,7 +202,7 @@ def _blocks_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def decode_values(table: pa.Table, query: Query) -> dict[str, list[str]]:
-    """Values of each dimension, most frequent first, of a `values_query`'s answer."""
+    """Values of each dimension, most frequent first, of a `values_query`'s result."""
     size = len(query.dimensions)
     found: dict[str, list[str]] = {name: [] for name in query.dimensions}
     columns = [texts(table.column(f"tierwise_d{i}")) for i in range(size)]
@@ -232,7 +232,7 @@ def kept_values(dataset: Dataset, values: Mapping[str, Sequence[str]], known: Ma
 
 
 def wide_dimensions(dataset: Dataset, slices: Sequence[str], kept: Kept) -> frozenset[str]:
-    """Dimensions of which an answer has more than maxValues values although they were not capped."""
+    """Dimensions of which a result has more than maxValues values although they were not capped."""
     found: dict[str, set[str]] = {}
     for key in slices:
         for name, value in parse_slice_key(key).items():

@@ -150,7 +150,7 @@ def _survey(at: Asking) -> Asked:
 def _invalid(at: Asking) -> Asked:
     columns = {
         "score": "rows whose score is NaN or out of the domain",
-        "label": "rows whose label counts, and is none that a label can be",
+        "label": "rows whose label counts and is not valid",
         "time": "rows without a time, or of the future",
         "version": "rows of a third version",
     }

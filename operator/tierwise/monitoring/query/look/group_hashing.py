@@ -2,7 +2,7 @@
 
 A grouping set with two texts makes the store build a key of all texts for every row; a UInt64 costs half. The hash of a
 combination follows from those of its values: hash(a)·3 + hash(b), for three (hash(a)·3 + hash(b))·3 + hash(c), modulo
-2⁶⁴. All values stand alone in the same answer, so that their combinations can be named without asking again.
+2⁶⁴. All values stand alone in the same result, so that their combinations can be named without asking again.
 """
 
 from __future__ import annotations

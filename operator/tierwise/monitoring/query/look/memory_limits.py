@@ -11,19 +11,19 @@ STATE_BYTES = 32 << 20
 # Beyond this a row per cell that occurs is read. Below it all cells of every slice are mostly cheaper, to count and to
 # send: with 36 groupings and 606 cells from 100,000 rows on by half; only under 10,000 rows they are not.
 MOST_DENSE_BYTES = 1 << 30
-# What one array of an answer may take here: a dimension may have 10,000 values, and a pair of them all that occur.
+# What one array of a result may take here: a dimension may have 10,000 values, and a pair of them all that occur.
 MOST_ARRAY_BYTES = 512 << 20
 _MOST_VALUES = 10_000  # of a combination: of more, most never occur
 
 
-class AnswerTooLargeError(Exception):
-    """An answer has so many slices that its arrays are too large: fewer blocks or values are to be asked for."""
+class ResultTooLargeError(Exception):
+    """A result has so many slices that its arrays are too large: fewer blocks or values are to be asked for."""
 
 
 def require_room(slices: int, cells: int) -> None:
-    """Raise AnswerTooLargeError where an array of so many slices and cells is more than may be held."""
+    """Raise ResultTooLargeError where an array of so many slices and cells is more than may be held."""
     if (size := slices * cells * 8) > MOST_ARRAY_BYTES:
-        raise AnswerTooLargeError(f"{slices} slices take {size / 1e9:.1f} GB at once")
+        raise ResultTooLargeError(f"{slices} slices take {size / 1e9:.1f} GB at once")
 
 
 def blocks_per_query(dataset: Dataset) -> int:

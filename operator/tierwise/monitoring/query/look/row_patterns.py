@@ -78,7 +78,7 @@ def entries_query(log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept, m
 
 
 def decode_entries(table: pa.Table, query: Query, first_block: int) -> Entries:
-    """Entries of an `entries_query`'s answer, in an order of its own; its blocks are numbered from `first_block`."""
+    """Entries of an `entries_query`'s result, in an order of its own; its blocks are numbered from `first_block`."""
     cell = _integers(table, "tierwise_cell")
     inside = cell >= 0  # a row between blocks has a negative number
     table, cell = table.filter(pa.array(inside)), cell[inside]

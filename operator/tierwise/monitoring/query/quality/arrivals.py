@@ -120,7 +120,7 @@ def sources_query(log: Log, scope: Scope, window: Block) -> Query:
 
 
 def sources_of(log: Log, row: Mapping[str, int]) -> Sources:
-    """The answer of `sources_query`."""
+    """The result of `sources_query`."""
     assert log.spec.labels is not None
     names = [source.name for source in log.spec.labels.sources]
     says = tuple(SourceSays(name, row[f"l{i}"], row[f"d{i}"]) for i, name in enumerate(names))

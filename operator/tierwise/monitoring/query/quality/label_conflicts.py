@@ -51,5 +51,5 @@ def conflicts_query(log: Log, scope: Scope, window: Block) -> Query | None:
 
 
 def conflicts_of(row: Mapping[str, int]) -> LabelConflicts:
-    """The answer of `conflicts_query`."""
+    """The result of `conflicts_query`."""
     return LabelConflicts((row["rows_baseline"], row["rows_candidate"]), (row["baseline"], row["candidate"]))

@@ -31,5 +31,5 @@ def untimed_query(log: Log, scope: Scope, now: datetime) -> Query:
 
 
 def untimed_of(row: Mapping[str, int]) -> tuple[int, int]:
-    """The answer of `untimed_query`."""
+    """The result of `untimed_query`."""
     return row["baseline"], row["candidate"]

@@ -72,7 +72,7 @@ def placeholder_query(log: Log, scope: Scope, window: Block, hashed: str) -> Que
 
 
 def dropped_of(row: Mapping[str, int | str | bytes]) -> Dropped:
-    """The answer of `dropped_query`."""
+    """The result of `dropped_query`."""
     hashed = row["hash"]
     return Dropped(
         (int(row["rows_baseline"]), int(row["rows_candidate"])),

@@ -54,7 +54,7 @@ def answers_query(log: Log, scope: Scope, window: Block) -> Query:
 
 
 def answers_of(row: Mapping[str, int | float | None]) -> Answers:
-    """The answer of `answers_query`."""
+    """The result of `answers_query`."""
     return Answers(int(row["rows"] or 0), int(row["invalid"] or 0), row["lowest"], row["highest"])
 
 

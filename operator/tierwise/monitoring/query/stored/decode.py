@@ -24,7 +24,7 @@ from tierwise.monitoring.query.stored.performance_table import ALL_LABELS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
+class StoredPast:
     """Tallies of shape (windows, slices, versions); what was not read is None or absent."""
 
     windows: tuple[tuple[datetime, datetime], ...]
@@ -33,8 +33,8 @@ class Past:
     tally: Tally
 
 
-def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, edges: FloatArray) -> Past | None:
-    """The answer of a `past_query`; None where no block has a row. `edges` are those that were stored.
+def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, edges: FloatArray) -> StoredPast | None:
+    """The result of a `past_query`; None where no block has a row. `edges` are those that were stored.
 
     Raises:
         ValueError: the stored bins are not those of the edges.
@@ -58,10 +58,10 @@ def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, ed
     tally = Tally(counts, out, None if is_classes else edges, tuple(spec.classes))
     if "sums" in table.column_names:
         tally = _with_sums(table, place, place.shape(wanted), tally)
-    return Past(wanted.windows, place.slices, place.versions, tally)
+    return StoredPast(wanted.windows, place.slices, place.versions, tally)
 
 
-def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDatasetSpec) -> Past:
+def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDatasetSpec) -> StoredPast:
     """Counted rows of two versions as a past: the same shape as a stored one."""
 
     def arms(values: npt.NDArray[Any], axis: int = 0) -> npt.NDArray[Any]:
@@ -77,7 +77,7 @@ def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDataset
         bin_weights=None if cells.bin_weights is None else arms(cells.bin_weights, axis=1),
     )
     windows = tuple((block.start, block.end) for block in cells.blocks)
-    return Past(windows, cells.slices, tuple(versions), tally)
+    return StoredPast(windows, cells.slices, tuple(versions), tally)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +132,7 @@ def _with_sums(table: pa.Table, place: _Place, shape: tuple[int, int, int], tall
     return Tally(tally.counts, tally.bins, tally.edges, tally.classes, sums, weights)
 
 
-def joined(pasts: Iterable[Past]) -> Past | None:
+def joined(pasts: Iterable[StoredPast]) -> StoredPast | None:
     """Pasts of different versions and the same windows as one."""
     parts = list(pasts)
     if not parts:
@@ -164,4 +164,4 @@ def joined(pasts: Iterable[Past]) -> Past | None:
         weights=placed(weights, axis=1) if len(weights) == len(parts) else None,
         bin_weights=placed(of_bins, axis=1) if len(of_bins) == len(parts) else None,
     )
-    return Past(parts[0].windows, slices, versions, tally)
+    return StoredPast(parts[0].windows, slices, versions, tally)

@@ -92,7 +92,7 @@ def configs_query(wanted: Wanted, *, with_texts: bool) -> Query:
 
 
 def decode_configs(table: pa.Table) -> tuple[StoredConfig, ...]:
-    """The answer of a `configs_query`, oldest first."""
+    """The result of a `configs_query`, oldest first."""
     columns = {name: table.column(name).to_pylist() for name in ("hash", "blocks", "first", "last", "edges")}
     rows = zip(*columns.values(), texts(table.column("config")), strict=True)
     return tuple(
@@ -125,7 +125,7 @@ def complete_query(wanted: Wanted, config_hash: int) -> Query:
 
 
 def decode_complete(table: pa.Table) -> tuple[dict[str, float], float]:
-    """The share of blocks that have each sum, and of rows that have weights, of a `complete_query`'s answer."""
+    """The share of blocks that have each sum, and of rows that have weights, of a `complete_query`'s result."""
     row = table.to_pylist()[0]
     names = {plain(name): number / max(1, row["blocks"]) for name, number in dict(row["summed"]).items()}
     return names, row["weighted"] / max(1, row["rows"])
@@ -150,5 +150,5 @@ def _time(micros: int) -> datetime:
 
 
 def plain(name: str | bytes) -> str:
-    """A string of an answer, whether it came as bytes or text."""
+    """A string of a result, whether it came as bytes or text."""
     return name.decode() if isinstance(name, bytes) else name

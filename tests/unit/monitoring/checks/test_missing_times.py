@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.unit.monitoring_judge.builders import SPEC
+from tests.unit.monitoring.builders import SPEC
 from tierwise.monitoring.checks.missing_times import untimed
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.stats.presence import PRESENCE_TOLERANCE, log_more

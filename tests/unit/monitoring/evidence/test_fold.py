@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import T0, a_plan, an_analysis, before_the_rollout, halves, some_cells
+from tests.unit.monitoring.builders import T0, a_plan, an_analysis, before_the_rollout, halves, some_cells
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.verdicts.judge import judge

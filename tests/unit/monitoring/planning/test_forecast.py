@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_dataset, a_plan, an_analysis, before_the_rollout, some_cells
+from tests.unit.monitoring.builders import a_dataset, a_plan, an_analysis, before_the_rollout, some_cells
 from tierwise.monitoring.counts.model import Reads
 from tierwise.monitoring.planning.drop import Drop, bad_rate, own_value
 from tierwise.monitoring.planning.forecast import forecast_tier

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blocks
+from tests.unit.monitoring.builders import SPEC, T0, an_analysis, some_blocks
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.required_reads import reads_of

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from tests.unit.adapters_kubernetes.builders import a_deployment, a_pod, server_of
+from tests.unit.adapters.builders import a_deployment, a_pod, server_of
 from tierwise.adapters.kubernetes.workloads.base import view_of
 from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.pods import count_pods, is_outdated, pod_record

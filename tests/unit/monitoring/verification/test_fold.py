@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import SPEC, T0, an_analysis, some_blocks
-from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_dataset_of, scored
+from tests.unit.monitoring.builders import SPEC, T0, an_analysis, some_blocks
+from tests.unit.monitoring.engines import SPEC_OF_SCORES, a_dataset_of, scored
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.verification.fold import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
 from tierwise.monitoring.verification.hypotheses import Against, Scatter, hypotheses_of, why_not

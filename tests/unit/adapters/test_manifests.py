@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from tests.unit.adapters_kubernetes.builders import Json, a_deployment, server_of
+from tests.unit.adapters.builders import Json, a_deployment, server_of
 from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.manifests import delivery_manifest, label_value, twin_manifest
 from tierwise.adapters.kubernetes.workloads.views import is_twin, template_fingerprint

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import SPEC, an_analysis, halves, message_of, some_blocks
-from tests.unit.monitoring_judge.engines import a_dataset_of
+from tests.unit.monitoring.builders import SPEC, an_analysis, halves, message_of, some_blocks
+from tests.unit.monitoring.engines import a_dataset_of
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_query.test_query import T0
+from tests.unit.monitoring.query.test_query import T0
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import Block, Distributions
 from tierwise.monitoring.counts.thresholds import cells_of

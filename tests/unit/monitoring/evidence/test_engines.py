@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, before_the_rollout, halves, message_of, some_cells
-from tests.unit.monitoring_judge.engines import SPEC_OF_SCORES, a_plan_of, scored
+from tests.unit.monitoring.builders import a_plan, an_analysis, before_the_rollout, halves, message_of, some_cells
+from tests.unit.monitoring.engines import SPEC_OF_SCORES, a_plan_of, scored
 from tierwise.api.monitoringdataset import MetricThreshold
 from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason

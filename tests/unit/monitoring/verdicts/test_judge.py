@@ -3,7 +3,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import (
+from tests.unit.monitoring.builders import (
     a_plan,
     an_analysis,
     before_the_rollout,

@@ -9,7 +9,7 @@ import pytest
 from tests.support.predictions import T0
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.query.look.decode import merge_cells
-from tierwise.monitoring.query.look.memory_limits import MOST_ARRAY_BYTES, AnswerTooLargeError, require_room
+from tierwise.monitoring.query.look.memory_limits import MOST_ARRAY_BYTES, ResultTooLargeError, require_room
 
 CELLS = 2 * 3 * 3
 
@@ -25,5 +25,5 @@ def test_runs_that_fit_alone_are_refused_together():
     slices = 1000
     most = MOST_ARRAY_BYTES // (8 * CELLS * slices)
     require_room(slices, most * CELLS)
-    with pytest.raises(AnswerTooLargeError, match=r"1000 slices take 0\.5 GB at once"):
+    with pytest.raises(ResultTooLargeError, match=r"1000 slices take 0\.5 GB at once"):
         merge_cells([run_of(most, slices, 0), run_of(1, slices, most)])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.polling import eventually
-from tests.unit.adapters_kubernetes.builders import Json, a_pod
+from tests.unit.adapters.builders import Json, a_pod
 from tierwise.adapters.kubernetes.caches.watch_cache import WatchCache
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, pod_record
 from tierwise.errors import ApiError, ClusterError

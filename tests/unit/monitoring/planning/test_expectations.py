@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import (
+from tests.unit.monitoring.builders import (
     SPEC,
     a_plan,
     an_analysis,
@@ -10,7 +10,7 @@ from tests.unit.monitoring_judge.builders import (
     some_cells,
     without_slices,
 )
-from tests.unit.monitoring_judge.engines import a_plan_of, scored
+from tests.unit.monitoring.engines import a_plan_of, scored
 from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason
 from tierwise.errors import PlanError

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import (
+from tests.unit.monitoring.builders import (
     SPEC,
     T0,
     a_dataset,

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.monitoring_judge.builders import SPEC, an_analysis
+from tests.unit.monitoring.builders import SPEC, an_analysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.errors import PlanError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.unit.monitoring_judge.builders import a_plan, an_analysis, halves, message_of, some_cells
+from tests.unit.monitoring.builders import a_plan, an_analysis, halves, message_of, some_cells
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.evidence.fold import begin, fold
