@@ -11,6 +11,7 @@ from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
 from tierwise.api.rules import IMMUTABLE, validations
+from tierwise.api.strategy import CandidatePods
 
 
 class RolloutStrategy(ApiModel):
@@ -60,6 +61,15 @@ class WorkloadStatus(ApiModel):
     kind: str = Field(description="Deployment, StatefulSet or DaemonSet.")
     name: str = Field(description="Its name.")
     uid: str = Field(description="Its uid: a workload made anew under the same name is another one.")
+    candidate_pods: CandidatePods = Field(
+        "Beside", description="Where its candidate's pods are until the verdict, fixed when the tier starts."
+    )
+    update_strategy: str | None = Field(
+        None, description="Its spec.updateStrategy as JSON: it comes back when all of its pods run one version."
+    )
+    template: str | None = Field(
+        None, description="InPlace: hash of its pod template without image and parameters, to see edits meanwhile."
+    )
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")
     applied: bool = Field(False, description="`to` was written; what differs from then on is a write by others.")
     restored: bool = Field(False, description="`from` was delivered again after a rollback.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.reasons import Reason
 from tierwise.rollout import supersede, tier
 from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import rollback, verification
+from tierwise.rollout.delivery.converge import Target, conflict_message, converge
+from tierwise.rollout.delivery.records import new_record
 from tierwise.rollout.start import is_backward
 from tierwise.rollout.state import commands
 from tierwise.rollout.state.conditions import current_tier, render, rollout_report
@@ -105,7 +107,7 @@ def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
                 "phase": "RollingBack",
                 "started_at": flight.now,
                 "workloads": [
-                    WorkloadStatus(kind=view.kind, name=view.name, uid=view.uid, delivered=True, applied=True)
+                    new_record(view).model_copy(update={"delivered": True, "applied": True})
                     for view in flight.tier_view(record.name).workloads
                 ],
             }
@@ -143,7 +145,7 @@ def _watch_delivered(flight: Flight) -> Step | None:
     """Undo the first foreign write to a delivered tier; from the second on nothing is promoted. None: nothing to do."""
     status = flight.status
     for record in delivery.watched(status):
-        found = delivery.converge(flight, record.name, record.workloads, flight.spec.to, "applied")
+        found = converge(flight, Target(record.name, flight.spec.to, "applied"), record.workloads)
         after = with_workloads(status, record.name, found.records)
         if found.foreign:
             message = "; ".join(found.foreign) + "; delivered once more"
@@ -151,7 +153,7 @@ def _watch_delivered(flight: Flight) -> Step | None:
         if found.actions or (after != status and not found.conflicts):
             return Step(after, found.actions, 0.0)
         if found.conflicts:
-            message = delivery.conflict_message(found)
+            message = conflict_message(found)
             return Step(stalled(after, found.conflict_reason, message, flight.now), (), flight.poll_seconds)
     return None
 

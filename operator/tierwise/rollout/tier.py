@@ -7,17 +7,27 @@ from dataclasses import replace
 from datetime import UTC, timedelta
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus, WorkloadStatus
+from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
+from tierwise.rollout.delivery.records import records_of_tier
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.record.evidence import with_judgement
 from tierwise.rollout.state import commands, wording
-from tierwise.rollout.state.flight import Flight, Step, progressing, stalled, with_tier
+from tierwise.rollout.state.flight import Flight, Step, is_by_place, progressing, stalled, with_tier, with_workloads
+
+# What is said of the evidence also says where the control is, when that is not beside the candidate.
+_OF_EVIDENCE = (
+    Reason.REGRESSED,
+    Reason.REGRESSION_OBSERVED,
+    Reason.NON_INFERIOR,
+    Reason.INCONCLUSIVE,
+    Reason.MAX_DURATION,
+)
 
 
 def start(flight: Flight, tier: TierStatus) -> Step:
@@ -25,9 +35,7 @@ def start(flight: Flight, tier: TierStatus) -> Step:
     problem = validate.tier_problem(flight, tier.name)
     if problem is not None:
         return Step(stalled(flight.status, problem.reason, problem.message, flight.now), (), flight.poll_seconds)
-    records = [
-        WorkloadStatus(kind=view.kind, name=view.name, uid=view.uid) for view in flight.tier_view(tier.name).workloads
-    ]
+    records = records_of_tier(flight.tier_spec(tier.name), flight.tier_view(tier.name).workloads)
     status = with_tier(flight.status, tier.name, phase="Probing", started_at=flight.now, workloads=records)
     status = status.model_copy(update={"tier": tier.name})
     return Step(progressing(status, Reason.PROBING, f"{tier.name}: probing {len(records)} workloads"), (), 0.0)
@@ -44,6 +52,10 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     if flight.spec.compared and tier.frozen is None and flight.observation.frozen is not None:
         # The plan is recorded before any candidate pod exists and before any block is folded with it.
         return Step(with_tier(status, tier.name, frozen=flight.observation.frozen), (), 0.0)
+    if arms.foreign:
+        status = with_workloads(status, tier.name, arms.records)
+        text = "; ".join(arms.foreign) + "; delivered once more"
+        return Step(progressing(status, Reason.PROBING, f"{tier.name}: {text}"), (), 0.0)
     changes = changed_pods(tier, arms, flight)
     if changes is not None and (tier.judging_since is not None or arms.is_settled):
         status = with_tier(status, tier.name, pods_changes=changes)
@@ -56,6 +68,8 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     if isinstance(flight.observation.judgement, Judgement):
         status = with_judgement(status, tier.name, flight.observation.judgement)
     outcome = gate(_situation(flight, tier, arms, conflict))
+    if is_by_place(tier) and outcome.reason in _OF_EVIDENCE:
+        outcome = replace(outcome, message=f"{outcome.message}; control: by place")
     if problem is not None and outcome.decision is not GateDecision.ROLL_BACK:
         outcome = Outcome(GateDecision.HOLD, problem.reason, problem.message, stalled=True)
     elif outcome.decision is GateDecision.HOLD:
@@ -64,7 +78,8 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     # Twins are made only once the tier's plan is recorded: no exposure while nothing could be judged.
     may_probe = _is_planned(flight, tier) and (problem is None or problem.reason is not Reason.TWIN_CONFLICT)
     if outcome.decision is GateDecision.HOLD and may_probe:
-        step = replace(step, actions=arms.actions)
+        status = with_workloads(step.status, tier.name, arms.records)
+        step = replace(step, status=status, actions=arms.actions)
     return step
 
 

@@ -89,7 +89,7 @@ def test_features_of_later_releases_are_named_with_what_to_do():
     spec = with_value(model_deployment(), ("spec", "tiers", 0, "workloads", "candidatePods"), "InPlace")
     found = unsupported_features(ModelDeploymentSpec.model_validate(spec["spec"]))
     assert found == [
-        "spec.tiers[0].workloads.candidatePods: candidate pods cannot take the place of a workload's yet; use Beside"
+        "spec.tiers[0].workloads.candidatePods: a Deployment cannot update only some of its pods; use Beside"
     ]
 
 

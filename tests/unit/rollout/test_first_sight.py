@@ -67,7 +67,7 @@ def test_pods_that_do_not_run_their_template_yet_are_waited_for():
     world = World()
     workload = world.fleet.workloads["bot-3"]
     running = type(workload.running)("old", dict(workload.running.environment))
-    workload.serving, workload.changed_at = running, world.clock.now()
+    workload.former, workload.changed_at = ((running, workload.replicas),), world.clock.now()
     world.apply("v1").run(1)
     assert world.health == ("Reconciling", "WaitingForWorkloads")
     world.run(10)

@@ -21,6 +21,7 @@ from tierwise.adapters.kubernetes.workloads.deployment import DEPLOYMENT
 from tierwise.adapters.kubernetes.workloads.manifests import label_value
 from tierwise.adapters.kubernetes.workloads.registry import WORKLOADS
 from tierwise.adapters.kubernetes.workloads.twins import twin_view
+from tierwise.adapters.kubernetes.workloads.update_strategy import restore_strategy
 from tierwise.adapters.kubernetes.workloads.views import is_twin
 from tierwise.adapters.kubernetes.write_errors import write_error
 from tierwise.api.modeldeployment import ModelDeploymentStatus
@@ -38,6 +39,7 @@ from tierwise.rollout.state.actions import (
     DeleteTwin,
     Deliver,
     Event,
+    RestoreStrategy,
     ScaleTwin,
     SetFinalizer,
 )
@@ -178,6 +180,8 @@ class KubernetesFleet:
                 self._refused.pop((namespace, action.twin_name), None)
             case Deliver():
                 WORKLOADS[action.kind].deliver(client, namespace, action)
+            case RestoreStrategy():
+                restore_strategy(client, WORKLOADS[action.kind], namespace, action)
             case Annotate():
                 objects.set_annotations(client, deployment, action.annotations)
             case SetFinalizer():

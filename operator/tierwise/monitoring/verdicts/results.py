@@ -16,6 +16,7 @@ from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
 from tierwise.monitoring.verdicts.verdict import verdict_of
 from tierwise.stats import multiplicity, power
 
+CONCURRENT = "concurrent"
 CONCURRENT_FROM = 0.5  # share of the rows in blocks with both versions
 _LOG10 = math.log(10)
 
@@ -139,7 +140,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
 
 def control_of(evidence: Evidence, dataset: int) -> str:
     """Which control the candidate was compared with: pods beside it, or the other version at another time."""
-    return "concurrent" if evidence.guards[dataset].together_share >= CONCURRENT_FROM else "before-after"
+    return CONCURRENT if evidence.guards[dataset].together_share >= CONCURRENT_FROM else "before-after"
 
 
 def traffic_of(evidence: Evidence, dataset: int) -> list[float | None]:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
 from tierwise.api.reasons import Reason
-from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import validate
+from tierwise.rollout.delivery.converge import missing_container
 from tierwise.rollout.state.conditions import Health
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.versions import captured, is_running
@@ -43,7 +43,7 @@ def adopt(observation: Observation, now: datetime) -> Adoption:
     workloads = [view for tier in observation.tiers for view in tier.workloads]
     for view in workloads:
         if view.running is None:
-            text = delivery.missing_container(view, spec.delivery.container)
+            text = missing_container(view, spec.delivery.container)
             return Adoption(None, "Stalled", Reason.CONTAINER_MISSING, text)
     changing = next((view for view in workloads if view.pods.outdated), None)
     if changing is not None:

@@ -1,19 +1,13 @@
-"""Bringing a version into workloads that others own, and telling foreign writes apart. Replicas are never written."""
+"""Delivering a judged version to a tier, and what is seen of delivered tiers afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-from tierwise.api.common import Version
-from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, WorkloadStatus
-from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery.commits import commit_problem
+from tierwise.rollout.delivery.converge import Target, conflict_message, converge
 from tierwise.rollout.delivery.removal import remove_twins
 from tierwise.rollout.delivery.verification import beside_other_tiers
-from tierwise.rollout.state.actions import Action, Deliver
 from tierwise.rollout.state.flight import (
     Flight,
     Step,
@@ -24,124 +18,15 @@ from tierwise.rollout.state.flight import (
     with_tier,
     with_workloads,
 )
-from tierwise.rollout.state.observation import WorkloadView
-from tierwise.rollout.state.versions import difference, is_running
-
-# The first foreign write is undone once; a tool that writes again would restart pods for ever.
-FOREIGN_WRITES_TO_STALL = 2
+from tierwise.rollout.state.versions import is_running
 
 # Of a delivered workload's pods; fewer may be a node's fault, and the tier was judged good.
 CRASH_LOOPING_SHARE = 0.5
 
-Mark = Literal["applied", "restored"]
-
-
-@dataclass(frozen=True, slots=True)
-class Convergence:
-    """What has to be done so that workloads run a version. At most one of `foreign` and `actions` is not empty."""
-
-    records: tuple[WorkloadStatus, ...]
-    actions: tuple[Action, ...] = ()
-    foreign: tuple[str, ...] = ()  # first foreign writes, to be recorded before they are undone
-    conflicts: tuple[str, ...] = ()  # repeated foreign writes, or a container that is gone
-    conflict_reason: Reason = Reason.FIELD_CONFLICT
-    waiting: tuple[str, ...] = ()  # workloads whose pods are not there yet
-
-
-def is_done(view: WorkloadView) -> bool:
-    """Whether the template's pods are the only ones and all ready: updated = available = replicas, none terminating."""
-    pods = view.pods
-    return view.settled and pods.ready >= view.replicas and pods.outdated == 0 and pods.terminating == 0
-
-
-def converge(flight: Flight, tier: str, records: Sequence[WorkloadStatus], version: Version, mark: Mark) -> Convergence:
-    """Compare each recorded workload with the version that it should run.
-
-    `mark` names the record's field that says that the version was written: what differs after it is a foreign write.
-    """
-    kept: list[WorkloadStatus] = []
-    actions: list[Action] = []
-    foreign: list[str] = []
-    conflicts: list[str] = []
-    waiting: list[str] = []
-    reason = Reason.FIELD_CONFLICT
-    for record in records:
-        view = flight.workload(tier, record)
-        if view is None:  # deleted, or made anew under the same name: nothing of ours is in it
-            kept.append(record)
-        elif view.running is None:
-            reason = Reason.CONTAINER_MISSING
-            conflicts.append(missing_container(view, flight.spec.strategy.delivery.container))
-            kept.append(record)
-        elif is_running(view.running, version):
-            kept.append(record.model_copy(update={mark: True}))
-            if not is_done(view):
-                waiting.append(_pods_text(view))
-        elif record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
-            conflicts.append(_conflict(view, version))
-            kept.append(record)
-        elif getattr(record, mark):
-            writes = record.foreign_writes + 1
-            kept.append(record.model_copy(update={mark: writes >= FOREIGN_WRITES_TO_STALL, "foreign_writes": writes}))
-            (foreign if writes < FOREIGN_WRITES_TO_STALL else conflicts).append(_conflict(view, version))
-        else:
-            actions.append(_deliver(flight, tier, view, version, is_first=mark == "applied"))
-            kept.append(record.model_copy(update={mark: True}))
-            waiting.append(f"{view.kind} {view.name} gets {version.name}")
-    if foreign:  # a record that must precede its effect is a tick of its own
-        actions = []
-        kept = [
-            new if new.foreign_writes != old.foreign_writes else old for new, old in zip(kept, records, strict=True)
-        ]
-    return Convergence(tuple(kept), tuple(actions), tuple(foreign), tuple(conflicts), reason, tuple(waiting))
-
-
-def _deliver(flight: Flight, tier: str, view: WorkloadView, version: Version, *, is_first: bool) -> Deliver:
-    # Force takes the fields over: at the first write of a rollout and at the one that undoes a foreign write.
-    return Deliver(
-        tier=tier,
-        kind=view.kind,
-        workload_name=view.name,
-        workload_uid=view.uid,
-        container=flight.spec.strategy.delivery.container,
-        version=version,
-        force=is_first or view.last_writer != FIELD_MANAGER,
-    )
-
-
-def _pods_text(view: WorkloadView) -> str:
-    pods = view.pods
-    others = (f", {pods.outdated} of the old ones left" if pods.outdated else "") + (
-        f", {pods.terminating} terminating" if pods.terminating else ""
-    )
-    new = max(0, pods.ready - pods.outdated)
-    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}"
-
-
-def _conflict(view: WorkloadView, version: Version) -> str:
-    writer = view.last_writer or "an unknown manager"
-    return f"{view.kind} {view.name}: {writer} overwrote {version.name} ({difference(view.running, version)})"
-
-
-def missing_container(view: WorkloadView, container: str) -> str:
-    """The message for a container that the workload does not have."""
-    return (
-        f"{view.kind} {view.name} has no container {container!r} (containers: {', '.join(view.containers)}); "
-        "set spec.delivery.container"
-    )
-
-
-def conflict_message(found: Convergence) -> str:
-    """What is in the way, and the remedy."""
-    text = "; ".join(found.conflicts)
-    if found.conflict_reason is Reason.FIELD_CONFLICT:
-        text += "; let it ignore the container's image and parameters, then set tierwise.io/retry or a new version"
-    return text
-
 
 def delivering(flight: Flight, tier: TierStatus) -> Step:
     """Deliver `to` to the tier's workloads, wait for their pods, delete the twins, finish the tier."""
-    found = converge(flight, tier.name, tier.workloads, flight.spec.to, "applied")
+    found = converge(flight, Target(tier.name, flight.spec.to, "applied"), tier.workloads)
     status = with_workloads(flight.status, tier.name, found.records)
     if found.foreign:
         message = "; ".join(found.foreign) + "; delivered once more"
@@ -180,7 +65,7 @@ def is_overdue(flight: Flight, tier: TierStatus) -> str | None:
     since = max((moment for moment in times if moment is not None), default=None)
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
-    found = converge(flight, tier.name, tier.workloads, flight.spec.to, "applied")
+    found = converge(flight, Target(tier.name, flight.spec.to, "applied"), tier.workloads)
     if not found.waiting or found.actions or found.conflicts or found.foreign:
         return None  # what is still to be written is not the pods' fault
     return f"{tier.name}: {'; '.join(found.waiting)} after progressDeadline {flight.spec.strategy.progress_deadline}"

@@ -1,17 +1,18 @@
-"""The candidate twins of a tier: how many pods, what they run, whether both arms are there."""
+"""The arms of a tier: how many pods of either version, whether they are there, and the times that are judged."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tierwise.api.modelrollout import PodsChange, TierStatus
+from tierwise.api.modelrollout import PodsChange, TierStatus, WorkloadStatus
 from tierwise.api.names import TWIN_SUFFIX
-from tierwise.rollout.state.actions import Action, ApplyTwin, ScaleTwin
-from tierwise.rollout.state.exposure import exposure_fraction, twin_replicas
-from tierwise.rollout.state.flight import Flight
-from tierwise.rollout.state.observation import TwinView, WorkloadView
-from tierwise.rollout.state.versions import difference, is_running
+from tierwise.rollout.delivery.beside import share_beside
+from tierwise.rollout.delivery.in_place import share_in_place
+from tierwise.rollout.state.actions import Action
+from tierwise.rollout.state.exposure import exposure_fraction
+from tierwise.rollout.state.flight import Flight, is_by_place
 
 # The status must stay small, and no record may be taken back: the blocks that it cut are folded. So beyond these many
 # changes only larger ones are recorded, and beyond the second number a change stops the judging for a time that doubles
@@ -39,111 +40,68 @@ class Arms:
     crash_looping: str | None = None
     foreign_twin: str | None = None
     drifted: str | None = None  # the control no longer runs `from`
+    edited: str | None = None  # an edit that only one of the arms would get
+    records: tuple[WorkloadStatus, ...] = ()  # the tier's, with what has to be recorded
+    foreign: tuple[str, ...] = ()  # first writes by others, to be recorded before they are undone
+    conflict: str | None = None  # repeated writes by others
 
 
 def arms_of(flight: Flight, tier: TierStatus) -> Arms:
-    """Compare the tier's workloads and twins with what the probe asks for."""
+    """Compare the tier's workloads, twins and pods with what the probe asks for."""
     fraction = exposure_fraction(flight.tier_spec(tier.name).exposure)
-    view = flight.tier_view(tier.name)
-    twins = {twin.name: twin for twin in view.twins}
-    pairs = [
-        (workload, twins.get(workload.name + TWIN_SUFFIX))
-        for record in tier.workloads
-        if (workload := flight.workload(tier.name, record)) is not None
-    ]
-    wanted = {workload.uid: twin_replicas(workload.replicas, fraction) for workload, _ in pairs}
-    actions = tuple(
-        action
-        for workload, twin in pairs
-        if (action := _twin_action(flight, tier.name, workload, twin, wanted[workload.uid])) is not None
-    )
-    edited = any(twin and not _follows(flight, workload, twin) for workload, twin in pairs)
-    owned = [twin for _, twin in pairs if twin is not None and twin.owned]
-    foreign = next((twin.name for _, twin in pairs if twin is not None and not twin.owned), None)
-    candidate_ready = sum(twin.pods.ready for twin in owned if is_running(twin.running, flight.spec.to))
-    controls = [workload for workload, _ in pairs]
-    drifted = next((workload for workload in controls if not is_running(workload.running, flight.spec.from_)), None)
+    twins = {twin.name: twin for twin in flight.tier_view(tier.name).twins}
+    shares = []
+    for record in tier.workloads:
+        workload = flight.workload(tier.name, record)
+        if workload is None:
+            continue
+        if record.candidate_pods == "InPlace":
+            shares.append(share_in_place(flight, tier.name, record, workload, fraction))
+        else:
+            twin = twins.get(workload.name + TWIN_SUFFIX)
+            shares.append(share_beside(flight, tier.name, workload, twin, fraction))
+    foreign_twin = _first(share.foreign_twin for share in shares)
+    foreign = tuple(share.foreign for share in shares if share.foreign is not None)
+    changed = {share.record.uid: share.record for share in shares if share.record is not None}
+    if foreign:  # a record that must precede its effect is a tick of its own
+        changed = {share.record.uid: share.record for share in shares if share.record is not None and share.foreign}
+    wanted, untouched = sum(share.candidate_wanted for share in shares), sum(share.baseline_wanted for share in shares)
     return Arms(
-        candidate_ready=candidate_ready,
-        candidate_wanted=sum(wanted.values()),
-        baseline_ready=sum(w.pods.ready for w in controls if is_running(w.running, flight.spec.from_)),
-        baseline_wanted=sum(workload.replicas for workload in controls),
-        is_settled=not actions
-        and foreign is None
-        and drifted is None
-        and all(map(_is_pair_settled, pairs))
-        and bool(pairs),
-        actions=() if foreign else actions,
-        is_template_changed=edited,
-        blocked=_blocked(owned),
-        baseline_unready=_baseline_unready(controls, len(tier.workloads)),
-        crash_looping=next(
-            (f"{twin.pods.crash_looping} pods of {twin.name} crash-loop" for twin in owned if twin.pods.crash_looping),
-            None,
-        ),
-        foreign_twin=foreign,
-        drifted=None
-        if drifted is None
-        else f"{drifted.kind} {drifted.name} no longer runs {flight.spec.from_.name}: "
-        f"{difference(drifted.running, flight.spec.from_)}, written by {drifted.last_writer or 'an unknown manager'}",
+        candidate_ready=sum(share.candidate_ready for share in shares),
+        candidate_wanted=wanted,
+        baseline_ready=sum(share.baseline_ready for share in shares),
+        baseline_wanted=untouched,
+        is_settled=bool(shares) and foreign_twin is None and all(share.is_settled for share in shares),
+        actions=() if foreign_twin or foreign else tuple(action for share in shares for action in share.actions),
+        is_template_changed=any(share.is_template_changed for share in shares),
+        blocked=_first(share.blocked for share in shares) or _too_few(tier, wanted, untouched),
+        baseline_unready=_gone(tier, len(shares)) or _first(share.baseline_unready for share in shares),
+        crash_looping=_first(share.crash_looping for share in shares),
+        foreign_twin=foreign_twin,
+        drifted=_first(share.drifted for share in shares),
+        edited=_first(share.edited for share in shares),
+        records=tuple(changed.get(record.uid, record) for record in tier.workloads),
+        foreign=foreign,
+        conflict=_first(share.conflict for share in shares),
     )
 
 
-def _twin_action(
-    flight: Flight, tier: str, workload: WorkloadView, twin: TwinView | None, replicas: int
-) -> Action | None:
-    if twin is not None and (twin.deleting or not twin.owned):
+def _first(messages: Iterable[str | None]) -> str | None:
+    return next((message for message in messages if message), None)
+
+
+def _gone(tier: TierStatus, found: int) -> str | None:
+    recorded = len(tier.workloads)
+    return f"{recorded - found} of the tier's {recorded} workloads are gone" if found < recorded else None
+
+
+def _too_few(tier: TierStatus, candidate: int, baseline: int) -> str | None:
+    if candidate or not baseline or not is_by_place(tier):
         return None
-    if twin is not None and _follows(flight, workload, twin):
-        return None if twin.replicas == replicas else ScaleTwin(twin.name, twin.uid, replicas)
-    return ApplyTwin(
-        tier=tier,
-        kind=workload.kind,
-        workload_name=workload.name,
-        workload_uid=workload.uid,
-        twin_name=workload.name + TWIN_SUFFIX,
-        rollout_name=flight.rollout.name,
-        rollout_uid=flight.rollout.uid,
-        container=flight.spec.strategy.delivery.container,
-        version=flight.spec.to,
-        replicas=replicas,
+    return (
+        "the candidate takes the place of a pod, and no other pod would be left to compare it with; scale the workload "
+        "to 2 pods or more, or set candidatePods: Beside where a pod can do without its place"
     )
-
-
-def _follows(flight: Flight, workload: WorkloadView, twin: TwinView) -> bool:
-    """Whether the twin is the workload's live template with the candidate in it."""
-    if not twin.owned or workload.running is None:
-        return True
-    ours = flight.spec.to.parameters.keys() | flight.spec.from_.parameters.keys()
-    theirs = {key: value for key, value in workload.running.environment.items() if key not in ours}
-    if twin.running is None or not is_running(twin.running, flight.spec.to):
-        return False
-    mirrored = {key: value for key, value in twin.running.environment.items() if key not in ours}
-    return twin.template_fingerprint == workload.template_fingerprint and mirrored == theirs
-
-
-def _is_pair_settled(pair: tuple[WorkloadView, TwinView | None]) -> bool:
-    workload, twin = pair
-    if twin is None or twin.deleting:
-        return False
-    return all(
-        view.settled and view.pods.ready >= view.replicas and view.pods.outdated == 0 for view in (workload, twin)
-    )
-
-
-def _blocked(twins: list[TwinView]) -> str | None:
-    return next((f"{twin.name}: {twin.blocked}" for twin in twins if twin.blocked), None)
-
-
-def _baseline_unready(controls: list[WorkloadView], recorded: int) -> str | None:
-    if len(controls) < recorded:
-        return f"{recorded - len(controls)} of the tier's {recorded} workloads are gone"
-    for view in controls:
-        pods = view.pods
-        # A scale-up leaves some pods unready for a while: the control still is there.
-        if view.replicas and (pods.crash_looping or pods.ready == 0 or (pods.outdated and not view.settled)):
-            return f"{view.kind} {view.name} (the control) has {pods.ready} of {view.replicas} pods ready"
-    return None
 
 
 def changed_pods(tier: TierStatus, arms: Arms, flight: Flight) -> list[PodsChange] | None:
@@ -151,8 +109,9 @@ def changed_pods(tier: TierStatus, arms: Arms, flight: Flight) -> list[PodsChang
 
     While an arm does not run what it should its count is 0: such times are not judged.
     """
-    candidate = 0 if arms.is_template_changed else arms.candidate_ready
-    baseline = 0 if arms.drifted or arms.is_template_changed else arms.baseline_ready
+    is_cut = arms.is_template_changed or arms.edited is not None
+    candidate = 0 if is_cut else arms.candidate_ready
+    baseline = 0 if arms.drifted or is_cut else arms.baseline_ready
     now = PodsChange(at=flight.now, candidate=candidate, baseline=baseline)
     last = tier.pods_changes[-1] if tier.pods_changes else None
     recorded = len(tier.pods_changes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import recovery, verification
-from tierwise.rollout.delivery.deliver import conflict_message, converge
+from tierwise.rollout.delivery.converge import Target, conflict_message, converge
+from tierwise.rollout.delivery.records import with_strategies
 from tierwise.rollout.state import commands
 from tierwise.rollout.state.actions import Action, DeleteTwin
 from tierwise.rollout.state.flight import Flight, Step, finished_tier, stalled, with_workloads
@@ -26,7 +27,10 @@ def begin(flight: Flight, status: ModelRolloutStatus, reason: Reason, message: s
 
 def returning(flight: Flight, status: ModelRolloutStatus, reason: Reason, message: str) -> ModelRolloutStatus:
     """The status of a rollout that begins to go back. What was never touched is marked so."""
-    tiers = [tier.model_copy(update={"phase": _phase(tier)}) for tier in status.tiers]
+    tiers = [
+        with_strategies(tier, flight.tier_view(tier.name).workloads).model_copy(update={"phase": _phase(tier)})
+        for tier in status.tiers
+    ]
     handled = dict(status.handled)
     if reason is Reason.ROLLBACK_REQUESTED and (value := _rollback_value(flight)) is not None:
         handled["rollback"] = value
@@ -73,7 +77,7 @@ def advance(flight: Flight) -> Step:
         actions += [DeleteTwin(twin.name, twin.uid) for twin in twins if not twin.deleting]
         waiting += [f"{twin.name} is being deleted" for twin in twins]
         touched = [record for record in tier.workloads if record.delivered]
-        found = converge(flight, tier.name, touched, flight.spec.from_, "restored")
+        found = converge(flight, Target(tier.name, flight.spec.from_, "restored"), touched)
         after = {record.uid: record for record in found.records}
         status = with_workloads(status, tier.name, [after.get(record.uid, record) for record in tier.workloads])
         has_foreign = has_foreign or bool(found.foreign)

@@ -8,7 +8,7 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, Tier
 from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.rollout.delivery.deliver import missing_container
+from tierwise.rollout.delivery.converge import missing_container
 from tierwise.rollout.delivery.probe import Arms
 from tierwise.rollout.state.exposure import exposure_fraction
 from tierwise.rollout.state.flight import Flight
@@ -118,22 +118,15 @@ def tier_problem(flight: Flight, tier: str) -> Problem | None:
     if foreign is not None:
         return twin_conflict(foreign)
     for workload in view.workloads:
-        problem = _workload_problem(flight, tier, workload, spec.strategy.delivery.container)
+        problem = _workload_problem(flight, workload, spec.strategy.delivery.container)
         if problem is not None:
             return problem
     return None
 
 
-def _workload_problem(flight: Flight, tier: str, workload: WorkloadView, container: str) -> Problem | None:
+def _workload_problem(flight: Flight, workload: WorkloadView, container: str) -> Problem | None:
     if workload.running is None:
         return Problem(Reason.CONTAINER_MISSING, missing_container(workload, container))
-    if workload.identity is not None and flight.tier_spec(tier).workloads.candidate_pods is None:
-        text = (
-            f"the pods of {workload.kind} {workload.name} are tied to their place by {workload.identity}, and a "
-            "candidate cannot take their place yet; where a pod can do without, set "
-            "tiers[].workloads.candidatePods: Beside"
-        )
-        return Problem(Reason.NOT_SUPPORTED, text)
     clash = sorted(
         key
         for key in flight.spec.to.parameters.keys() - flight.spec.from_.parameters.keys()
@@ -161,6 +154,10 @@ def probe_problem(flight: Flight, arms: Arms) -> Problem | None:
     """What appeared while the tier is probed or judged."""
     if arms.foreign_twin is not None:
         return twin_conflict(arms.foreign_twin)
+    if arms.conflict is not None:
+        return Problem(Reason.FIELD_CONFLICT, arms.conflict)
+    if arms.edited is not None:
+        return Problem(Reason.MIXED_BASELINE, arms.edited)
     if arms.drifted is not None:
         text = f"{arms.drifted}; restore {flight.spec.from_.name} there, or set a new version"
         return Problem(Reason.MIXED_BASELINE, text)

@@ -7,13 +7,16 @@ from collections import Counter
 from tierwise.api.modelrollout import Coverage, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
-from tierwise.rollout.state.flight import with_tier
+from tierwise.monitoring.verdicts.results import CONCURRENT
+from tierwise.rollout.state.flight import is_by_place, tier_status, with_tier
 
 MOST_SLICES = 10
+BY_PLACE = "by-place"
 
 
 def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) -> ModelRolloutStatus:
     """The status with the tier's evidence replaced by this judgement's."""
+    by_place = is_by_place(tier_status(status, tier))
     return with_tier(
         status,
         tier,
@@ -21,9 +24,14 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
         evidence_until=judgement.until,
         labels=sum(judgement.labels),
         coverage=_coverage(judgement),
-        worst=[slice_verdict(result) for result in judgement.results[:MOST_SLICES]],
-        culprits=[slice_verdict(result) for result in judgement.culprits[:MOST_SLICES]],
+        worst=[_of_place(slice_verdict(result), by_place) for result in judgement.results[:MOST_SLICES]],
+        culprits=[_of_place(slice_verdict(result), by_place) for result in judgement.culprits[:MOST_SLICES]],
     )
+
+
+def _of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
+    """Served side by side, but by pods of other places: the evidence cannot tell that from the log."""
+    return verdict.model_copy(update={"control": BY_PLACE}) if by_place and verdict.control == CONCURRENT else verdict
 
 
 def _coverage(judgement: Judgement) -> Coverage:

@@ -62,7 +62,11 @@ class DeleteTwin:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Server-side apply of exactly the container's image and parameters, with the workload's uid as precondition."""
+    """Server-side apply of exactly the container's image and parameters, with the workload's uid as precondition.
+
+    With `pods` only so many pods get them, and the update strategy keeps the others as they are; without, all do.
+    `update_strategy` is the workload's own, as JSON; it says how many pods may be away at a time.
+    """
 
     tier: str
     kind: str
@@ -71,6 +75,18 @@ class Deliver:
     container: str
     version: Version
     force: bool
+    pods: int | None = None
+    update_strategy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStrategy:
+    """Give a workload back the update strategy (JSON) that it had before Tierwise changed it."""
+
+    kind: str
+    workload_name: str
+    workload_uid: str
+    update_strategy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,17 @@ class SetFinalizer:
     rollout_name: str | None = None
 
 
-Action = CreateRollout | DeleteRollout | ApplyTwin | ScaleTwin | DeleteTwin | Deliver | Annotate | SetFinalizer
+Action = (
+    CreateRollout
+    | DeleteRollout
+    | ApplyTwin
+    | ScaleTwin
+    | DeleteTwin
+    | Deliver
+    | RestoreStrategy
+    | Annotate
+    | SetFinalizer
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,16 @@ def exposure_fraction(exposure: int | str) -> float:
     return percent / 100
 
 
+def pods_in_place(replicas: int, fraction: float) -> int:
+    """How many of a workload's own pods get the candidate: max(1, round(n·e)), halves rounded up, and one stays.
+
+    0 where there are fewer than two pods: then nothing is left to compare with.
+    """
+    if replicas < 2:
+        return 0
+    return min(max(1, floor(replicas * fraction + 0.5)), replicas - 1)
+
+
 def twin_replicas(replicas: int, fraction: float) -> int:
     """Pods of the twin beside `replicas` untouched ones, so that their share of all is about `fraction`.
 

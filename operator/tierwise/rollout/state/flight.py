@@ -92,6 +92,11 @@ def tier_status(status: ModelRolloutStatus, name: str) -> TierStatus:
     return next(tier for tier in status.tiers if tier.name == name)
 
 
+def is_by_place(tier: TierStatus) -> bool:
+    """Whether the tier's control is by place: pods with other volumes or on other nodes than the candidate's."""
+    return any(record.candidate_pods == "InPlace" for record in tier.workloads)
+
+
 def finished_tier(tier: TierStatus, phase: TierPhase, now: datetime) -> TierStatus:
     """The tier's record at its end, without what only the judging of it needed: the status must stay small."""
     frozen = tier.frozen

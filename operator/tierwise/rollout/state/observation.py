@@ -31,6 +31,24 @@ class Pods:
     crash_looping: int = 0
     outdated: int = 0  # live pods whose image or environment is not what the template says
 
+    def __add__(self, other: Pods) -> Pods:
+        """Both together."""
+        return Pods(
+            self.total + other.total,
+            self.ready + other.ready,
+            self.terminating + other.terminating,
+            self.crash_looping + other.crash_looping,
+            self.outdated + other.outdated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PodGroup:
+    """Pods of one workload that run the same: their own image and environment, not their template's."""
+
+    running: Running
+    pods: Pods
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadView:
@@ -48,6 +66,12 @@ class WorkloadView:
     last_writer: str | None = None  # field manager that last wrote the image or environment
     autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
     identity: str | None = None  # what ties its pods to a name, volume or node; None: any pod can stand for another
+    update_strategy: str | None = None  # its spec.updateStrategy as JSON; None: it has none that Tierwise changes
+    updating: int | None = None  # how many pods its update strategy lets have the template; None: all
+    takes_back: bool = False  # whether that number may be lowered again
+    stuck: int = 0  # outdated pods that its controller waits for and never replaces
+    groups: tuple[PodGroup, ...] = ()
+    blocked: str | None = None  # what keeps its pods from existing, as of a twin
 
 
 @dataclass(frozen=True, slots=True)

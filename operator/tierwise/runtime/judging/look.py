@@ -11,6 +11,7 @@ import numpy as np
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Frozen
+from tierwise.arrays import FloatArray
 from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
 from tierwise.monitoring.checks.concern import Concern, concern_of
@@ -24,6 +25,7 @@ from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_co
 from tierwise.monitoring.verdicts.judge import judge, judged_at
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.blocks import SharedBlock, blocks_until
+from tierwise.rollout.state.flight import is_by_place
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.judging.plan import bound_to_tier, datasets_of, plan_of
 from tierwise.runtime.judging.prerelease import Examining
@@ -203,7 +205,7 @@ class Judging:
             chosen, cells = read_run(blocks[at:], most, read)
             if len(chosen) < len(blocks[at : at + most]):
                 self._at_once[owner] = most = len(chosen)  # a limit's: the next look does not fail on it again
-            shares = np.array([shared.candidate_share for shared in chosen])
+            shares = _shares(request, chosen)
             pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
             control = past.watch(folded.control, tier, chosen, cells, sources)
             folded = _Folded(frozen, fold(folded.evidence, cells, shares, pods), control, folded.blocks + len(chosen))
@@ -239,6 +241,16 @@ class Judging:
                         "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error
                     )
         return cells if len(chosen) == 1 and cells.keys() == sources.keys() else None
+
+
+def _shares(request: LookRequest, chosen: Sequence[SharedBlock]) -> FloatArray:
+    """The candidate's share of the ready pods per block (blocks,); NaN where pods are tied to places.
+
+    A node or a shard has its own traffic: there the pods' number does not say which share of the requests is right.
+    """
+    if is_by_place(request.tier):
+        return np.full(len(chosen), np.nan)
+    return np.array([shared.candidate_share for shared in chosen])
 
 
 def _read_cells(sources: Mapping[str, BoundSource], chosen: Sequence[SharedBlock]) -> dict[str, Cells]:

@@ -17,12 +17,13 @@ from tierwise.rollout.state.actions import (
     DeleteRollout,
     DeleteTwin,
     Deliver,
+    RestoreStrategy,
     ScaleTwin,
     SetFinalizer,
 )
 from tierwise.rollout.state.observation import DeploymentView, Running
 from tierwise.simulation.cluster.objects import StoredRollout
-from tierwise.simulation.cluster.workloads import SimulatedWorkload
+from tierwise.simulation.cluster.workloads import HELD, SimulatedWorkload
 from tierwise.simulation.cluster.world import World
 
 _TERMINATION = timedelta(seconds=0.5)
@@ -43,6 +44,8 @@ def apply_action(world: World, deployment: DeploymentView, action: Action) -> bo
             return _delete_twin(world, action)
         case Deliver():
             return _deliver(world, action)
+        case RestoreStrategy():
+            return _restore_strategy(world, action)
         case Annotate():
             return _annotate(world, deployment, action.annotations)
         case SetFinalizer():
@@ -103,7 +106,7 @@ def _apply_twin(world: World, action: ApplyTwin) -> bool:
     if (twin.running, twin.replicas, twin.template) == (running, action.replicas, origin.template):
         return False
     if twin.template != origin.template:
-        twin.serving, twin.changed_at = twin.running, world.clock.now()
+        twin.former, twin.changed_at = ((twin.running, twin.replicas),), world.clock.now()
     twin.set_running(running, world.clock.now(), FIELD_MANAGER)
     twin.replicas, twin.template = action.replicas, dict(origin.template)
     return True
@@ -131,12 +134,24 @@ def _deliver(world: World, action: Deliver) -> bool:
     if workload.container != action.container:
         raise ConflictError(f"{workload.kind} {workload.name} has no container {action.container}")
     running = _with_version(workload.running, action.version)
-    if running == workload.running:
+    if running == workload.running and workload.updating == action.pods:
         return False
-    if not action.force and workload.last_writer != FIELD_MANAGER:
+    if not action.force and running != workload.running and workload.last_writer != FIELD_MANAGER:
         raise ConflictError(f"{workload.kind} {workload.name}: conflict with {workload.last_writer}")
-    workload.set_running(running, world.clock.now(), FIELD_MANAGER)
+    if action.pods is None:
+        workload.set_running(running, world.clock.now(), FIELD_MANAGER)
+    else:
+        workload.set_part(running, action.pods, world.clock.now(), FIELD_MANAGER)
     return True
+
+
+def _restore_strategy(world: World, action: RestoreStrategy) -> bool:
+    workload = _workload(world, action.workload_name, action.workload_uid)
+    changed = workload.update_strategy != action.update_strategy
+    if workload.update_strategy == HELD:
+        workload.set_running(workload.running, world.clock.now(), FIELD_MANAGER)
+    workload.update_strategy = action.update_strategy
+    return changed
 
 
 def _annotate(world: World, deployment: DeploymentView, annotations: Mapping[str, str | None]) -> bool:

@@ -13,7 +13,7 @@ from tierwise.api.names import TWIN_SUFFIX
 from tierwise.api.reasons import Reason
 from tierwise.errors import ConflictError
 from tierwise.rollout.state.actions import Action, Event
-from tierwise.rollout.state.observation import Claim, DeploymentView, Pods, RolloutView, Running, TierView
+from tierwise.rollout.state.observation import Claim, DeploymentView, PodGroup, RolloutView, Running, TierView
 from tierwise.runtime.ports import Clock
 from tierwise.simulation.cluster.actions import apply_action
 from tierwise.simulation.cluster.faults import Faults, NoFaults
@@ -96,21 +96,22 @@ class SimulatedFleet(World):
         found: list[SimulatedPod] = []
         now = self.clock.now()
         for workload in self.workloads.values():
-            pods = self._pods(workload)
-            running = workload.serving if pods.outdated and workload.serving is not None else workload.running
             if workload.deleting_until is not None and now >= workload.deleting_until:
                 continue
-            found += [
-                SimulatedPod(
-                    name=f"{workload.name}-{index}",
-                    workload=workload.twin_of or workload.name,
-                    labels=workload.labels,
-                    arm="candidate" if workload.twin_of else "baseline",
-                    image=running.image,
-                    environment=running.environment,
-                )
-                for index in range(pods.ready)
-            ]
+            first = len(found)
+            for group in self._groups(workload):
+                is_candidate = workload.twin_of is not None or (workload.updating and group.running == workload.running)
+                found += [
+                    SimulatedPod(
+                        name=f"{workload.name}-{index}",
+                        workload=workload.twin_of or workload.name,
+                        labels=workload.labels,
+                        arm="candidate" if is_candidate else "baseline",
+                        image=group.running.image,
+                        environment=group.running.environment,
+                    )
+                    for index in range(len(found) - first, len(found) - first + group.pods.ready)
+                ]
         return tuple(found)
 
     def copy(self, clock: Clock) -> SimulatedFleet:
@@ -223,8 +224,8 @@ class SimulatedFleet(World):
             and workloads.selector.match_labels.items() <= workload.labels.items()
         ]
 
-    def _pods(self, workload: SimulatedWorkload) -> Pods:
-        return workload.pods(
+    def _groups(self, workload: SimulatedWorkload) -> tuple[PodGroup, ...]:
+        return workload.groups(
             self.clock.now(), is_broken=self._is(workload, self.broken), is_unready=self._is(workload, self.unready)
         )
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from tierwise.rollout.state.observation import Pods, Running, TwinView, WorkloadView
+from tierwise.rollout.state.observation import PodGroup, Pods, Running, TwinView, WorkloadView
 
 Arm = Literal["baseline", "candidate"]
+OPEN, HELD = '{"type": "RollingUpdate"}', '{"type": "Held"}'  # update strategies: all pods get a template, or some
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class SimulatedWorkload:
     replicas: int
     ready_seconds: float
     changed_at: datetime
-    serving: Running | None = None  # what the pods ran before the last change; None: there were none
+    former: tuple[tuple[Running, int], ...] = ()  # what the pods ran before the last change, and how many did
     template: dict[str, object] = field(default_factory=dict)
     last_writer: str = "kubectl"
     owner: str | None = None
@@ -51,33 +52,67 @@ class SimulatedWorkload:
     autoscaled: bool = False
     kind: str = "Deployment"
     identity: str | None = None
+    update_strategy: str | None = None
+    updating: int | None = None  # so many pods have the template; None: all
+    others: Running | None = None  # what those run that do not have it
 
     def fingerprint(self) -> str:
         """Of the template without image and environment."""
         return hashlib.sha256(json.dumps(self.template, sort_keys=True).encode()).hexdigest()[:16]
 
     def set_running(self, running: Running, now: datetime, writer: str) -> None:
-        """Change the pod template; nothing happens when it is the same."""
+        """Change the pod template and let all pods have it; nothing happens when they do already."""
         self.last_writer = writer
-        if running == self.running:
+        mixed = self._mixed()
+        if self.update_strategy == HELD:
+            self.update_strategy = OPEN
+        if all(each == running for each, _ in mixed):
+            self.running, self.updating = running, None
             return
-        if self.is_rolled_out(now):
-            self.serving = self.running
-        self.running, self.changed_at = running, now
+        if self.is_rolled_out(now) or self.updating is not None:
+            self.former = mixed
+        self.running, self.updating, self.changed_at = running, None, now
+
+    def set_part(self, running: Running, pods: int, now: datetime, writer: str) -> None:
+        """Change the pod template and let only so many pods have it."""
+        self.last_writer = writer
+        if self.updating is None:
+            self.others = self.running
+        if running != self.running or pods > (self.updating or 0):
+            self.changed_at = now
+        self.running, self.updating, self.former, self.update_strategy = running, pods, (), HELD
 
     def is_rolled_out(self, now: datetime) -> bool:
         """Whether the pods of the newest template had the time to start."""
         return (now - self.changed_at).total_seconds() >= self.ready_seconds
 
-    def pods(self, now: datetime, *, is_broken: bool, is_unready: bool) -> Pods:
-        """Counts as a watch cache would have them."""
+    def _mixed(self) -> tuple[tuple[Running, int], ...]:
+        """What the pods are to run now, and how many."""
+        if self.updating is None or self.others is None:
+            return ((self.running, self.replicas),)
+        updating = min(self.updating, self.replicas)
+        return ((self.others, self.replicas - updating), (self.running, updating))
+
+    def groups(self, now: datetime, *, is_broken: bool, is_unready: bool) -> tuple[PodGroup, ...]:
+        """Pods by what they run, as a watch cache would have them."""
         if self.blocked is not None or self.replicas == 0:
-            return Pods()
-        if self.is_rolled_out(now) and not is_broken and not is_unready:
-            return Pods(total=self.replicas, ready=self.replicas)
-        old = self.replicas if self.serving is not None else 0
-        crashing = self.replicas if is_broken and self.is_rolled_out(now) else 0
-        return Pods(total=self.replicas + old, ready=old, crash_looping=crashing, outdated=old)
+            return ()
+        is_up = self.is_rolled_out(now) and not is_broken and not is_unready
+        *others, (template, wanted) = self._mixed()
+        staying = others if self.updating is not None else [] if is_up else self.former
+        if len(self.former) == 1 and staying is self.former:
+            staying = ((self.former[0][0], self.replicas),)
+        kept = [
+            PodGroup(running, Pods(total=n, ready=n, outdated=n if running != template else 0))
+            for running, n in staying
+        ]
+        crashing = wanted if is_broken and self.is_rolled_out(now) else 0
+        return (*kept, PodGroup(template, Pods(total=wanted, ready=wanted if is_up else 0, crash_looping=crashing)))
+
+    def pods(self, now: datetime, *, is_broken: bool, is_unready: bool) -> Pods:
+        """All of them together."""
+        groups = self.groups(now, is_broken=is_broken, is_unready=is_unready)
+        return sum((group.pods for group in groups), Pods())
 
     def view(self, now: datetime, container: str, *, is_broken: bool, is_unready: bool) -> WorkloadView:
         """As a workload of a tier."""
@@ -95,6 +130,10 @@ class SimulatedWorkload:
             last_writer=self.last_writer,
             autoscaled=self.autoscaled,
             identity=self.identity,
+            update_strategy=self.update_strategy,
+            updating=self.updating,
+            takes_back=True,
+            groups=self.groups(now, is_broken=is_broken, is_unready=is_unready),
         )
 
     def twin_view(self, now: datetime, *, is_owned: bool, is_broken: bool, is_unready: bool) -> TwinView:

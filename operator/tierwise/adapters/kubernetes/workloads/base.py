@@ -7,16 +7,28 @@ its right in the chart's `_names.tpl`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.paths import path_of
-from tierwise.adapters.kubernetes.workloads.pods import PodRecord, count_pods
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, count_pods, group_pods, unschedulable
 from tierwise.adapters.kubernetes.workloads.views import last_writer, running_in, template_fingerprint
 from tierwise.rollout.state.actions import Deliver
 from tierwise.rollout.state.observation import WorkloadView
 
 Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a kind says of the places of its pods, as in a `WorkloadView`. The defaults: any pod will do."""
+
+    identity: str | None = None
+    update_strategy: str | None = None
+    updating: int | None = None
+    takes_back: bool = False
+    stuck: int = 0
 
 
 class Workload(Protocol):
@@ -44,16 +56,19 @@ class Workload(Protocol):
         """How many pods are available by its status."""
         ...
 
-    def identity(self, item: Item) -> str | None:
-        """What ties its pods to a name, a volume or a node, in words; None where any pod can stand for another."""
-        ...
-
     def twin_spec(self, item: Item) -> Json:
         """The spec of a Deployment with the same pods: template, selector and what else both kinds have."""
         ...
 
+    def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:
+        """Whether its pods are tied to their places, and what its update strategy does with them."""
+        ...
+
     def deliver(self, client: Client, namespace: str, action: Deliver) -> None:
-        """Bring a version into the live workload. Raises as `delivery.apply_version` does."""
+        """Bring a version into the live workload; `action.pods` only where `placement` tells of an update strategy.
+
+        Raises as `delivery.apply_version` does.
+        """
         ...
 
 
@@ -74,6 +89,7 @@ def view_of(
     """A workload of a tier with its own pods. `parameters` are the variables by which versions are told apart."""
     template = item["spec"]["template"]
     running = running_in(template, container)
+    placement = workload.placement(item, container, pods)
     return WorkloadView(
         kind=workload.kind,
         name=item["metadata"]["name"],
@@ -86,5 +102,11 @@ def view_of(
         pods=count_pods(pods, container, running),
         last_writer=last_writer(item, container, parameters),
         autoscaled=autoscaled,
-        identity=workload.identity(item),
+        identity=placement.identity,
+        update_strategy=placement.update_strategy,
+        updating=placement.updating,
+        takes_back=placement.takes_back,
+        stuck=placement.stuck,
+        groups=group_pods(pods, container),
+        blocked=unschedulable(pods),
     )

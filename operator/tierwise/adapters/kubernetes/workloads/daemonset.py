@@ -1,10 +1,24 @@
-"""DaemonSets."""
+"""DaemonSets: beside them as beside Deployments, or in place by `OnDelete` on a group of nodes."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.workloads.base import Item
-from tierwise.adapters.kubernetes.workloads.delivery import apply_version
+from tierwise.adapters.kubernetes.workloads.base import Item, Placement
+from tierwise.adapters.kubernetes.workloads.delivery import apply_version, find_live
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord
+from tierwise.adapters.kubernetes.workloads.update_strategy import (
+    delete_pods,
+    outdated_among,
+    own_pods,
+    set_strategy,
+    strategy_of,
+)
 from tierwise.rollout.state.actions import Deliver
 
 _COPIED = ("minReadySeconds", "revisionHistoryLimit", "selector", "template")
@@ -31,23 +45,63 @@ class DaemonSets:
         """`status.numberAvailable`."""
         return int((item.get("status") or {}).get("numberAvailable", 0))
 
-    def identity(self, item: Item) -> str | None:
-        """What of the node the pods use, of which a second pod there could not use the same."""
-        pod = item["spec"]["template"]["spec"]
-        if pod.get("hostNetwork"):
-            return "hostNetwork"
-        ports = (port for container in pod.get("containers") or [] for port in container.get("ports") or [])
-        if any(port.get("hostPort") for port in ports):
-            return "hostPort"
-        return "hostPath" if any("hostPath" in volume for volume in pod.get("volumes") or []) else None
-
     def twin_spec(self, item: Item) -> Json:
         """A Deployment of the same pods, which need not be on every node."""
         return {key: item["spec"][key] for key in _COPIED if key in item["spec"]}
 
+    def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:
+        """A pod is tied to its place where it uses something of its node that a second pod there could not use."""
+        kept = len(outdated_among(pods, item, container))
+        return Placement(
+            identity=_of_the_node(item["spec"]["template"]["spec"]),
+            update_strategy=strategy_of(item),
+            # A pod that is made anew, for whatever reason, gets the template: only those that stay are kept back.
+            updating=max(0, self.replicas(item) - kept) if _is_held(item) else None,
+        )
+
     def deliver(self, client: Client, namespace: str, action: Deliver) -> None:
-        """The DaemonSet's own strategy replaces its pods."""
-        apply_version(client, self, namespace, action)
+        """To the pods of some nodes by deleting them, as many at a time as the own strategy allows; or to all."""
+        item = find_live(client, self, namespace, action.workload_name, action.workload_uid)
+        if action.pods is None:
+            after = apply_version(client, self, namespace, action)
+            if _is_held(after):
+                own = json.loads(action.update_strategy or "{}")
+                wanted = own if own.get("type") == "RollingUpdate" else {"type": "RollingUpdate"}
+                set_strategy(client, self, after, wanted)
+            return
+        set_strategy(client, self, item, {"type": "OnDelete"})
+        after = apply_version(client, self, namespace, action)
+        pods, replicas = own_pods(client, after), self.replicas(after)
+        kept = sorted(outdated_among(pods, after, action.container), key=lambda pod: _rank(item, pod))
+        missing = action.pods - (replicas - len(kept))
+        most = _most_away(action.update_strategy, replicas) - (replicas - sum(pod.ready for pod in pods))
+        delete_pods(client, kept[: max(0, min(missing, most))])
+
+
+def _is_held(item: Item) -> bool:
+    return (item["spec"].get("updateStrategy") or {}).get("type") == "OnDelete"
+
+
+def _of_the_node(pod: Mapping[str, Any]) -> str | None:
+    if pod.get("hostNetwork"):
+        return "hostNetwork"
+    ports = (port for container in pod.get("containers") or [] for port in container.get("ports") or [])
+    if any(port.get("hostPort") for port in ports):
+        return "hostPort"
+    return "hostPath" if any("hostPath" in volume for volume in pod.get("volumes") or []) else None
+
+
+def _rank(item: Item, pod: PodRecord) -> str:
+    """A place in an order of nodes that is the same at every look, and has nothing to do with their names' order."""
+    return hashlib.sha256(f"{item['metadata']['uid']} {pod.node}".encode()).hexdigest()
+
+
+def _most_away(update_strategy: str | None, replicas: int) -> int:
+    """How many pods may be away at a time, by maxUnavailable of the workload's own strategy: a number or a share."""
+    own = (json.loads(update_strategy or "{}").get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    if isinstance(own, str):
+        return max(1, ceil(replicas * int(own.removesuffix("%")) / 100))
+    return max(1, int(own))
 
 
 DAEMON_SET = DaemonSets()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tierwise.adapters.kubernetes.client import Client, Json
-from tierwise.adapters.kubernetes.workloads.base import Item
+from tierwise.adapters.kubernetes.workloads.base import Item, Placement
 from tierwise.adapters.kubernetes.workloads.delivery import apply_version
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord
 from tierwise.rollout.state.actions import Deliver
 
 _COPIED = (
@@ -37,9 +40,9 @@ class Deployments:
         """`status.availableReplicas`."""
         return int((item.get("status") or {}).get("availableReplicas", 0))
 
-    def identity(self, item: Item) -> str | None:  # noqa: ARG002
-        """None: pods of a Deployment come and go."""
-        return None
+    def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:  # noqa: ARG002
+        """Its pods come and go, and all of them get a new template."""
+        return Placement()
 
     def twin_spec(self, item: Item) -> Json:
         """Its own spec, but for the number of pods."""

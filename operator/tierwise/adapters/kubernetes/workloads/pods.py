@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tierwise.rollout.state.observation import Pods, Running
+from tierwise.rollout.state.observation import PodGroup, Pods, Running
 
 _CRASHES = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerConfigError", "InvalidImageName"})
 
@@ -23,6 +23,7 @@ class PodRecord:
     owner_name: str
     template_hash: str
     labels: Mapping[str, str]
+    node: str
     running: Mapping[str, Running]
     ready: bool
     terminating: bool
@@ -75,6 +76,7 @@ def pod_record(item: Mapping[str, Any]) -> PodRecord:
         owner_name=owner.get("name", ""),
         template_hash=labels.get("pod-template-hash", ""),
         labels=labels,
+        node=item["spec"].get("nodeName", ""),
         running={container["name"]: running_of(container) for container in item["spec"].get("containers") or []},
         ready=conditions.get("Ready", {}).get("status") == "True",
         terminating="deletionTimestamp" in metadata,
@@ -90,6 +92,25 @@ def replica_set_record(item: Mapping[str, Any]) -> ReplicaSetRecord:
     return ReplicaSetRecord(
         metadata["namespace"], metadata["name"], metadata["uid"], controller_of(item).get("uid", "")
     )
+
+
+def group_pods(pods: Iterable[PodRecord], container: str) -> tuple[PodGroup, ...]:
+    """Pods of one workload by what their container runs, in the order in which they come."""
+    groups: dict[tuple[str, frozenset[tuple[str, str]]], list[PodRecord]] = {}
+    for pod in pods:
+        running = pod.running.get(container)
+        if running is not None:
+            groups.setdefault((running.image, frozenset(running.environment.items())), []).append(pod)
+    return tuple(
+        PodGroup(running, count_pods(alike, container, running))
+        for alike in groups.values()
+        if (running := alike[0].running[container])
+    )
+
+
+def unschedulable(pods: Iterable[PodRecord]) -> str | None:
+    """The scheduler's message for the first pod that finds no node."""
+    return next((pod.unschedulable for pod in pods if pod.unschedulable and not pod.terminating), None)
 
 
 def is_outdated(pod: PodRecord, container: str, template: Running | None) -> bool:

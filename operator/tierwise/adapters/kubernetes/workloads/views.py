@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from tierwise.adapters.kubernetes.workloads.pods import PodRecord, controller_of, running_of
+from tierwise.adapters.kubernetes.workloads.pods import PodRecord, controller_of, running_of, unschedulable
 from tierwise.api.names import FIELD_MANAGER, LABEL_ARM, LABEL_TWIN
 from tierwise.rollout.state.observation import Running
 
@@ -63,7 +63,7 @@ def blocked_message(item: Json, pods: Sequence[PodRecord]) -> str | None:
     for condition in (item.get("status") or {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return str(condition.get("message") or condition.get("reason") or "ReplicaFailure")
-    return next((pod.unschedulable for pod in pods if pod.unschedulable and not pod.terminating), None)
+    return unschedulable(pods)
 
 
 def is_twin(item: Json) -> bool:

@@ -1,0 +1,190 @@
+"""Bringing workloads to a version, and telling foreign writes apart. Replicas are never written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tierwise.api.common import Version
+from tierwise.api.modelrollout import WorkloadStatus
+from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.reasons import Reason
+from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
+from tierwise.rollout.state.flight import Flight
+from tierwise.rollout.state.observation import WorkloadView
+from tierwise.rollout.state.versions import difference, is_running
+
+# The first foreign write is undone once; a tool that writes again would restart pods for ever.
+FOREIGN_WRITES_TO_STALL = 2
+
+Mark = Literal["applied", "restored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """What has to be done so that workloads run a version. At most one of `foreign` and `actions` is not empty."""
+
+    records: tuple[WorkloadStatus, ...]
+    actions: tuple[Action, ...] = ()
+    foreign: tuple[str, ...] = ()  # first foreign writes, to be recorded before they are undone
+    conflicts: tuple[str, ...] = ()  # repeated foreign writes, or a container that is gone
+    conflict_reason: Reason = Reason.FIELD_CONFLICT
+    waiting: tuple[str, ...] = ()  # workloads whose pods are not there yet
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that workloads of a tier should run.
+
+    `mark` names the record's field that says that the version was written: what differs after it is a foreign write.
+    `pods` says by uid how many pods of a workload are to have it, the others staying as they are; all where it is
+    silent.
+    """
+
+    tier: str
+    version: Version
+    mark: Mark
+    pods: Mapping[str, int] | None = None
+
+    def pods_of(self, view: WorkloadView) -> int | None:
+        """How many pods of the workload are to have the version; None: all."""
+        return None if self.pods is None else self.pods.get(view.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What converging one workload asks for."""
+
+    record: WorkloadStatus
+    action: Action | None = None
+    foreign: str | None = None
+    conflict: str | None = None
+    reason: Reason = Reason.FIELD_CONFLICT
+    waiting: str | None = None
+
+
+def is_done(view: WorkloadView) -> bool:
+    """Whether the template's pods are the only ones and all ready: updated = available = replicas, none terminating."""
+    pods = view.pods
+    return view.settled and pods.ready >= view.replicas and pods.outdated == 0 and pods.terminating == 0
+
+
+def converge(flight: Flight, target: Target, records: Sequence[WorkloadStatus]) -> Convergence:
+    """Compare each recorded workload with the version that it should run."""
+    found = [_converge(flight, target, record) for record in records]
+    foreign = tuple(each.foreign for each in found if each.foreign is not None)
+    kept = tuple(each.record for each in found)
+    if foreign:  # a record that must precede its effect is a tick of its own
+        kept = tuple(
+            new if new.foreign_writes != old.foreign_writes else old for new, old in zip(kept, records, strict=True)
+        )
+    return Convergence(
+        records=kept,
+        actions=() if foreign else tuple(each.action for each in found if each.action is not None),
+        foreign=foreign,
+        conflicts=tuple(each.conflict for each in found if each.conflict is not None),
+        conflict_reason=next((each.reason for each in found if each.conflict is not None), Reason.FIELD_CONFLICT),
+        waiting=tuple(each.waiting for each in found if each.waiting is not None),
+    )
+
+
+def _converge(flight: Flight, target: Target, record: WorkloadStatus) -> _Found:
+    view = flight.workload(target.tier, record)
+    if view is None:  # deleted, or made anew under the same name: nothing of ours is in it
+        return _Found(record)
+    if view.running is None:
+        text = missing_container(view, flight.spec.strategy.delivery.container)
+        return _Found(record, conflict=text, reason=Reason.CONTAINER_MISSING)
+    is_written = getattr(record, target.mark)
+    released = is_written and target.pods_of(view) is not None and view.updating is None
+    if is_running(view.running, target.version) and not released:
+        marked = record.model_copy(update={target.mark: True})
+        return _finish(flight, target, marked, view)
+    if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
+        return _Found(record, conflict=_conflict(view, target.version))
+    if is_written:
+        writes = record.foreign_writes + 1
+        is_last = writes >= FOREIGN_WRITES_TO_STALL
+        strategy = record.update_strategy or view.update_strategy
+        changes = {target.mark: is_last, "foreign_writes": writes, "update_strategy": strategy}
+        counted = record.model_copy(update=changes)
+        text = _conflict(view, target.version)
+        return _Found(counted, conflict=text) if is_last else _Found(counted, foreign=text)
+    return _Found(
+        record.model_copy(update={target.mark: True}),
+        action=_deliver(flight, target, record, view),
+        waiting=f"{view.kind} {view.name} gets {target.version.name}",
+    )
+
+
+def _finish(flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView) -> _Found:
+    """The template is right: what its pods and its update strategy still lack."""
+    pods = target.pods_of(view)
+    if pods is not None:
+        is_right = view.updating == pods or (view.updating is not None and view.updating > pods and not view.takes_back)
+        return _Found(record, action=None if is_right else _deliver(flight, target, record, view))
+    if not is_done(view):
+        is_kept_back = view.pods.outdated > 0 and (view.updating is not None or view.stuck > 0)
+        action = _deliver(flight, target, record, view) if is_kept_back else None
+        return _Found(record, action=action, waiting=_pods_text(view))
+    if record.update_strategy is None:
+        return _Found(record)
+    if view.update_strategy == record.update_strategy:
+        return _Found(record.model_copy(update={"update_strategy": None}))
+    text = f"{view.kind} {view.name} gets its own updateStrategy back"
+    return _Found(record, action=restoration(view, record.update_strategy), waiting=text)
+
+
+def restoration(view: WorkloadView, update_strategy: str) -> RestoreStrategy:
+    """The action that gives a workload its own update strategy back."""
+    return RestoreStrategy(view.kind, view.name, view.uid, update_strategy)
+
+
+def _deliver(flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView) -> Deliver:
+    # Force takes the fields over: at the first write of a rollout and at the one that undoes a foreign write.
+    return Deliver(
+        tier=target.tier,
+        kind=view.kind,
+        workload_name=view.name,
+        workload_uid=view.uid,
+        container=flight.spec.strategy.delivery.container,
+        version=target.version,
+        force=target.mark == "applied" or view.last_writer != FIELD_MANAGER,
+        pods=target.pods_of(view),
+        update_strategy=record.update_strategy,
+    )
+
+
+def _pods_text(view: WorkloadView) -> str:
+    pods = view.pods
+    others = (f", {pods.outdated} of the old ones left" if pods.outdated else "") + (
+        f", {pods.terminating} terminating" if pods.terminating else ""
+    )
+    new = max(0, pods.ready - pods.outdated)
+    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}"
+
+
+def _conflict(view: WorkloadView, version: Version) -> str:
+    if is_running(view.running, version):
+        return (
+            f"{view.kind} {view.name}: its updateStrategy was changed, so that all of its pods would get {version.name}"
+        )
+    writer = view.last_writer or "an unknown manager"
+    return f"{view.kind} {view.name}: {writer} overwrote {version.name} ({difference(view.running, version)})"
+
+
+def missing_container(view: WorkloadView, container: str) -> str:
+    """The message for a container that the workload does not have."""
+    return (
+        f"{view.kind} {view.name} has no container {container!r} (containers: {', '.join(view.containers)}); "
+        "set spec.delivery.container"
+    )
+
+
+def conflict_message(found: Convergence) -> str:
+    """What is in the way, and the remedy."""
+    text = "; ".join(found.conflicts)
+    if found.conflict_reason is Reason.FIELD_CONFLICT:
+        text += "; let it ignore the container's image and parameters, then set tierwise.io/retry or a new version"
+    return text
