@@ -17,7 +17,7 @@ from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutSpec
-from tierwise.rollout.state.actions import ApplyTwin, CreateRollout, Deliver
+from tierwise.rollout.state.actions import ApplyTwin, CreateRollout, Deliver, RestoreStrategy
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
 
 V1 = Version(name="v1", image="registry.example/model:v1", parameters={"MODEL_VERSION": "v1"})
@@ -139,8 +139,23 @@ class World:
         )
         return replace(action, **changes)
 
-    def deliver(self, version: Version = V2, *, force: bool = True, uid: str | None = None) -> Deliver:
-        return Deliver("tier-3", self.kind, "w", uid or self.workload().uid, "server", version, force)
+    def deliver(self, version: Version = V2, *, force: bool = True, uid: str | None = None, **place: Any) -> Deliver:
+        return Deliver("tier-3", self.kind, "w", uid or self.workload().uid, "server", version, force, **place)
+
+    def restore(self, update_strategy: str | None) -> RestoreStrategy:
+        assert update_strategy is not None
+        return RestoreStrategy(self.kind, "w", self.workload().uid, update_strategy)
+
+    def pods_by_image(self) -> dict[str, list[str]]:
+        """Names of the workload's ready pods, by the tag of their image."""
+        found: dict[str, list[str]] = {}
+        for pod in self.kubectl.get("pods", "-l", "workload=w")["items"]:
+            conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
+            if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
+                found.setdefault(pod["spec"]["containers"][0]["image"].split(":")[1], []).append(
+                    pod["metadata"]["name"]
+                )
+        return {tag: sorted(names) for tag, names in found.items()}
 
     def set_by_reference(self) -> None:
         """The workload sets a parameter from a field of the pod."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.rollout.test_other_kinds import tiers_of
 from tests.unit.rollout.test_verification import WORSE, a_look
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_spec
 from tierwise.errors import ConflictError
@@ -109,7 +110,49 @@ def a_watch_that_a_new_version_ends(world: World) -> None:
     world.run(240)
 
 
+def _tied(world: World) -> dict[str, Any]:
+    """Workloads whose pods have volumes of their own, and an update strategy that lets no pod have a new template."""
+    for workload in world.fleet.workloads.values():
+        workload.kind, workload.identity, workload.update_strategy = "StatefulSet", "volumes", '{"type": "OnDelete"}'
+    tiers = tiers_of("StatefulSet")
+    world.apply("v1", **tiers).run(5)
+    return tiers
+
+
+def a_good_version_in_place(world: World) -> None:
+    world.apply("v2", **_tied(world))
+    world.run(400)
+
+
+def a_bad_version_in_place(world: World) -> None:
+    world.judge.by_tier["tier-2"] = REGRESSED
+    world.apply("v2", **_tied(world))
+    world.run(300)
+
+
+def a_foreign_write_in_place(world: World) -> None:
+    world.judge.by_tier["tier-3"] = None
+    world.apply("v2", **_tied(world))
+    world.run(30)
+    for _ in range(2):
+        workload = world.fleet.workloads["bot-3"]
+        workload.set_running(workload.running, world.clock.now(), "argocd")
+        world.run(30)
+
+
+def a_deletion_in_place(world: World) -> None:
+    world.judge.by_tier["tier-2"] = None
+    world.apply("v2", **_tied(world))
+    world.run(100)
+    world.fleet.delete_deployment(NAME)
+    world.run(30)
+
+
 STORIES = [
+    a_good_version_in_place,
+    a_bad_version_in_place,
+    a_foreign_write_in_place,
+    a_deletion_in_place,
     a_good_version,
     a_bad_version,
     a_superseded_version,
@@ -134,7 +177,10 @@ def ending(world: World) -> dict[str, Any]:
     """All that is stored, times included, and every write to the fleet."""
     fleet = world.fleet
     return {
-        "workloads": {w.name: (w.running, w.replicas, w.template, w.uid) for w in fleet.workloads.values()},
+        "workloads": {
+            w.name: (w.running, w.replicas, w.template, w.uid, w.update_strategy, w.updating)
+            for w in fleet.workloads.values()
+        },
         "deployments": {d.name: (d.status, d.annotations, d.has_finalizer) for d in fleet.deployments.values()},
         "rollouts": {r.name: (r.status, r.has_finalizer) for r in fleet.rollouts.values()},
         "actions": sorted(map(repr, fleet.actions)),
