@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+
+import pytest
 
 from tests.support.cluster import Kubectl
-from tests.support.operator import running_operator
+from tests.support.operator import OperatorProcess, running_operator
 from tests.support.polling import eventually
 
 CONTAINER = {
@@ -66,53 +72,95 @@ def a_store(dsn: str) -> dict:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "clickhouse"}, "stringData": {"dsn": dsn}}
 
 
-def test_the_operator_adopts_probes_and_rolls_back_with_the_charts_rights_only(
-    helm, admin, crds_installed, restricted, store_dsn, tmp_path
-):
-    objects = helm.template("secrets={clickhouse}", namespace=restricted)
-    admin.apply(*[each for each in objects if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")])
-    kubectl: Kubectl = admin.inside(restricted)
-    kubectl.apply(a_store(store_dsn), *THE_SCENE)
-    user = kubectl.as_service_account("tierwise", tmp_path)
-    [container] = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"][
-        "containers"
-    ]
-    # The chart's own arguments but for the addresses, which several operators of one machine cannot share.
-    local = ("--health=", "--metrics=", "--bind=", "--namespace=", "--log-format=")
-    arguments = [each for each in container["args"][1:] if not each.startswith(local)]
-    log = tmp_path / "operator.log"
+@dataclass(frozen=True)
+class Served:
+    """An operator with the chart's rights and arguments, and a ModelDeployment that it serves."""
 
-    def deployments() -> list[str]:
-        return kubectl("get", "deployments", "-o", "name").split()
+    kubectl: Kubectl
+    operator: OperatorProcess
 
-    def status() -> dict:
-        return kubectl.get("modeldeployment", "bot-score").get("status", {})
+    def status(self) -> dict:
+        return self.kubectl.get("modeldeployment", "bot-score").get("status", {})
 
-    with running_operator(user.kubeconfig, restricted, log, "--metrics=0", *arguments) as operator:
-        assert operator.probe("/healthz")[0] == 200
-        eventually(lambda: (status().get("stable") or {}).get("name") == "v1", within=60, what="v1 is adopted")
-        kubectl(
+    def results(self) -> list[str]:
+        return [each.get("status", {}).get("result") for each in self.kubectl.get("modelrollouts")["items"]]
+
+    def start_v2(self) -> None:
+        eventually(lambda: (self.status().get("stable") or {}).get("name") == "v1", within=60, what="v1 is adopted")
+        self.kubectl(
             *("patch", "modeldeployment", "bot-score", "--type=merge", "-p"),
             '{"spec": {"version": {"name": "v2", "image": "example.test/model:v2"}}}',
         )
+
+    def roll_back(self) -> None:
+        self.kubectl("annotate", "modeldeployment", "bot-score", "tierwise.io/rollback=by a test")
+
+
+@pytest.fixture
+def served(helm, admin, crds_installed, restricted, store_dsn, tmp_path):
+    """Starts an operator for a scene; afterwards nothing was forbidden to it."""
+
+    @contextmanager
+    def start(*scene: dict) -> Iterator[Served]:
+        objects = helm.template("secrets={clickhouse}", namespace=restricted)
+        admin.apply(*[each for each in objects if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")])
+        kubectl: Kubectl = admin.inside(restricted)
+        kubectl.apply(a_store(store_dsn), *scene)
+        user = kubectl.as_service_account("tierwise", tmp_path)
+        [container] = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"][
+            "containers"
+        ]
+        # The chart's own arguments but for the addresses, which several operators of one machine cannot share.
+        local = ("--health=", "--metrics=", "--bind=", "--namespace=", "--log-format=")
+        arguments = [each for each in container["args"][1:] if not each.startswith(local)]
+        log = tmp_path / "operator.log"
+        with running_operator(user.kubeconfig, restricted, log, "--metrics=0", *arguments) as operator:
+            yield Served(kubectl, operator)
+            kubectl("delete", "modeldeployment", "bot-score", "--timeout=60s")
+        assert "forbidden" not in log.read_text().lower()
+
+    return start
+
+
+def test_the_operator_adopts_probes_and_rolls_back_with_the_charts_rights_only(served):
+    with served(*THE_SCENE) as world:
+
+        def deployments() -> list[str]:
+            return world.kubectl("get", "deployments", "-o", "name").split()
+
+        assert world.operator.probe("/healthz")[0] == 200
+        world.start_v2()
         eventually(lambda: "deployment.apps/web-candidate" in deployments(), within=60, what="a twin")
-        kubectl("annotate", "modeldeployment", "bot-score", "tierwise.io/rollback=by a test")
+        world.roll_back()
         eventually(lambda: "deployment.apps/web-candidate" not in deployments(), within=60, what="no twin")
-
-        def results() -> list[str]:
-            return [each.get("status", {}).get("result") for each in kubectl.get("modelrollouts")["items"]]
-
-        eventually(lambda: results() == ["RolledBack"], within=60, what="the rollout is over")
-        events = [each["reason"] for each in kubectl.get("events")["items"]]
+        eventually(lambda: world.results() == ["RolledBack"], within=60, what="the rollout is over")
+        events = [each["reason"] for each in world.kubectl.get("events")["items"]]
         assert "RolledBack" in events
-        conditions = kubectl.get("mds", "humans").get("status", {}).get("conditions", [])
+        conditions = world.kubectl.get("mds", "humans").get("status", {}).get("conditions", [])
         assert [each["reason"] for each in conditions if each["type"] == "Ready"] == ["NoRows"]
-        kubectl("delete", "modeldeployment", "bot-score", "--timeout=60s")
-    assert "forbidden" not in log.read_text().lower()
+
+
+def test_it_gives_pods_of_a_stateful_set_the_candidate_in_place_and_takes_it_away_again(served):
+    workload, dataset, deployment = deepcopy(THE_SCENE)
+    workload["kind"], workload["spec"]["serviceName"] = "StatefulSet", "web"
+    deployment["spec"]["tiers"][0]["workloads"] |= {"kind": "StatefulSet", "candidatePods": "InPlace"}
+    with served(workload, dataset, deployment) as world:
+
+        def images() -> dict[str, str]:
+            pods = world.kubectl.get("pods", "-l", "app=bot-score")["items"]
+            return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"].split(":")[1] for pod in pods}
+
+        world.start_v2()
+        judged = {"web-0": "v1", "web-1": "v1", "web-2": "v1", "web-3": "v2"}
+        eventually(lambda: images() == judged, within=60, what="the highest ordinal has the candidate")
+        world.roll_back()
+        eventually(lambda: world.results() == ["RolledBack"], within=60, what="the rollout is over")
+        assert set(images().values()) == {"v1"}
+        assert world.kubectl.get("statefulset", "web")["spec"]["updateStrategy"]["rollingUpdate"]["partition"] == 0
 
 
 def test_the_operators_account_may_not_do_what_it_does_not_do(helm, admin, restricted, tmp_path):
-    objects = helm.template("secrets={clickhouse}", namespace=restricted)
+    objects = helm.template("secrets={clickhouse}", "candidatePodsInPlace=false", namespace=restricted)
     admin.apply(*[each for each in objects if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")])
     user = admin.inside(restricted).as_service_account("tierwise", tmp_path)
 
@@ -128,6 +176,8 @@ def test_the_operators_account_may_not_do_what_it_does_not_do(helm, admin, restr
         ("get", "secrets/another"),
         ("create", "pods"),
         ("delete", "pods"),
+        ("create", "statefulsets.apps"),
+        ("delete", "daemonsets.apps"),
         ("update", "modeldeployments.tierwise.io"),
         ("delete", "modeldeployments.tierwise.io"),
         ("update", "monitoringdatasets.tierwise.io"),
@@ -136,3 +186,14 @@ def test_the_operators_account_may_not_do_what_it_does_not_do(helm, admin, restr
         ("update", "leases.coordination.k8s.io/another"),
     ):
         assert not may(*refused), refused
+
+
+def test_pods_may_be_deleted_only_where_candidates_take_their_place(helm):
+    def verbs(*values: str) -> set[str]:
+        [role] = [
+            each for each in helm.template(*values) if each["metadata"]["name"] == "tierwise" and each["kind"] == "Role"
+        ]
+        return {verb for rule in role["rules"] if "pods" in rule["resources"] for verb in rule["verbs"]}
+
+    assert verbs() == {"get", "list", "watch", "delete"}
+    assert verbs("candidatePodsInPlace=false") == {"get", "list", "watch"}

@@ -63,6 +63,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+{{- if .Values.candidatePodsInPlace }}
+# A pod that gets the candidate in place, or that is broken and has to go back, is deleted, so that it is made anew.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [delete]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [get, create, patch]

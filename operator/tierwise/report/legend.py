@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from tierwise.api.modelrollout import SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Result
+from tierwise.monitoring.verdicts.results import BY_PLACE
 
 COVERS_NO_DIFFERENCE = (
     "A regressed row whose interval covers 0: regressed by the e-value; the interval is for the estimate"
@@ -19,6 +20,12 @@ WEIGHTED = (
 )
 
 
+OF_PLACES = (
+    "The control is by place: pods of the baseline and of the candidate have other volumes or are on other nodes, and "
+    "what differs between these counts as the candidate's"
+)
+
+
 def of_results(results: Iterable[Result], *, is_weighted: bool = False) -> tuple[str, ...]:
     """For a judgement's rows; `is_weighted`: a dataset of it has sample weights."""
     lines = _legend([(r.verdict, r.interval, (r.candidate.n, r.candidate.bad)) for r in results])
@@ -27,7 +34,9 @@ def of_results(results: Iterable[Result], *, is_weighted: bool = False) -> tuple
 
 def of_verdicts(found: Iterable[SliceVerdict]) -> tuple[str, ...]:
     """For a status' rows."""
-    return _legend([(v.verdict, v.interval, (v.candidate_n, v.candidate_bad)) for v in found])
+    rows = list(found)
+    lines = _legend([(v.verdict, v.interval, (v.candidate_n, v.candidate_bad)) for v in rows])
+    return (*lines, OF_PLACES) if any(v.control == BY_PLACE for v in rows) else lines
 
 
 def covers_no_difference(verdict: Verdict, interval: Sequence[float] | None) -> bool:

@@ -15,7 +15,7 @@ from tierwise.rollout.delivery.adoption import adopt
 from tierwise.rollout.delivery.validate import Problem, preflight_problem
 from tierwise.rollout.record.summary import with_report, with_rollout_report
 from tierwise.rollout.state import commands
-from tierwise.rollout.state.actions import Decision, Deliver, SetFinalizer
+from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy, SetFinalizer
 from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
 from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
 from tierwise.rollout.state.observation import Observation, RolloutView
@@ -67,7 +67,7 @@ def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decisi
 def _unless_refused(flight: Flight, step: Step) -> Step:
     """What was refused was not written: nothing is recorded of it but the refusal, and it is tried again later."""
     refused = flight.observation.refused
-    if refused is None or not any(isinstance(action, Deliver) for action in step.actions):
+    if refused is None or not any(isinstance(action, Deliver | RestoreStrategy) for action in step.actions):
         return step
     return Step(stalled(flight.status, Reason.DELIVERY_REFUSED, refused, flight.now), (), RETRY_SECONDS)
 

@@ -17,6 +17,7 @@ from tierwise.monitoring.verdicts.verdict import verdict_of
 from tierwise.stats import multiplicity, power
 
 CONCURRENT = "concurrent"
+BY_PLACE = "by-place"  # side by side too, but the pods are tied to places: set where that is known
 CONCURRENT_FROM = 0.5  # share of the rows in blocks with both versions
 _LOG10 = math.log(10)
 

@@ -228,6 +228,8 @@ def _deployment_status(deployment: DeploymentView) -> tuple[str, Tone]:
 
 def _member(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]) -> Member:
     role: Literal["Workload", "Twin"] = "Twin" if isinstance(item, TwinView) else "Workload"
+    version = version_of(item.running, known)
+    shared = _versions_in_place(item, known) if isinstance(item, WorkloadView) else None
     message = item.blocked if isinstance(item, TwinView) else None
     status: str
     tone: Tone
@@ -238,12 +240,24 @@ def _member(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]) 
     elif item.pods.crash_looping:
         status, tone = "CrashLoop", "bad"
         message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
-    elif item.settled and item.pods.ready >= item.replicas:
+    elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
         status, tone = "Ready", "good"
     else:
         status, tone = "Updating", "going"
+    if shared is not None:
+        version, message = (
+            "+".join(name for name, _ in shared),
+            message or ", ".join(f"{n} {name}" for name, n in shared),
+        )
     total = max(item.replicas, item.pods.total)
-    return Member(kind, item.name, role, status, tone, item.pods.ready, total, version_of(item.running, known), message)
+    return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:
+    """Versions of a workload's own pods with how many run each; None unless its update strategy keeps some back."""
+    if view.updating is None or len(view.groups) < 2:
+        return None
+    return sorted((version_of(group.running, known) or "?", group.pods.total) for group in view.groups)
 
 
 def _tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:

@@ -7,11 +7,10 @@ from collections import Counter
 from tierwise.api.modelrollout import Coverage, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
-from tierwise.monitoring.verdicts.results import CONCURRENT
+from tierwise.monitoring.verdicts.results import BY_PLACE, CONCURRENT
 from tierwise.rollout.state.flight import is_by_place, tier_status, with_tier
 
 MOST_SLICES = 10
-BY_PLACE = "by-place"
 
 
 def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) -> ModelRolloutStatus:

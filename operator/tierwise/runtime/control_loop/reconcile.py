@@ -11,7 +11,7 @@ from tierwise.rollout.decide import decide
 from tierwise.rollout.delivery.recovery import recovering
 from tierwise.rollout.delivery.verification import verifying
 from tierwise.rollout.deployment import in_flight
-from tierwise.rollout.state.actions import Decision, Deliver
+from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy
 from tierwise.rollout.state.conditions import current_tier
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
@@ -85,7 +85,7 @@ def _apply(view: DeploymentView, decision: Decision, fleet: Fleet) -> str | None
         try:
             fleet.apply(view, action)
         except SpecError as error:
-            if not isinstance(action, Deliver):
+            if not isinstance(action, Deliver | RestoreStrategy):
                 raise
             logger.warning("%s/%s: %s", view.namespace, view.name, error)
             refused = refused or str(error)

@@ -54,20 +54,25 @@ def apply_version(client: Client, workload: Workload, namespace: str, action: De
     try:
         after = client.apply(path, delivery_manifest(item, action), manager=FIELD_MANAGER, force=action.force)
     except ApiError as error:
-        if not _is_denied(error):
-            remedy = "give the parameter a plain value in the workload, or take it out of spec.version.parameters"
-            raise write_error(error, what, remedy, Reason.PARAMETER_CONFLICT) from error
-        raise SpecError(
-            f"delivery of {action.version.name} to {what} is refused: {error.message}",
-            "raise the quota, mend the admission policy or the Role; it is tried again by itself",
-            reason=Reason.DELIVERY_REFUSED,
-        ) from error
+        if is_denied(error):
+            raise refusal(error, f"delivery of {action.version.name} to {what}") from error
+        remedy = "give the parameter a plain value in the workload, or take it out of spec.version.parameters"
+        raise write_error(error, what, remedy, Reason.PARAMETER_CONFLICT) from error
     if after["metadata"]["generation"] != item["metadata"]["generation"]:
         logger.info("delivered %s to %s %s/%s", action.version.name, workload.kind, namespace, action.workload_name)
     return after
 
 
-def _is_denied(error: ApiError) -> bool:
+def refusal(error: ApiError, what: str) -> SpecError:
+    """What a person has to mend before the write can be done."""
+    return SpecError(
+        f"{what} is refused: {error.message}",
+        "raise the quota, mend the admission policy or the Role; it is tried again by itself",
+        reason=Reason.DELIVERY_REFUSED,
+    )
+
+
+def is_denied(error: ApiError) -> bool:
     """Refused by quota, a missing permission or admission, which may answer with any status."""
     said = error.message.lower()
     return isinstance(error, ForbiddenError) or "denied request" in said or "denied the request" in said

@@ -10,7 +10,7 @@ from typing import Any
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.base import Item, Workload
-from tierwise.adapters.kubernetes.workloads.delivery import find_live
+from tierwise.adapters.kubernetes.workloads.delivery import find_live, is_denied, refusal
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, is_outdated, pod_record
 from tierwise.adapters.kubernetes.workloads.views import running_in
 from tierwise.adapters.kubernetes.write_errors import write_error
@@ -28,7 +28,7 @@ def strategy_of(item: Item) -> str:
 def set_strategy(client: Client, workload: Workload, item: Item, wanted: Mapping[str, Any]) -> None:
     """Make `wanted` the live workload's update strategy; no write when it is so already.
 
-    Raises ConflictError when the workload is gone or was made anew.
+    Raises ConflictError when the workload is gone or was made anew, SpecError when it is refused.
     """
     live, metadata = item["spec"].get("updateStrategy") or {}, item["metadata"]
     if live == wanted:
@@ -37,7 +37,8 @@ def set_strategy(client: Client, workload: Workload, item: Item, wanted: Mapping
     try:
         client.patch(path_of(workload.resource, metadata["namespace"], metadata["name"]), body)
     except ApiError as error:
-        raise write_error(error, f"{workload.kind} {metadata['name']}", "") from error
+        what = f"updateStrategy of {workload.kind} {metadata['name']}"
+        raise refusal(error, what) if is_denied(error) else write_error(error, what, "") from error
     logger.info("%s %s/%s: updateStrategy is %s", workload.kind, metadata["namespace"], metadata["name"], wanted)
 
 
@@ -71,11 +72,16 @@ def outdated_among(pods: Sequence[PodRecord], item: Item, container: str) -> lis
 
 
 def delete_pods(client: Client, pods: Sequence[PodRecord]) -> None:
-    """Delete pods, each with its uid; gone or made anew counts as done: their controller makes new ones."""
+    """Delete pods, each with its uid; gone or made anew counts as done: their controller makes new ones.
+
+    Raises SpecError when that is refused.
+    """
     for pod in pods:
         try:
             client.delete(path_of("pods", pod.namespace, pod.name), uid=pod.uid)
         except ApiError as error:
+            if is_denied(error):
+                raise refusal(error, f"deletion of pod {pod.name}, whose place the candidate takes,") from error
             if error.status != 409:
-                raise write_error(error, f"pod {pod.name}", "") from error
+                raise
         logger.info("pod %s/%s deleted, so that it is made anew", pod.namespace, pod.name)
