@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.support.cluster import Kubectl
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
+from tierwise.adapters.kubernetes.workloads.registry import WORKLOADS
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.commands.offline.lint import command
@@ -68,7 +69,7 @@ def test_the_api_server_accepts_the_example(example: Path, kubectl: Kubectl, crd
 
 def test_the_selectors_of_the_tiers_select_the_workloads(example: Path):
     documents = documents_of(example)
-    workloads = [document.data for document in documents if document.kind == "Deployment"]
+    workloads = [document.data for document in documents if document.kind in WORKLOADS]
     for document in documents:
         if document.kind != "ModelDeployment":
             continue
@@ -76,7 +77,8 @@ def test_the_selectors_of_the_tiers_select_the_workloads(example: Path):
         selected = []
         for tier in spec.tiers:
             wanted = tier.workloads.selector.match_labels.items()
-            found = [w for w in workloads if wanted <= w["metadata"]["labels"].items()]
+            kind = tier.workloads.kind
+            found = [w for w in workloads if w["kind"] == kind and wanted <= w["metadata"]["labels"].items()]
             assert found, f"{document.file}: tier {tier.name} selects nothing"
             for workload in found:
                 containers = [c["name"] for c in workload["spec"]["template"]["spec"]["containers"]]

@@ -254,6 +254,28 @@ def test_what_helm_needs_names_container_and_parameters(tmp_path: Path):
     assert "MODEL_URI" in result.stdout
 
 
+STATEFUL = BOTH.replace(
+    '{selector: {matchLabels: {tier: "2"}}}', '{kind: StatefulSet, selector: {matchLabels: {tier: "3"}}}'
+)
+
+
+def test_the_same_labels_of_another_kind_are_other_workloads(tmp_path: Path):
+    assert STATEFUL != BOTH
+    assert lint(tmp_path, STATEFUL).exit_code == 0
+
+
+def test_gitops_tools_leave_the_update_strategy_of_a_stateful_set_alone(tmp_path: Path):
+    argocd, flux = (
+        yaml.safe_load(lint(tmp_path, STATEFUL, "--gitops", tool).stdout)["spec"] for tool in ("argocd", "flux")
+    )
+    assert [rule["kind"] for rule in argocd["ignoreDifferences"]] == ["Deployment", "StatefulSet"]
+    assert [rule["target"]["kind"] for rule in flux["ignore"]] == ["Deployment", "StatefulSet"]
+    assert ["/spec/updateStrategy" in rule["paths"] for rule in flux["ignore"]] == [False, True]
+    helm = lint(tmp_path, STATEFUL, "--gitops", "helm").stdout
+    assert helm.count("lookup") == 2
+    assert "spec.updateStrategy" in helm
+
+
 def test_whatever_the_api_server_refuses_lint_refuses_at_the_same_field(tmp_path: Path):
     """A sample; all of them, without YAML, in tests/unit/api/test_check.py."""
     sample = [case for case in cases() if not case.is_accepted][::40]

@@ -141,14 +141,14 @@ def _check_deployment(
 ) -> Iterator[Problem]:
     for feature in unsupported(spec):
         yield document.problem(feature.path, f"{feature.fact}; {feature.remedy}")
-    selectors: dict[tuple[tuple[str, str], ...], str] = {}
+    selectors: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
     for index, tier in enumerate(spec.tiers):
-        labels = tuple(sorted(tier.workloads.selector.match_labels.items()))
+        chosen = (tier.workloads.kind, tuple(sorted(tier.workloads.selector.match_labels.items())))
         path = ("spec", "tiers", index, "workloads", "selector", "matchLabels")
-        if labels in selectors:
-            fact = f"selects the same workloads as tier {selectors[labels]!r}; give each tier its own labels"
+        if chosen in selectors:
+            fact = f"selects the same workloads as tier {selectors[chosen]!r}; give each tier its own labels"
             yield document.problem(path, fact)
-        selectors.setdefault(labels, tier.name)
+        selectors.setdefault(chosen, tier.name)
     here = {name: spec for (namespace, name), spec in datasets.items() if namespace == _namespace(document)}
     for index, analysis in enumerate(spec.analysis.datasets):
         place: KeyPath = ("spec", "analysis", "datasets", index)

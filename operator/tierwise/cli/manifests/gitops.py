@@ -1,5 +1,6 @@
 """What each GitOps tool needs so that it leaves alone what Tierwise delivers: image and parameters of one container.
 
+Of StatefulSets and DaemonSets also the update strategy, which changes while only some of their pods have the candidate.
 Each text was written for the tool's own way of applying: Argo CD compares field managers, Flux compares paths, Helm
 replaces what its template renders.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.strategy import WorkloadKind
 
 TOOLS = ("argocd", "flux", "helm")
 
@@ -15,9 +17,15 @@ _ARGOCD = """\
 # Argo CD, in the Application that manages the workloads:
 spec:
   ignoreDifferences:
+"""
+
+_ARGOCD_RULE = """\
     - group: apps
-      kind: Deployment
+      kind: {kind}
       managedFieldsManagers: [{manager}]
+"""
+
+_ARGOCD_END = """\
   syncPolicy:
     syncOptions: [RespectIgnoreDifferences=true]
 """
@@ -30,16 +38,18 @@ spec:
 """
 
 _FLUX_RULE = """\
-    - target: {{kind: Deployment, labelSelector: "{selector}"}}
+    - target: {{kind: {kind}, labelSelector: "{selector}"}}
       paths:
         - /spec/template/spec/containers/0/image
 """
 
 _FLUX_ENVIRONMENT = "        - /spec/template/spec/containers/0/env\n"
 
+_FLUX_STRATEGY = "        - /spec/updateStrategy\n"
+
 _HELM = """\
-# Helm renders the live image, so that an upgrade does not put the chart's back. In the Deployment's template:
-{{{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace $name }}}}
+# Helm renders the live image, so that an upgrade does not put the chart's back. In the {kind}'s template:
+{{{{- $live := lookup "apps/v1" "{kind}" .Release.Namespace $name }}}}
 {{{{- $image := .Values.image }}}}
 {{{{- range dig "spec" "template" "spec" "containers" list $live }}}}
 {{{{- if eq .name "{container}" }}}}{{{{ $image = .image }}}}{{{{ end }}}}
@@ -48,20 +58,40 @@ _HELM = """\
 """
 
 _HELM_PARAMETERS = "# and the same for the values of env {names} in it.\n"
+_HELM_STRATEGY = "# and the same for spec.updateStrategy.\n"
 
 
 def needs(tool: str, spec: ModelDeploymentSpec) -> list[str]:
     """One text per snippet that `tool` (one of TOOLS) needs for the workloads of a ModelDeployment."""
-    container = spec.delivery.container
-    names = ", ".join(sorted(spec.version.parameters))
+    kinds = list(dict.fromkeys(tier.workloads.kind for tier in spec.tiers))
     if tool == "argocd":
-        return [_ARGOCD.format(manager=FIELD_MANAGER)]
+        rules = [_ARGOCD_RULE.format(kind=kind, manager=FIELD_MANAGER) for kind in kinds]
+        return [_ARGOCD + "".join(rules) + _ARGOCD_END]
     if tool == "flux":
-        selectors = dict.fromkeys(_selector(tier.workloads.selector.match_labels) for tier in spec.tiers)
-        environment = _FLUX_ENVIRONMENT if names else ""
-        rules = [_FLUX_RULE.format(selector=selector) + environment for selector in selectors]
-        return [_FLUX.format(container=container) + "".join(rules)]
-    return [_HELM.format(container=container) + (_HELM_PARAMETERS.format(names=names) if names else "")]
+        return [_FLUX.format(container=spec.delivery.container) + "".join(_flux_rules(spec))]
+    return [_helm(spec, kind) for kind in kinds]
+
+
+def _flux_rules(spec: ModelDeploymentSpec) -> list[str]:
+    environment = _FLUX_ENVIRONMENT if spec.version.parameters else ""
+    targets = dict.fromkeys(
+        (tier.workloads.kind, _selector(tier.workloads.selector.match_labels)) for tier in spec.tiers
+    )
+    return [
+        _FLUX_RULE.format(kind=kind, selector=selector) + environment + (_FLUX_STRATEGY if _has_strategy(kind) else "")
+        for kind, selector in targets
+    ]
+
+
+def _helm(spec: ModelDeploymentSpec, kind: WorkloadKind) -> str:
+    names = ", ".join(sorted(spec.version.parameters))
+    text = _HELM.format(container=spec.delivery.container, kind=kind)
+    text += _HELM_PARAMETERS.format(names=names) if names else ""
+    return text + (_HELM_STRATEGY if _has_strategy(kind) else "")
+
+
+def _has_strategy(kind: WorkloadKind) -> bool:
+    return kind != "Deployment"
 
 
 def _selector(labels: dict[str, str]) -> str:
