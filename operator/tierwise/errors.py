@@ -106,7 +106,7 @@ class NoComponentsError(LocalClusterError):
 
 
 class ConflictError(TierwiseError):
-    """Somebody else wrote first (409 or 422): observe again and decide anew."""
+    """The object changed, is gone, or belongs to another owner: observe again and decide anew."""
 
 
 class ClusterError(TierwiseError):

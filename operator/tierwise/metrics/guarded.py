@@ -1,4 +1,4 @@
-"""A metric that somebody else wrote: whatever it raises is MetricFailedError, and what it gives is checked."""
+"""A metric that somebody else wrote: what it raises becomes MetricFailedError, and what it gives is checked."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def guarded(entry: Family, distribution: str) -> Family: ...
 
 
 def guarded(entry: Metric | Family, distribution: str) -> Metric | Family:
-    """The metric with every failure turned into MetricFailedError, and every result checked; a family's metrics too.
+    """The metric, whose failures become MetricFailedError and whose results are checked; a family's metrics too.
 
-    A family's `build` raises ValueError for a parameter that makes no sense, and for whatever else fails in it.
+    Other than that, a family's `build` raises ValueError for a parameter that makes no sense, and for whatever else
+    fails in it.
     """
     if isinstance(entry, Family):
         return replace(entry, build=_built(entry, distribution))

@@ -22,7 +22,11 @@ def strategy_of(spec: ModelDeploymentSpec) -> RolloutStrategy:
 
 
 def successor(flight: Flight) -> str | None:
-    """What replaces this rollout: another version, or the same one with a strategy that may no longer stall."""
+    """The name of the version that replaces this rollout; None: nothing does.
+
+    That is another version; the same one when this rollout is Stalled and the strategy was changed; the same one when
+    this rollout is being deleted.
+    """
     wanted = flight.observation.deployment.spec
     version = wanted.version
     if version.image is None:  # as in the rollout's own `to`

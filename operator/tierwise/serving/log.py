@@ -3,7 +3,7 @@
 ClickHouse rows are not updated. So a row waits in the pod until its label came, and is written then, with `ts` in the
 past and `labelled_at` after it; a prediction whose label never comes is written when the wait is over, without one.
 Counts are right because the reader only uses predictions older than the dataset's `maturity`, which must be at least
-`wait_seconds`: each of these rows has been written by then.
+`wait_seconds` and the time between two flushes: each of these rows has been written by then.
 """
 
 from __future__ import annotations

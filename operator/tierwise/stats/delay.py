@@ -14,7 +14,7 @@ LEARNING = 1.5
 def seconds_to_regression(
     per_second: FloatArray, ratio: FloatArray, delta: FloatArray, log_threshold: FloatArray
 ) -> FloatArray:
-    """Seconds until a regression is expected to be decided; infinite where the rates are within the tolerance.
+    """Seconds until a regression is expected to be decided; infinite within tolerance, or without rows in an arm.
 
     `per_second` (4, H) holds expected observations and bad ones of the candidate and of the baseline per second,
     `log_threshold` the evidence needed, ln(K/(w·α)). The best bet grows by the divergence of the true rates from the
@@ -62,7 +62,9 @@ def _seconds(
 
 
 def seconds_to_pass(rows: tuple[FloatArray, FloatArray], rate: FloatArray, gap: FloatArray) -> FloatArray:
-    """Seconds until half of truly equal candidates are shown non-inferior; `power.POWER_FACTOR` times that: 99.7 %.
+    """Seconds until half of the candidates that are truly equal are shown to be non-inferior.
+
+    After `power.POWER_FACTOR` times as long, 99.7 % are.
 
     `rows` as above, `gap` the margin as a difference of rates; infinite where it is zero or an arm has no rows.
     """

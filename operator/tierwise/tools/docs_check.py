@@ -1,4 +1,4 @@
-"""Checks what the docs show: every `tierwise …` command with its flags, every `make …` target, every link to a file.
+"""Checks what the docs show: every `tierwise …` command with its flags, the first target of every `make …`, links.
 
 Run as ``python -m tierwise.tools.docs_check`` in a checkout of the repository (part of `make lint`).
 """
@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"[\[\]…]|\.\.\.")
 
 
 def pages(root: Path) -> list[Path]:
-    """The README, all of docs/ and the READMEs of the examples."""
+    """README, CONTRIBUTING, and every Markdown file below docs/ and examples/."""
     found = [
         root / "README.md",
         root / "CONTRIBUTING.md",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tierwise.runtime.control_loop.workqueue import BACK_OFF_SECONDS, WorkQueue
 
 A, B = ("ns", "a"), ("ns", "b")
@@ -95,6 +97,19 @@ def test_a_forgotten_object_does_not_come_back_after_its_tick():
     queue.finish(A, 1, 5)
     assert queue.take(1000) is None
     assert len(queue) == 0
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "conflict"])
+def test_an_object_made_anew_during_the_tick_of_the_old_one_waits_for_its_end(end: str):
+    queue = a_queue()
+    queue.wake(A, 0)
+    queue.take(0)
+    queue.forget(A)
+    queue.wake(A, 1)
+    assert queue.take(2) is None
+    getattr(queue, end)(A, 3, *([5] if end == "finish" else []))
+    assert queue.take(3) == A
+    assert queue.fail(A, 3) == BACK_OFF_SECONDS[0]  # it has no failures of the old one
 
 
 def test_the_one_that_waits_longest_goes_first():

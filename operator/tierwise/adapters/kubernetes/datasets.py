@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class KubernetesDatasets:
-    """Implements `runtime.dataset_status.Datasets`. Every method raises ClusterError without an answer."""
+    """Implements `runtime.datasets.status.Datasets`. Every method raises ClusterError without an answer."""
 
     def __init__(self, client: Client, mirror: Mirror, fleet: KubernetesFleet) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The Lease object behind `runtime.leadership`."""
+"""The Lease object behind `runtime.control_loop.leadership`."""
 
 from __future__ import annotations
 

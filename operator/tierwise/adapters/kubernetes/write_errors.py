@@ -9,9 +9,9 @@ from tierwise.errors import ApiError, ConflictError, SpecError
 def write_error(error: ApiError, what: str, remedy: str, reason: Reason = Reason.INVALID_SPEC) -> Exception:
     """The error a write's caller has to see.
 
-    409 is a precondition that failed or an owner of a field: ConflictError. A 422 about `metadata.uid` says that the
-    object was made anew: ConflictError too. Any other 422 or 400 needs a person: SpecError with `reason`. The rest
-    (401, 403, 5xx) stays.
+    404 (the object is gone) and 409 (a precondition failed, or another manager owns a field) are ConflictError. A 422
+    about `metadata.uid` says that the object was made anew: ConflictError too. Any other 422 or 400 needs a person:
+    SpecError with `reason`. The rest (401, 403, 5xx) stays.
     """
     if error.status in (404, 409) or (error.status == 422 and any("metadata.uid" in field for field in error.fields)):
         return ConflictError(f"{what}: {error.message}")

@@ -13,7 +13,7 @@ from tierwise.monitoring.query.quality.score_range import Answers
 
 
 class StoredDatasetLog(RecordedStore):
-    """Implements `runtime.dataset_checks.DatasetLog`."""
+    """Implements `runtime.datasets.checks.DatasetLog`."""
 
     def __init__(self, store: ClickHouseStore) -> None:
         super().__init__(store)

@@ -107,7 +107,7 @@ def _told(path: str, kind: str) -> Iterator[None]:
 
 
 class RecordedStore:
-    """Implements `runtime.recorded.RecordedLog` on a ClickHouse store, a server or embedded."""
+    """Implements `runtime.recorded_log.RecordedLog` on a ClickHouse store, a server or embedded."""
 
     def __init__(self, store: ClickHouseStore) -> None:
         self._store = store

@@ -23,7 +23,7 @@ from tierwise.monitoring.query.stored.distributions import (
 
 
 class RecordedPast(RecordedStore):
-    """Implements `runtime.backfill.PastStore`; reads tables of earlier releases too, as far as they go."""
+    """Implements `runtime.offline.backfill.PastStore`; reads tables of earlier releases too, as far as they go."""
 
     def __init__(self, store: ClickHouseStore) -> None:
         super().__init__(store)

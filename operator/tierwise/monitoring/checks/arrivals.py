@@ -1,4 +1,4 @@
-"""Whether what arrived is new enough, enough, and logged once: else the gate holds, and nothing passes. Pure."""
+"""Whether what arrived is new enough, enough, and logged once. If not, the gate holds a promotion. Pure."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def unlabelled(dataset: Dataset, rows: int) -> Concern:
 def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0) -> Block | None:
     """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted.
 
-    It holds at least two blocks of `interval` seconds, so that looks leave out none while a tier is judged.
+    Its length is `volume.per`. Without `volume` it is ten minutes, or two blocks of `interval` seconds if that is
+    longer, so that looks leave out none while a tier is judged.
     """
     spec = dataset.spec
     tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
@@ -74,9 +75,10 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
 
 
 def detect_arrivals(dataset: Dataset, received: Received) -> tuple[Concern, ...]:
-    """Whether the window of `received_window` has fewer rows or labels than `volume` asks, or rows logged twice.
+    """What is wrong with the window of `received_window`.
 
-    Or left out more of one arm's rows as repeated, or labels that contradict each other: too many, or one arm's.
+    Found are: fewer rows or labels than `volume` asks for; rows logged twice; more rows left out as repeated in one arm
+    than in the other; too many labels that contradict each other, or more of them in one arm.
     """
     return (*_too_few(dataset, received), *_repeated(dataset, received), *_contradicted(dataset, received))
 

@@ -1,7 +1,8 @@
 """Tallies of windows that are compared at the same times: weighted alike in every block. Pure.
 
-As stats/matched does it with shares, for what is no share: each block's rows count w/n, with the same w in all windows,
-and the whole is scaled to Kish's number of rows, so that variances and what is enough are those of as many plain rows.
+`stats.matched` does this for shares; this module does it for other metrics. In each block a row counts w/n, with the
+same w in every window. The sum is scaled to Kish's effective number of rows, so that variances, and what counts as
+enough rows, are those of so many rows without weights.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class MatchedTallies:
 
     @property
     def effective(self) -> tuple[Tally, ...]:
-        """The tallies scaled to as many rows as know as much."""
+        """The tallies scaled to their effective number of rows."""
         factor = np.where(self.inverse > 0, self.weight / np.where(self.inverse > 0, self.inverse, 1.0), 0.0)
         return tuple(_scaled(tally, factor[2 * i : 2 * i + 2]) for i, tally in enumerate(self.sums))
 

@@ -1,4 +1,4 @@
-"""Block bets on proportions and shifts: one lane of bets per side, and lanes joined to hypotheses.
+"""Block bets on proportions and shifts. A lane is one series of bets; a hypothesis has one lane or more.
 
 A proportion has one lane; one that must not move either way, or has a range to stay in, has a second lane that bets on
 its mirror image (good rows for bad ones). A shift has a lane per quantile and side.

@@ -1,4 +1,4 @@
-"""Which object is due when: one tick at a time per object, coalesced wakes, back-off. Pure: the time is an argument."""
+"""Which object is due when: one tick at a time per object, coalesced wakes, back-off. The caller passes the time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class _Entry:
     started: float | None = None
     last_start: float = float("-inf")
     woken: bool = False  # while running: something changed that the tick may not have seen
+    forgotten: bool = False  # while running: the object is gone; it may come back under the same name
     failures: int = 0
     conflicts: int = 0
 
@@ -47,8 +48,12 @@ class WorkQueue:
             self._schedule(key, entry, min(entry.due or float("inf"), max(now, entry.last_start + self.gap_seconds)))
 
     def forget(self, key: Key) -> None:
-        """The object is gone: not due any more, also not after a tick that still runs."""
-        self._entries.pop(key, None)
+        """The object is gone: not due any more, also not after a tick that still runs, unless it is woken again."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.started is not None:
+            entry.forgotten, entry.woken = True, False
+        else:
+            self._entries.pop(key, None)
 
     def take(self, now: float) -> Key | None:
         """The object that is due longest, which then counts as running; None when none is due."""
@@ -80,13 +85,16 @@ class WorkQueue:
             self._end(key, entry, now, pause)
 
     def fail(self, key: Key, now: float) -> float:
-        """The tick failed; returns the seconds until the next try. A wake does not shorten them."""
+        """The tick failed. Returns the seconds until the next try.
+
+        A wake during the failed tick does not shorten them; a later one makes the object due at once.
+        """
         entry = self._entries.get(key)
         if entry is None:
             return 0.0
         pause = BACK_OFF_SECONDS[min(entry.failures, len(BACK_OFF_SECONDS) - 1)] * (0.8 + 0.4 * self.jitter())
         entry.failures += 1
-        entry.woken = False
+        entry.woken = entry.woken and entry.forgotten  # another object of the name has not failed yet
         self._end(key, entry, now, pause)
         return pause
 
@@ -100,6 +108,12 @@ class WorkQueue:
         return len(self._entries)
 
     def _end(self, key: Key, entry: _Entry, now: float, after_seconds: float) -> None:
+        if entry.forgotten:
+            del self._entries[key]
+            if entry.woken:
+                self._entries[key] = entry = _Entry(last_start=entry.last_start, woken=True)
+            else:
+                return
         entry.started = None
         soon = entry.last_start + self.gap_seconds
         self._schedule(key, entry, max(soon, now if entry.woken else now + after_seconds))

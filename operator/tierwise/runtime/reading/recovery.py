@@ -26,10 +26,11 @@ class RecoveryRequest:
 
 
 def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | Concern | None:
-    """Rows of both versions in the touched tiers, labelled or not, as far as the log is complete in every dataset.
+    """Rows of both versions in the tiers that went back, labelled or not, up to `safety` ago.
 
-    A log is complete up to its newest row and no further than `safety` ago. None while that is before the first moment
-    to check. The rejected version counts where any dataset has it; the baseline goes on where any dataset has it.
+    `until` says how far the log of every dataset is complete: up to its newest row, and no further than `safety` ago.
+    None: it is too early to check. A Concern: a dataset or its log cannot be read. The rejected version counts where
+    any dataset has it; the baseline goes on where any dataset has it.
     """
     spec, (start, end) = request.rollout.spec, period(request.rollout)
     tiers = tuple(tier.name for tier in request.rollout.status.tiers if tier.phase == "RolledBack")

@@ -33,7 +33,7 @@ class NoFaults:
 
 
 class CountedWrites(NoFaults):
-    """Everything works; `writes` is how many writes were asked for."""
+    """Everything works; `writes` is how many writes succeeded."""
 
     def __init__(self) -> None:
         self.writes = 0

@@ -46,7 +46,7 @@ def identical_versions(
     """Rollouts of two versions that err alike, at 1 to 8 % in 40 slices, through three tiers with default durations.
 
     A margin of two percentage points at 20 % exposure: the traffic gives every slice of every tier a power factor of
-    at least 7 (`monitoring.plan`: 5 is asked for). Every tier is planned, folded, judged and gated by the code that
+    at least 7 (`monitoring.planning`: 5 is asked for). Every tier is planned, folded, judged and gated by the code that
     judges real ones.
     """
     policy = _policy()

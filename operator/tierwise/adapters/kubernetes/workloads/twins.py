@@ -49,8 +49,8 @@ def apply_twin(client: Client, namespace: str, deployment_name: str, action: App
 
     Raises:
         ConflictError: workload or twin changed meanwhile, or a foreign object has the name.
-        SpecError: ProbeUnavailable when quota, admission or a missing permission keeps it from being created;
-            ParameterConflict when the version could not be delivered later.
+        SpecError: ContainerMissing; ProbeUnavailable when the API server refuses the twin (quota, admission,
+            permission, an invalid template); ParameterConflict when the version could not be delivered later.
     """
     workload = WORKLOADS[action.kind]
     item = find_live(client, workload, namespace, action.workload_name, action.workload_uid)
