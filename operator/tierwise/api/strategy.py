@@ -78,7 +78,7 @@ class Tier(ApiModel):
         "10m", description="Soak: not promoted earlier, whatever the evidence. Counted from the start of judging."
     )
     max_duration: Duration = Field(
-        "4h", description="When analysis.onInconclusive decides; a hold that outlasts it becomes Stalled."
+        "4h", description="After this time analysis.onInconclusive decides. A hold that lasts longer becomes Stalled."
     )
 
 
@@ -92,7 +92,8 @@ class MetricSpec(ApiModel):
         "metrics can be plugged in, so the operator checks it."
     )
     margin: Margin = Field(
-        description="How much worse than the baseline is still acceptable; promotion is proof against it."
+        description="How much worse than the baseline is still acceptable. "
+        "A promotion needs evidence that the candidate is not worse than this."
     )
     tolerance: Margin | None = Field(None, description="Worse than this is a regression. Default: half the margin.")
 
@@ -221,7 +222,8 @@ class Analysis(ApiModel):
         default_factory=list,
         max_length=2,
         description="At most two dimensions by which tiers differ in their traffic, such as country: versions in "
-        "different tiers are compared within each of their values. Every dataset must have them; never the tier.",
+        "different tiers are compared within each of their values. Every dataset must have them. "
+        "The tier cannot be one.",
         json_schema_extra={**LIST_SET, **validations(CONFOUNDERS)},
     )
     verification: Duration = Field(

@@ -8,7 +8,7 @@ from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Result
 from tierwise.report.text import difference_text, rate_text, slice_text
 
-NOTHING_WAITED_FOR = "no single slice was large enough to be waited for: a promotion asks for all traffic alone"
+NOTHING_WAITED_FOR = "no slice was large enough to wait for: a promotion depends on all traffic together"
 _MOST_LISTED = 5
 _SHOWN = frozenset({Verdict.NON_INFERIOR, Verdict.IMPROVED, Verdict.REGRESSED})
 

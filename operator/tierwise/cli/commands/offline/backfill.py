@@ -125,7 +125,9 @@ def command(ctx: click.Context, /, given: BackfillOptions) -> None:
     dataset, named = _dataset(given.dataset_file, given.deployment_file)
     name = given.model or named
     if name is None and dataset.spec.columns.model is not None:
-        raise click.UsageError("--model is missing: which model of the log?")
+        raise click.UsageError(
+            "--model is missing: a log may have several models; give it, or --deployment, which names one"
+        )
     wanted = Wanted(name or "", dataset.name, start, end, step, given.tiers, given.versions)
     # Imported here: an adapter's libraries take a second, and --help needs none of them.
     from tierwise.adapters.clickhouse.store import open_store
