@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tierwise.report.rollout.view import Member, TierLine, Tone, View, view_of
+from tierwise.report.rollout.members import Member, Tone
+from tierwise.report.rollout.view import TierLine, View, view_of
 from tierwise.report.text import duration_text
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 

@@ -9,31 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from tierwise.api.common import Condition, Version
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import ConditionType, GateDecision
+from tierwise.report.rollout.members import Member, Tone, member_of
 from tierwise.report.text import count_text
-from tierwise.rollout.state.observation import DeploymentView, RolloutView, Running, TierView, TwinView, WorkloadView
-from tierwise.rollout.state.versions import is_running
-
-Tone = Literal["good", "bad", "going", "waiting", "quiet"]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A workload of a tier or a candidate twin. `version` None: it runs none of the versions known."""
-
-    kind: str
-    name: str
-    role: Literal["Workload", "Twin"]
-    status: str
-    tone: Tone
-    ready: int
-    total: int
-    version: str | None
-    message: str | None = None
+from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +172,6 @@ def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView])
     return chosen[0] if chosen else None
 
 
-def version_of(running: Running | None, known: Sequence[Version]) -> str | None:
-    """Name of the known version whose image and parameters a pod template runs; None when it is none of them."""
-    return next((version.name for version in known if is_running(running, version)), None)
-
-
 def _known_versions(deployment: DeploymentView, rollout: RolloutView | None) -> list[Version]:
     versions = [rollout.spec.to, rollout.spec.from_] if rollout else []
     versions += [v for v in (deployment.status.stable, deployment.status.previous_stable) if v is not None]
@@ -226,45 +203,11 @@ def _deployment_status(deployment: DeploymentView) -> tuple[str, Tone]:
             return "Pending", "waiting"
 
 
-def _member(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]) -> Member:
-    role: Literal["Workload", "Twin"] = "Twin" if isinstance(item, TwinView) else "Workload"
-    version = version_of(item.running, known)
-    shared = _versions_in_place(item, known) if isinstance(item, WorkloadView) else None
-    message = item.blocked if isinstance(item, TwinView) else None
-    status: str
-    tone: Tone
-    if message:
-        status, tone = "Blocked", "bad"
-    elif isinstance(item, TwinView) and item.deleting:
-        status, tone = "Deleting", "going"
-    elif item.pods.crash_looping:
-        status, tone = "CrashLoop", "bad"
-        message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
-    elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
-        status, tone = "Ready", "good"
-    else:
-        status, tone = "Updating", "going"
-    if shared is not None:
-        version, message = (
-            "+".join(name for name, _ in shared),
-            message or ", ".join(f"{n} {name}" for name, n in shared),
-        )
-    total = max(item.replicas, item.pods.total)
-    return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
-
-
-def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:
-    """Versions of a workload's own pods with how many run each; None unless its update strategy keeps some back."""
-    if view.updating is None or len(view.groups) < 2:
-        return None
-    return sorted((version_of(group.running, known) or "?", group.pods.total) for group in view.groups)
-
-
 def _tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:
-    members = [_member(workload, workload.kind, known) for workload in tier.workloads]
+    members = [member_of(workload, workload.kind, known) for workload in tier.workloads]
     for twin in tier.twins:
         place = next((i for i, m in enumerate(members) if m.name == twin.twin_of), len(members) - 1)
-        members.insert(place + 1, _member(twin, "Deployment", known))
+        members.insert(place + 1, member_of(twin, "Deployment", known))
     status: str
     tone: Tone
     if record is not None:

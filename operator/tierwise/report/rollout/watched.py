@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tierwise.api.modelrollout import ModelRolloutSpec, Verification
 from tierwise.report.charts import Row, Segment, Timeline, ticks_of
-from tierwise.report.rollout.view import Tone
+from tierwise.report.rollout.members import Tone
 from tierwise.report.text import duration_text
 from tierwise.report.verdict_rows import VerdictRow, of_verdict, rows_of
 from tierwise.rollout.delivery.verification import against

@@ -1,0 +1,68 @@
+"""A tier's workloads and candidate twins as they are shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tierwise.api.common import Version
+from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
+from tierwise.rollout.state.versions import is_running
+
+Tone = Literal["good", "bad", "going", "waiting", "quiet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A workload of a tier or a candidate twin. `version` None: it runs none of the versions known."""
+
+    kind: str
+    name: str
+    role: Literal["Workload", "Twin"]
+    status: str
+    tone: Tone
+    ready: int
+    total: int
+    version: str | None
+    message: str | None = None
+
+
+def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]) -> Member:
+    """What a workload or a twin is shown as."""
+    role: Literal["Workload", "Twin"] = "Twin" if isinstance(item, TwinView) else "Workload"
+    version = version_of(item.running, known)
+    shared = _versions_in_place(item, known) if isinstance(item, WorkloadView) else None
+    message = item.blocked if isinstance(item, TwinView) else None
+    status: str
+    tone: Tone
+    if message:
+        status, tone = "Blocked", "bad"
+    elif isinstance(item, TwinView) and item.deleting:
+        status, tone = "Deleting", "going"
+    elif item.pods.crash_looping:
+        status, tone = "CrashLoop", "bad"
+        message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
+    elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
+        status, tone = "Ready", "good"
+    else:
+        status, tone = "Updating", "going"
+    if shared is not None:
+        version, message = (
+            "+".join(name for name, _ in shared),
+            message or ", ".join(f"{n} {name}" for name, n in shared),
+        )
+    total = max(item.replicas, item.pods.total)
+    return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:
+    """Versions of a workload's own pods with how many run each; None unless its update strategy keeps some back."""
+    if view.updating is None or len(view.groups) < 2:
+        return None
+    return sorted((version_of(group.running, known) or "?", group.pods.total) for group in view.groups)
+
+
+def version_of(running: Running | None, known: Sequence[Version]) -> str | None:
+    """Name of the known version whose image and parameters a pod template runs; None when it is none of them."""
+    return next((version.name for version in known if is_running(running, version)), None)
