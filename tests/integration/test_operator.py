@@ -227,6 +227,7 @@ RIGHTS: list[dict[str, list[str]]] = [
         "resources": ["deployments"],
         "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
     },
+    {"apiGroups": ["apps"], "resources": ["statefulsets", "daemonsets"], "verbs": ["get", "list", "watch", "patch"]},
     {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
