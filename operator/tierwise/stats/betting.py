@@ -200,21 +200,47 @@ def copy_log_weights(copies: int) -> FloatArray:
     return np.asarray(np.log(np.concatenate([[0.5], np.full(copies - 1, 0.5 / (copies - 1))])))
 
 
-def log_e_with_late_copies(
-    logs: FloatArray, starts: tuple[FloatArray, ...], copies: int, log_weights: FloatArray
-) -> FloatArray:
-    """Log of E averaged over copies that begin later; a copy that has not begun is worth 1.
+@dataclass(frozen=True, slots=True)
+class LateOnset:
+    """How the stake of one is spread over the starts of the bets: fixed before the first block.
 
-    `starts` holds, per copy begun so far after the first, what `logs` was when it began. A change for the worse that
-    comes hours after the start is thus not paid for with what was lost betting before.
+    Half is bet from the start on. The other half begins evenly over `seconds`, a part with every block. With
+    ``seconds=0`` all of it is bet from the start on.
     """
-    weights = copy_log_weights(copies)
-    parts = [log_mean(logs, log_weights) + weights[0]]
-    parts += [log_mean(logs - start, log_weights) + weights[j + 1] for j, start in enumerate(starts)]
-    waiting = np.exp(weights[len(starts) + 1 :]).sum()
-    if waiting > 0:
-        parts.append(np.full_like(parts[0], np.log(waiting)))
-    return log_mean(np.stack(parts), np.zeros(len(parts)))
+
+    seconds: float = 0.0
+
+    @property
+    def first(self) -> float:
+        """What is bet from the start on."""
+        return 0.5 if self.seconds > 0 else 1.0
+
+    def begun(self, before: float, after: float) -> float:
+        """What begins in a block, of `before` to `after` seconds since the start."""
+        return self.later(before) - self.later(after)
+
+    def later(self, elapsed: float) -> float:
+        """What has not begun `elapsed` seconds after the start: it is worth what was staked."""
+        return 0.5 * max(1.0 - max(elapsed, 0.0) / self.seconds, 0.0) if self.seconds > 0 else 0.0
+
+
+def begin_more(logs: FloatArray, stake: float) -> FloatArray:
+    """Logs of bets after `stake` more begins, before the block that it is bet on: A + w, as a new array.
+
+    With A(t) = (A(t − 1) + w(t))·L(t) for each alternative, L the bets' factor of a block, the mean of A over the
+    alternatives plus what has not begun is Σ w(t)·(the bets from t on): an average of e-processes with weights fixed in
+    advance, so an e-process. A regression is then found as soon after its beginning, whenever that is.
+
+    Source: the sum form of Shiryaev and Roberts, with weights that sum to one; Shin, Ramdas and Rinaldo, "E-detectors",
+    New England Journal of Statistics in Data Science 2024.
+    """
+    return np.asarray(np.logaddexp(logs, np.log(stake))) if stake > 0 else logs
+
+
+def log_e_of(logs: FloatArray, log_weights: FloatArray, later: float) -> FloatArray:
+    """Log e-values (H,) of bets (alternatives, H), with `later` the stake that has not begun."""
+    found = log_mean(logs, log_weights)
+    return np.asarray(np.logaddexp(found, np.log(later))) if later > 0 else found
 
 
 def ready(pending: FloatArray) -> BoolArray:

@@ -179,11 +179,18 @@ def test_blocks_wait_until_both_arms_have_five_observations():
     assert betting.ready(pending).tolist() == [False, True, False, False]
 
 
-def test_late_copies_are_a_mean_of_weights_that_sum_to_one():
-    for copies in (1, 2, 9):
-        assert np.exp(betting.copy_log_weights(copies)).sum() == pytest.approx(1)
-    nothing = np.zeros((6, 3))
-    assert betting.log_e_with_late_copies(nothing, (), 4, betting.REGRESSION_LOG_WEIGHTS) == pytest.approx(0)
-    lost = np.full((6, 1), -50.0)
-    late = betting.log_e_with_late_copies(lost, (lost,), 2, betting.REGRESSION_LOG_WEIGHTS)
-    assert late[0] == pytest.approx(math.log(0.5))
+@pytest.mark.parametrize("ends", [(60, 120, 3600), (3600,), (7200,), (1000, 3600, 9000)])
+def test_stakes_of_late_onset_sum_to_one_and_wait_until_they_begin(ends):
+    late = betting.LateOnset(3600)
+    before, logs = 0.0, np.full((6, 1), math.log(late.first))
+    for end in ends:
+        logs = betting.begin_more(logs, late.begun(before, end))
+        assert betting.log_e_of(logs, betting.REGRESSION_LOG_WEIGHTS, late.later(end)) == pytest.approx(0)
+        before = end
+
+
+def test_what_begins_late_has_lost_nothing():
+    late = betting.LateOnset(3600)
+    lost = np.full((6, 1), math.log(late.first) - 50.0)
+    logs = betting.begin_more(lost, late.begun(0, 1800))
+    assert np.exp(betting.log_e_of(logs, betting.REGRESSION_LOG_WEIGHTS, late.later(1800)))[0] == pytest.approx(0.5)

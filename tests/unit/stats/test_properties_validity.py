@@ -102,11 +102,11 @@ def blocks_of(rows, count):
     st.one_of(blocks_of(st.integers(5, 8), 2), blocks_of(st.integers(3, 4), 3)),
     st.lists(rates, min_size=3, max_size=3),
     st.sampled_from([(1.0, 0.0), (1.125, 0.0), (1.0, 0.02)]),
-    st.sampled_from([1, 3]),
+    st.sampled_from([0, 3]),
 )
 @settings(max_examples=15, deadline=None)
-def test_however_rows_are_cut_and_copies_begin_the_whole_expects_at_most_one(kind, cut, drift, null, copies):
-    """Blocks of any sizes, rates that drift between them, copies that begin at each.
+def test_however_rows_are_cut_and_bets_begin_the_whole_expects_at_most_one(kind, cut, drift, null, late_over):
+    """Blocks of any sizes, rates that drift between them, bets that begin with each.
 
     Not within a block that was joined of small ones: there drift does harm when the split of the traffic moves with it.
     """
@@ -115,7 +115,7 @@ def test_however_rows_are_cut_and_copies_begin_the_whole_expects_at_most_one(kin
     ratio, delta = null
     blocks = [outcomes(*sizes) for sizes in cut]
     which = np.array(list(itertools.product(*(range(b.shape[1]) for b in blocks)))).T
-    test = BettingTest(kind, np.full(which.shape[1], 0.05), ratio, delta, copies=copies, looks_per_copy=1)
+    test = BettingTest(kind, np.full(which.shape[1], 0.05), ratio, delta, late_over=late_over)
     probability = np.ones(which.shape[1])
     for block, index, rate in zip(blocks, which, drift, strict=False):
         rate_b = min(rate, (1 - delta) / ratio)

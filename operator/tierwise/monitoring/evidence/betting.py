@@ -66,8 +66,7 @@ class Bets:
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
-    regression: FloatArray  # (6, L)
-    late: tuple[FloatArray, ...]  # what `regression` was when each late-onset copy began
+    regression: FloatArray  # (6, L): of all starts together
     non_inferior: FloatArray  # (3, two_way)
     improved: FloatArray  # (3, straight)
 
@@ -77,22 +76,21 @@ class Bets:
         return np.asarray(self.past + self.pending)
 
 
-def no_bets(lanes: Lanes) -> Bets:
-    """Before the first block."""
+def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
+    """Before the first block; `stake` is bet from the start on."""
     size = len(lanes.prior)
     return Bets(
         past=np.zeros((4, size)),
         pending=np.zeros((4, size)),
-        regression=np.zeros((6, size)),
-        late=(),
+        regression=np.full((6, size), np.log(stake)),
         non_inferior=np.zeros((3, lanes.two_way)),
         improved=np.zeros((3, lanes.straight)),
     )
 
 
-def with_copy(bets: Bets) -> Bets:
-    """A further late-onset copy begins."""
-    return replace(bets, late=(*bets.late, bets.regression))
+def begin_more(bets: Bets, stake: float) -> Bets:
+    """A further stake begins to be bet, before the next block."""
+    return replace(bets, regression=betting.begin_more(bets.regression, stake)) if stake > 0 else bets
 
 
 def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[FloatArray, FloatArray]) -> Bets:
@@ -167,9 +165,12 @@ def mirror(counts: FloatArray | IntArray) -> FloatArray | IntArray:
     return np.stack([na, na - ka, nb, nb - kb])
 
 
-def log_regression(lanes: Lanes, bets: Bets, copies: int) -> FloatArray:
-    """Log e-values (K,) of "worse than the tolerance", late copies included; 0 for hypotheses without lanes."""
-    log_e = betting.log_e_with_late_copies(bets.regression, bets.late, copies, betting.REGRESSION_LOG_WEIGHTS)
+def log_regression(lanes: Lanes, bets: Bets, later: float) -> FloatArray:
+    """Log e-values (K,) of "worse than the tolerance"; 0 for hypotheses without lanes.
+
+    `later` is the stake that has not begun.
+    """
+    log_e = betting.log_e_of(bets.regression, betting.REGRESSION_LOG_WEIGHTS, later)
     straight, two_way = lanes.straight, lanes.two_way
     if straight == lanes.hypotheses and straight == len(log_e):
         return log_e

@@ -90,7 +90,7 @@ def begin(plan: TierPlan) -> Evidence:
         counts=tuple(tally.counts for tally in empty),
         guards=tuple(no_rows(len(numbers_watched(d))) for d in plan.datasets),
         log_weight=_weighed(plan, layout, slots),
-        bets=no_bets(layout.lanes),
+        bets=no_bets(layout.lanes, plan.late_onset.first),
         mixtures=Mixtures(empty if layout.estimates else (), (), zero, zero, zero),
         log_regression=zero,
         log_sup=zero,
@@ -128,20 +128,21 @@ def fold(
         if seen.stopped_at is None:
             looks = [(c.slices, block_tally(d, c, i)) for d, c in zip(datasets, ordered, strict=True)]
             there = None if pods is None else (int(pods[i, 0]), int(pods[i, 1]))
-            seen = _folded(seen, block, looks, float(candidate_share[i]), there)
+            seen = _folded(seen, evidence.until, block, looks, (float(candidate_share[i]), there))
         evidence = seen
     return evidence
 
 
 def _folded(
     evidence: Evidence,
+    before: datetime | None,
     block: Block,
     looks: list[tuple[tuple[str, ...], Tally]],
-    share: float,
-    pods: tuple[int, int] | None,
+    there: tuple[float, tuple[int, int] | None],
 ) -> Evidence:
-    plan, layout = evidence.plan, evidence.layout
-    evidence = _with_copies(evidence, block.start)
+    """After one block; `before` ends the one before, `there` is the candidate's share of the pods, and the pods."""
+    plan, layout, (share, pods) = evidence.plan, evidence.layout, there
+    evidence, later = _begun(evidence, before, block)
     slots, tallies = [], []
     for d, (keys, tally) in enumerate(looks):
         kept, placed = Slots(plan.datasets[d], evidence.slots[d], evidence.unplaced[d]).place(keys, tally)
@@ -158,7 +159,7 @@ def _folded(
     bias = _bias(layout, fewest)
     bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_tolerance(layout, bias))
     mixtures = evidence.mixtures
-    log_regression = bets_of.log_regression(layout.lanes, bets, plan.copies)
+    log_regression = bets_of.log_regression(layout.lanes, bets, later)
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
     log_improved = bets_of.log_improved(layout.lanes, bets)
     if layout.estimates:
@@ -188,22 +189,19 @@ def _folded(
     )
 
 
-def _with_copies(evidence: Evidence, start: datetime) -> Evidence:
-    """Late-onset copies begin by the clock of the blocks."""
-    assert evidence.first_start is not None
-    plan, bets, mixtures = evidence.plan, evidence.bets, evidence.mixtures
-    elapsed = (start - evidence.first_start).total_seconds()
-    while len(bets.late) + 1 < plan.copies and elapsed >= (len(bets.late) + 1) * plan.copy_seconds:
-        bets = bets_of.with_copy(bets)
+def _begun(evidence: Evidence, before: datetime | None, block: Block) -> tuple[Evidence, float]:
+    """The evidence with the stakes that begin with a block, by the clock of the blocks, and what begins later."""
+    first, plan = evidence.first_start, evidence.plan
+    assert first is not None
+    late = plan.late_onset
+    seen, after = (0.0 if at is None else (at - first).total_seconds() for at in (before, block.end))
+    bets = bets_of.begin_more(evidence.bets, late.begun(seen, after))
     copies, every = copies_of(plan.copies)
-    step = every * plan.copy_seconds
+    step, elapsed = every * plan.copy_seconds, (block.start - first).total_seconds()
+    mixtures = evidence.mixtures
     while evidence.layout.estimates and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
         mixtures = mixtures_of.with_copy(mixtures)
-    return (
-        evidence
-        if bets is evidence.bets and mixtures is evidence.mixtures
-        else replace(evidence, bets=bets, mixtures=mixtures)
-    )
+    return replace(evidence, bets=bets, mixtures=mixtures), late.later(after)
 
 
 def _weighed(plan: TierPlan, layout: Layout, slots: Sequence[Slots]) -> FloatArray:

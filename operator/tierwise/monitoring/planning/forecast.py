@@ -123,7 +123,7 @@ def forecast_tier(
 
 def _rows(plan: TierPlan, history: Mapping[str, Cells], seconds: float) -> Iterator[_Row]:
     # Half of the weight is kept for changes that come later.
-    waits = math.log(2) if plan.copies > 1 else 0.0
+    waits = -math.log(plan.late_onset.first)
     for dataset in plan.datasets:
         past = past_of(dataset.dataset, history[dataset.dataset.name], wished_slices(dataset.expect))
         levels = np.array([0 if key == WHOLE else key.count("=") for key in dataset.slices])

@@ -27,6 +27,7 @@ from tierwise.monitoring.planning.expectations import impossible, is_ignored, ra
 from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.power import absolute_gap
 from tierwise.monitoring.planning.required_reads import known_metric
+from tierwise.stats.betting import LateOnset
 
 __all__ = [
     "DatasetPlan",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 
-COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
+COPY_SECONDS = 3600.0  # the time over which bets begin is rounded up to these; a copy of an estimate begins each
 VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
 _LATER = "\0"  # no slice has this key
 
@@ -94,13 +95,18 @@ class DatasetPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TierPlan:
-    """The frozen plan of a tier: α, hypotheses and when late-onset copies begin."""
+    """The frozen plan of a tier: α, hypotheses, and over which time bets and copies of estimates begin."""
 
     alpha: float
     datasets: tuple[DatasetPlan, ...]
     copies: int
     copy_seconds: float
     first_block_start: datetime | None = None  # None: the start of the first block folded
+
+    @property
+    def late_onset(self) -> LateOnset:
+        """When the bets begin: over all of the tier's time, or at once where that is an hour or less."""
+        return LateOnset(self.copies * self.copy_seconds if self.copies > 1 else 0.0)
 
     @property
     def hypotheses(self) -> int:

@@ -90,7 +90,7 @@ def test_pieces_of_any_length_give_the_same_bits(name, skill):
     whole = folded(begin(plan), cells)
     assert_same_bits(whole, folded(begin(plan), cells, *range(1, BLOCKS)))
     assert_same_bits(whole, folded(begin(plan), cells, 1, 7, 8, 25))
-    assert whole.mixtures.late or whole.bets.late
+    assert whole.mixtures.late or plan.late_onset.seconds
 
 
 @pytest.mark.parametrize("name", CASES)
