@@ -33,9 +33,7 @@ def validity(replicates: int) -> list[Row]:
         alone.add(counts)
         values = np.stack([betting.log_mean(alone.logs - start, WEIGHTS["regression"]) for start in starts])
         so_far |= betting.log_mean(values, np.full(len(starts), -math.log(len(starts)))) >= math.log(1 / ALPHA)
-    about = (
-        "A single hypothesis, equal models; half of the stake begins over 20 hours and is kept until then."
-    )
+    about = "A single hypothesis, equal models; half of the stake begins over 20 hours and is kept until then."
     rows = [at_most("Fixed stakes", int(shipped.sum()), replicates, ALPHA, "≤ 5 %", about=about)]
     about = "A start every hour, but averaged over those begun so far: not an e-process."
     return [*rows, contrast("Mean over starts so far", int(so_far.sum()), replicates, ALPHA, "6.1 %", about=about)]

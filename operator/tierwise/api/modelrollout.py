@@ -152,7 +152,9 @@ class SliceVerdict(ApiModel):
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
     labels_needed: int | None = Field(None, description="Labels still needed for a verdict, as far as can be said.")
-    flagged: bool = Field(False, description="Regressed by Holm on p = 1/sup E: a flag that stays.")
+    flagged: bool = Field(
+        False, description="Named as regressed, by Holm's procedure on 1/(the largest E so far). A name stays."
+    )
     test: str = Field("block-betting", description="How it was tested.")
     control: str = Field("concurrent", description="What the candidate was compared with.")
     phi: float = Field(1.0, description="Overdispersion that the evidence was divided by.")

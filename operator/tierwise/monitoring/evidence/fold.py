@@ -70,8 +70,11 @@ class Evidence:
         return _bias(self.layout, self.fewest_pods)
 
     @property
-    def flagged(self) -> BoolArray:
-        """Hypotheses (K,) that Holm's procedure rejects on p = 1/sup E; a flag never goes away."""
+    def named(self) -> BoolArray:
+        """Hypotheses (K,) that Holm's procedure rejects on p = 1/sup E; a name never goes away.
+
+        The first name comes with the decision to roll back: both ask for the same evidence.
+        """
         return holm(self.log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
 
 

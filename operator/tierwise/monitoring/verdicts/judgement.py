@@ -53,7 +53,7 @@ class Result:
     control: str = "concurrent"
     phi: float = 1.0
     sigma_pod: float = 0.0
-    flagged: bool = False  # Holm on p = 1/sup E: a flag that stays
+    flagged: bool = False  # Holm on p = 1/sup E: named as regressed, once and for all
     psi: float | None = None  # of a shift, without its chance part: for reports, it decides nothing
 
 

@@ -57,6 +57,7 @@ class Watch:
     mirrored: stratified.Stratified | None = None
     apart: float = 0.0
     log_e: FloatArray | None = None
+    log_sup: FloatArray | None = None  # the largest that it ever was
     looks: int = 0
     until: datetime | None = None
     stopped_at: datetime | None = None
@@ -210,4 +211,5 @@ def _decided(watch: Watch, at: datetime) -> Watch:
     assert watch.log_e is not None
     threshold = multiplicity.log_decision_threshold(max(1, of.size), of.alpha)
     is_over = (watch.log_e + of.log_weight).max(initial=-np.inf) >= threshold
-    return replace(watch, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)
+    most = watch.log_e if watch.log_sup is None else np.maximum(watch.log_sup, watch.log_e)
+    return replace(watch, log_sup=most, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)

@@ -189,7 +189,7 @@ def test_bundled_requests_are_no_mismatch_of_the_split():
     assert message_of(judge(fold(begin(loose), {"flights": cells}, share)), Reason.SAMPLE_RATIO_MISMATCH) is None
 
 
-def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged():
+def test_a_name_stays_when_the_evidence_falls_again_and_what_decides_is_named():
     worse = some_cells(np.random.default_rng(4), EVEN | {"carrier=HA": (0.05, 0.15)}, blocks=8, per_block=300)
     plan = a_plan(an_analysis(), before_the_rollout(some_cells(np.random.default_rng(1), EVEN)))
     evidence = fold(begin(plan), {"flights": worse}, halves(worse))
@@ -197,7 +197,7 @@ def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged(
     assert {"carrier": "HA"} in [r.slice for r in judge(evidence).results if r.flagged]
     assert {"carrier": "UA"} not in [r.slice for r in judge(evidence).results if r.flagged]
     fallen = replace(evidence, log_regression=evidence.log_regression - 100)
-    assert fallen.flagged.tolist() == evidence.flagged.tolist()
+    assert fallen.named.tolist() == evidence.named.tolist()
 
 
 def test_a_metric_whose_bins_were_not_read_says_nothing_and_passes_nothing():
