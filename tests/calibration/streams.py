@@ -66,7 +66,8 @@ class BettingTest:
         block, past, prior = self.pending[:, chosen], self.past[:, chosen], self.prior[chosen]
         logs, phi = self.logs[:, chosen], self.phis[chosen]
         if self.kind == "improved":
-            betting.add_improved(logs, block, past, prior, phi=phi)
+            equal = betting.Boundary(np.ones(len(chosen)), np.zeros(len(chosen)))
+            betting.add_improved(logs, block, past, equal, prior, phi=phi)
         else:
             step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
             step(logs, block, past, betting.Boundary(self.ratios[chosen], self.deltas[chosen]), prior, phi=phi)

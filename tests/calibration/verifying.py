@@ -103,6 +103,7 @@ def _hypotheses(setting: Setting, slices: int) -> Hypotheses:
         prior=np.full(size, 0.1),
         log_weight=np.zeros(size),
         sigma=np.zeros(size),
+        pod_bound=np.zeros(size),
     )
 
 

@@ -97,7 +97,11 @@ class FrozenDataset(ApiModel):
     sigma_pod: dict[str, float] = Field(
         default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
     )
-    pods: int = Field(0, description="Pods of the baseline that the spread was learned from.")
+    pods: int = Field(0, description="Pods of the baseline that served the tier before it was judged.")
+    pod_degrees: dict[str, int] = Field(
+        default_factory=dict,
+        description="Degrees of freedom of sigmaPod per metric: the pods of all tiers, less one in each.",
+    )
     points: dict[str, list[int]] = Field(
         default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
     )

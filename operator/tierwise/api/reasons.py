@@ -156,8 +156,13 @@ class Reason(Described):
     REGRESSION_OBSERVED = critical(
         "RegressionObserved",
         "gate",
-        "It is worse; rollback.automatic is false.",
-        "It does not pass by waiting: promote or roll back, as rollback.automatic is false.",
+        "It is worse, and Tierwise does not roll it back by itself; the message says why.",
+        "It does not pass by waiting: promote or roll back by annotation.",
+    )
+    PODS_DIFFER = hold(
+        "PodsDiffer",
+        "Pods of one version differ by more than the margin, so that no number of rows can show it to be kept.",
+        "Give the tier more pods (the message says how many) or a wider margin, or promote by annotation.",
     )
     PAUSED = progress("Paused", "gate", "spec.paused is set. Judging goes on; nothing is promoted.")
     SOAKING = progress("Soaking", "gate", "The tier's minDuration is not over.")

@@ -70,18 +70,22 @@ def regression_alternatives(past: FloatArray, null: Boundary, prior: FloatArray)
 
 
 def non_inferior_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
-    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate."""
+    """η of shape (3, H), never positive: how far on the good side of the margin each bet expects the candidate.
+
+    0, no bet, where an equal candidate would be at the margin or beyond it: the other side would be no e-process.
+    """
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    distance = (null.ratio - 1) * base + null.delta
+    distance = np.maximum((null.ratio - 1) * base + null.delta, 0.0)
     if null.gap is not None:
         distance = np.where(np.isnan(null.gap), distance, null.gap)
     return np.asarray(-_NON_INFERIOR_SHARES[:, None] * distance)
 
 
-def improved_alternatives(past: FloatArray, prior: FloatArray) -> FloatArray:
-    """η of shape (3, H), negative: how far below the baseline each bet expects the candidate."""
+def improved_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
+    """η of shape (3, H), negative: how far below the null's boundary each bet expects the candidate."""
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    return np.stack([_odds_step(base, -step) for step in _IMPROVED_LOG_ODDS])
+    boundary = null.ratio * base + null.delta
+    return np.stack([_odds_step(boundary, -step) for step in _IMPROVED_LOG_ODDS])
 
 
 def log_increment(
@@ -165,14 +169,19 @@ def add_non_inferior(
 
 
 def add_improved(
-    logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray, *, phi: FloatArray | None = None
+    logs: FloatArray,
+    block: FloatArray,
+    past: FloatArray,
+    null: Boundary,
+    prior: FloatArray,
+    *,
+    phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
+    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. R = 1, Δ = 0: not better."""
     for part in _chunks(logs.shape[1]):
-        equal = Boundary(np.ones_like(prior[part]), np.zeros_like(prior[part]))
-        eta = improved_alternatives(past[:, part], prior[part])
-        increment = log_increment(block[:, part], past[:, part], equal, eta, prior[part], phi=_part(phi, part))
-        logs[:, part] += increment
+        args = (past[:, part], null.part(part))
+        eta = improved_alternatives(*args, prior[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
 
 def _part(phi: FloatArray | None, part: slice) -> FloatArray | float:

@@ -274,7 +274,8 @@ def test_the_message_lists_what_is_not_watched_and_the_status_says_why():
 
 def with_spread(world, sigma, pods):
     """Every tier's judgement had learned that pods differ; `pods` of the baseline were seen beside its twin."""
-    learned = FrozenDataset(name="humans", config_hash="", sigma_pod={"accuracy": sigma})
+    known = {"sigma_pod": {"accuracy": sigma}, "pod_degrees": {"accuracy": 10_000}}
+    learned = FrozenDataset(name="humans", config_hash="", **known)
     changes = [PodsChange(at=T0, candidate=1, baseline=pods)]
     for name, rollout in world.fleet.rollouts.items():
         tiers = [

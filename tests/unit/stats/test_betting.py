@@ -38,7 +38,7 @@ def log_e_values(kind, block, past, ratio, delta, prior):
     args = (betting.Boundary(wide(ratio, block), wide(delta, block)), wide(prior, block))
     if kind == "improved":
         logs = np.zeros((3, block.shape[1]))
-        betting.add_improved(logs, block, past, args[1])
+        betting.add_improved(logs, block, past, *args)
     elif kind == "regression":
         logs = np.zeros((6, block.shape[1]))
         betting.add_regression(logs, block, past, *args)

@@ -56,11 +56,12 @@ def chance(block, rate_a, rate_b):
 def add(kind, logs, block, past, ratio, delta, prior, phi):
     past, size = np.broadcast_to(past, block.shape), block.shape[1]
     wide = [np.full(size, x) for x in (ratio, delta, prior)]
-    if kind == "improved":
-        betting.add_improved(logs, block, past, wide[2], phi=np.full(size, phi))
-    else:
-        step = betting.add_regression if kind == "regression" else betting.add_non_inferior
-        step(logs, block, past, betting.Boundary(*wide[:2]), wide[2], phi=np.full(size, phi))
+    step = {
+        "improved": betting.add_improved,
+        "regression": betting.add_regression,
+        "non-inferior": betting.add_non_inferior,
+    }[kind]
+    step(logs, block, past, betting.Boundary(*wide[:2]), wide[2], phi=np.full(size, phi))
 
 
 @pytest.mark.parametrize("kind", ["regression", "non-inferior", "improved"])

@@ -21,6 +21,10 @@ from tierwise.monitoring.evidence.e_values import e_value_of
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import mean_exceeds
 from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
+from tierwise.monitoring.planning.bounds import room
+from tierwise.stats.overdispersion import pods_apart
+
+MOST_PODS_ASKED = 100_000
 
 Detector = Callable[[Evidence], Concern | None]
 
@@ -115,6 +119,56 @@ def _weights_differ(evidence: Evidence) -> Concern | None:
     return None if text is None else _suspect(text)
 
 
+def _observed(evidence: Evidence) -> Concern | None:
+    """Evidence enough to roll back, of a metric whose pods may differ by themselves by nobody knows how much."""
+    observed = evidence.observed
+    if not observed.any():
+        return None
+    h = int(np.argmax(np.where(observed, evidence.log_sup + evidence.log_weight, -np.inf)))
+    where = evidence.where(h)
+    text = (
+        f"{where}: the evidence for a regression suffices (e={e_value_of(float(evidence.log_sup[h]))}), but too few "
+        "pods served before to know how much pods differ by themselves, so nothing is rolled back; promote or roll "
+        "back by annotation, or give a tier three pods or more"
+    )
+    return Concern(Reason.REGRESSION_OBSERVED, text, regression_stands=True)
+
+
+def _pods_differ(evidence: Evidence) -> Concern | None:
+    """The pods' own differences use up the whole margin of a metric that promotion asks for."""
+    layout = evidence.layout
+    if evidence.fewest_pods is None or not layout.pod_bound.any():
+        return None
+    narrowed = layout.margin.narrowed(layout.prior, evidence.pod_bias)
+    had, left = (room(bounds, layout.prior) for bounds in (layout.margin, narrowed))
+    for offset, plan in zip(layout.offsets, evidence.plan.datasets, strict=True):
+        for row in range(len(plan.metrics)):
+            h = offset + row * plan.slots  # the whole
+            if layout.promotes[h] and had[h] > 0 and left[h] <= 0:
+                baseline, candidate = evidence.fewest_pods
+                text = (
+                    f"{evidence.where(h)}: with {candidate} candidate and {baseline} baseline pods, pods alone may "
+                    f"differ by as much as the margin (sigma_pod {layout.sigma_pod[h]:.2g}), so that it cannot be "
+                    f"shown to be kept; about {_pods_needed(evidence, h)} pods for each version would do"
+                )
+                return Concern(Reason.PODS_DIFFER, text, regression_stands=True)
+    return None
+
+
+def _pods_needed(evidence: Evidence, h: int) -> int:
+    """Pods per version with which half of the margin is left."""
+    layout = evidence.layout
+    margin, prior = layout.margin.part(slice(h, h + 1)), layout.prior[h : h + 1]
+    wanted = float(room(margin, prior)[0]) / 2
+    pods = 1
+    while pods < MOST_PODS_ASKED:
+        bias = layout.pod_bound[h : h + 1] * pods_apart(pods, pods)
+        if room(margin.narrowed(prior, bias), prior)[0] >= wanted:
+            break
+        pods += max(1, pods // 10)
+    return pods
+
+
 def _suspect(text: str) -> Concern:
     """Rows that count in no metric, or for more than they should: a regression among the others stands."""
     return Concern(Reason.DOMAIN_SUSPECT, text, regression_stands=True)
@@ -129,4 +183,6 @@ DETECTORS: tuple[Detector, ...] = (
     _numbers,
     _weights,
     _weights_differ,
+    _observed,
+    _pods_differ,
 )

@@ -34,8 +34,8 @@ class Group:
 class Lanes:
     """Constants per lane, (L,): proportions first, then mirrors of some of them, then shifts.
 
-    `mirrored` (M,) are the lanes that the mirrors are of; `hypothesis` is (proportions + mirrors,); `gap` is how far
-    inside the bound a lane of a range expects the candidate, NaN where the margin tells.
+    `mirrored` (M,) are the lanes that the mirrors are of; `hypothesis` is (proportions + mirrors,); `gap` (two-way,) is
+    how far inside the bound a lane of a range expects the candidate, NaN where the margin says it.
     """
 
     proportions: tuple[Group, ...]
@@ -46,8 +46,6 @@ class Lanes:
     prior: FloatArray
     phi: FloatArray
     gap: FloatArray
-    margin_ratio: FloatArray
-    margin_delta: FloatArray
 
     @property
     def straight(self) -> int:
@@ -76,6 +74,15 @@ class Bets:
         return np.asarray(self.past + self.pending)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneBounds:
+    """What the lanes bet against: the tolerance (L,), the margin (two-way lanes,) and equality (straight lanes,)."""
+
+    tolerance: betting.Boundary
+    margin: betting.Boundary
+    equal: betting.Boundary
+
+
 def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
     """Before the first block; `stake` is bet from the start on."""
     size = len(lanes.prior)
@@ -93,8 +100,8 @@ def begin_more(bets: Bets, stake: float) -> Bets:
     return replace(bets, regression=betting.begin_more(bets.regression, stake)) if stake > 0 else bets
 
 
-def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[FloatArray, FloatArray]) -> Bets:
-    """After one block, given its tallies per dataset; `tolerance` is (R, Δ) of the lanes.
+def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], bounds: LaneBounds) -> Bets:
+    """After one block, given its tallies per dataset.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -106,21 +113,21 @@ def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[Flo
     size, straight, two_way = len(lanes.prior), lanes.straight, lanes.two_way
     regression = bets.regression.copy()
     now, before, prior, phi = pending, bets.past, lanes.prior, lanes.phi
-    null = betting.Boundary(*tolerance)
     every: slice | IntArray = slice(None) if len(lanes_ready) == size else lanes_ready
     logs = regression[:, every]
-    betting.add_regression(logs, now[:, every], before[:, every], null.part(every), prior[every], phi=phi[every])
+    betting.add_regression(
+        logs, now[:, every], before[:, every], bounds.tolerance.part(every), prior[every], phi=phi[every]
+    )
     regression[:, every] = logs
     some: slice | IntArray = slice(two_way) if isinstance(every, slice) else lanes_ready[lanes_ready < two_way]
     non_inferior = bets.non_inferior.copy()
     logs = non_inferior[:, some]
-    margin = betting.Boundary(lanes.margin_ratio[some], lanes.margin_delta[some], lanes.gap[some])
-    betting.add_non_inferior(logs, now[:, some], before[:, some], margin, prior[some], phi=phi[some])
+    betting.add_non_inferior(logs, now[:, some], before[:, some], bounds.margin.part(some), prior[some], phi=phi[some])
     non_inferior[:, some] = logs
     some = slice(straight) if isinstance(every, slice) else lanes_ready[lanes_ready < straight]
     improved = bets.improved.copy()
     logs = improved[:, some]
-    betting.add_improved(logs, now[:, some], before[:, some], prior[some], phi=phi[some])
+    betting.add_improved(logs, now[:, some], before[:, some], bounds.equal.part(some), prior[some], phi=phi[some])
     improved[:, some] = logs
     past = bets.past.copy()
     past[:, every] += pending[:, every]

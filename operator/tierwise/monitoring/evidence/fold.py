@@ -17,13 +17,13 @@ from tierwise.monitoring.evidence import betting as bets_of
 from tierwise.monitoring.evidence import mixture as mixtures_of
 from tierwise.monitoring.evidence.betting import Bets, no_bets
 from tierwise.monitoring.evidence.guards import Guards, no_rows, watch
-from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_tolerance, layout_of
+from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_bounds, layout_of
 from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
 from tierwise.monitoring.evidence.required_numbers import numbers_watched
 from tierwise.monitoring.evidence.slots import Slots
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.stats.multiplicity import holm, log_decision_threshold
-from tierwise.stats.overdispersion import pod_bias
+from tierwise.stats.overdispersion import pods_apart
 from tierwise.stats.power import PASS_AT
 
 
@@ -75,7 +75,22 @@ class Evidence:
 
         The first name comes with the decision to roll back: both ask for the same evidence.
         """
-        return holm(self.log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
+        log_sup = np.where(self.layout.decides, self.log_sup, -math.inf)
+        return holm(log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
+
+    @property
+    def observed(self) -> BoolArray:
+        """Hypotheses (K,) whose evidence once sufficed to roll back, where it may not decide."""
+        threshold = log_decision_threshold(self.plan.hypotheses, self.plan.alpha)
+        return ~self.layout.decides & (self.log_sup + self.log_weight >= threshold)
+
+    def where(self, hypothesis: int) -> str:
+        """Dataset, metric and slice of a hypothesis, in words."""
+        d = int(np.searchsorted(self.layout.offsets, hypothesis, side="right")) - 1
+        plan, keys = self.plan.datasets[d], self.slots[d]
+        row, slot = divmod(hypothesis - self.layout.offsets[d], plan.slots)
+        key = keys[slot] if slot < len(keys) else ""
+        return f"dataset {plan.dataset.name!r}: {plan.metrics[row].name} on {key or 'the whole'}"
 
 
 def begin(plan: TierPlan) -> Evidence:
@@ -160,20 +175,20 @@ def _folded(
     ]
     fewest = _fewer(evidence.fewest_pods, pods)
     bias = _bias(layout, fewest)
-    bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_tolerance(layout, bias))
+    bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_bounds(layout, bias))
     mixtures = evidence.mixtures
     log_regression = bets_of.log_regression(layout.lanes, bets, later)
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
     log_improved = bets_of.log_improved(layout.lanes, bets)
     if layout.estimates:
-        bounds = (layout.tolerance.widened(layout.prior, bias), layout.margin)
+        bounds = (layout.tolerance.widened(layout.prior, bias), layout.margin.narrowed(layout.prior, bias))
         mixtures = mixtures_of.look(layout.estimates, mixtures, tuple(tallies), bounds, copies_of(plan.copies)[0])
         # A hypothesis is tested by one of the two; the other has 0.
         log_regression = log_regression + mixtures.log_regression
         log_non_inferior = log_non_inferior + mixtures.log_non_inferior
         log_improved = log_improved + mixtures.log_improved
     threshold = log_decision_threshold(plan.hypotheses, plan.alpha)
-    is_decided = (log_regression + log_weight).max(initial=-math.inf) >= threshold
+    is_decided = (log_regression + log_weight)[layout.decides].max(initial=-math.inf) >= threshold
     return replace(
         evidence,
         slots=tuple(kept.keys for kept in slots),
@@ -223,7 +238,7 @@ def _fewer(known: tuple[int, int] | None, pods: tuple[int, int] | None) -> tuple
 
 
 def _bias(layout: Layout, pods: tuple[int, int] | None) -> FloatArray:
-    return np.zeros(layout.size) if pods is None else np.asarray(layout.sigma_pod * pod_bias(1.0, pods[1], pods[0]))
+    return np.zeros(layout.size) if pods is None else np.asarray(layout.pod_bound * pods_apart(*pods))
 
 
 def _numbers(dataset: DatasetPlan, tally: Tally) -> FloatArray:

@@ -9,11 +9,12 @@ import numpy as np
 
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
-from tierwise.monitoring.evidence.betting import Group, Lanes
+from tierwise.monitoring.evidence.betting import Group, LaneBounds, Lanes
 from tierwise.monitoring.evidence.mixture import Estimates
 from tierwise.monitoring.planning.bounds import Bounds, bounds_of
 from tierwise.monitoring.planning.expectations import ignored_slots, range_width, ranges
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
+from tierwise.stats.betting import Boundary
 from tierwise.stats.multiplicity import level_weights
 
 
@@ -22,7 +23,9 @@ class Layout:
     """Constants per hypothesis, shape (K,). Hypothesis (dataset d, metric m, slot s) is `offsets[d] + m·slots + s`.
 
     `estimates` and `lanes` say how each metric's hypotheses are tested; `promotes` is False where promotion does not
-    ask (a shift). `sigma_pod` is 0 where it is not known.
+    ask (a shift). `decides` is False where the evidence is shown but rolls nothing back: how much the pods differ by
+    themselves is not known. `sigma_pod` is 0 where it is not known; `pod_bound` is how far one pod may be from the mean
+    of the other version's, in log-odds, 0 where that is not known.
     """
 
     offsets: tuple[int, ...]
@@ -33,8 +36,10 @@ class Layout:
     log_weight: FloatArray
     powered: BoolArray
     promotes: BoolArray
+    decides: BoolArray
     phi: FloatArray
     sigma_pod: FloatArray
+    pod_bound: FloatArray
     lanes: Lanes
     estimates: tuple[Estimates, ...]
 
@@ -57,10 +62,10 @@ def layout_of(plan: TierPlan) -> Layout:
             wanted = ranges(dataset.expect, metric.name, dataset.slices)
             tolerances.append(bounds_of(measured, metric.tolerance, how, wanted, dataset.slots))
             margins.append(bounds_of(measured, metric.margin, how, wanted, dataset.slots))
-    flat = np.concatenate(columns, axis=1) if columns else np.zeros((7, 0))
-    prior, gap, log_weight, powered, promotes, phi, sigma_pod = flat
+    flat = np.concatenate(columns, axis=1) if columns else np.zeros((8, 0))
+    prior, gap, log_weight, powered, promotes, phi, sigma_pod, pod_bound = flat
     tolerance, margin = Bounds.joined(tolerances), Bounds.joined(margins)
-    lanes, estimates = _engines(plan, tuple(offsets), _Rates(prior, gap, phi), tolerance, margin)
+    lanes, estimates = _engines(plan, tuple(offsets), _Rates(prior, gap, phi), tolerance)
     return Layout(
         offsets=tuple(offsets),
         prior=prior,
@@ -70,8 +75,10 @@ def layout_of(plan: TierPlan) -> Layout:
         log_weight=log_weight,
         powered=powered > 0,
         promotes=promotes > 0,
+        decides=np.isfinite(pod_bound),
         phi=phi,
         sigma_pod=sigma_pod,
+        pod_bound=np.where(np.isfinite(pod_bound), pod_bound, 0.0),
         lanes=lanes,
         estimates=estimates,
     )
@@ -91,8 +98,23 @@ def ignored(dataset: DatasetPlan, slots: Sequence[str]) -> BoolArray:
     )
 
 
-def lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(R, Δ) of the lanes' tolerance, widened by the bias of the pods (K,)."""
+def lane_bounds(layout: Layout, bias: FloatArray) -> LaneBounds:
+    """What the lanes bet against, with the bias of the pods (K,): a wider tolerance and a narrower margin."""
+    lanes = layout.lanes
+    straight, mirrored = lanes.hypothesis[: lanes.straight], lanes.hypothesis[lanes.straight :]
+    margin = layout.margin.narrowed(layout.prior, bias)
+    return LaneBounds(
+        tolerance=Boundary(*_lane_tolerance(layout, bias)),
+        margin=Boundary(
+            np.concatenate([margin.ratio[straight], margin.lower_ratio[mirrored]]),
+            np.concatenate([margin.delta[straight], margin.lower_delta[mirrored]]),
+            lanes.gap,
+        ),
+        equal=Boundary(np.exp(-bias[straight]), np.zeros(lanes.straight)),
+    )
+
+
+def _lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
     bounds = layout.tolerance.widened(layout.prior, bias)
     lanes = layout.lanes
     straight, mirrored = lanes.hypothesis[: lanes.straight], lanes.hypothesis[lanes.straight :]
@@ -110,7 +132,7 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
     levels = np.array([0 if key == WHOLE else key.count("=") for key in dataset.slices])
     metric = dataset.metrics[row]
     known = len(dataset.slices)
-    out = np.empty((7, dataset.slots))
+    out = np.empty((8, dataset.slots))
     out[0, :known] = dataset.prior_rates[row]
     out[0, known:] = dataset.prior_rates[row, 0]
     out[1] = np.nan
@@ -124,6 +146,7 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
     out[5, known:] = dataset.phi[row, known]
     sigma = dataset.sigma_pod[row]
     out[6] = sigma if np.isfinite(sigma) else 0.0
+    out[7] = dataset.pod_bound(row)
     return out
 
 
@@ -137,7 +160,7 @@ class _Rates:
 
 
 def _engines(
-    plan: TierPlan, offsets: tuple[int, ...], rates: _Rates, tolerance: Bounds, margin: Bounds
+    plan: TierPlan, offsets: tuple[int, ...], rates: _Rates, tolerance: Bounds
 ) -> tuple[Lanes, tuple[Estimates, ...]]:
     prior, gap, phi = rates.prior, rates.gap, rates.phi
     proportions: list[Group] = []
@@ -184,7 +207,5 @@ def _engines(
         prior=np.concatenate(lane_prior),
         phi=np.concatenate(lane_phi),
         gap=gap[hypothesis],
-        margin_ratio=np.concatenate([margin.ratio[base], margin.lower_ratio[base[mirrored]]]),
-        margin_delta=np.concatenate([margin.delta[base], margin.lower_delta[base[mirrored]]]),
     )
     return lanes, tuple(estimates)

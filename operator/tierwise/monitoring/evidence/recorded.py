@@ -32,10 +32,12 @@ def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
     return tuple(runs) if regular == len(blocks) else (*runs, blocks[regular:])
 
 
-def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells]) -> Evidence:
+def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells], pods: tuple[int, int] | None = None) -> Evidence:
     """Fold blocks in order; after `stopped_at` results stand as of the stop.
 
+    `pods` is how many baseline and candidate pods served; None where the log does not say.
     The traffic split is not tested: which share of the pods ran the candidate is not in a recorded log.
     """
     blocks = next(iter(cells.values())).blocks
-    return fold(evidence, cells, np.full(len(blocks), np.nan))
+    served = None if pods is None else np.tile(np.array(pods, dtype=np.int64), (len(blocks), 1))
+    return fold(evidence, cells, np.full(len(blocks), np.nan), served)

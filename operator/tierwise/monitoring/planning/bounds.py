@@ -12,7 +12,7 @@ from tierwise.api.strategy import Expectation, MetricSpec
 from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
-from tierwise.stats.overdispersion import widened
+from tierwise.stats.overdispersion import narrowed, odds_step, widened
 
 _MOST_BETTER = 0.99  # a rate cannot fall by more than all of it
 
@@ -57,7 +57,14 @@ class Bounds:
             return self
         ratio, delta = widened(self.ratio, self.delta, rate, bias)
         # The mirror's rates may be near 1, where a factor would be no small step.
-        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta + bias * rate * (1 - rate))
+        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta - odds_step(rate, -bias))
+
+    def narrowed(self, rate: FloatArray, bias: FloatArray) -> Bounds:
+        """Narrower by the pods' bias: what must be shown for a promotion; the same object where there is none."""
+        if not bias.any():
+            return self
+        ratio, delta = narrowed(self.ratio, self.delta, rate, bias)
+        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta - odds_step(rate, bias))
 
 
 def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, Expectation], slots: int) -> Bounds:
@@ -80,6 +87,11 @@ def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, 
         out.ratio[slot], out.delta[slot] = 1.0, high
         out.lower_ratio[slot], out.lower_delta[slot] = 1.0, -low
     return out
+
+
+def room(bounds: Bounds, rate: FloatArray) -> FloatArray:
+    """How much worse than a baseline of this rate, or value, a candidate within the bounds may be (H,); or less."""
+    return np.asarray((bounds.ratio - 1) * rate + bounds.delta)
 
 
 def tolerance_of(spec: MetricSpec) -> Margin:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.arrays import FloatArray
+from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
@@ -25,7 +25,8 @@ class Spread:
     """Overdispersion of one dataset.
 
     `phi` (metrics, slices) is 1 where nothing could be learned; `slices` names its columns. `sigma_pod` (metrics,) is
-    NaN where it is not known. `pods` is how many served the baseline, 0 when the log does not say.
+    NaN where it is not known; `degrees` (metrics,) are the degrees of freedom that it is known from. `pods` is how many
+    served the baseline, 0 when the log does not say.
     """
 
     slices: tuple[str, ...]
@@ -33,6 +34,7 @@ class Spread:
     sigma_pod: FloatArray
     phi_split: float
     pods: int
+    degrees: IntArray
 
     def phi_for(self, keys: Sequence[str]) -> FloatArray:
         """φ (metrics, keys); a slice that the past did not hold has the largest of its metric, as nothing is known."""
@@ -48,35 +50,43 @@ def thresholds_of(spec: MonitoringDatasetSpec, metrics: Sequence[str]) -> tuple[
     return tuple(dict.fromkeys([spec.threshold, *(spec.threshold_of(name) for name in metrics)]))
 
 
-def spread_of(dataset: Dataset, halves: Cells, pods: Mapping[float, PodCounts], metrics: Sequence[str]) -> Spread:
+PodsByTier = Sequence[Mapping[float, PodCounts]]
+"""Tier by tier: rows by pod with the answers at each threshold (`thresholds_of`)."""
+
+
+def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequence[str], served: int) -> Spread:
     """The spread of a dataset's metrics from 30-minute blocks of its past, each at its own threshold.
 
-    `halves` are the baseline's rows with half of its pods in either arm; `pods` the same time's rows by pod, with the
-    answers at a threshold (`thresholds_of`), empty where the log does not name them.
+    `halves` are the baseline's rows with half of its pods in either arm; `pods` the same time's rows by pod, empty
+    where the log does not name them; `served` how many of them serve what is judged. How much pods differ is learned
+    within every tier and pooled, as a tier has few of them.
     """
     phi = np.ones((len(metrics), len(halves.slices)))
-    sigma = np.full(len(metrics), np.nan)
+    sigma, degrees = np.full(len(metrics), np.nan), np.zeros(len(metrics), dtype=np.int64)
     tally = block_tally(dataset, halves, slice(None))
     for row, name in enumerate(metrics):
         if len(halves.slices):
             phi[row] = _phi(metric_for(name, dataset.spec), tally)
-        metric, counts = registry.get(name), pods.get(dataset.spec.threshold_of(name))
-        if counts is not None and isinstance(metric.measure, Proportion) and _is_of_answers(metric):
-            n, bad = metric.n_bad(counts.counts)
-            sigma[row] = overdispersion.sigma_pod(n.astype(np.float64), bad.astype(np.float64))
+        metric = registry.get(name)
+        if pods_are_counted(metric):
+            known = [found[at] for found in pods if (at := dataset.spec.threshold_of(name)) in found]
+            groups = [tuple(x.astype(np.float64) for x in metric.n_bad(counts.counts)) for counts in known]
+            found = overdispersion.pod_spread([(n, bad) for n, bad in groups])
+            sigma[row], degrees[row] = found.sigma, found.degrees
     rows = halves.counts[:, :1].sum(axis=(-1, -2))[:, 0] if len(halves.slices) else np.zeros((0, 2))
     return Spread(
         slices=halves.slices,
         phi=phi,
         sigma_pod=sigma,
         phi_split=overdispersion.phi_split(rows[:, CANDIDATE].astype(np.float64), rows.sum(axis=1).astype(np.float64)),
-        pods=max((len(found.pods) for found in pods.values()), default=0),
+        pods=served,
+        degrees=degrees,
     )
 
 
-def _is_of_answers(metric: Metric) -> bool:
-    """Whether counts by label and answer are all it needs: of pods nothing else is read."""
-    return not metric.needs.sums and not metric.needs.bins
+def pods_are_counted(metric: Metric) -> bool:
+    """Whether σ of pods can be learned: a proportion of counts by label and answer, as nothing else is read of pods."""
+    return isinstance(metric.measure, Proportion) and not metric.needs.sums and not metric.needs.bins
 
 
 def _phi(metric: Metric, tally: Tally) -> FloatArray:

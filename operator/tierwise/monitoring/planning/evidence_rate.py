@@ -13,9 +13,11 @@ from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.counts.measures import compared, counted, expected_variance, worse_sign
 from tierwise.monitoring.planning.drop import bad_rate, own_value
 from tierwise.monitoring.planning.history import TierHistory
-from tierwise.monitoring.planning.tier_plan import DatasetPlan, absolute_gap
+from tierwise.monitoring.planning.power import absolute_gap, kept_gap
+from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.stats import delay, power
 from tierwise.stats.mixture import log_mixture
+from tierwise.stats.overdispersion import widened
 
 _LONGEST = 10 * 365 * 86_400.0  # seconds: beyond it is never
 _STEPS = 60
@@ -99,15 +101,15 @@ class _Bets:
         base, worse = bad_rate(self.metric.name, before), bad_rate(self.metric.name, after)
         counts = np.array([[na], [na * worse], [nb], [nb * base]])
         needed = np.array([log_threshold * self.phi[slot]])
-        return float(delay.seconds_to_regression(counts, *self._null(1), needed)[0])
+        return float(delay.seconds_to_regression(counts, *self._null(np.array([base]), exposure), needed)[0])
 
     def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
-        null = self._null(len(self.rate))
+        null = self._null(self.rate, exposure)
         found = delay.smallest_regression(self._arms(exposure), self.rate, *null, log_threshold * self.phi, seconds)
         return np.array([own_value(self.metric.name, float(rate)) if rate == rate else math.nan for rate in found])
 
     def pass_seconds(self, exposure: float) -> FloatArray:
-        gap = absolute_gap(self.plan.metrics[self.row].margin, self.rate)
+        gap = kept_gap(self.plan.metrics[self.row].margin, self.rate, self.plan.pod_bias(self.row, exposure))
         return self.phi * delay.seconds_to_pass(self._arms(exposure), self.rate, gap)
 
     def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
@@ -118,9 +120,13 @@ class _Bets:
     def _arms(self, exposure: float) -> tuple[FloatArray, FloatArray]:
         return self.per_second * exposure, self.per_second * (1 - exposure)
 
-    def _null(self, size: int) -> tuple[FloatArray, FloatArray]:
+    def _null(self, rate: FloatArray, exposure: float) -> tuple[FloatArray, FloatArray]:
         tolerance = self.plan.metrics[self.row].tolerance
-        return np.full(size, 1 + (tolerance.relative or 0.0)), np.full(size, tolerance.absolute or 0.0)
+        ratio, delta = (
+            np.full(len(rate), 1 + (tolerance.relative or 0.0)),
+            np.full(len(rate), tolerance.absolute or 0.0),
+        )
+        return widened(ratio, delta, rate, np.full(len(rate), self.plan.pod_bias(self.row, exposure)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

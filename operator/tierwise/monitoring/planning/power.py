@@ -15,7 +15,7 @@ from tierwise.metrics.metric import Metric, Proportion, Shift
 from tierwise.monitoring.counts.measures import counted, engine_of, expected_variance, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, Dataset
 from tierwise.monitoring.planning.history import TierHistory
-from tierwise.stats import power
+from tierwise.stats import overdispersion, power
 
 DEFAULT_RATE = 0.05  # p0 without history
 _OWN = 10  # a small slice borrows so many rows from the whole
@@ -32,10 +32,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """How much worse a metric may be: the margin, and by slot half the width of a wanted range in its place."""
+    """How much worse a metric may be: the margin, and by slot half the width of a wanted range in its place.
+
+    `pods` is how much of it the pods' own differences use up, in log-odds.
+    """
 
     margin: Margin
     halves: Mapping[int, float]
+    pods: float = 0.0
 
 
 def of_metric(
@@ -86,8 +90,16 @@ def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
     return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
 
 
+def kept_gap(margin: Margin, rate: FloatArray, pods: float) -> FloatArray:
+    """`absolute_gap` of rates, less what the pods' own differences (log-odds) use up; 0 where they use up all."""
+    ratio = np.full_like(rate, 1 + (margin.relative or 0.0))
+    delta = np.full_like(rate, margin.absolute or 0.0)
+    ratio, delta = overdispersion.narrowed(ratio, delta, rate, np.full_like(rate, pods))
+    return np.asarray(np.maximum((ratio - 1) * rate + delta, 0.0))
+
+
 def _gap(allowed: Allowed, rate: FloatArray) -> FloatArray:
-    gap = absolute_gap(allowed.margin, rate)
+    gap = kept_gap(allowed.margin, rate, allowed.pods) if allowed.pods else absolute_gap(allowed.margin, rate)
     for slot, half in allowed.halves.items():
         gap[slot] = half
     return gap

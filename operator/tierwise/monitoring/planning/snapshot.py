@@ -71,6 +71,9 @@ def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[
                 sigma_pod=np.array([f.sigma_pod.get(m.name, math.nan) for m in item.metrics]),
                 phi_split=f.phi_split,
                 pods=f.pods,
+                pod_degrees=np.array(
+                    [f.pod_degrees.get(m.name, max(f.pods - 1, 0)) for m in item.metrics], dtype=np.int64
+                ),
                 points=tuple(tuple(f.points.get(m.name, ())) for m in item.metrics),
             )
         )
@@ -95,5 +98,6 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
         phi_split=plan.phi_split,
         sigma_pod={name: s for name, s in zip(names, plan.sigma_pod.tolist(), strict=True) if math.isfinite(s)},
         pods=plan.pods,
+        pod_degrees=dict(zip(names, plan.pod_degrees.tolist(), strict=True)) if plan.pods else {},
         points={name: list(at) for name, at in zip(names, plan.points, strict=True) if at},
     )

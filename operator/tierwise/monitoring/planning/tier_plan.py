@@ -15,19 +15,21 @@ from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpe
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
-from tierwise.arrays import BoolArray, FloatArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.errors import PlanError
+from tierwise.metrics import registry
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning import power as powering
 from tierwise.monitoring.planning.bounds import tolerance_of
-from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.power import absolute_gap
 from tierwise.monitoring.planning.required_reads import known_metric
 from tierwise.stats.betting import LateOnset
+from tierwise.stats.overdispersion import PodSpread, pods_apart
 
 __all__ = [
     "DatasetPlan",
@@ -63,7 +65,8 @@ class DatasetPlan:
     `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
     `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots;
     `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
-    it was not. `points` are, per metric, the edges of bins that a shift is judged at.
+    it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
+    of bins that a shift is judged at.
     """
 
     dataset: Dataset
@@ -77,6 +80,7 @@ class DatasetPlan:
     sigma_pod: FloatArray
     phi_split: float
     pods: int
+    pod_degrees: IntArray
     points: tuple[tuple[int, ...], ...]
 
     @property
@@ -91,6 +95,22 @@ class DatasetPlan:
     def engine(self, row: int) -> Engine:
         """How it is tested."""
         return engine_of(self.metric(row), self.dataset.reads)
+
+    def pod_bound(self, row: int) -> float:
+        """By how many log-odds one pod may differ from another version's mean; infinite where that is not known.
+
+        0 where the log does not name pods, or where they are not counted for the metric: rows are taken as they come.
+        """
+        known = PodSpread(float(self.sigma_pod[row]), int(self.pod_degrees[row]))
+        names_pods = self.dataset.spec.columns.pod is not None and pods_are_counted(
+            registry.get(self.metrics[row].name)
+        )
+        return known.bound if names_pods or math.isfinite(known.sigma) else 0.0
+
+    def pod_bias(self, row: int, exposure: float) -> float:
+        """By how many log-odds the versions may differ by their pods, as many as the exposure asks for beside them."""
+        bound = self.pod_bound(row)
+        return bound * pods_apart(self.pods, candidate_pods(self.pods, exposure)) if 0 < bound < math.inf else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +244,8 @@ def _plan_dataset(
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
         ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
-        known = powering.of_metric(metric, dataset, past, powering.Allowed(plan.margin, halves), shares, phi[row, :-1])
+        allowed = powering.Allowed(plan.margin, halves, _pods(spread, row, shares))
+        known = powering.of_metric(metric, dataset, past, allowed, shares, phi[row, :-1])
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)
@@ -240,8 +261,23 @@ def _plan_dataset(
         sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
         phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
         pods=0 if spread is None else spread.pods,
+        pod_degrees=np.zeros(len(metrics), dtype=np.int64) if spread is None else spread.degrees,
         points=tuple(points),
     )
+
+
+def candidate_pods(baseline: int, exposure: float) -> int:
+    """How many pods beside those of the baseline have about this share of the traffic."""
+    return max(1, round(baseline * exposure / (1 - exposure)))
+
+
+def _pods(spread: Spread | None, row: int, shares: tuple[float, float]) -> float:
+    if spread is None:
+        return 0.0
+    bound = PodSpread(float(spread.sigma_pod[row]), int(spread.degrees[row])).bound
+    exposure = shares[0] / (shares[0] + shares[1])
+    known = 0 < bound < math.inf and 0 < exposure < 1
+    return bound * pods_apart(spread.pods, candidate_pods(spread.pods, exposure)) if known else 0.0
 
 
 def _phi(spread: Spread | None, slices: Sequence[str], metrics: int) -> FloatArray:

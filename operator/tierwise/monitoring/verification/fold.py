@@ -47,7 +47,7 @@ class Watch:
     """The evidence so far; `seen` are all rows of the version's place, as they came.
 
     `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
-    are of counts within strata. `apart` is the widest 3√Σ 1/P of pods so far.
+    are of counts within strata. `apart` is the widest √Σ 1/P of pods so far.
     """
 
     of: Hypotheses
@@ -169,7 +169,7 @@ def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[
 
 def _widened(of: Hypotheses, apart: float) -> Bounds:
     """The bounds, wider by what pods alone may make of rates; σ is 0 for what is no share of rows."""
-    return of.bounds.widened(of.prior, of.sigma * apart)
+    return of.bounds.widened(of.prior, of.pod_bound * apart)
 
 
 def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:

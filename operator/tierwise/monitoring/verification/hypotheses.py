@@ -20,6 +20,7 @@ from tierwise.monitoring.counts.strata import crossed
 from tierwise.monitoring.counts.tallies import chosen, window_tally
 from tierwise.monitoring.planning.bounds import Bounds, bounds_of, tolerance_of
 from tierwise.stats import multiplicity
+from tierwise.stats.overdispersion import PodSpread
 
 Control = Literal["stratified", "history"]
 How = Literal["counts", "weighted", "estimate"]
@@ -62,8 +63,9 @@ class Pairs:
 class Hypotheses:
     """What is watched, (H,): dataset by dataset, metric by metric, slice by slice.
 
-    `bounds` are of rates of bad for counts, and of the value for estimates. `sigma` is the spread between pods, 0 where
-    it is not known. `skipped`: metrics ("dataset/metric") that are not watched, and why.
+    `bounds` are of rates of bad for counts, and of the value for estimates. `sigma` is the spread between pods, and
+    `pod_bound` how far one pod may be from the others' mean, both 0 where it is not known.
+    `skipped`: metrics ("dataset/metric") that are not watched, and why.
     """
 
     alpha: float
@@ -77,6 +79,7 @@ class Hypotheses:
     prior: FloatArray
     log_weight: FloatArray
     sigma: FloatArray
+    pod_bound: FloatArray
     skipped: tuple[tuple[str, str], ...] = ()
     phi: float = 1.0  # overdispersion: the largest that the judgement of a tier was divided by
 
@@ -104,7 +107,7 @@ class Scatter:
     """How much more counts scatter than rows drawn one by one: φ, and σ of pods by dataset and metric."""
 
     phi: float = 1.0
-    sigma: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    sigma: Mapping[tuple[str, str], PodSpread] = field(default_factory=dict)
 
 
 HISTORY, NO_SCATTER = Against(), Scatter()
@@ -157,7 +160,7 @@ def hypotheses_of(
             as_estimate = how == "estimate" or (how == "weighted" and control == "stratified")
             tolerance = tolerance_of(spec)
             bounds.append(bounds_of(metric, tolerance, "mixture" if as_estimate else "betting", {}, len(keys)))
-            column = np.empty((3, len(keys)))
+            column = np.empty((4, len(keys)))
             if how == "counts":
                 n, bad = (x[:, BASELINE].astype(np.float64) for x in counted(metric, tally))
             else:
@@ -169,14 +172,15 @@ def hypotheses_of(
             ignored = np.array([_is_ignored(item, spec.name, key) for key in keys])
             column[1] = np.where(ignored, -np.inf, weights)
             # As in the judgement of a tier, pods widen what is a share of rows.
-            column[2] = 0.0 if how == "estimate" else sigma.get((item.name, spec.name), 0.0)
+            known = None if how == "estimate" else sigma.get((item.name, spec.name))
+            column[2:] = [[0.0], [0.0]] if known is None else [[known.sigma], [known.bound]]
             columns.append(column)
             groups.append(Group(len(kept), metric, spec, how, size, len(keys)))
             size += len(keys)
         kept.append(_reading(dataset, [metric_for(spec.name, dataset.spec) for spec in specs]))
         slices.append(keys)
         pairs.append(across)
-    flat = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0))
+    flat = np.concatenate(columns, axis=1) if columns else np.zeros((4, 0))
     return Hypotheses(
         alpha=alpha,
         control=control,
@@ -189,6 +193,7 @@ def hypotheses_of(
         prior=flat[0],
         log_weight=flat[1],
         sigma=flat[2],
+        pod_bound=flat[3],
         skipped=tuple(skipped),
         phi=scatter.phi,
     )

@@ -29,7 +29,7 @@ def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
     bound_to = bound_to_tier(request, sources)
     history = read_history(bound_to, metrics, end, max_seconds)
     names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-    spread = read_spread(bound_to, names, end)
+    spread = read_spread(bound_to, names, end, [spec.name for spec in strategy.tiers])
 
     def planned(cells: Mapping[str, Cells]) -> Frozen:
         plan = plan_tier(

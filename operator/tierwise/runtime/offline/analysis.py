@@ -27,7 +27,7 @@ from tierwise.runtime.offline.analysis_window import AnalysisRequest as Analysis
 from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest
 from tierwise.runtime.offline.analysis_window import clipped, given_dataset, scope_of_request, window_of
 from tierwise.runtime.reading.arrivals import arrival_notes, recorded_arrival_concerns
-from tierwise.runtime.reading.dispersion import half_hours_before, spread_in
+from tierwise.runtime.reading.dispersion import half_hours_before, pods_behind, spread_in
 from tierwise.runtime.reading.missing_times import untimed_of_log
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs
 from tierwise.runtime.recorded_log import RecordedLog
@@ -87,10 +87,9 @@ def analyze(
     for dataset in datasets:
         log.check(dataset)
     window, exposed = window_of(request, datasets, log, now)
-    spread = {} if request.in_file_order else _spread(request, datasets, log, exposed)
     blocks = blocks_between(window.start, window.end, request.block_seconds)
     total = len(blocks) * len(request.tiers)
-    asked = _Asked(request, datasets, spread, blocks)
+    asked = _Asked(request, datasets, blocks, exposed)
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
@@ -145,8 +144,8 @@ class _Asked:
 
     request: AnalysisRequest
     datasets: Sequence[Dataset]
-    spread: Mapping[str, Spread]
     blocks: Sequence[Block]
+    exposed: datetime  # the candidate's first row
 
 
 def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Callable[[int], None]) -> TierAnalysis:
@@ -169,13 +168,14 @@ def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Calla
             candidate_share=_candidate_share(history),
             max_duration_seconds=tier.max_duration_seconds,
         ),
-        spread=asked.spread,
+        spread={} if request.in_file_order else _spread(asked, scope, log),
     )
+    pods = pods_behind(log, datasets, scope, whole_window[0])
     evidence = begin(plan)
     done = 0
     for regular in runs_of(blocks, BLOCKS_AT_ONCE):
         for cells in in_runs(regular, most, cells_of):
-            evidence = fold_recorded(evidence, cells)
+            evidence = fold_recorded(evidence, cells, pods)
             done += len(next(iter(cells.values())).blocks)
             on_progress(done)
             if evidence.stopped_at is not None:
@@ -191,14 +191,12 @@ def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Calla
     return TierAnalysis(tier.name, plan, judgement, gate(Situation(judgement, concerns)))
 
 
-def _spread(
-    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, exposed: datetime
-) -> dict[str, Spread]:
-    """The baseline's pods in the day before the candidate's first row, of datasets that name them."""
-    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
-    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in request.analysis}
-    blocks = half_hours_before(exposed)
-    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
+def _spread(asked: _Asked, scope: Scope, log: RecordedLog) -> dict[str, Spread]:
+    """A tier's pods in the day before the candidate's first row, of datasets that name them."""
+    every = tuple(name for tier in asked.request.tiers for name in tier.log_tiers)
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in asked.request.analysis}
+    blocks = half_hours_before(asked.exposed)
+    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks, every) for item in asked.datasets}
     return {name: spread for name, spread in found.items() if spread is not None}
 
 

@@ -113,7 +113,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
                 candidate_share=tier.exposure,
                 max_duration_seconds=tier.max_seconds,
             ),
-            spread=_spread(log, traffic, scope, request.analysis),
+            spread=_spread(log, traffic, scope, request),
         )
         seen |= {key for dataset in planned.datasets for key in dataset.slices}
         rows.append(_rows(history))
@@ -192,12 +192,15 @@ def _require_sliced(drop: Drop, analysis: Sequence[DatasetAnalysis], datasets: M
     )
 
 
-def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence[DatasetAnalysis]) -> dict[str, Spread]:
+def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, request: PlanRequest) -> dict[str, Spread]:
     """How much the pods differed, of datasets that name them, by the half hours of the window."""
     blocks = blocks_between(traffic.window.start, traffic.window.end, BLOCK_SECONDS)[-MOST_HALF_HOURS:]
+    every = tuple(name for tier in request.tiers for name in tier.log_tiers)
     found = {
-        item.name: spread_in(log, traffic.datasets[item.name], scope, [metric.name for metric in item.metrics], blocks)
-        for item in analysis
+        item.name: spread_in(
+            log, traffic.datasets[item.name], scope, [metric.name for metric in item.metrics], blocks, every
+        )
+        for item in request.analysis
     }
     return {name: spread for name, spread in found.items() if spread is not None}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
+
+import numpy as np
 
 from tierwise.api.reasons import Reason
 from tierwise.errors import StoreError
@@ -40,9 +42,17 @@ def half_hours_before(end: datetime) -> tuple[Block, ...]:
 
 
 def spread_in(
-    log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], blocks: Sequence[Block]
+    log: PodHistory,
+    dataset: Dataset,
+    scope: Scope,
+    metrics: Sequence[str],
+    blocks: Sequence[Block],
+    tiers: Sequence[str] = (),
 ) -> Spread | None:
     """The spread of a dataset's metrics; None where its log does not name the pods (spec.columns.pod).
+
+    `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
+    the log has none, all pods of the scope are one group.
 
     None also where the window is more than the store's limits allow: a plan without φ is said to be one.
 
@@ -53,13 +63,18 @@ def spread_in(
         return None
     try:
         halves = log.read_halves(dataset, scope, blocks)
-        pods = _pods_at(log, dataset, scope, metrics, Block(blocks[0].start, blocks[-1].end))
+        window = Block(blocks[0].start, blocks[-1].end)
+        pods = {each.tiers: _pods_at(log, dataset, each, metrics, window) for each in by_tier(scope, dataset, tiers)}
     except StoreError as error:
         if error.reason is not Reason.QUERY_OVER_LIMITS:
             raise
         logger.warning("dataset %s: its pods' past cannot be read, φ is taken as 1: %s", dataset.name, error)
         return None
-    return None if halves is None else spread_of(dataset, halves, pods, metrics)
+    if halves is None:
+        return None
+    own = [found for names, found in pods.items() if not scope.tiers or set(names) <= set(scope.tiers)]
+    served = sum(max((len(counts.pods) for counts in found.values()), default=0) for found in own)
+    return spread_of(dataset, halves, list(pods.values()), metrics, served)
 
 
 def _pods_at(
@@ -75,17 +90,51 @@ def _pods_at(
     return {threshold: pods for threshold, pods in found.items() if pods is not None}
 
 
+def by_tier(scope: Scope, dataset: Dataset, others: Sequence[str]) -> tuple[Scope, ...]:
+    """A scope for each of the tiers and of those in the scope; the scope alone where the log has no tiers."""
+    names = dict.fromkeys((*scope.tiers, *others))
+    if dataset.spec.columns.tier is None or not names:
+        return (scope,)
+    return tuple(replace(scope, tiers=(name,)) for name in names)
+
+
 def read_spread(
-    sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime
+    sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime, tiers: Sequence[str] = ()
 ) -> dict[str, Spread]:
     """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
+
+    `tiers` are all tiers of the model: what a tier with few pods cannot tell is learned from the others.
 
     Raises:
         StoreError: the store cannot be read; the tier's plan waits for it.
     """
     blocks = half_hours_before(end)
     found = {
-        name: spread_in(source.store, source.dataset, source.scope, metrics[name], blocks)
+        name: spread_in(source.store, source.dataset, source.scope, metrics[name], blocks, tiers)
         for name, source in sources.items()
     }
     return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def pods_behind(log: PodHistory, datasets: Iterable[Dataset], scope: Scope, window: Block) -> tuple[int, int] | None:
+    """How many pods stand behind the baseline's and the candidate's rows; None where no log of them names pods.
+
+    Pods of unequal shares count as so many of equal ones, (Σn)²/Σn²; of several datasets the fewest.
+
+    Raises:
+        StoreError: the log cannot be read.
+    """
+    found = [
+        (
+            _effective(log.read_pods(dataset, scope, window)),
+            _effective(log.read_pods(dataset, replace(scope, baseline=scope.candidate), window)),
+        )
+        for dataset in datasets
+        if dataset.spec.columns.pod is not None
+    ]
+    return min(found, key=min, default=None)
+
+
+def _effective(pods: PodCounts | None) -> int:
+    rows = np.zeros(0) if pods is None else pods.counts.sum(axis=(1, 2)).astype(np.float64)
+    return round(float(rows.sum() ** 2 / np.square(rows).sum())) if rows.any() else 0

@@ -16,6 +16,7 @@ from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.controls import choose_history
 from tierwise.runtime.reading.datasets import Source, Stores, bound, scope_of
+from tierwise.stats.overdispersion import PodSpread
 
 _BLOCKS = 96  # of a verification after the rollout: a quarter of an hour of a day
 _DAY = timedelta(days=1)
@@ -128,7 +129,7 @@ def watched_of(
     record: Verification,
     sources: Mapping[str, Source],
     control: Control,
-    sigma: Mapping[tuple[str, str], float],
+    sigma: Mapping[tuple[str, str], PodSpread],
 ) -> Hypotheses:
     """What is watched, from the time before the first block: the whole past, or the time before the rollout.
 

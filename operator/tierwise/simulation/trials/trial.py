@@ -48,10 +48,11 @@ def run_tier(
     `to_the_end`: go on after the promotion, to see whether the tier would ever have been rolled back.
     """
     evidence = begin(plan)
-    share = np.array([policy.tiers[tier].exposure])
+    share, pods = np.array([policy.tiers[tier].exposure]), policy.pods(tier)
+    served = None if pods is None else np.array([pods], dtype=np.int64)
     state = _Gating(policy, tier)
     for look, cells in enumerate(blocks, start=1):
-        evidence = fold(evidence, cells, share)
+        evidence = fold(evidence, cells, share, served)
         state.see(evidence, look)
         if state.stopped_at is not None or (state.promoted_at is not None and not to_the_end):
             break

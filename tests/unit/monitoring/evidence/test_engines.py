@@ -14,6 +14,7 @@ from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.verdicts.judge import judge
+from tierwise.rollout.gate import Situation, gate
 from tierwise.stats import betting
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
@@ -138,10 +139,10 @@ def test_a_ranking_of_rows_with_sample_weights_is_judged_by_them():
     assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
 
 
-def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6):
-    return Spread(
-        ("", "carrier=HA", "carrier=UA"), np.full((metrics, 3), phi), np.full(metrics, sigma), phi_split, pods
-    )
+def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6, degrees=10_000):
+    slices = ("", "carrier=HA", "carrier=UA")
+    every, known = np.full((metrics, 3), phi), np.full(metrics, sigma)
+    return Spread(slices, every, known, phi_split, pods, np.full(metrics, degrees))
 
 
 @pytest.mark.parametrize("metric", ["error-rate", "auc"])
@@ -168,6 +169,42 @@ def test_a_difference_that_pods_alone_may_make_is_no_regression(margin):
     assert any("3 and 3 pods" in note for note in judge(evidence).notes)
     many = fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), 300))
     assert many.stopped_at is not None
+    # Three degrees of freedom say less of the same spread than very many do.
+    unsure = a_plan_of(analysis, spread=a_spread(sigma=0.02, degrees=2))
+    sure = a_plan_of(analysis, spread=a_spread(sigma=0.02))
+    logs = [fold(begin(p), {"flights": cells}, halves(cells), pods).log_sup.max() for p in (unsure, sure)]
+    assert logs[0] < logs[1]
+
+
+SPEC_WITH_PODS = SPEC_OF_SCORES.model_copy(update={"columns": SPEC_OF_SCORES.columns.model_copy(update={"pod": "pod"})})
+
+
+def test_pods_of_unknown_spread_tell_and_never_roll_back():
+    analysis = an_analysis(metrics=("error-rate",))
+    cells = scored(1, blocks=40, skill=(1.0, 0.5))
+    plan = a_plan_of(analysis, spec=SPEC_WITH_PODS, spread=a_spread(degrees=1))
+    evidence = fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), 2))
+    judgement = judge(evidence)
+    assert not judgement.regressed
+    assert "too few pods served before" in message_of(judgement, Reason.REGRESSION_OBSERVED)
+    assert gate(Situation(judgement, max_duration_passed=True)).reason is Reason.REGRESSION_OBSERVED
+    known = a_plan_of(analysis, spec=SPEC_WITH_PODS, spread=a_spread(sigma=0.0))
+    assert fold(begin(known), {"flights": cells}, halves(cells), np.full((40, 2), 2)).stopped_at is not None
+
+
+def test_a_margin_that_pods_use_up_holds_and_says_how_many_pods_are_needed():
+    analysis = an_analysis(metrics=("error-rate",), margin={"relative": 0.2})
+    cells = scored(1, blocks=40)
+    history = scored(5, blocks=60)
+    plan = a_plan_of(analysis, history=history, spread=a_spread(sigma=0.2))
+    few = judge(fold(begin(plan), {"flights": cells}, halves(cells), np.tile([6, 2], (40, 1))))
+    assert not few.non_inferior
+    message = message_of(few, Reason.PODS_DIFFER)
+    assert "2 candidate and 6 baseline pods" in message
+    needed = int(message.split("about ")[1].split(" pods")[0])
+    assert 90 <= needed <= 105
+    enough = judge(fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), needed)))
+    assert message_of(enough, Reason.PODS_DIFFER) is None
 
 
 def test_fewer_than_three_pods_are_said_and_the_fewest_count():

@@ -13,6 +13,7 @@ from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.verification.fold import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
 from tierwise.monitoring.verification.hypotheses import Against, Scatter, hypotheses_of, why_not
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
+from tierwise.stats.overdispersion import PodSpread
 
 WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC.columns.model_copy(update={"weight": "w"})})
 STRATA = ("carrier=HA", "carrier=UA")
@@ -30,7 +31,7 @@ def a_watch(metrics, *, spec=SPEC_OF_SCORES, control="history", sigma=None, stra
         {analysis.name: usual},
         0.0025,
         Against(control, {analysis.name: strata}),
-        Scatter(sigma={(analysis.name, name): value for name, value in (sigma or {}).items()}),
+        Scatter(sigma={(analysis.name, name): PodSpread(value, 10_000) for name, value in (sigma or {}).items()}),
     )
     return begin_watch(of)
 
@@ -165,7 +166,7 @@ def test_the_fewest_pods_seen_so_far_count():
     now, before = rows(1), rows(2)
     for pods in ((3, 3), (100, 100)):
         watch = fold_past(watch, T0, past_of_block(watch.of, now, before, 0, CANDIDATE), None, pods)
-    assert watch.apart == pytest.approx(3 * np.sqrt(2 / 3))
+    assert watch.apart == pytest.approx(np.sqrt(2 / 3))
 
 
 def test_what_is_not_watched_is_told_with_its_reason():
