@@ -94,6 +94,9 @@ class FrozenDataset(ApiModel):
         description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
     )
     phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
+    presence_tolerance: float = Field(
+        0.005, description="How much the arms may differ in the share of rows that have a label."
+    )
     sigma_pod: dict[str, float] = Field(
         default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
     )

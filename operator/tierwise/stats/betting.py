@@ -66,7 +66,9 @@ def regression_alternatives(past: FloatArray, null: Boundary, prior: FloatArray)
     """η of shape (6, H): how far beyond the tolerance each bet expects the candidate."""
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
     boundary = null.ratio * base + null.delta
-    return np.stack([_odds_step(boundary, step) for step in _REGRESSION_LOG_ODDS])
+    # A boundary below 0 is farther still from any rate that there is.
+    below = np.maximum(-boundary, 0.0)
+    return np.stack([_odds_step(boundary, step) + below for step in _REGRESSION_LOG_ODDS])
 
 
 def non_inferior_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:

@@ -29,7 +29,6 @@ def test_evidence_of_the_mixture_is_one_over_alpha_exactly_on_the_one_sided_boun
     boundary = normal_mixture(1 / variance, alpha, 1 / tau**2, one_sided=True) * variance
     found = mixture.log_mixture(delta + boundary, variance, delta, np.array([tau]))
     np.testing.assert_allclose(found, -np.log(alpha), rtol=1e-8)
-    low, high = mixture.interval(np.zeros(12), variance, alpha, tau)
-    both = normal_mixture(1 / variance, alpha, 1 / tau**2) * variance
-    np.testing.assert_allclose(high, both, rtol=1e-9)
-    np.testing.assert_allclose(low, -both, rtol=1e-9)
+    low, high = mixture.interval(np.full(12, 0.1), variance, 2 * alpha, np.array([tau]))
+    np.testing.assert_allclose(high, 0.1 + boundary, rtol=1e-7)
+    np.testing.assert_allclose(low, 0.1 - boundary, rtol=1e-7)

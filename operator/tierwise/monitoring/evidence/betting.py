@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.stats import betting
+from tierwise.stats import betting, inversion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,9 @@ class Bets:
     regression: FloatArray  # (6, L): of all starts together
     non_inferior: FloatArray  # (3, two_way)
     improved: FloatArray  # (3, straight)
+    kept: tuple[
+        tuple[int, npt.NDArray[np.int32]], ...
+    ] = ()  # block number, and (4, straight) counts until then: for intervals
 
     @property
     def counts(self) -> FloatArray:
@@ -93,6 +97,15 @@ def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
         non_inferior=np.zeros((3, lanes.two_way)),
         improved=np.zeros((3, lanes.straight)),
     )
+
+
+def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
+    """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
+    last = bets.kept[-1][0] if bets.kept else 0
+    if not lanes.straight or not inversion.is_kept(block, last):
+        return bets
+    counts = bets.counts[:, : lanes.straight].astype(np.int32)
+    return replace(bets, kept=(*bets.kept, (block, counts)))
 
 
 def begin_more(bets: Bets, stake: float) -> Bets:

@@ -170,12 +170,13 @@ def _folded(
     if any(kept.keys is not before for kept, before in zip(slots, evidence.slots, strict=True)):
         log_weight = _weighed(plan, layout, slots)
     guards = [
-        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally))
+        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally), d.presence_tolerance)
         for guard, tally, d in zip(evidence.guards, tallies, plan.datasets, strict=True)
     ]
     fewest = _fewer(evidence.fewest_pods, pods)
     bias = _bias(layout, fewest)
     bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_bounds(layout, bias))
+    bets = bets_of.with_kept(layout.lanes, bets, evidence.blocks)
     mixtures = evidence.mixtures
     log_regression = bets_of.log_regression(layout.lanes, bets, later)
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)

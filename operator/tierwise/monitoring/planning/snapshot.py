@@ -70,6 +70,7 @@ def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[
                 phi=np.stack([np.array(f.phi.get(m.name, every)) for m in item.metrics]),
                 sigma_pod=np.array([f.sigma_pod.get(m.name, math.nan) for m in item.metrics]),
                 phi_split=f.phi_split,
+                presence_tolerance=f.presence_tolerance,
                 pods=f.pods,
                 pod_degrees=np.array(
                     [f.pod_degrees.get(m.name, max(f.pods - 1, 0)) for m in item.metrics], dtype=np.int64
@@ -97,6 +98,7 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
         phi={name: row.tolist() for name, row in zip(names, plan.phi, strict=True) if (row != 1.0).any()},
         phi_split=plan.phi_split,
         sigma_pod={name: s for name, s in zip(names, plan.sigma_pod.tolist(), strict=True) if math.isfinite(s)},
+        presence_tolerance=plan.presence_tolerance,
         pods=plan.pods,
         pod_degrees=dict(zip(names, plan.pod_degrees.tolist(), strict=True)) if plan.pods else {},
         points={name: list(at) for name, at in zip(names, plan.points, strict=True) if at},

@@ -27,6 +27,7 @@ from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.power import absolute_gap
+from tierwise.monitoring.planning.presence import presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
 from tierwise.stats.betting import LateOnset
 from tierwise.stats.overdispersion import PodSpread, pods_apart
@@ -66,7 +67,8 @@ class DatasetPlan:
     `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots;
     `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
     it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
-    of bins that a shift is judged at.
+    of bins that a shift is judged at. `presence_tolerance` is how much the arms may
+    differ in the share of labelled rows.
     """
 
     dataset: Dataset
@@ -79,6 +81,7 @@ class DatasetPlan:
     phi: FloatArray
     sigma_pod: FloatArray
     phi_split: float
+    presence_tolerance: float
     pods: int
     pod_degrees: IntArray
     points: tuple[tuple[int, ...], ...]
@@ -260,6 +263,7 @@ def _plan_dataset(
         phi=phi,
         sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
         phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
+        presence_tolerance=presence_tolerance(dataset, past, {metric.name: metric.tolerance for metric in metrics}),
         pods=0 if spread is None else spread.pods,
         pod_degrees=np.zeros(len(metrics), dtype=np.int64) if spread is None else spread.degrees,
         points=tuple(points),

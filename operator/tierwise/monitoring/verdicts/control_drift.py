@@ -179,7 +179,7 @@ def _no_shares(blocks: int) -> FloatArray:
 
 
 def _trouble(evidence: Evidence, before: Trouble | None, at: datetime, blocks: int) -> Trouble:
-    found = judge(evidence)
+    found = judge(evidence, exact=0)
     named = [result for result in found.results if result.verdict is Verdict.REGRESSED]
     keys = frozenset(_name(result) for result in named)
     if before is not None:  # still worse, perhaps in more slices: the first numbers stay

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.kinds.shift import psi
 from tierwise.metrics.metric import Metric, Proportion
-from tierwise.monitoring.counts.measures import compared, counted
+from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.stats import intervals, mixture
+from tierwise.stats import intervals, inversion, mixture
 
 _PRIOR_ROWS = 10
 
@@ -42,15 +42,21 @@ class Observed:
     psi: FloatArray
 
 
-def observed(evidence: Evidence) -> Observed:
-    """What was observed until the last folded block."""
+def observed(evidence: Evidence, exact: int) -> Observed:
+    """What was observed until the last folded block.
+
+    The `exact` proportions with the most evidence, and the whole, have intervals by the bets themselves
+    (stats/inversion); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
+    begins at its tolerance or beyond.
+    """
     layout = evidence.layout
     lanes = layout.lanes
+    shown = _most_evidence(evidence, exact)
     out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
     out.most[:] = np.inf
     counts = evidence.bets.counts
     for group in lanes.proportions:
-        _proportion(evidence, out, group, counts[:, group.first : group.first + group.slots])
+        _proportion(evidence, out, group, shown)
     for group in lanes.shifts:
         _shift(evidence, out, group, counts)
     for each in layout.estimates:
@@ -58,17 +64,29 @@ def observed(evidence: Evidence) -> Observed:
     return out
 
 
-def _proportion(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
+def _most_evidence(evidence: Evidence, exact: int) -> BoolArray:
+    shown = np.zeros(evidence.layout.size, dtype=np.bool_)
+    if exact:
+        weighted = evidence.log_regression + evidence.log_weight
+        shown[np.argsort(-weighted, kind="stable")[:exact]] = True
+        for offset, plan in zip(evidence.layout.offsets, evidence.plan.datasets, strict=True):
+            shown[offset : offset + len(plan.metrics) * plan.slots : plan.slots] = True
+    return shown
+
+
+def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArray) -> None:
     here = slice(group.hypothesis, group.hypothesis + group.slots)
     layout, metric = evidence.layout, group.metric
+    counts = evidence.bets.counts[:, group.first : group.first + group.slots]
     na, ka, nb, kb = counts
     out.counts[:, here] = counts
     candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
     out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
-    low, high = intervals.rate_difference_interval(counts, alpha=evidence.plan.alpha)
-    out.low[here], out.high[here] = _interval(metric, _share(kb, nb), low, high)
     rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
+    low, high = _rates_interval(evidence, group, counts, shown[here])
+    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], np.ones(group.slots))
+    out.low[here], out.high[here] = _interval(metric, _share(kb, nb), low, high)
     usual = (kb + 0.5) / (nb + 1)
     variance = usual * (1 - usual) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
     out.variance[here] = np.where((na > 0) & (nb > 0), variance, np.nan)
@@ -108,16 +126,50 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
     baseline = _values(metric, found.baseline) if is_share else found.baseline
     out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
-    middle = np.broadcast_to(found.taus[len(found.taus) // 2], (each.slots,))
-    low, high = mixture.interval(found.candidate - found.baseline, variance, evidence.plan.alpha, middle)
-    out.low[here], out.high[here] = _interval(metric, found.baseline, low, high) if is_share else (low, high)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
+    difference = found.candidate - found.baseline
+    low, high = mixture.interval(difference, variance, evidence.plan.alpha / 2, found.taus)
+    worse = np.full(each.slots, float(worse_sign(metric)))
+    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], worse)
+    out.low[here], out.high[here] = _interval(metric, found.baseline, low, high) if is_share else (low, high)
     out.variance[here] = variance / each.phi
     na, nb = found.units[:, CANDIDATE], found.units[:, BASELINE]
     with np.errstate(divide="ignore", invalid="ignore"):
         out.spread[here] = out.variance[here] * na * nb / (na + nb)
     if is_share:
         out.most[here] = 1.0
+
+
+def _rates_interval(
+    evidence: Evidence, group: Group, counts: FloatArray, shown: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Of differences of rates of bad (slots,). Half of α is kept for the bets of the decision (`_beyond`)."""
+    layout, alpha = evidence.layout, evidence.plan.alpha / 2
+    here = slice(group.hypothesis, group.hypothesis + group.slots)
+    low, high = intervals.rate_difference_interval(counts, alpha=alpha, phi=layout.phi[here])
+    some = np.flatnonzero(shown & (counts[0] > 0) & (counts[2] > 0))
+    if len(some) and evidence.bets.kept:
+        kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept]).astype(np.float64)
+        at = group.hypothesis + some
+        low[some], high[some] = inversion.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
+    return low, high
+
+
+def _beyond(
+    evidence: Evidence, here: slice, ends: tuple[FloatArray, FloatArray], tolerance: FloatArray, worse: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Intervals of which no named one reaches into its tolerance; `worse` is the sign of a difference that is worse.
+
+    The bets that named it have rejected every difference within the tolerance. Where the whole of its rows differs by
+    less, it became worse later.
+    """
+    low, high = ends
+    two_sided = evidence.layout.tolerance.is_two_sided[here]
+    is_up = np.where(two_sided, np.nan_to_num(low + high) >= 0, worse > 0)
+    named = evidence.named[here]
+    low = np.where(named & is_up, np.fmax(low, tolerance), low)
+    high = np.where(named & ~is_up, np.fmin(high, -tolerance), high)
+    return np.where(named & ~is_up, np.fmin(low, high), low), np.where(named & is_up, np.fmax(low, high), high)
 
 
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:

@@ -23,6 +23,8 @@ from tierwise.monitoring.verdicts.results import Numbers, numbers_of, results_of
 from tierwise.monitoring.verdicts.strength import strength_of
 from tierwise.stats import multiplicity
 
+EXACT_INTERVALS = 40
+
 
 def judged_at(judgement: Judgement, at: datetime) -> Judgement:
     """The same judgement at the time of a look: only the expected time to a decision depends on it.
@@ -35,9 +37,12 @@ def judged_at(judgement: Judgement, at: datetime) -> Judgement:
     return replace(judgement, seconds_to_decision=max(ahead - max((at - until).total_seconds(), 0.0), 0.0))
 
 
-def judge(evidence: Evidence) -> Judgement:
-    """The judgement of all blocks folded so far, with the time to a decision counted from the last of them."""
-    numbers = numbers_of(evidence)
+def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
+    """The judgement of all blocks folded so far, with the time to a decision counted from the last of them.
+
+    `exact` is how many proportions have intervals by the bets themselves: those with the most evidence.
+    """
+    numbers = numbers_of(evidence, exact)
     order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
     by_hypothesis = results_of(evidence, numbers)
     results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)

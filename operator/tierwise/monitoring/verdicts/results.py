@@ -45,10 +45,10 @@ class Numbers:
     named: BoolArray
 
 
-def numbers_of(evidence: Evidence) -> Numbers:
-    """The numbers of all hypotheses as of the last folded block."""
+def numbers_of(evidence: Evidence, exact: int) -> Numbers:
+    """The numbers of all hypotheses as of the last folded block; `exact` as in `effects.observed`."""
     layout, plan = evidence.layout, evidence.plan
-    seen = observed(evidence)
+    seen = observed(evidence, exact)
     threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
     log_non_inferior = evidence.log_non_inferior
     na, _, nb, _ = seen.counts

@@ -85,7 +85,7 @@ class _Gating:
         if passed == self._passed and not self._waits and not over:
             return
         self._passed = passed
-        judgement = judge(evidence)
+        judgement = judge(evidence, exact=0)
         self._waits = judgement.non_inferior
         outcome = gate(
             Situation(judgement=judgement, max_duration_passed=over, on_inconclusive=self._policy.on_inconclusive)
@@ -100,7 +100,7 @@ class _Gating:
         named: Sequence[Named] = ()
         reason = self._reason
         if evidence.stopped_at is not None:
-            judgement = judge(evidence)
+            judgement = judge(evidence, exact=0)
             reason = Reason.REGRESSED
             named = [(c.dataset, c.metric, slice_key(c.slice)) for c in judgement.culprits]
         return TierTrial(self.promoted_at, self.stopped_at, reason, tuple(named))
