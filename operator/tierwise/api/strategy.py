@@ -200,7 +200,8 @@ class Analysis(ApiModel):
         json_schema_extra=validations(INTERVAL),
     )
     warm_up: Duration = Field(
-        "0s", description="Fresh pods are slower and colder: so long after both arms are ready, judging begins."
+        "2m",
+        description="Fresh pods do worse at first (empty caches): so long after both arms are ready, judging begins.",
     )
     false_rollback_rate: float = Field(
         0.05,

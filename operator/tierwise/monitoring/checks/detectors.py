@@ -22,9 +22,11 @@ from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import mean_exceeds
 from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
 from tierwise.monitoring.planning.bounds import room
+from tierwise.stats import split
 from tierwise.stats.overdispersion import pods_apart
 
 MOST_PODS_ASKED = 100_000
+DOUBTED_AT = 20.0  # the guard's e-value at which a regression may be labels that only one arm has
 
 Detector = Callable[[Evidence], Concern | None]
 
@@ -51,9 +53,9 @@ def _split(evidence: Evidence) -> Concern | None:
 
 
 def _presence(evidence: Evidence) -> Concern | None:
-    """One arm has labels more often."""
+    """One arm has labels more often. A regression is not believed on less: it may be made of such labels."""
     logs = [g.log_presence for g in evidence.guards]
-    if not mean_exceeds(logs):
+    if not mean_exceeds(logs, split.SUSPECT_AT if evidence.stopped_at is None else DOUBTED_AT):
         return None
     d = int(np.argmax(logs))
     g = evidence.guards[d]

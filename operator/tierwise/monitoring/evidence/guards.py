@@ -108,12 +108,12 @@ class Guards:
         )
 
 
-def mean_exceeds(logs: Sequence[float]) -> bool:
-    """Whether the mean of the datasets' e-values reaches the guards' bound: one guard, however many datasets."""
+def mean_exceeds(logs: Sequence[float], bound: float = split.SUSPECT_AT) -> bool:
+    """Whether the mean of the datasets' e-values reaches the bound: one guard, however many datasets."""
     if not logs:
         return False
     mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
-    return bool(mean >= math.log(split.SUSPECT_AT))
+    return bool(mean >= math.log(bound))
 
 
 def no_rows(numbers: int = 0) -> Guards:

@@ -14,6 +14,7 @@ from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.monitoring.verdicts.results import control_of
 
 FEW_PODS = 3
+COLD_MINUTES = 10
 
 
 def notes_of(evidence: Evidence) -> list[str]:
@@ -34,7 +35,7 @@ def notes_of(evidence: Evidence) -> list[str]:
         notes += _unreadable(evidence, d, plan)
         notes += _apart(evidence, d, plan)
         notes += weights_note(evidence, d)
-    return notes + _few_pods(evidence)
+    return notes + _few_pods(evidence) + _cold_start(evidence)
 
 
 def _wishes(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
@@ -118,6 +119,20 @@ def _apart(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
         f"{seen}, so what changed with time counts as the candidate's; compare versions that were served side by side",
         *told,
     ]
+
+
+def _cold_start(evidence: Evidence) -> list[str]:
+    """A regression that lies in the first minutes may be of pods that are not warm yet, whatever the version."""
+    if evidence.stopped_at is None or evidence.first_start is None:
+        return []
+    minutes = (evidence.stopped_at - evidence.first_start).total_seconds() / 60
+    if minutes > COLD_MINUTES:
+        return []
+    told = (
+        f"the regression lies in the first {max(round(minutes), 1)} minutes of judging: where fresh pods do worse at "
+        "first (empty caches, models still loading), set spec.analysis.warmUp to a longer time, then retry"
+    )
+    return [told]
 
 
 def _few_pods(evidence: Evidence) -> list[str]:
