@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import FloatArray
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, Cells
+from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.stats import betting
 
 BUCKETS = 24  # of a verification: an hour of a day

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.arrays import FloatArray, IntArray
-from tierwise.monitoring.counts.model import ANSWER_POSITIVE, BASELINE, CANDIDATE, NEGATIVE, POSITIVE, UNKNOWN, Cells
+from tierwise.metrics.counts import ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.simulation.policy import Policy, blocks_of
 from tierwise.simulation.streams.harm import FLIPS, flip_share
