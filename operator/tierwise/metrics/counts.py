@@ -9,14 +9,14 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 
 NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
 # index of an answer: 0 negative, 1 positive, 2 invalid (score NaN or out of the domain)
 ANSWER_NEGATIVE, ANSWER_POSITIVE, ANSWER_INVALID = 0, 1, 2
 LABELS, ANSWERS = 3, 3
 
-Index = int | slice | Sequence[int] | npt.NDArray[np.intp] | npt.NDArray[np.bool_]
+Index = int | slice | Sequence[int] | npt.NDArray[np.intp] | BoolArray
 _LEADING: Mapping[str, int] = {"first": 0}  # an array, or arrays by name, whose leading axes come first
 _OF_POWERS: Mapping[str, int] = {"first": 1}  # the leading axes come after that of Σw and Σw²
 
