@@ -15,7 +15,8 @@ from tierwise.monitoring.verification.fold import Watch
 from tierwise.monitoring.verification.hypotheses import Hypotheses
 from tierwise.runtime.reading.datasets import Source
 from tierwise.runtime.reading.missing_times import untimed_of_log
-from tierwise.runtime.verification.blocks import Piece, VerificationRequest, block_step, tier_scope, tiers_of
+from tierwise.runtime.reading.request import RolloutRequest
+from tierwise.runtime.verification.blocks import Piece, block_step, tier_scope, tiers_of
 
 Sides = tuple[Mapping[str, Cells], Mapping[str, Cells]]  # by dataset: now, before
 
@@ -27,7 +28,7 @@ class ByTier:
     sides: Mapping[str, Sides]
 
 
-def coverage_of(request: VerificationRequest, record: Verification, of: Hypotheses) -> Coverage | None:
+def coverage_of(request: RolloutRequest, record: Verification, of: Hypotheses) -> Coverage | None:
     """Before the first block; None beside other tiers, where nothing is concluded from silence."""
     if record.until is None:
         return None
@@ -46,7 +47,7 @@ def _numbers(of: Hypotheses, index: int) -> dict[str, str]:
 
 
 def read_by_tier(
-    request: VerificationRequest,
+    request: RolloutRequest,
     sources: Mapping[str, Source],
     coverage: Coverage,
     datasets: Sequence[Dataset],
@@ -88,7 +89,7 @@ def with_run(coverage: Coverage, now: Mapping[str, Cells], before: Mapping[str, 
 
 
 def missing_of(
-    request: VerificationRequest,
+    request: RolloutRequest,
     record: Verification,
     sources: Mapping[str, Source],
     coverage: Coverage | None,
