@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tierwise.api.modelrollout import Verification
@@ -19,13 +19,7 @@ from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.verification.blocks import Piece, block_step, tier_scope, tiers_of
 
 Sides = tuple[Mapping[str, Cells], Mapping[str, Cells]]  # by dataset: now, before
-
-
-@dataclass(frozen=True, slots=True)
-class ByTier:
-    """Counts of each delivered tier alone, now and before."""
-
-    sides: Mapping[str, Sides]
+ByTier = Mapping[str, Sides]  # of each delivered tier alone
 
 
 def coverage_of(request: RolloutRequest, record: Verification, of: Hypotheses) -> Coverage | None:
@@ -60,7 +54,7 @@ def read_by_tier(
         StoreError: the log cannot be read.
     """
     if len(run[0].delivered) < 2:
-        return ByTier({})
+        return {}
     blocks = [piece.block for piece in run]
     earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
     sides: dict[str, Sides] = {}
@@ -76,14 +70,14 @@ def read_by_tier(
                 )
             found.append(cells)
         sides[tier] = (found[0], found[1])
-    return ByTier(sides)
+    return sides
 
 
 def with_run(coverage: Coverage, now: Mapping[str, Cells], before: Mapping[str, Cells], by_tier: ByTier) -> Coverage:
     """The coverage with a run of blocks."""
     for name in now:
         coverage = covered(coverage, Named(name), now[name], before[name])
-        for tier, (later, earlier) in by_tier.sides.items():
+        for tier, (later, earlier) in by_tier.items():
             coverage = covered(coverage, Named(name, tier), later[name], earlier[name])
     return coverage
 
