@@ -21,6 +21,7 @@ from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_bounds
 from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
 from tierwise.monitoring.evidence.required_numbers import numbers_watched
 from tierwise.monitoring.evidence.slots import Slots
+from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.stats.multiplicity import holm, log_decision_threshold
 from tierwise.stats.overdispersion import pods_apart
@@ -109,7 +110,7 @@ def begin(plan: TierPlan) -> Evidence:
         guards=tuple(no_rows(len(numbers_watched(d))) for d in plan.datasets),
         log_weight=_weighed(plan, layout, slots),
         bets=no_bets(layout.lanes, plan.late_onset.first),
-        mixtures=Mixtures(empty if layout.estimates else (), (), zero, zero, zero),
+        mixtures=Mixtures(empty if layout.estimates else (), (), (), zero, zero, zero),
         log_regression=zero,
         log_sup=zero,
         was_non_inferior=np.zeros(size, dtype=np.bool_),
@@ -182,7 +183,11 @@ def _folded(
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
     log_improved = bets_of.log_improved(layout.lanes, bets)
     if layout.estimates:
-        bounds = (layout.tolerance.widened(layout.prior, bias), layout.margin.narrowed(layout.prior, bias))
+        bounds = (
+            layout.tolerance.widened(layout.prior, bias),
+            layout.margin.narrowed(layout.prior, bias),
+            Bounds.equal(layout.size).narrowed(layout.prior, bias),
+        )
         mixtures = mixtures_of.look(layout.estimates, mixtures, tuple(tallies), bounds, copies_of(plan.copies)[0])
         # A hypothesis is tested by one of the two; the other has 0.
         log_regression = log_regression + mixtures.log_regression
@@ -218,7 +223,7 @@ def _begun(evidence: Evidence, before: datetime | None, block: Block) -> tuple[E
     copies, every = copies_of(plan.copies)
     step, elapsed = every * plan.copy_seconds, (block.start - first).total_seconds()
     mixtures = evidence.mixtures
-    while evidence.layout.estimates and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
+    while mixtures.matched and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
         mixtures = mixtures_of.with_copy(mixtures)
     return replace(evidence, bets=bets, mixtures=mixtures), late.later(after)
 

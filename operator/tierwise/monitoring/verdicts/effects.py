@@ -122,9 +122,13 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         out.counts[:, here] = n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]
     else:
         out.counts[0, here], out.counts[2, here] = found.units[:, CANDIDATE], found.units[:, BASELINE]
-    candidate = _values(metric, found.candidate) if is_share else found.candidate
-    baseline = _values(metric, found.baseline) if is_share else found.baseline
-    out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    out.candidate[here] = _values(metric, found.candidate) if is_share else found.candidate
+    out.baseline[here] = _values(metric, found.baseline) if is_share else found.baseline
+    # Values are of all rows; the difference is of both versions at the same times, as the evidence is.
+    if evidence.mixtures.matched:
+        found = compared(metric, evidence.mixtures.matched[each.dataset].effective[0])
+    own = [_values(metric, x) if is_share else x for x in (found.candidate, found.baseline)]
+    out.difference[here] = own[0] - own[1]
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
     difference = found.candidate - found.baseline
