@@ -16,33 +16,40 @@ from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.dispersion import Spread, spread_of
 from tierwise.stats import overdispersion, power
 
-_HISTORY = 48  # blocks of 30 minutes: a day
+_HISTORY = 144  # blocks of 30 minutes: three days
 _ARMS = 2
 _DATASET = Dataset("slices", MonitoringDatasetSpec(table="log"))
 
 
 def autocorrelated(replicates: int) -> list[Row]:
     """Each arm's log-odds wander by an AR(1) of their own, as after a cache miss or a hot neighbour."""
-    hits = {with_phi: _autocorrelated(replicates, with_phi=with_phi) for with_phi in (True, False)}
-    about = "The log-odds of each slice and arm wander (AR(1), .9 a minute, sd .3); φ from a day of A/A history."
-    rows = [at_most("AR(1) arm noise, φ", hits[True], replicates, ALPHA, "1.7 %", about=about)]
-    about = "The same without φ."
-    return [*rows, contrast("AR(1) arm noise, no φ", hits[False], replicates, 0.5, "80–87 %", about=about)]
+    rows = []
+    for memory, step, reference in ((10, 0.9, "1.7 %"), (99, 0.99, "9/30"), (333, 0.997, "26/30")):
+        hits = _autocorrelated(replicates, step, with_phi=True)
+        about = (
+            f"The log-odds of each slice and arm wander with a memory of {memory} minutes (AR(1), sd .3); φ from three "
+            "days of A/A history."
+        )
+        rows.append(at_most(f"Noise of {memory} minutes, φ", hits, replicates, ALPHA, reference, about=about))
+    hits = _autocorrelated(replicates, 0.9, with_phi=False)
+    about = "A memory of 10 minutes, without φ."
+    return [*rows, contrast("Noise of 10 minutes, no φ", hits, replicates, 0.5, "80–87 %", about=about)]
 
 
-def _autocorrelated(replicates: int, *, with_phi: bool) -> int:
+def _autocorrelated(replicates: int, step: float, *, with_phi: bool) -> int:
     rng = np.random.default_rng(60)
     sizes, rates = np.tile(slice_sizes(), replicates), base_rates(rng, (replicates * SLICES,))
-    step, sd = 0.9, 0.3
+    sd = 0.3
     noise = rng.normal(0, sd, (_ARMS, len(sizes)))
 
-    def wander() -> np.ndarray:
+    def wander(steps: int = 1) -> np.ndarray:
         nonlocal noise
-        noise = step * noise + rng.normal(0, sd * np.sqrt(1 - step**2), noise.shape)
+        kept = step**steps
+        noise = kept * noise + rng.normal(0, sd * np.sqrt(1 - kept**2), noise.shape)
         return _moved(rates, noise)
 
     def half_an_hour() -> np.ndarray:
-        baseline, candidate = np.mean([wander() for _ in range(30)], axis=0)
+        baseline, candidate = np.mean([wander(3) for _ in range(10)], axis=0)
         return draw(rng, 30 * sizes, candidate, 30 * sizes, baseline)
 
     def minute(look: int) -> np.ndarray:
@@ -57,7 +64,7 @@ def duplicated(replicates: int) -> list[Row]:
     """Every row is written twice."""
     hits = {with_phi: _duplicated(replicates, 1.0, with_phi=with_phi) for with_phi in (True, False)}
     few = _duplicated(replicates, 0.02, with_phi=False)
-    about = "Every row is written twice, in the past too; φ from a day of A/A history."
+    about = "Every row is written twice, in the past too; φ from three days of A/A history."
     rows = [at_most("Duplicated rows, φ", hits[True], replicates, ALPHA, about=about)]
     rows.append(contrast("Duplicated rows, no φ", hits[False], replicates, ALPHA, about="The same without φ."))
     about = "2 % of the rows are written twice, without φ."

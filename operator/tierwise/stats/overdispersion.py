@@ -19,6 +19,7 @@ from tierwise.arrays import FloatArray
 
 BLOCK_SECONDS = 1800.0  # of history: long enough to hold the correlation that a one-minute block does not show
 MIN_BLOCKS = 8  # of history with rows in both halves; with fewer nothing is learned
+SCALES = (1, 4, 16)  # half hours that are joined: noise with a longer memory shows in longer blocks only
 MIN_PODS = 3
 _BIAS_TAIL = 0.00135  # the pods' own difference exceeds what the null is widened by as rarely as three sd
 
@@ -44,6 +45,20 @@ def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> Fl
     typical = np.where(known, size, 0.0).sum(axis=0) / np.maximum(blocks, 1)
     factor, slope = _fit(own, typical, np.where(enough, blocks, 0).astype(np.float64))
     return np.asarray(np.maximum(np.maximum(1.0, factor + slope * typical), own))
+
+
+def largest_of_scales(found: Sequence[tuple[FloatArray, int]]) -> FloatArray:
+    """φ (S,) of noise of any memory: `found` has φ and the number of blocks at each scale, the shortest blocks first.
+
+    Of a longer scale, which has fewer blocks, a φ counts where it is larger than that of the shorter ones by more than
+    two standard deviations of chance: the largest of three figures of one quantity would always be too large.
+    """
+    phi, _ = found[0]
+    for longer, blocks in found[1:]:
+        if blocks >= MIN_BLOCKS:
+            by_chance = 1 + 2 * math.sqrt(2 / (blocks - 1))
+            phi = np.where(longer > by_chance * phi, longer, phi)
+    return phi
 
 
 def _fit(own: FloatArray, size: FloatArray, blocks: FloatArray) -> tuple[float, float]:

@@ -66,7 +66,7 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
     tally = block_tally(dataset, halves, slice(None))
     for row, name in enumerate(metrics):
         if len(halves.slices):
-            phi[row] = _phi(metric_for(name, dataset.spec), tally)
+            phi[row] = _phi_of_scales(metric_for(name, dataset.spec), tally)
         metric = registry.get(name)
         if pods_are_counted(metric):
             known = [found[at] for found in pods if (at := dataset.spec.threshold_of(name)) in found]
@@ -87,6 +87,27 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
 def pods_are_counted(metric: Metric) -> bool:
     """Whether σ of pods can be learned: a proportion of counts by label and answer, as nothing else is read of pods."""
     return isinstance(metric.measure, Proportion) and not metric.needs.sums and not metric.needs.bins
+
+
+def _phi_of_scales(metric: Metric, tally: Tally) -> FloatArray:
+    """φ by slice of half hours (blocks, slices, 2 halves): the largest of that of half hours, two hours and eight."""
+    found = []
+    for scale in overdispersion.SCALES:
+        if scale == 1 or len(tally.counts) >= overdispersion.MIN_BLOCKS * scale:
+            joined = _joined(tally, scale)
+            in_both = (joined.counts[:, 0].sum(axis=(-1, -2)) > 0).all(axis=-1)
+            found.append((_phi(metric, joined), int(in_both.sum())))
+    return overdispersion.largest_of_scales(found)
+
+
+def _joined(tally: Tally, scale: int) -> Tally:
+    """Consecutive blocks added up, `scale` at a time; the oldest ones that are too few are left out."""
+    whole = len(tally.counts) // scale
+    return tally.take(slice(len(tally.counts) - whole * scale, None)).map_arrays(
+        lambda values, first: values.reshape(*values.shape[:first], whole, scale, *values.shape[first + 1 :]).sum(
+            axis=first + 1
+        )
+    )
 
 
 def _phi(metric: Metric, tally: Tally) -> FloatArray:

@@ -19,7 +19,8 @@ from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 logger = logging.getLogger(__name__)
 
-BLOCKS = 48  # a day of half hours: every hour's mix once
+DAYS = 3  # so that noise with a memory of hours shows: nine blocks of eight hours
+_BLOCKS_A_DAY = 48
 
 
 class PodHistory(Protocol):
@@ -34,11 +35,11 @@ class PodHistory(Protocol):
         ...
 
 
-def half_hours_before(end: datetime) -> tuple[Block, ...]:
-    """The last day before `end`."""
-    step = timedelta(seconds=BLOCK_SECONDS)
-    start = end - BLOCKS * step
-    return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(BLOCKS))
+def half_hours_before(end: datetime, days: int = DAYS) -> tuple[Block, ...]:
+    """The last days before `end`."""
+    step, count = timedelta(seconds=BLOCK_SECONDS), days * _BLOCKS_A_DAY
+    start = end - count * step
+    return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(count))
 
 
 def spread_in(
@@ -62,8 +63,9 @@ def spread_in(
     if dataset.spec.columns.pod is None:
         return None
     try:
-        halves = log.read_halves(dataset, scope, blocks)
-        window = Block(blocks[0].start, blocks[-1].end)
+        halves = _halves(log, dataset, scope, blocks)
+        # One day: over several, what moves from day to day would look like pods that differ.
+        window = Block(max(blocks[0].start, blocks[-1].end - timedelta(days=1)), blocks[-1].end)
         pods = {each.tiers: _pods_at(log, dataset, each, metrics, window) for each in by_tier(scope, dataset, tiers)}
     except StoreError as error:
         if error.reason is not Reason.QUERY_OVER_LIMITS:
@@ -75,6 +77,16 @@ def spread_in(
     own = [found for names, found in pods.items() if not scope.tiers or set(names) <= set(scope.tiers)]
     served = sum(max((len(counts.pods) for counts in found.values()), default=0) for found in own)
     return spread_of(dataset, halves, list(pods.values()), metrics, served)
+
+
+def _halves(log: PodHistory, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+    """The half hours, or the last day of them where all are more than the store's limits allow."""
+    try:
+        return log.read_halves(dataset, scope, blocks)
+    except StoreError as error:
+        if error.reason is not Reason.QUERY_OVER_LIMITS or len(blocks) <= _BLOCKS_A_DAY:
+            raise
+        return log.read_halves(dataset, scope, blocks[-_BLOCKS_A_DAY:])
 
 
 def _pods_at(
