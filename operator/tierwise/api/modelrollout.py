@@ -94,6 +94,11 @@ class FrozenDataset(ApiModel):
         description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
     )
     phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
+    apart: dict[str, list[float]] = Field(
+        default_factory=dict,
+        description="Per metric, in order of the slices and one more for later ones: how far the versions' own users "
+        "may differ (log-odds, or the metric's unit). Absent where nothing of the kind was seen.",
+    )
     presence_tolerance: float = Field(
         0.005, description="How much the arms may differ in the share of rows that have a label."
     )

@@ -10,7 +10,8 @@ from typing import Literal
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.planning.dispersion import Spread
-from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, candidate_pods, plan_tier
+from tierwise.monitoring.planning.scatter import candidate_pods
+from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 
 START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
 

@@ -17,11 +17,18 @@ from tierwise.monitoring.evidence import betting as bets_of
 from tierwise.monitoring.evidence import mixture as mixtures_of
 from tierwise.monitoring.evidence.betting import Bets, no_bets
 from tierwise.monitoring.evidence.guards import Guards, no_rows, watch
-from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_bounds, layout_of
+from tierwise.monitoring.evidence.hypotheses import (
+    Layout,
+    equal_within,
+    ignored,
+    lane_bounds,
+    layout_of,
+    margin_within,
+    tolerance_beyond,
+)
 from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
 from tierwise.monitoring.evidence.required_numbers import numbers_watched
 from tierwise.monitoring.evidence.slots import Slots
-from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.stats.multiplicity import holm, log_decision_threshold
 from tierwise.stats.overdispersion import pods_apart
@@ -183,11 +190,7 @@ def _folded(
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
     log_improved = bets_of.log_improved(layout.lanes, bets)
     if layout.estimates:
-        bounds = (
-            layout.tolerance.widened(layout.prior, bias),
-            layout.margin.narrowed(layout.prior, bias),
-            Bounds.equal(layout.size).narrowed(layout.prior, bias),
-        )
+        bounds = (tolerance_beyond(layout, bias), margin_within(layout, bias), equal_within(layout, bias))
         mixtures = mixtures_of.look(layout.estimates, mixtures, tuple(tallies), bounds, copies_of(plan.copies)[0])
         # A hypothesis is tested by one of the two; the other has 0.
         log_regression = log_regression + mixtures.log_regression

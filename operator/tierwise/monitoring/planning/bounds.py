@@ -58,6 +58,12 @@ class Bounds:
         # The mirror's rates may be near 1, where a factor would be no small step.
         return Bounds(ratio, delta, self.lower_ratio, self.lower_delta - odds_step(rate, -bias))
 
+    def moved(self, by: FloatArray) -> Bounds:
+        """Wider by a difference of values, or narrower by a negative one; the same object where there is none."""
+        if not by.any():
+            return self
+        return Bounds(self.ratio, self.delta + by, self.lower_ratio, self.lower_delta + by)
+
     def narrowed(self, rate: FloatArray, bias: FloatArray) -> Bounds:
         """Narrower by the pods' bias: what must be shown for a promotion; the same object where there is none."""
         if not bias.any():

@@ -10,6 +10,7 @@ import numpy as np
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics import registry
+from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
@@ -18,15 +19,17 @@ from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset
 from tierwise.monitoring.counts.tallies import block_tally
 from tierwise.stats import overdispersion
 from tierwise.stats.betting import MIN_BLOCK
+from tierwise.stats.persistent import persistent_bound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
     """Overdispersion of one dataset.
 
-    `phi` (metrics, slices) is 1 where nothing could be learned; `slices` names its columns. `sigma_pod` (metrics,) is
-    NaN where it is not known; `degrees` (metrics,) are the degrees of freedom that it is known from. `pods` is how many
-    served the baseline, 0 when the log does not say.
+    `phi` (metrics, slices) is 1 where nothing could be learned. `apart` (metrics, slices) is how far two halves may
+    persistently differ, in log-odds or the unit of an estimate, 0 where nothing persists. `slices` names the columns of
+    both. `sigma_pod` (metrics,) is NaN where it is not known; `degrees` (metrics,) are the degrees of freedom that it
+    is known from. `pods` is how many served the baseline, 0 when the log does not say.
     """
 
     slices: tuple[str, ...]
@@ -35,13 +38,21 @@ class Spread:
     phi_split: float
     pods: int
     degrees: IntArray
+    apart: FloatArray
 
     def phi_for(self, keys: Sequence[str]) -> FloatArray:
         """φ (metrics, keys); a slice that the past did not hold has the largest of its metric, as nothing is known."""
+        return self._for(self.phi, keys, 1.0)
+
+    def apart_for(self, keys: Sequence[str]) -> FloatArray:
+        """`apart` (metrics, keys), likewise."""
+        return self._for(self.apart, keys, 0.0)
+
+    def _for(self, values: FloatArray, keys: Sequence[str], least: float) -> FloatArray:
         position = {key: i for i, key in enumerate(self.slices)}
         at = np.array([position.get(key, -1) for key in keys])
-        most = self.phi.max(axis=1, keepdims=True, initial=1.0)
-        found = self.phi[:, np.maximum(at, 0)] if self.phi.shape[1] else np.repeat(most, len(at), axis=1)
+        most = values.max(axis=1, keepdims=True, initial=least)
+        found = values[:, np.maximum(at, 0)] if values.shape[1] else np.repeat(most, len(at), axis=1)
         return np.where(at >= 0, found, most)
 
 
@@ -61,12 +72,12 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
     where the log does not name them; `served` how many of them serve what is judged. How much pods differ is learned
     within every tier and pooled, as a tier has few of them.
     """
-    phi = np.ones((len(metrics), len(halves.slices)))
+    phi, apart = np.ones((len(metrics), len(halves.slices))), np.zeros((len(metrics), len(halves.slices)))
     sigma, degrees = np.full(len(metrics), np.nan), np.zeros(len(metrics), dtype=np.int64)
     tally = block_tally(dataset, halves, slice(None))
     for row, name in enumerate(metrics):
         if len(halves.slices):
-            phi[row] = _phi_of_scales(metric_for(name, dataset.spec), tally)
+            phi[row], apart[row] = _halves_of(metric_for(name, dataset.spec), tally)
         metric = registry.get(name)
         if pods_are_counted(metric):
             known = [found[at] for found in pods if (at := dataset.spec.threshold_of(name)) in found]
@@ -81,6 +92,7 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
         phi_split=overdispersion.phi_split(rows[:, CANDIDATE].astype(np.float64), rows.sum(axis=1).astype(np.float64)),
         pods=served,
         degrees=degrees,
+        apart=apart,
     )
 
 
@@ -89,15 +101,16 @@ def pods_are_counted(metric: Metric) -> bool:
     return isinstance(metric.measure, Proportion) and not metric.needs.sums and not metric.needs.bins
 
 
-def _phi_of_scales(metric: Metric, tally: Tally) -> FloatArray:
-    """φ by slice of half hours (blocks, slices, 2 halves): the largest of that of half hours, two hours and eight."""
+def _halves_of(metric: Metric, tally: Tally) -> tuple[FloatArray, FloatArray]:
+    """φ and `apart` by slice of half hours (blocks, slices, 2 halves). Of a shift they are the largest at any edge."""
     found = []
     for scale in overdispersion.SCALES:
         if scale == 1 or len(tally.counts) >= overdispersion.MIN_BLOCKS * scale:
             joined = _joined(tally, scale)
             in_both = (joined.counts[:, 0].sum(axis=(-1, -2)) > 0).all(axis=-1)
             found.append((_phi(metric, joined), int(in_both.sum())))
-    return overdispersion.largest_of_scales(found)
+    phi = overdispersion.largest_of_scales(found)
+    return phi, _apart(metric, _joined(tally, len(tally.counts)), phi)
 
 
 def _joined(tally: Tally, scale: int) -> Tally:
@@ -112,18 +125,57 @@ def _joined(tally: Tally, scale: int) -> Tally:
 
 def _phi(metric: Metric, tally: Tally) -> FloatArray:
     """φ by slice of a tally (blocks, slices, 2 halves)."""
-    measure, slices = metric.measure, tally.counts.shape[1]
-    if isinstance(measure, Shift) or not is_read(metric, tally):
-        return np.ones(slices)
-    if isinstance(measure, Estimated) or tally.weights is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = measure.estimate(tally) if isinstance(measure, Estimated) else weighted(measure, tally)
-        value, variance = found.value, np.where(found.enough, found.variance, np.nan)
+    if not is_read(metric, tally):
+        return np.ones(tally.counts.shape[1])
+    if isinstance(metric.measure, Shift):
+        edges = [_phi_of_counts(n, bad) for n, bad in _at_edges(metric, tally)]
+        return np.max(edges, axis=0) if edges else np.ones(tally.counts.shape[1])
+    if isinstance(metric.measure, Estimated) or tally.weights is not None:
+        difference, variance = _estimated(metric, tally)
         # Without a rate there is no size by which slices could lend each other strength.
-        difference = value[..., CANDIDATE] - value[..., BASELINE]
-        total = variance[..., CANDIDATE] + variance[..., BASELINE]
-        return overdispersion.phi_of(np.where(np.isfinite(total), difference, np.nan), total, np.zeros_like(total))
-    n, bad = (x.astype(np.float64) for x in counted(metric, tally))
+        return overdispersion.phi_of(difference, variance, np.zeros_like(variance))
+    return _phi_of_counts(*(x.astype(np.float64) for x in counted(metric, tally)))
+
+
+def _apart(metric: Metric, whole: Tally, phi: FloatArray) -> FloatArray:
+    """How far halves (1, slices, 2) persistently differ, by slice."""
+    if not is_read(metric, whole):
+        return np.zeros(whole.counts.shape[1])
+    if isinstance(metric.measure, Shift):
+        edges = [_apart_of_counts(n[0], bad[0], phi) for n, bad in _at_edges(metric, whole)]
+        return np.max(edges, axis=0) if edges else np.zeros(whole.counts.shape[1])
+    if isinstance(metric.measure, Estimated) or whole.weights is not None:
+        difference, variance = (values[0] for values in _estimated(metric, whole))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return persistent_bound(difference, phi * variance, 1 / variance)
+    n, bad = (x[0].astype(np.float64) for x in counted(metric, whole))
+    return _apart_of_counts(n, bad, phi)
+
+
+def _at_edges(metric: Metric, tally: Tally) -> list[tuple[FloatArray, FloatArray]]:
+    """Rows (blocks, slices, 2 halves) and those below each edge of a shift: the deciles of all of them."""
+    assert isinstance(metric.measure, Shift)
+    if tally.bins is None or not tally.counts.shape[0]:
+        return []
+    at = deciles(tally.bins[:, 0].sum(axis=(0, 1)), metric.measure.points)
+    n, below = metric.measure.count(tally, at)
+    return [(n.astype(np.float64), below[..., point].astype(np.float64)) for point in range(len(at))]
+
+
+def _estimated(metric: Metric, tally: Tally) -> tuple[FloatArray, FloatArray]:
+    """Difference of the halves' estimates (blocks, slices) and its variance; NaN where it is not known."""
+    measure = metric.measure
+    assert not isinstance(measure, Shift)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = measure.estimate(tally) if isinstance(measure, Estimated) else weighted(measure, tally)
+    value, variance = found.value, np.where(found.enough, found.variance, np.nan)
+    total = variance[..., CANDIDATE] + variance[..., BASELINE]
+    difference = value[..., CANDIDATE] - value[..., BASELINE]
+    return np.where(np.isfinite(total), difference, np.nan), total
+
+
+def _phi_of_counts(n: FloatArray, bad: FloatArray) -> FloatArray:
+    """φ by slice of n and bad (blocks, slices, 2 halves)."""
     na, nb, total_n = n[..., CANDIDATE], n[..., BASELINE], n.sum(axis=-1)
     enough = (na >= MIN_BLOCK) & (nb >= MIN_BLOCK)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -137,4 +189,15 @@ def _phi(metric: Metric, tally: Tally) -> FloatArray:
         np.where(keep, difference, np.nan),
         np.where(keep, variance, 0.0),
         np.where(keep, information * rate * (1 - rate), 0.0),
+    )
+
+
+def _apart_of_counts(n: FloatArray, bad: FloatArray, phi: FloatArray) -> FloatArray:
+    """How far n and bad (slices, 2 halves) of all of the past persistently differ, in log-odds."""
+    wrong, good = bad + 0.5, n - bad + 0.5
+    odds = np.log(wrong / good)
+    variance = (1 / wrong + 1 / good).sum(axis=-1)
+    enough = (bad > 0).all(axis=-1) & (n > bad).all(axis=-1)
+    return persistent_bound(
+        np.where(enough, odds[:, CANDIDATE] - odds[:, BASELINE], np.nan), phi * variance, 1 / variance
     )

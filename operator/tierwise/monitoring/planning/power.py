@@ -33,12 +33,14 @@ class Known:
 class Allowed:
     """How much worse a metric may be: the margin, and by slot half the width of a wanted range in its place.
 
-    `pods` is how much of it the pods' own differences use up, in log-odds.
+    What differs without a difference of versions uses up some of it: `apart` (slices,) of the arms' own users, in
+    log-odds of rates or in the unit of estimates, and `pods` in log-odds.
     """
 
     margin: Margin
     halves: Mapping[int, float]
-    pods: float = 0.0
+    apart: FloatArray
+    pods: float
 
 
 def of_metric(
@@ -69,10 +71,10 @@ def of_metric(
         usual = _rates(*(x[..., BASELINE].astype(np.float64) for x in (window_n, window_bad)))
         n = window_n.sum(axis=-1).astype(np.float64)
     if engine_of(metric, dataset.reads) == "betting":
-        gap = _gap(allowed, usual)
+        gap = _gap(allowed, kept_gap(allowed.margin, usual, np.maximum(allowed.apart, allowed.pods)))
         return Known(prior, power.powered(n * shares[0], n * shares[1], usual, gap, phi=phi))
     value, candidate, baseline = expected_variance(metric, past.window, shares)
-    gap = _gap(allowed, value)
+    gap = _gap(allowed, absolute_gap(allowed.margin, value) - allowed.apart)
     ratio = 1 + worse_sign(metric) * (allowed.margin.relative or 0.0)
     return Known(prior, power.powered_by_variance(candidate + ratio**2 * baseline, gap, phi=phi))
 
@@ -89,16 +91,17 @@ def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
     return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
 
 
-def kept_gap(margin: Margin, rate: FloatArray, pods: float) -> FloatArray:
-    """`absolute_gap` of rates, less what the pods' own differences (log-odds) use up; 0 where they use up all."""
+def kept_gap(margin: Margin, rate: FloatArray, apart: FloatArray | float) -> FloatArray:
+    """`absolute_gap` of rates, less what differs without a difference of versions (log-odds); 0 where that is all."""
+    if not np.any(apart):
+        return absolute_gap(margin, rate)
     ratio = np.full_like(rate, 1 + (margin.relative or 0.0))
     delta = np.full_like(rate, margin.absolute or 0.0)
-    ratio, delta = overdispersion.narrowed(ratio, delta, rate, np.full_like(rate, pods))
+    ratio, delta = overdispersion.narrowed(ratio, delta, rate, np.broadcast_to(apart, rate.shape))
     return np.asarray(np.maximum((ratio - 1) * rate + delta, 0.0))
 
 
-def _gap(allowed: Allowed, rate: FloatArray) -> FloatArray:
-    gap = kept_gap(allowed.margin, rate, allowed.pods) if allowed.pods else absolute_gap(allowed.margin, rate)
+def _gap(allowed: Allowed, gap: FloatArray) -> FloatArray:
     for slot, half in allowed.halves.items():
         gap[slot] = half
     return gap

@@ -29,6 +29,7 @@ from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.power import absolute_gap
 from tierwise.monitoring.planning.presence import presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
+from tierwise.monitoring.planning.scatter import candidate_pods, scatter_of
 from tierwise.stats.betting import LateOnset
 from tierwise.stats.overdispersion import PodSpread, pods_apart
 
@@ -47,7 +48,6 @@ __all__ = [
 
 COPY_SECONDS = 3600.0  # the time over which bets begin is rounded up to these; a copy of an estimate begins each
 VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
-_LATER = "\0"  # no slice has this key
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class DatasetPlan:
     """What is judged on one dataset. `slices` holds the whole (``""``) first, then slices known at the start.
 
     `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
-    `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots;
+    `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots, and so is
+    `apart`, how far the arms may differ without a difference of versions (log-odds, or the unit of an estimate);
     `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
     it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
     of bins that a shift is judged at. `presence_tolerance` is how much the arms may
@@ -80,6 +81,7 @@ class DatasetPlan:
     powered: BoolArray
     phi: FloatArray
     sigma_pod: FloatArray
+    apart: FloatArray
     phi_split: float
     presence_tolerance: float
     pods: int
@@ -241,14 +243,14 @@ def _plan_dataset(
 ) -> DatasetPlan:
     metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
     past = past_of(dataset, history, wished_slices(analysis.expect))
-    phi = _phi(spread, past.slices, len(metrics))
+    noise = scatter_of(spread, past.slices, len(metrics), shares)
     priors, powered, points = [], [], []
     for row, plan in enumerate(metrics):
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
         ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
-        allowed = powering.Allowed(plan.margin, halves, _pods(spread, row, shares))
-        known = powering.of_metric(metric, dataset, past, allowed, shares, phi[row, :-1])
+        allowed = powering.Allowed(plan.margin, halves, noise.apart[row, :-1], noise.pods_apart(row, shares))
+        known = powering.of_metric(metric, dataset, past, allowed, shares, noise.phi[row, :-1])
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)
@@ -260,37 +262,12 @@ def _plan_dataset(
         reserved_slots=reserved_slots(dataset, past.seen),
         prior_rates=np.stack(priors),
         powered=np.stack(powered),
-        phi=phi,
-        sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
-        phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
+        phi=noise.phi,
+        sigma_pod=noise.sigma_pod,
+        apart=noise.apart,
+        phi_split=noise.phi_split,
         presence_tolerance=presence_tolerance(dataset, past, {metric.name: metric.tolerance for metric in metrics}),
-        pods=0 if spread is None else spread.pods,
-        pod_degrees=np.zeros(len(metrics), dtype=np.int64) if spread is None else spread.degrees,
+        pods=noise.pods,
+        pod_degrees=noise.pod_degrees,
         points=tuple(points),
     )
-
-
-def candidate_pods(baseline: int, exposure: float) -> int:
-    """How many pods beside those of the baseline have about this share of the traffic."""
-    return max(1, round(baseline * exposure / (1 - exposure)))
-
-
-def _pods(spread: Spread | None, row: int, shares: tuple[float, float]) -> float:
-    if spread is None:
-        return 0.0
-    bound = PodSpread(float(spread.sigma_pod[row]), int(spread.degrees[row])).bound
-    exposure = shares[0] / (shares[0] + shares[1])
-    known = 0 < bound < math.inf and 0 < exposure < 1
-    return bound * pods_apart(spread.pods, candidate_pods(spread.pods, exposure)) if known else 0.0
-
-
-def _phi(spread: Spread | None, slices: Sequence[str], metrics: int) -> FloatArray:
-    """φ (metrics, slices + 1): the last for slices that come later, of which nothing is known."""
-    if spread is None:
-        return np.ones((metrics, len(slices) + 1))
-    return np.maximum(_short(spread.phi_for([*slices, _LATER])), 1.0)
-
-
-def _short(values: FloatArray) -> FloatArray:
-    """Three digits, so that the status stays small and the round trip is exact."""
-    return np.array([float(f"{x:.3g}") for x in values.ravel().tolist()]).reshape(values.shape)

@@ -13,6 +13,7 @@ from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
+from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
 from tierwise.stats import intervals, inversion, mixture
 
@@ -179,7 +180,7 @@ def _beyond(
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
     """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
     layout = evidence.layout
-    tolerance = layout.tolerance.widened(layout.prior, evidence.pod_bias).part(here)
+    tolerance = tolerance_beyond(layout, evidence.pod_bias).part(here)
     out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta
     margin = layout.margin.part(here)
     out.margin[here] = np.abs(margin.ratio - 1) * np.abs(rate) + margin.delta

@@ -91,13 +91,16 @@ def test_late_onset_of_an_estimated_metric_does_not_pay_for_the_hours_before():
 @pytest.mark.parametrize("shift", [0.5, -0.5])
 def test_a_shift_of_the_score_is_found_either_way_and_counts_once(shift):
     analysis = an_analysis(metrics=("score-shift",), margin={"absolute": 0.05})
-    plan = a_plan_of(analysis)
+    plan = a_plan_of(analysis, spread=a_spread())
     assert plan.hypotheses == 4  # the whole, two carriers, one reserved
     j = judged(plan, scored(1, shift=shift))
     assert [c.slice for c in j.culprits] == [{"carrier": "HA"}]
     moved = result(j, "score-shift", "HA")
     assert np.sign(moved.difference) == -np.sign(shift)  # fewer rows below an edge when scores rise
     assert moved.log10_e_non_inferior is None
+    unsure = judged(a_plan_of(analysis), scored(1, shift=shift))
+    assert not unsure.regressed, "how much scores scatter by themselves is not known"
+    assert message_of(unsure, Reason.REGRESSION_OBSERVED) is not None
 
 
 def test_promotion_does_not_wait_for_a_shift():
@@ -139,10 +142,10 @@ def test_a_ranking_of_rows_with_sample_weights_is_judged_by_them():
     assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
 
 
-def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6, degrees=10_000):
+def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6, degrees=10_000, apart=0.0):
     slices = ("", "carrier=HA", "carrier=UA")
     every, known = np.full((metrics, 3), phi), np.full(metrics, sigma)
-    return Spread(slices, every, known, phi_split, pods, np.full(metrics, degrees))
+    return Spread(slices, every, known, phi_split, pods, np.full(metrics, degrees), np.full((metrics, 3), apart))
 
 
 @pytest.mark.parametrize("metric", ["error-rate", "auc"])
