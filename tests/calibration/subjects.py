@@ -19,6 +19,7 @@ from tests.calibration import (
     pods,
     promotion,
     shift,
+    sticky,
     traffic,
 )
 from tests.calibration.table import Row
@@ -45,6 +46,7 @@ SUBJECTS: dict[str, list[Scenario]] = {
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
     "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],
+    "Sticky users": [Scenario(*entry) for entry in sticky.SCENARIOS],
     "Estimated metrics": [Scenario(*entry) for entry in mixture.SCENARIOS],
     "Estimates while the split moves": [Scenario(*entry) for entry in moving_split.SCENARIOS],
     "Score shift": [Scenario(*entry) for entry in shift.SCENARIOS],

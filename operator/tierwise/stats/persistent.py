@@ -4,8 +4,8 @@ Requests of one user go to one pod, so an arm has its own users: its rates diffe
 more the fewer users a slice has. Scatter in time (φ) does not see that, and the pods' σ sees it in the whole only. The
 halves of the past are such arms without a difference of versions. D of a slice, the difference of the halves'
 log-odds over all of the past, has the variance V of independent rows (times φ) plus σ²; σ² = a + c/m is fitted over
-the slices to D² − V, m the information of a slice, so that slices lend each other strength. Two halves of one past say too little
-of a few slices: with fewer than `MIN_SLICES` nothing is learned.
+the slices to D² − V, m the information of a slice, so that slices lend each other strength. Two halves of one past say
+too little of a few slices: with fewer than `MIN_SLICES` nothing is learned.
 """
 
 from __future__ import annotations
