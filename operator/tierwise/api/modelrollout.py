@@ -163,7 +163,9 @@ class SliceVerdict(ApiModel):
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
-    labels_needed: int | None = Field(None, description="Labels still needed for a verdict, as far as can be said.")
+    labels_needed: int | None = Field(
+        None, description="Of what promotion waits for: labels still needed, as far as can be said."
+    )
     flagged: bool = Field(
         False, description="Named as regressed, by Holm's procedure on 1/(the largest E so far). A name stays."
     )
@@ -196,6 +198,7 @@ class Coverage(ApiModel):
     non_inferior: int = Field(0, description="Hypotheses proven non-inferior.")
     inconclusive: int = Field(0, description="Hypotheses without a verdict so far.")
     insufficient: int = Field(0, description="Hypotheses with too little data for one.")
+    waiting: int = Field(0, description="Hypotheses that promotion still waits for.")
 
 
 TierPhase = Literal[
@@ -222,6 +225,9 @@ class TierStatus(ApiModel):
     coverage: Coverage | None = Field(None, description="How much of the traffic could be judged.")
     worst: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
+    )
+    waiting: list[SliceVerdict] = Field(
+        default_factory=list, max_length=3, description="What promotion still waits for, the slowest first."
     )
     culprits: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices named as regressed when the verdict fell."

@@ -7,6 +7,7 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import counted
 from tierwise.api.reasons import Reason
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
@@ -20,7 +21,7 @@ from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, 
 from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
 from tierwise.rollout.state.observation import Observation, RolloutView
 from tierwise.rollout.state.versions import identity_of, is_same
-from tierwise.rollout.state.wording import clip, counted
+from tierwise.rollout.state.wording import clip
 
 MOST_REJECTED = 20
 RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us

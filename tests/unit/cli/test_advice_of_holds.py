@@ -41,4 +41,4 @@ def test_a_hold_that_ends_by_itself_says_so(reason):
 def test_the_cause_comes_before_the_labels_that_its_end_would_bring():
     first, *later = next_steps(Reason.CANDIDATE_MISSING)
     assert first.startswith("Check that the twin's pods run and get traffic")
-    assert any("more labels are needed" in step for step in later)
+    assert any("42000 labels more of false-positive-rate on all traffic" in step for step in later)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +15,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tierwise
 from tierwise.api.common import Version
-from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
+from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, SliceVerdict, TierStatus
 from tierwise.api.names import GateDecision
+from tierwise.api.plurals import counted
 from tierwise.report.charts import Timeline, timeline_of
-from tierwise.report.legend import of_results, of_verdicts
+from tierwise.report.legend import of_page, of_results, of_verdicts
 from tierwise.report.rollout.view import RESULT_TONE, View, view_of
 from tierwise.report.rollout.watched import Watched, watched_of
 from tierwise.report.text import count_text, coverage_text, duration_text
-from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, of_result, of_verdict, rows_of
+from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, by_evidence, of_result, of_verdict, rows_of
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 from tierwise.runtime.offline.analysis import Analysis
 
@@ -86,8 +87,17 @@ def deployment_html(
         head=_Head(view.name, view.tone, view.result, view.message),
         facts=facts,
         sections=sections,
+        evidence=[found.log10_e for rollout in newest_first for found in _shown_of(rollout)],
         now=now,
     )
+
+
+def _shown_of(rollout: RolloutView) -> Iterator[SliceVerdict]:
+    """All that the tables of a rollout have."""
+    for tier in rollout.status.tiers:
+        yield from tier.worst
+    if rollout.status.verification is not None:
+        yield from rollout.status.verification.worst
 
 
 def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
@@ -129,6 +139,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
         head=_Head(title, tone, str(outcome.decision), outcome.message),
         facts=facts,
         sections=sections,
+        evidence=[found.log10_e for tier in analysis.tiers for found in tier.judgement.results[:MOST_ROWS]],
         now=now or datetime.now(UTC),
     )
 
@@ -148,6 +159,7 @@ def _page(
     head: _Head,
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
+    evidence: Iterable[float | None],
     now: datetime,
 ) -> str:
     environment = Environment(
@@ -164,6 +176,7 @@ def _page(
         message=head.message,
         facts=facts,
         sections=sections,
+        explained=of_page(evidence),
         written=_moment(now),
         program=f"tierwise {tierwise.__version__}",
     )
@@ -192,7 +205,7 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
 
 
 def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
-    parts = [f"{count_text(tier.labels)} labels", f"{tier.look} looks"] if tier.look else []
+    parts = [f"{count_text(tier.labels)} labels", counted(tier.look, "look")] if tier.look else []
     if tier.coverage is not None:
         parts.append(_coverage_text(tier.coverage))
     if tier.gate is not None:
@@ -200,7 +213,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
     return VerdictTable(
         heading=f"{tier.name}: {tier.phase}",
         line=" · ".join(parts),
-        rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
+        rows=rows_of([of_verdict(found, spec) for found in by_evidence(tier.worst)]),
         legend=of_verdicts(tier.worst),
         is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
     )

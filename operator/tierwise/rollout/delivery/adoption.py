@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
+from tierwise.api.plurals import counted
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.delivery.converge import missing_container
 from tierwise.rollout.state.conditions import Health
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.versions import captured, is_running
-from tierwise.rollout.state.wording import counted
 
 CAPTURED_PREFIX = "captured-"
 
