@@ -93,8 +93,8 @@ class MetricSpec(ApiModel):
         "metrics can be plugged in, so the operator checks it."
     )
     margin: Margin = Field(
-        description="How much worse than the baseline is still acceptable: a promotion needs evidence that the candidate "
-        "is not worse than this. A regression is what is worse than `tolerance`, half of it by default."
+        description="How much worse than the baseline is still acceptable: a promotion needs evidence that the "
+        "candidate is not worse than this. A regression is what is worse than `tolerance`, half of it by default."
     )
     tolerance: Margin | None = Field(
         None,

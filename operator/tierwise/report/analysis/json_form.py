@@ -29,7 +29,11 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "candidate": request.candidate,
         "window": _window(analysis),
         "gate": {"decision": str(outcome.decision), "reason": str(outcome.reason), "message": outcome.message},
-        "results": [result_json(result, tier) for tier, result in results],
+        "results": [
+            result_json(result, tier.name) | (_whole_file(tier.whole_file[at]) if tier.whole_file else {})
+            for tier in analysis.tiers
+            for at, result in enumerate(tier.judgement.results)
+        ],
         "culprits": [
             {
                 "dataset": culprit.dataset,
@@ -74,6 +78,17 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
             }
             for query in analysis.queries
         ],
+    }
+
+
+def _whole_file(values: Result) -> dict[str, Any]:
+    """Values over all rows, also those after the stop: they are no part of the decision."""
+    return {
+        "whole_file": {
+            "candidate": _arm(values.candidate, values.candidate_value),
+            "baseline": _arm(values.baseline, values.baseline_value),
+            "difference": number(values.difference),
+        }
     }
 
 

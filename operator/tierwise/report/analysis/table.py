@@ -14,7 +14,7 @@ from tierwise.report.legend import of_page, of_results
 from tierwise.report.text import count_text
 from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
 from tierwise.report.verdict_rows import of_result
-from tierwise.report.verdict_table import verdict_table
+from tierwise.report.verdict_table import verdict_table, whole_file_table
 from tierwise.runtime.offline.analysis import Analysis, TierAnalysis
 
 _GATE_STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.ROLL_BACK: "bold red"}
@@ -56,10 +56,11 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
 def _window_line(analysis: Analysis) -> str:
     stop = analysis.stopped_at
     blocks = counted(analysis.blocks, "block")
+    more = ", read to the end" if analysis.request.to_end else ""
     if analysis.request.in_file_order:
-        end = f"stopped at row {row_of(stop)}" if stop else "all folded"
+        end = f"stopped at row {row_of(stop)}{more}" if stop else "all folded"
         return f"{row_of(analysis.window.end)} rows in file order, {blocks}, {end}"
-    end = f"stopped at {time_text(stop)}" if stop else "all folded"
+    end = f"stopped at {time_text(stop)}{more}" if stop else "all folded"
     return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {blocks}, {end}"
 
 
@@ -78,6 +79,7 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     ]
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
+    parts += _whole_file(tier, most)
     is_weighted = any(plan.dataset.reads.weights for plan in tier.plan.datasets)
     parts += [Text(line, style="dim") for line in of_results(judgement.results[:most], is_weighted=is_weighted)]
     is_promoted = tier.outcome.decision is GateDecision.PROMOTE
@@ -86,3 +88,13 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
         parts.append(Text(line, style="bold yellow" if stands_out else "dim"))
     parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
     return parts
+
+
+def _whole_file(tier: TierAnalysis, most: int) -> list[RenderableType]:
+    """With --to-end: the values over all rows, below the decision at the stop."""
+    if not tier.whole_file:
+        return []
+    stop = tier.judgement.stopped_at
+    of = "the decision above is of the rows until the stop" if stop else "nothing stopped, so all rows are judged above"
+    shown = whole_file_table([of_result(found) for found in tier.whole_file[:most]])
+    return ["", Text(f"Whole file: values over all rows; {of}", style="bold"), shown]

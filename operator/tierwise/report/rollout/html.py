@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from tierwise.report.rollout.watched import Watched, watched_of
 from tierwise.report.text import count_text, coverage_text, duration_text
 from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, by_evidence, of_result, of_verdict, rows_of
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
-from tierwise.runtime.offline.analysis import Analysis
+from tierwise.runtime.offline.analysis import Analysis, TierAnalysis
 
+MOST_EVIDENCE = "slices with most evidence against the candidate"
 _GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDecision.ROLL_BACK: "bad"}
 
 
@@ -39,6 +40,7 @@ class VerdictTable:
     rows: tuple[VerdictRow, ...]
     is_open: bool
     legend: tuple[str, ...] = ()
+    what: str = MOST_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
                         is_open=True,
                         legend=of_results(judgement.results[:MOST_ROWS]),
                     ),
+                    *_whole_file(tier),
                 ),
             )
         )
@@ -141,6 +144,22 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
         sections=sections,
         evidence=[found.log10_e for tier in analysis.tiers for found in tier.judgement.results[:MOST_ROWS]],
         now=now or datetime.now(UTC),
+    )
+
+
+def _whole_file(tier: TierAnalysis) -> tuple[VerdictTable, ...]:
+    """With `to_end`: the values over all rows, without evidence or a verdict."""
+    if not tier.whole_file:
+        return ()
+    rows = rows_of([replace(of_result(found), interval=None, log10_e=None) for found in tier.whole_file])
+    return (
+        VerdictTable(
+            heading="Whole file",
+            line="values over all rows, also those after a stop; the decision is of the rows until then",
+            rows=tuple(replace(row, verdict="–", tone="quiet") for row in rows),
+            is_open=True,
+            what="slices over all rows",
+        ),
     )
 
 

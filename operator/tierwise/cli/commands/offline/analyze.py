@@ -29,6 +29,11 @@ EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4
 @click.option("--candidate", required=True, help="The version that is judged.")
 @window_options
 @click.option("--block", type=Span(), help="Length of a block, 1m by default; a number of rows (1000) without --time.")
+@click.option(
+    "--to-end",
+    is_flag=True,
+    help="Go on after a rollback: beside its decision also show the values over the whole file, or window.",
+)
 @judged_options
 @click.option(
     "-o",
@@ -45,6 +50,8 @@ def command(ctx: click.Context, /, output: str, out: str | None, **given: object
 
     Blocks of predictions are folded in the order of their time; it stops at the first rollback and says when. Overall
     and in every slice the candidate is compared with the baseline, with the same bound on false alarms as in a rollout.
+    With --to-end all rows are read: the decision is the same one, and "whole file" shows the values over all rows
+    beside it. Where blocks would be more than 50,000, longer ones are chosen, and a note says so.
 
     \b
     A prediction log in ClickHouse:
