@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tierwise.api.common import Margin
 from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import plural
 from tierwise.metrics import registry
 from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
@@ -142,7 +142,7 @@ def _needs(found: SliceVerdict, elapsed_seconds: float | None) -> str:
     if not found.labels_needed or elapsed_seconds is None:
         return ""
     wait = seconds_to_wait(found, elapsed_seconds)
-    return NEVER if wait is not None and wait > YEAR_SECONDS else counted(found.labels_needed, "label")
+    return NEVER if wait is not None and wait > YEAR_SECONDS else plural(found.labels_needed, "label")
 
 
 def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
@@ -203,7 +203,7 @@ def values_of(found: SliceVerdict) -> tuple[float | None, float | None]:
 
 def _counts(value: float | None, n: int, bad: int | None) -> str:
     rows = rows_of_value(value, n, bad)
-    return counted(n, "row") if rows is None else f"{rows} of {n}"
+    return plural(n, "row") if rows is None else f"{rows} of {n}"
 
 
 def _value(metric: str, n: int, bad: int | None) -> float | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
@@ -176,7 +176,7 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     )
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
-    text = f"{wanted.name} is stable in {counted(workloads, 'workload')} of {counted(len(observation.tiers), 'tier')}"
+    text = f"{wanted.name} is stable in {plural(workloads, 'workload')} of {plural(len(observation.tiers), 'tier')}"
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {}
     record = verification.of_stable(observation)
     if record is not None:

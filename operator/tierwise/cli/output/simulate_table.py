@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tierwise.api.plurals import plural
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.text import duration_text, slice_text
 from tierwise.simulation.trials.facts import Report, replay_stops
@@ -20,7 +21,9 @@ def render_simulation(report: Report) -> RenderableType:
         for tier in policy.tiers
     )
     parts: list[RenderableType] = [
-        Text(f"{simulation.runs} rollouts of each kind, {report.source}, seed {simulation.seed}", style="bold"),
+        Text(
+            f"{plural(simulation.runs, 'rollout')} of each kind, {report.source}, seed {simulation.seed}", style="bold"
+        ),
         Text(
             f"Tiers: {tiers}; looks every {duration_text(policy.block_seconds)}; α = {policy.alpha:g} "
             f"of the rollout, {policy.tiers[0].alpha:.3g} {'of each tier' if len(policy.tiers) > 1 else 'of the tier'}"

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.counts.model import Invalid
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis.json_form import row_of, time_text
@@ -43,7 +43,7 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
     if invalid != Invalid():
         parts.append(
             Text(
-                f"left out: {counted(invalid.score, 'row')} with an invalid score, {invalid.label} with an invalid "
+                f"left out: {plural(invalid.score, 'row')} with an invalid score, {invalid.label} with an invalid "
                 f"label, {invalid.time} with no or a future time, {invalid.version} of other versions"
                 + (f"; {invalid.value} missing in sums, their value is no number" if invalid.value else ""),
                 style="dim",
@@ -55,11 +55,11 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
 
 def _window_line(analysis: Analysis) -> str:
     stop = analysis.stopped_at
-    blocks = counted(analysis.blocks, "block")
+    blocks = plural(analysis.blocks, "block")
     more = ", read to the end" if analysis.request.to_end else ""
     if analysis.request.in_file_order:
         end = f"stopped at row {row_of(stop)}{more}" if stop else "all folded"
-        return f"{row_of(analysis.window.end)} rows in file order, {blocks}, {end}"
+        return f"{plural(row_of(analysis.window.end), 'row')} in file order, {blocks}, {end}"
     end = f"stopped at {time_text(stop)}{more}" if stop else "all folded"
     return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {blocks}, {end}"
 
@@ -69,8 +69,9 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     baseline, candidate = judgement.labels
     head = f"{tier.name}: {tier.outcome.decision}, " if tier.name else ""
     line = (
-        f"{head}{len(judgement.results)} slices x metrics, {count_text(candidate)} candidate and "
-        f"{count_text(baseline)} baseline labels, "
+        f"{head}{plural(len(judgement.results), 'slice x metric', 'slices x metrics')}, "
+        f"{count_text(candidate)} candidate and "
+        f"{count_text(baseline)} baseline {agreeing(baseline, 'label', 'labels')}, "
         f"K = {judgement.hypotheses}, {alpha_text(judgement.alpha, sharing)}"
     )
     parts: list[RenderableType] = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tierwise.api.modelrollout import SliceVerdict, TierStatus
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, rate_text, slice_text, wait_text
@@ -71,7 +71,7 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
     coverage = record.coverage
     if coverage is not None and coverage.slices:
         text = (
-            f"Of {counted(coverage.slices, 'slice x metric', 'slices x metrics')} {coverage.regressed} regressed, "
+            f"Of {plural(coverage.slices, 'slice x metric', 'slices x metrics')} {coverage.regressed} regressed, "
             f"{_are(coverage.non_inferior)} shown not to be worse, {_are(coverage.inconclusive)} open, "
             f"{coverage.insufficient} {'has' if coverage.insufficient == 1 else 'have'} too few labels."
         )
@@ -175,7 +175,7 @@ def _waits_for(record: TierStatus) -> str:
         rate = f"; {NEVER}: it would take {wait_text(wait)}"
     else:
         rate = f", about {wait_text(wait)} of traffic as so far"
-    return f"Promotion waits for {counted(needed, 'label')} more of {_name(slowest)}{of}{rate}."
+    return f"Promotion waits for {plural(needed, 'label')} more of {_name(slowest)}{of}{rate}."
 
 
 def judged_seconds(record: TierStatus) -> float | None:

@@ -17,7 +17,7 @@ import tierwise
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, SliceVerdict, TierStatus
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import plural
 from tierwise.report.charts import Timeline, timeline_of
 from tierwise.report.legend import of_page, of_results, of_verdicts
 from tierwise.report.rollout.view import RESULT_TONE, View, view_of
@@ -224,7 +224,7 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
 
 
 def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
-    parts = [f"{count_text(tier.labels)} labels", counted(tier.look, "look")] if tier.look else []
+    parts = [f"{count_text(tier.labels)} labels", plural(tier.look, "look")] if tier.look else []
     if tier.coverage is not None:
         parts.append(_coverage_text(tier.coverage))
     if tier.gate is not None:

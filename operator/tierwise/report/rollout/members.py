@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tierwise.api.common import Version
-from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
+from tierwise.api.plurals import agreeing, plural
+from tierwise.rollout.state.observation import Pods, Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 
 Tone = Literal["good", "bad", "going", "waiting", "quiet"]
@@ -42,7 +43,7 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         status, tone = "Deleting", "going"
     elif item.pods.crash_looping:
         status, tone = "CrashLoop", "bad"
-        message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
+        message = f"{item.pods.crash_looping} of {_crashing(item.pods)}"
     elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
         status, tone = "Ready", "good"
     else:
@@ -54,6 +55,10 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         )
     total = max(item.replicas, item.pods.total)
     return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def _crashing(pods: Pods) -> str:
+    return f"{plural(pods.total, 'pod')} {agreeing(pods.crash_looping, 'crashes', 'crash')}"
 
 
 def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:

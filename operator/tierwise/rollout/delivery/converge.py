@@ -9,6 +9,7 @@ from typing import Literal
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
 from tierwise.rollout.state.flight import Flight
@@ -162,7 +163,7 @@ def _pods_text(view: WorkloadView) -> str:
         f", {pods.terminating} terminating" if pods.terminating else ""
     )
     new = max(0, pods.ready - pods.outdated)
-    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}"
+    return f"{view.kind} {view.name} has {new} of {plural(view.replicas, 'pod')} ready{others}"
 
 
 def _conflict(view: WorkloadView, version: Version) -> str:

@@ -6,6 +6,7 @@ The control is by place then: baseline and candidate have other volumes, or are 
 from __future__ import annotations
 
 from tierwise.api.modelrollout import WorkloadStatus
+from tierwise.api.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.delivery.converge import Target, conflict_message, converge
 from tierwise.rollout.state.exposure import pods_in_place
@@ -35,10 +36,11 @@ def share_in_place(flight: Flight, tier: str, record: WorkloadStatus, workload: 
         and candidate.ready + baseline.ready == workload.replicas,
         actions=found.actions,
         blocked=f"{name}: {workload.blocked}" if workload.blocked and candidate.ready < wanted else None,
-        baseline_unready=f"{name} has {baseline.ready} of {untouched} untouched pods (the control) ready"
+        baseline_unready=f"{name} has {baseline.ready} of {plural(untouched, 'untouched pod')} (the control) ready"
         if untouched > 0 and (baseline.crash_looping or baseline.ready == 0)
         else None,
-        crash_looping=f"{candidate.crash_looping} pods of {name} crash-loop with {flight.spec.to.name}"
+        crash_looping=f"{plural(candidate.crash_looping, 'pod')} of {name} "
+        f"{agreeing(candidate.crash_looping, 'crash-loops', 'crash-loop')} with {flight.spec.to.name}"
         if candidate.crash_looping
         else None,
         edited=f"{name} was edited while some of its own pods have {flight.spec.to.name}, and only pods made since get "

@@ -15,6 +15,7 @@ from tierwise.api.monitoringdataset import (
     MonitoringDatasetStatus,
 )
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import plural
 from tierwise.api.reason_facts import Health as DatasetHealth
 from tierwise.api.reasons import Reason
 from tierwise.rollout.state.conditions import Health, Report, Truth, render
@@ -71,7 +72,7 @@ def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
     labelled = f", {_share(log)} labelled" if log.labelled is not None else ""
     window = f"in {seconds((log.until - log.since).total_seconds())} until {log.until:%Y-%m-%d %H:%M:%SZ}"
     versions = f"versions {_versions(log.versions)}" if log.versions else "none of a version"
-    return "; ".join([f"{log.rows} predictions {window}{labelled}; {versions}", *warnings])
+    return "; ".join([f"{plural(log.rows, 'prediction')} {window}{labelled}; {versions}", *warnings])
 
 
 def ready_reason(status: MonitoringDatasetStatus) -> str | None:

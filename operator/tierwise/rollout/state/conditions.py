@@ -14,6 +14,7 @@ from typing import Literal
 from tierwise.api.common import Condition
 from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.rollout.state.wording import clip
 
@@ -121,4 +122,4 @@ def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:
         return ("False", gate.reason, gate.message)
     if tier.judging_since is None or tier.look == 0:
         return ("Unknown", gate.reason, gate.message)
-    return ("True", gate.reason, f"{tier.look} blocks and {tier.labels} labels judged")
+    return ("True", gate.reason, f"{plural(tier.look, 'block')} and {plural(tier.labels, 'label')} judged")

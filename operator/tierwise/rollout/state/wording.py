@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tierwise.api.common import Margin
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import plural
 from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
 from tierwise.monitoring.verdicts.judgement import ArmCounts, ControlTrouble, Judgement, Result
@@ -69,7 +69,7 @@ def _change(found: Result) -> str:
 def _rows(value: float | None, arm: ArmCounts) -> str:
     """The rows that make up the value beside it, out of all."""
     rows = rows_of_value(value, arm.n, arm.bad)
-    return counted(arm.n, "row") if rows is None else f"{rows}/{arm.n}"
+    return plural(arm.n, "row") if rows is None else f"{rows}/{arm.n}"
 
 
 def _arms(found: Result) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def _margins(judgement: Judgement) -> str:
 def labels(judgement: Judgement) -> str:
     """Labelled predictions of the candidate and the baseline."""
     baseline, candidate = judgement.labels
-    return f"{candidate} candidate and {counted(baseline, 'baseline label')}"
+    return f"{candidate} candidate and {plural(baseline, 'baseline label')}"
 
 
 def inconclusive(judgement: Judgement | None) -> str:

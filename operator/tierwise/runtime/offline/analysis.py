@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from tierwise.api.names import GateDecision
+from tierwise.api.plurals import agreeing, plural
 from tierwise.api.slices import slice_key
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
@@ -231,8 +232,9 @@ def _spread(asked: _Asked, scope: Scope, log: RecordedLog) -> dict[str, Spread]:
 def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: int) -> list[str]:
     """Rows of neither version, where they are more than a few: an arm's failures may be among them."""
     return [
-        f"dataset {dataset.name!r}: {found.version} of {judged + found.version} rows "
-        f"({found.version / (judged + found.version):.1%}) are of neither version, or have none, and count in no arm; "
+        f"dataset {dataset.name!r}: {found.version} of {plural(judged + found.version, 'row')} "
+        f"({found.version / (judged + found.version):.1%}) {agreeing(found.version, 'is', 'are')} of neither version, "
+        f"or {agreeing(found.version, 'has none, and counts', 'have none, and count')} in no arm; "
         "check spec.columns.version"
         for dataset, found in zip(datasets, invalid, strict=True)
         if found.version and found.version >= MOST_OF_OTHERS * (judged + found.version)

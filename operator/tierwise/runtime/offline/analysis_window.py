@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.plurals import counted
+from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
@@ -136,7 +136,7 @@ def _longer_blocks(*, in_rows: bool) -> Iterator[float]:
 
 def _length(seconds: float, *, in_rows: bool) -> str:
     if in_rows:  # a second is a row
-        return counted(round(seconds), "row")
+        return plural(round(seconds), "row")
     unit, text = next((each for each in _UNITS if seconds % each[0] == 0), (1.0, "s"))
     return f"{seconds / unit:g}{text}"
 
@@ -155,7 +155,7 @@ def _odd_rows(
         odd = everything.rows - rest.rows
         if is_given or odd > ODD_SHARE * everything.rows:
             continue
-        are = f"{odd} of {everything.rows} rows {'is' if odd == 1 else 'are'}"
+        are = f"{odd} of {plural(everything.rows, 'row')} {agreeing(odd, 'is', 'are')}"
         if kept is late:
             fact = f"{are} before {rest.first:%Y-%m-%d %H:%M}, the oldest of {everything.first:%Y-%m-%d %H:%M}"
             remedy = f"leave them out with --since {rest.first:%Y-%m-%dT%H:%M:%SZ}"
