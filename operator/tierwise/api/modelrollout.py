@@ -163,9 +163,7 @@ class SliceVerdict(ApiModel):
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
-    labels_needed: int | None = Field(
-        None, description="Of what promotion waits for: labels still needed, as far as can be said."
-    )
+    labels_needed: int | None = Field(None, description="Labels still needed, of what promotion waits for.")
     flagged: bool = Field(
         False, description="Named as regressed, by Holm's procedure on 1/(the largest E so far). A name stays."
     )
@@ -227,11 +225,9 @@ class TierStatus(ApiModel):
         default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
     )
     waiting: list[SliceVerdict] = Field(
-        default_factory=list, max_length=3, description="What promotion still waits for, the slowest first."
+        default_factory=list, max_length=3, description="Waited for, the slowest first."
     )
-    culprits: list[SliceVerdict] = Field(
-        default_factory=list, max_length=10, description="The slices named as regressed when the verdict fell."
-    )
+    culprits: list[SliceVerdict] = Field(default_factory=list, max_length=10, description="Slices named as regressed.")
 
 
 class Recovery(ApiModel):

@@ -102,6 +102,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def bounds_text(metric: str, tolerance: Margin, margin: Margin) -> str:
+    """``accuracy: rolls back beyond 2.5 pp (tolerance), promoted within 5 pp (margin)``."""
+    back, on = (margin_text(bound, metric) for bound in (tolerance, margin))
+    return f"{metric}: rolls back beyond {back} (tolerance), promoted within {on} (margin)"
+
+
 def margin_text(margin: Margin, metric: str = "") -> str:
     """``+25 %`` of the baseline's rate, ``1 pp``, or ``0.02`` of a metric that is no share."""
     if margin.relative is not None:

@@ -6,8 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tierwise.api.plurals import plural
+from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.report.columns import NAME, Column, FittedTable
-from tierwise.report.text import duration_text, slice_text
+from tierwise.report.text import bounds_text, duration_text, slice_text
 from tierwise.simulation.trials.facts import Report, replay_stops
 from tierwise.simulation.trials.summary import Ends, RuleSummary, Share
 
@@ -29,6 +30,9 @@ def render_simulation(report: Report) -> RenderableType:
             f"of the rollout, {policy.tiers[0].alpha:.3g} {'of each tier' if len(policy.tiers) > 1 else 'of the tier'}"
         ),
     ]
+    judged = {metric.name: metric for dataset in policy.analysis for metric in dataset.metrics}
+    told = "; ".join(bounds_text(name, tolerance_of(metric), metric.margin) for name, metric in judged.items())
+    parts.append(Text(told, style="dim"))
     drop = report.drop
     if drop is not None:
         begins = f", from {duration_text(drop.onset_seconds)} on" if drop.onset_seconds else ""

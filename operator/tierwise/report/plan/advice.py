@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.metrics.units import is_share
 from tierwise.monitoring.planning.forecast import DropForecast, SliceForecast, TierForecast
-from tierwise.report.text import difference_text, duration_text, slice_text, value_text
+from tierwise.report.text import NEVER, YEAR_SECONDS, difference_text, slice_text, value_text, wait_text
 from tierwise.runtime.offline.planning import Plan
 
 MOST_SLICES = 3
@@ -39,12 +40,12 @@ def _of_drop(drop: DropForecast, tier: TierForecast) -> Iterator[str]:
         text = f"within the tolerance of {tolerance}, so it is no regression"
         yield f"{drop_text(drop)}: {text}; set a smaller margin or tolerance of {drop.drop.metric}"
     else:
-        ways = [f"maxDuration {_longer(drop.seconds)}"]
+        ways = [f"maxDuration {_longer(drop.seconds)}"] if drop.seconds <= YEAR_SECONDS else []
         if drop.exposure_needed is not None:
             ways.append(f"exposure {drop.exposure_needed:.0%}")
         if drop.hypotheses_allowed is not None and drop.hypotheses_allowed >= tier.plan.hypotheses / 10:
             ways.append(f"at most {drop.hypotheses_allowed} slices x metrics instead of {tier.plan.hypotheses}")
-        yield f"{drop_text(drop)} needs {duration_text(drop.seconds)}: {', or '.join(ways)}"
+        yield f"{drop_text(drop)} needs {wait_text(drop.seconds)}: {', or '.join(ways) or NEVER}"
 
 
 def _of_unpowered(tier: TierForecast) -> Iterator[str]:
@@ -63,7 +64,8 @@ def _of_promotion(tier: TierForecast) -> Iterator[str]:
     slow = [found for found in tier.slices if found.powered and found.sure_seconds is not None]
     late = max((found.sure_seconds or 0.0 for found in slow), default=0.0)
     if late > tier.max_seconds:
-        yield f"a powered slice may take {duration_text(late)} to pass; set maxDuration {_longer(late)}"
+        remedy = f"set maxDuration {_longer(late)}" if late <= YEAR_SECONDS else "judge fewer slices"
+        yield f"a powered slice may take {wait_text(late)} to pass; {remedy}"
 
 
 def _name(found: SliceForecast) -> str:
@@ -72,11 +74,11 @@ def _name(found: SliceForecast) -> str:
 
 def _ways(found: SliceForecast) -> str:
     ways = []
-    if found.sure_seconds is not None:
+    if found.sure_seconds is not None and found.sure_seconds <= YEAR_SECONDS:
         ways.append(f"maxDuration {_longer(found.sure_seconds)}")
-    if found.margin_needed is not None:
+    if found.margin_needed is not None and not (is_share(found.metric) and found.margin_needed > 1):
         ways.append(f"margin {difference_text(found.metric, found.margin_needed).lstrip('+')}")
-    return " or ".join(ways) or "no rows"
+    return " or ".join(ways) or ("no rows" if found.labels_per_hour == 0 else NEVER)
 
 
 def _longer(seconds: float) -> str:

@@ -12,7 +12,16 @@ from tierwise.monitoring.planning.forecast import SliceForecast, TierForecast
 from tierwise.report.alpha import alpha_text
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.plan.advice import advice_of, drop_text
-from tierwise.report.text import count_text, duration_text, slice_text, value_text
+from tierwise.report.text import (
+    NEVER,
+    YEAR_SECONDS,
+    bounds_text,
+    count_text,
+    duration_text,
+    slice_text,
+    value_text,
+    wait_text,
+)
 from tierwise.runtime.offline.planning import Plan, PlannedTier
 
 
@@ -41,6 +50,9 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
         f"K = {tier.plan.hypotheses} slices x metrics, {alpha_text(tier.plan.alpha, request.sharing)}",
         style="bold",
     )
+    metrics = {metric.name: metric for dataset in tier.plan.datasets for metric in dataset.metrics}
+    told = "; ".join(bounds_text(metric.name, metric.tolerance, metric.margin) for metric in metrics.values())
+    yield Text(told, style="dim")
     weighted = [dataset.dataset.name for dataset in tier.plan.datasets if dataset.dataset.reads.weights]
     if tier.drops:
         drops = FittedTable(
@@ -55,7 +67,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
             drops.add_row(
                 drop_text(drop),
                 "–" if drop.labels is None else count_text(drop.labels),
-                "never" if drop.seconds is None else duration_text(drop.seconds),
+                "never" if drop.seconds is None else wait_text(drop.seconds),
                 Text("yes", style="green") if drop.fits else Text("no", style="red"),
             )
         yield drops
@@ -100,4 +112,6 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
 def _passes(found: SliceForecast) -> str:
     if found.pass_seconds is None or found.sure_seconds is None:
         return "never"
+    if found.sure_seconds > YEAR_SECONDS:
+        return NEVER
     return f"{duration_text(found.pass_seconds, short=True)} – {duration_text(found.sure_seconds, short=True)}"
