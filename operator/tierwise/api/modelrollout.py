@@ -186,8 +186,7 @@ class Coverage(ApiModel):
     """How much of the tier's traffic is in slices that could be judged."""
 
     traffic: float | None = Field(
-        None,
-        description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions.",
+        None, description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions."
     )
     whole: float | None = Field(None, description="1: labels are enough for a verdict on all traffic as one; else 0.")
     slices: int = Field(0, description="Slices seen.")
