@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import yaml
 from rich.console import Console
 
 from tests.unit.cli.bot_score import (
@@ -24,6 +25,7 @@ from tests.unit.cli.bot_score import (
 )
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Recovery, Verification
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.cli.commands.look.explain import print_explanation
 from tierwise.cli.commands.look.status import exit_code
 from tierwise.report.rollout.advice import advice_of
@@ -147,6 +149,14 @@ def test_documents_are_json_with_stable_keys():
     assert worst["slice"] == {"asn_type": "residential"}
     assert (worst["tolerance"], worst["margin"]) == ({"relative": 0.125}, {"relative": 0.25})
     assert explain_json(view, advice_of(view))["explanation"]["commands"]
+
+
+def test_documents_are_yaml_too_with_kinds_as_the_cluster_has_them():
+    deployment, rollouts, (first, *others) = rolled_back()
+    workloads = tuple(replace(workload, kind=WorkloadKind.DEPLOYMENT) for workload in first.workloads)
+    view = view_of(deployment, rollouts, (replace(first, workloads=workloads), *others), NOW)
+    found = yaml.safe_load(yaml.safe_dump(explain_json(view, advice_of(view))))
+    assert found["tiers"][0]["workloads"][0]["kind"] == "Deployment"
 
 
 @pytest.mark.parametrize(

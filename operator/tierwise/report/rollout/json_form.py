@@ -66,7 +66,7 @@ def _tier(tier: TierLine, spec: ModelRolloutSpec | None) -> dict[str, Any]:
         "seconds": tier.seconds,
         "workloads": [
             {
-                "kind": member.kind,
+                "kind": str(member.kind),  # YAML knows no enumerations
                 "name": member.name,
                 "role": member.role,
                 "status": member.status,
