@@ -92,12 +92,12 @@ def test_what_is_known_of_a_version_after_its_promotion_is_told_everywhere():
     assert status_json(view)["rollout"]["verification"]["verdict"] == "Regressed"
 
 
-def test_a_wait_is_explained_by_the_labels_still_needed_and_the_time_that_takes():
+def test_a_wait_is_explained_by_what_the_gate_waits_for():
     text = explained(judging())
     assert "The gate holds (Inconclusive)" in text
     waited_for = "Promotion waits for 42000 labels more of false-positive-rate on all traffic, the slowest of 4 slices"
     assert waited_for in text
-    assert "about 2m21s of traffic as so far" in " ".join(text.split())  # 42,000 more beside 197,000 in eleven minutes
+    assert "of traffic as so far" not in text  # the gate has said how long, and two numbers would differ
     assert "tierwise.io/promote=bot-score-4/tier-3" in text
 
 

@@ -168,14 +168,17 @@ def _waits_for(record: TierStatus) -> str:
     needed = slowest.labels_needed
     if not needed:
         return f"Promotion waits for {_name(slowest)}{of}; there are too few labels to say how many it takes."
+    return f"Promotion waits for {plural(needed, 'label')} more of {_name(slowest)}{of}{_wait(record, slowest)}."
+
+
+def _wait(record: TierStatus, slowest: SliceVerdict) -> str:
+    """How long that takes; a gate that waits for nothing else has said it already, as of its look."""
     wait = seconds_to_wait(slowest, judged_seconds(record))
-    if wait is None:
-        rate = ""
-    elif wait > YEAR_SECONDS:
-        rate = f"; {NEVER}: it would take {wait_text(wait)}"
-    else:
-        rate = f", about {wait_text(wait)} of traffic as so far"
-    return f"Promotion waits for {plural(needed, 'label')} more of {_name(slowest)}{of}{rate}."
+    if wait is not None and wait > YEAR_SECONDS:
+        return f"; {NEVER}: it would take {wait_text(wait)}"
+    if wait is None or (record.gate is not None and record.gate.reason is Reason.INCONCLUSIVE):
+        return ""
+    return f", about {wait_text(wait)} of traffic as so far" if wait >= 1 else ", expected with the next labels"
 
 
 def judged_seconds(record: TierStatus) -> float | None:
