@@ -54,8 +54,8 @@ def whole_file_table(found: Sequence[Measured]) -> FittedTable:
         [
             Column("SLICE", NAME),
             Column("METRIC", NAME),
-            Column("BASELINE", 3, is_number=True),
-            Column("CANDIDATE", 2, is_number=True),
+            Column("BASELINE", is_number=True),
+            Column("CANDIDATE", is_number=True),
             Column("DIFFERENCE", is_number=True),
         ]
     )

@@ -59,6 +59,14 @@ def test_verdicts_stand_beside_both_bounds(width):
     assert re.search(r"-1\.10 pp .*\b1 pp +2 pp .*InsufficientData", text)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_whole_file_has_both_values_at_every_width(width):
+    text = printed(whole_file_table([of_result(LONG)]), width)
+    assert "95.0 %  3800/4000" in text
+    assert "93.9 %  939/1000" in text
+    assert "left out" not in text
+
+
 def test_columns_of_less_use_go_first_and_are_named():
     table = verdict_table([of_result(LONG), of_result(OPEN)])
     assert "left out" not in printed(table, 200)
