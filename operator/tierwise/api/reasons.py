@@ -168,6 +168,11 @@ class Reason(Described):
     SOAKING = progress("Soaking", "gate", "The tier's minDuration is not over.")
     UNCOMPARED = progress("Uncompared", "gate", "The baseline is not in the log, so there is nothing to compare with.")
     NON_INFERIOR = progress("NonInferior", "gate", "The candidate is shown not to be worse than its margins.")
+    SUSPECT_SLICE = hold(
+        "SuspectSlice",
+        "A slice that is too small to be waited for looks worse than its margin.",
+        "Wait for more labels (the message says how many), look at the slice, or promote by annotation.",
+    )
     INCONCLUSIVE = progress("Inconclusive", "gate", "There is not enough evidence yet, either way.")
     MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict.", "Promote, or roll back.")
     # a rollout's progress

@@ -163,6 +163,16 @@ def _uncompared(now: Situation) -> Outcome | None:
     return Outcome(GateDecision.PROMOTE, Reason.UNCOMPARED, message)
 
 
+def _suspect_slice(now: Situation) -> Outcome | None:
+    """What would be promoted in spite of a slice that looks worse; after `maxDuration` it is inconclusive."""
+    judged = now.judgement
+    if judged is None or not judged.non_inferior or not judged.suspects:
+        return None
+    if now.max_duration_passed:
+        return _max_duration(now)
+    return _hold(Reason.SUSPECT_SLICE, wording.suspect(judged))
+
+
 def _non_inferior(now: Situation) -> Outcome | None:
     if now.judgement is None or not now.judgement.non_inferior or now.judgement.regressed:
         return None
@@ -227,6 +237,12 @@ TABLE: tuple[Row, ...] = (
     Row("`spec.paused`", _HOLD, "`Paused`", _paused),
     _row("`minDuration` is not over", _HOLD, Reason.SOAKING),
     Row("the rollout is uncompared", _PROMOTE, "`Uncompared`", _uncompared),
+    Row(
+        "a slice that is too small to be waited for looks worse than its margin",
+        "Hold; after `maxDuration` `analysis.onInconclusive`",
+        "`SuspectSlice`, `MaxDuration`",
+        _suspect_slice,
+    ),
     Row(
         "the candidate is not worse than the margins: overall, and in every powered slice and metric",
         _PROMOTE,

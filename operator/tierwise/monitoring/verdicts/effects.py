@@ -13,7 +13,7 @@ from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
+from tierwise.monitoring.evidence.hypotheses import Layout, tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
 from tierwise.stats import intervals, inversion, mixture
 
@@ -26,7 +26,7 @@ class Observed:
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
     `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
-    shifts only.
+    shifts only. `worse` is the difference for the worse, of rates of bad or of values.
     """
 
     counts: FloatArray
@@ -41,6 +41,7 @@ class Observed:
     spread: FloatArray
     most: FloatArray
     psi: FloatArray
+    worse: FloatArray
 
 
 def observed(evidence: Evidence, exact: int) -> Observed:
@@ -53,7 +54,7 @@ def observed(evidence: Evidence, exact: int) -> Observed:
     layout = evidence.layout
     lanes = layout.lanes
     shown = _most_evidence(evidence, exact)
-    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
+    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(13)))
     out.most[:] = np.inf
     counts = evidence.bets.counts
     for group in lanes.proportions:
@@ -83,6 +84,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     out.counts[:, here] = counts
     candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
     out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    out.worse[here] = _two_sided(layout, here, _share(ka, na) - _share(kb, nb))
     rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
     low, high = _rates_interval(evidence, group, counts, shown[here])
@@ -130,6 +132,8 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         found = compared(metric, evidence.mixtures.matched[each.dataset].effective[0])
     own = [_values(metric, x) if is_share else x for x in (found.candidate, found.baseline)]
     out.difference[here] = own[0] - own[1]
+    worse_by = worse_sign(metric) * (found.candidate - found.baseline)
+    out.worse[here] = np.where(found.enough, _two_sided(evidence.layout, here, worse_by), np.nan)
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
     difference = found.candidate - found.baseline
@@ -158,6 +162,11 @@ def _rates_interval(
         at = group.hypothesis + some
         low[some], high[some] = inversion.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
     return low, high
+
+
+def _two_sided(layout: Layout, here: slice, worse: FloatArray) -> FloatArray:
+    """A difference for the worse; of what must not move either way its size."""
+    return np.where(layout.margin.is_two_sided[here], np.abs(worse), worse)
 
 
 def _beyond(

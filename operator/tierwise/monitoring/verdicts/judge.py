@@ -21,6 +21,7 @@ from tierwise.monitoring.verdicts.judgement import Judgement, Result
 from tierwise.monitoring.verdicts.notes import notes_of
 from tierwise.monitoring.verdicts.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.verdicts.strength import strength_of
+from tierwise.monitoring.verdicts.suspects import suspects_of
 from tierwise.stats import multiplicity
 
 EXACT_INTERVALS = 40
@@ -72,6 +73,7 @@ def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed),
         notes=(*notes, *notes_of(evidence)),
+        suspects=() if regressed else tuple(by_hypothesis[h] for h in suspects_of(evidence, numbers).tolist()),
     )
 
 

@@ -97,3 +97,4 @@ class Judgement:
     notes: tuple[str, ...] = field(default=())
     gone: Literal["baseline", "candidate"] | None = None  # the arm that no longer has rows
     control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too
+    suspects: tuple[Result, ...] = ()  # worse than their margin as far as was seen, most evidence first

@@ -27,7 +27,8 @@ class Numbers:
     """Everything a result shows, per hypothesis (K,); NaN where there is none.
 
     `counts` (4, K) are candidate n and bad, baseline n and bad. Values, difference and interval are in the metric's own
-    direction and unit.
+    direction and unit; `worse` is the difference for the worse and `margin` what it may be, both of rates of bad or of
+    values.
     """
 
     counts: FloatArray
@@ -43,6 +44,8 @@ class Numbers:
     labels_needed: FloatArray
     psi: FloatArray
     named: BoolArray
+    worse: FloatArray
+    margin: FloatArray
 
 
 def numbers_of(evidence: Evidence, exact: int) -> Numbers:
@@ -69,6 +72,8 @@ def numbers_of(evidence: Evidence, exact: int) -> Numbers:
         labels_needed=np.where(layout.promotes, needed, np.nan),
         psi=seen.psi,
         named=evidence.named,
+        worse=seen.worse,
+        margin=seen.margin,
     )
 
 

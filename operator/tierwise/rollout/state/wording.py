@@ -133,6 +133,15 @@ def non_inferiority(judgement: Judgement) -> str:
     )
 
 
+def suspect(judgement: Judgement) -> str:
+    """The slice that looks worst, what is needed to know, and how many more there are."""
+    worst = judgement.suspects[0]
+    needed = f"; about {worst.labels_needed} more labels would tell" if worst.labels_needed else ""
+    more = len(judgement.suspects) - 1
+    others = f", and {more} more slice{'s' if more > 1 else ''} x metric{'s' if more > 1 else ''}" if more else ""
+    return clip(f"not promoted while a slice looks worse than its margin: {result(worst)}{needed}{others}")
+
+
 def labels(judgement: Judgement) -> str:
     """Labelled predictions of the candidate and the baseline."""
     baseline, candidate = judgement.labels
@@ -143,6 +152,8 @@ def inconclusive(judgement: Judgement | None) -> str:
     """What is still needed, and the expected time."""
     if judgement is None:
         return "nothing was judged yet"
+    if judgement.non_inferior and judgement.suspects:
+        return suspect(judgement)
     open_results = [found for found in judgement.results if found.powered and found.labels_needed]
     needed = max((found.labels_needed or 0 for found in open_results), default=0)
     text = f"{labels(judgement)} so far"
