@@ -82,6 +82,8 @@ def test_each_row_wins_over_every_later_one(index: int):
     for later in ROWS[index + 1 :]:
         if any(shared <= cause.keys() & later[1].keys() for shared in EXCLUSIVE):
             continue
+        if reason is Reason.SUSPECT_SLICE and later[3] is Reason.MAX_DURATION:
+            continue
         if reason is Reason.PROMOTE_REQUESTED and later[3] in (Reason.PAUSED, Reason.FIELD_CONFLICT):
             continue
         outcome = gate(both(later[1], cause))

@@ -16,7 +16,7 @@ from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.stats import betting, inversion
+from tierwise.stats import betting, intervals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
 def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
     """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
     last = bets.kept[-1][0] if bets.kept else 0
-    if not lanes.straight or not inversion.is_kept(block, last):
+    if not lanes.straight or not intervals.is_kept(block, last):
         return bets
     counts = bets.counts[:, : lanes.straight].astype(np.int32)
     return replace(bets, kept=(*bets.kept, (block, counts)))

@@ -15,7 +15,7 @@ from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.hypotheses import Layout, tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.stats import intervals, inversion, mixture
+from tierwise.stats import intervals, mixture
 
 _PRIOR_ROWS = 10
 
@@ -48,7 +48,7 @@ def observed(evidence: Evidence, exact: int) -> Observed:
     """What was observed until the last folded block.
 
     The `exact` proportions with the most evidence, and the whole, have intervals by the bets themselves
-    (stats/inversion); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
+    (stats/intervals); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
     begins at its tolerance or beyond.
     """
     layout = evidence.layout
@@ -160,7 +160,7 @@ def _rates_interval(
     if len(some) and evidence.bets.kept:
         kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept]).astype(np.float64)
         at = group.hypothesis + some
-        low[some], high[some] = inversion.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
+        low[some], high[some] = intervals.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
     return low, high
 
 
