@@ -113,8 +113,7 @@ def test_in_place_the_old_version_comes_back_to_the_touched_ordinals_alone(world
 
 
 def test_a_partition_of_ones_own_comes_back(world: World):
-    patch = {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 2}}}}
-    world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", json.dumps(patch))
+    set_partition(world, 2)
     own = world.workload().update_strategy
     world.fleet.apply(world.deployment(), world.deliver(update_strategy=own))
     eventually(lambda: world.pods_by_image() == {"v2": ["w-0", "w-1"]}, within=30)
@@ -143,6 +142,80 @@ def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits
 
     eventually(is_back, within=60)
     assert world.pods_by_image() == {"v1": ["w-0", "w-1"]}
+
+
+def at_work(world: World, pods: int) -> None:
+    """As the decision asks for it: delivered again while another number of pods has the candidate."""
+    if world.workload().updating != pods:
+        world.fleet.apply(world.deployment(), world.deliver(pods=pods))
+
+
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+def test_scaled_up_under_a_partition_the_pods_too_many_go_back_one_at_a_time(world: World, policy: str):
+    world.kubectl("delete", "statefulset", "w")
+    manifest = a_workload("w", kind=KIND, replicas=4)
+    manifest["spec"]["podManagementPolicy"] = policy
+    world.kubectl.apply(manifest)
+    eventually(lambda: is_ready(world.workload()) and world.workload().pods.ready == 4, within=30)
+    world.fleet.apply(world.deployment(), world.deliver(pods=1))
+    eventually(lambda: world.pods_by_image() == {"v1": ["w-0", "w-1", "w-2"], "v2": ["w-3"]}, within=30)
+    world.kubectl("scale", "statefulset/w", "--replicas=8")
+    eventually(lambda: sum(map(len, world.pods_by_image().values())) == 8, within=60)
+    new = {"v1": [f"w-{i}" for i in range(3)], "v2": [f"w-{i}" for i in range(3, 8)]}
+    assert world.pods_by_image() == new  # its controller gives every new ordinal the candidate
+    seen = eventually(lambda: (view := world.workload()).updating == 5 and view, within=10)
+    assert seen.takes_back
+    set_partition(world, 6)
+    eventually(lambda: is_observed(world), within=10)
+    assert world.pods_by_image() == new  # and takes it from none when the partition is raised
+
+    def is_shared() -> bool:
+        at_work(world, 2)
+        return world.pods_by_image() == {"v1": [f"w-{i}" for i in range(6)], "v2": ["w-6", "w-7"]}
+
+    eventually(is_shared, within=120)
+    assert world.workload().updating == 2
+    world.fleet.apply(world.deployment(), world.deliver(V1))
+    eventually(lambda: world.pods_by_image() == {"v1": [f"w-{i}" for i in range(8)]}, within=60)
+
+
+def test_a_pod_made_anew_below_the_partition_gets_what_ran_there_also_under_deletion_by_hand(world: World):
+    patch = {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}
+    world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", json.dumps(patch))
+    container = {"name": "server", "image": "registry.example/model:v0"}
+    template = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    for image in ("v0", "v1"):  # by hand: its controller still holds the first one for what runs
+        container["image"] = f"registry.example/model:{image}"
+        world.kubectl("patch", "statefulset", "w", "--type=strategic", "-p", json.dumps(template))
+        for name in ("w-1", "w-0"):
+            world.kubectl("delete", "pod", name)
+        eventually(lambda image=image: world.pods_by_image() == {image: ["w-0", "w-1"]}, within=60)
+    own = world.workload().update_strategy
+
+    def is_delivered() -> bool:
+        """A ConflictError means: observe again."""
+        try:
+            world.fleet.apply(world.deployment(), world.deliver(pods=1, update_strategy=own))
+        except ConflictError:
+            return False
+        return True
+
+    eventually(is_delivered, within=30)
+    eventually(lambda: world.pods_by_image() == {"v1": ["w-0"], "v2": ["w-1"]}, within=30)
+    before = world.kubectl.get("pod", "w-0")["metadata"]["uid"]
+    world.kubectl("delete", "pod", "w-0")
+    eventually(lambda: world.pods_by_image() == {"v1": ["w-0"], "v2": ["w-1"]}, within=30)
+    assert world.kubectl.get("pod", "w-0")["metadata"]["uid"] != before
+
+
+def is_observed(world: World) -> bool:
+    item = world.kubectl.get("statefulset", "w")
+    return bool(item["status"]["observedGeneration"] >= item["metadata"]["generation"])
+
+
+def set_partition(world: World, partition: int) -> None:
+    patch = {"spec": {"updateStrategy": {"rollingUpdate": {"partition": partition}}}}
+    world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", json.dumps(patch))
 
 
 def test_a_restoration_of_a_workload_made_anew_is_a_conflict(world: World):
