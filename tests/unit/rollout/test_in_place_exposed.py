@@ -25,6 +25,27 @@ def test_pods_that_a_scale_up_makes_with_the_candidate_go_back_where_that_is_pos
     assert world.tier(3).workloads[0].foreign_writes == 0
 
 
+def test_a_write_that_meets_a_scaled_workload_is_no_write_by_others():
+    world = tied("StatefulSet", ready_seconds=7)
+    first(world).replicas = 10
+    world.judge.answer = INCONCLUSIVE
+    judging(world).run(20)
+
+    class Scaling:
+        def before(self, write: str) -> None:
+            if write == "apply Deliver" and first(world).replicas == 12:
+                first(world).replicas = 20
+
+        def after(self, write: str) -> None:
+            return None
+
+    world.fleet.faults = Scaling()
+    first(world).replicas = 12
+    world.run(60)
+    assert pods_by_version(world) == {"v1": 16, "v2": 4}
+    assert world.tier(3).workloads[0].foreign_writes == 0
+
+
 def test_scaling_down_leaves_the_candidate_its_share():
     world = tied("StatefulSet")
     first(world).replicas = 10
@@ -57,7 +78,7 @@ def test_more_pods_of_a_daemon_set_than_can_be_borne_hold_the_tier_and_say_what_
     assert world.health == ("Stalled", "ExposureExceeded")
     message = world.condition("Stalled").message
     assert "3 of 4 pods of DaemonSet bot-3 have v2, where exposure asks for 1" in message
-    assert "tierwise.io/promote" in message
+    assert f"tierwise.io/promote={NAME}-1/tier-3" in message
     assert "tierwise.io/rollback" in message
     world.judge.answer = NON_INFERIOR
     world.run(60)

@@ -81,7 +81,7 @@ def share_in_place(
         "the edit; take it back, or roll back and start again"
         if record.delivered and record.template not in (None, workload.template_fingerprint)
         else None,
-        exceeded=_exceeded(flight, record, workload, wanted),
+        exceeded=_exceeded(flight, target, record, workload, wanted),
         record=found.record if found.record != record else None,
         foreign=found.foreign,
         conflict=found.conflict,
@@ -100,7 +100,7 @@ def _next(flight: Flight, target: Target, record: WorkloadStatus, view: Workload
         return _Next(record.model_copy(update={"delivered": True, "kept": kept, **own}))
     if view.running is None:
         return _Next(record, conflict=missing_container(view, flight.spec.strategy.delivery.container))
-    if record.applied and not _is_ours(record, view, target):
+    if record.applied and not _is_ours(record, view, target, kept):
         return _fought_over(record, view, target)
     if kept != record.kept:
         return _Next(record.model_copy(update={"kept": kept, "held": None, "applied": False}))
@@ -114,8 +114,13 @@ def _next(flight: Flight, target: Target, record: WorkloadStatus, view: Workload
     return _Next(record, delivery_of(flight, target, record, view, pods) if is_off else None)
 
 
-def _is_ours(record: WorkloadStatus, view: WorkloadView, target: Target) -> bool:
-    is_held = view.updating is not None and record.held in (None, view.update_strategy)
+def _is_ours(record: WorkloadStatus, view: WorkloadView, target: Target, kept: int) -> bool:
+    """Whether template and update strategy are as they were written.
+
+    A write that met a scaled workload made another strategy than the one that was seen before it.
+    """
+    is_scaled = kept != record.kept and record.foreign_writes < FOREIGN_WRITES_TO_STALL
+    is_held = view.updating is not None and (record.held in (None, view.update_strategy) or is_scaled)
     return is_held and is_running(view.running, target.version)
 
 
@@ -158,17 +163,19 @@ def _unhealthy(workload: WorkloadView) -> str | None:
     return f"{workload.kind} {workload.name}: {there} of {replicas} pods ready before the candidate got any"
 
 
-def _exceeded(flight: Flight, record: WorkloadStatus, workload: WorkloadView, wanted: int) -> str | None:
+def _exceeded(
+    flight: Flight, target: Target, record: WorkloadStatus, workload: WorkloadView, wanted: int
+) -> str | None:
     """That more pods have the candidate than can be borne, where none of them can be taken back."""
     if not record.applied or workload.takes_back or workload.updating is None:
         return None
     if workload.updating - wanted <= max(1, BORNE_SHARE * workload.replicas):
         return None
-    version = flight.spec.to.name
     return (
-        f"{workload.updating} of {workload.replicas} pods of {workload.kind} {workload.name} have {version}, where "
-        f"exposure asks for {wanted}: pods that were made anew, or on new nodes, get it too; promote the tier "
-        "(tierwise.io/promote) or roll back (tierwise.io/rollback)"
+        f"{workload.updating} of {workload.replicas} pods of {workload.kind} {workload.name} have "
+        f"{target.version.name}, where exposure asks for {wanted}: pods that were made anew, or on new nodes, get it "
+        f"too; promote the tier (tierwise.io/promote={flight.rollout.name}/{target.tier}) or roll back "
+        "(tierwise.io/rollback)"
     )
 
 
