@@ -122,3 +122,20 @@ def test_the_remedy_for_a_workload_of_one_pod_works():
     world.apply("v2", **tiers_of("StatefulSet", candidatePods="Beside"))
     world.fleet.annotate("bot-score", retry="1")
     world.run_until(is_v2_stable)
+
+
+def test_a_rollback_that_waits_for_broken_old_pods_says_who_has_to_delete_them():
+    world = tied()
+    world.judge.answer = INCONCLUSIVE
+    judging(world).run(20)
+    first(world).stuck = 1
+    world.fleet.unready.add("v1")
+    world.fleet.annotate("bot-score", rollback="broken")
+    world.run(LONGER_THAN_PROGRESS_DEADLINE)
+    assert world.version_of("bot-3") == "v1"
+    assert world.health == ("Stalled", "RollingBack")
+    assert "its controller waits for 1 unready old pod: Tierwise deletes" in world.condition("Stalled").message
+    assert "delete them yourself" in world.condition("Stalled").message
+    first(world).stuck = 0
+    world.fleet.unready.clear()
+    world.run_until(lambda w: w.rollout.result == "RolledBack")

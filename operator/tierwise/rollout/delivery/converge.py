@@ -14,6 +14,7 @@ from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
+from tierwise.rollout.state.wording import counted
 
 # The first foreign write is undone once; a tool that writes again would restart pods for ever.
 FOREIGN_WRITES_TO_STALL = 2
@@ -161,8 +162,8 @@ def _pods_text(view: WorkloadView) -> str:
     )
     new = max(0, pods.ready - pods.outdated)
     stuck = (
-        f"; its controller waits for {view.stuck} unready old pods: Tierwise deletes them one at a time, and where it "
-        "may not (candidatePodsInPlace: false) delete them yourself"
+        f"; its controller waits for {counted(view.stuck, 'unready old pod')}: Tierwise deletes them one at "
+        "a time, and where it may not (candidatePodsInPlace: false) delete them yourself"
         if view.stuck
         else ""
     )

@@ -59,6 +59,7 @@ class SimulatedWorkload:
     kept: int | None = None  # so many pods do not get the template; None: all do. New pods get it always
     others: Running | None = None  # what those run that do not have it
     away: int = 0  # so many of the pods that are kept are not ready: no further one may go
+    stuck: int = 0  # broken old pods that its controller waits for, and that nobody deletes
     is_swapped: bool = False  # whether the others had been replaced when those went away
 
     @property
@@ -194,6 +195,7 @@ class SimulatedWorkload:
             update_strategy=self.update_strategy,
             updating=self.updating,
             takes_back=self.takes_back,
+            stuck=self.stuck,
             groups=self.groups(now, is_broken=is_broken, is_unready=is_unready),
         )
 
