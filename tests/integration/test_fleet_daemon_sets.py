@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.cluster import Kubectl
 from tests.support.fleet_world import V1, V2, World, a_workload, is_ready
 from tests.support.polling import eventually
 from tierwise.errors import ConflictError
@@ -54,21 +52,6 @@ def test_a_foreign_write_is_seen_and_without_force_not_overwritten(world: World)
     running = world.workload().running
     assert running is not None
     assert running.image == V2.image
-
-
-@pytest.fixture
-def nodes(world: World, admin: Kubectl) -> Iterator[list[str]]:
-    """Five nodes of the test's own, and the DaemonSet on them alone."""
-    names = [f"{world.namespace}-{index}" for index in range(5)]
-    labels = {"type": "kwok", "of": world.namespace}
-    admin.apply(*({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}} for name in names))
-    try:
-        patch = {"spec": {"template": {"spec": {"nodeSelector": {"of": world.namespace}}}}}
-        world.kubectl("patch", "daemonset", "w", "--type=merge", "-p", json.dumps(patch))
-        eventually(lambda: world.workload().replicas == 5 and is_done(world.workload()), within=60)
-        yield names
-    finally:
-        admin("delete", "node", *names, "--wait=false")
 
 
 def counts(world: World) -> dict[str, int]:

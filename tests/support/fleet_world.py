@@ -17,6 +17,7 @@ from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.rollout.delivery.converge import is_done
 from tierwise.rollout.state.actions import ApplyTwin, CreateRollout, Deliver, RestoreStrategy
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
 
@@ -171,8 +172,8 @@ class World:
 def world(
     control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl, request: pytest.FixtureRequest
 ) -> Iterator[World]:
-    """Of a Deployment; of another kind where the test's file says so in `KIND`."""
-    kind = getattr(request.module, "KIND", "Deployment")
+    """Of a Deployment; of another kind where the test's parameter, or its file's `KIND`, says so."""
+    kind = getattr(request, "param", getattr(request.module, "KIND", "Deployment"))
     client = connect(str(control_plane.kubeconfig))
     woken: list[tuple[str, str]] = []
     kubectl.apply(a_workload("w", kind=kind), a_model_deployment(kind=kind))
@@ -182,6 +183,21 @@ def world(
     eventually(lambda: is_ready(world.workload()), within=30, what="the workload's pods are ready")
     yield world
     mirror.stop()
+
+
+@pytest.fixture
+def nodes(world: World, admin: Kubectl) -> Iterator[list[str]]:
+    """Five nodes of the test's own, and the world's DaemonSet on them alone."""
+    names = [f"{world.namespace}-{index}" for index in range(5)]
+    labels = {"type": "kwok", "of": world.namespace}
+    admin.apply(*({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}} for name in names))
+    try:
+        patch = {"spec": {"template": {"spec": {"nodeSelector": {"of": world.namespace}}}}}
+        world.kubectl("patch", "daemonset", "w", "--type=merge", "-p", json.dumps(patch))
+        eventually(lambda: world.workload().replicas == 5 and is_done(world.workload()), within=60)
+        yield names
+    finally:
+        admin("delete", "node", *names, "--wait=false")
 
 
 def is_ready(workload: WorkloadView | TwinView | None) -> bool:
