@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.fleet_world import V1, V2, World, a_workload, is_ready
 from tests.support.polling import eventually
+from tierwise.adapters.kubernetes.client import connect
+from tierwise.adapters.kubernetes.workloads.statefulset import STATEFUL_SET
 from tierwise.errors import ConflictError
 from tierwise.rollout.delivery.converge import is_done
 from tierwise.rollout.state.actions import DeleteTwin
@@ -125,13 +128,18 @@ def test_a_partition_of_ones_own_comes_back(world: World):
     assert world.pods_by_image() == {"v2": ["w-0", "w-1"]}
 
 
-def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits_for_it(world: World):
+def break_in_place(world: World) -> None:
+    """v2 crash-loops in the highest ordinal."""
     annotations = {"metadata": {"annotations": {"local.tierwise.io/crash-loop": V2.image}}}
     patch = json.dumps({"spec": {"template": annotations}})
     world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", patch)
     eventually(lambda: is_done(world.workload()), within=60)
     world.fleet.apply(world.deployment(), world.deliver(pods=1))
     eventually(lambda: sum(group.pods.crash_looping for group in world.workload().groups) == 1, within=30)
+
+
+def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits_for_it(world: World):
+    break_in_place(world)
     world.fleet.apply(world.deployment(), world.deliver(V1))
 
     def is_back() -> bool:
@@ -142,6 +150,29 @@ def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits
 
     eventually(is_back, within=60)
     assert world.pods_by_image() == {"v1": ["w-0", "w-1"]}
+
+
+def test_without_the_right_to_delete_pods_a_rollback_goes_on_and_says_what_is_left(world: World, tmp_path: Path):
+    break_in_place(world)
+    verbs = ["get", "list", "watch"]
+    rules = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": verbs},
+        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": [*verbs, "patch"]},
+    ]
+    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "limited"}}
+    subjects = [{"kind": "ServiceAccount", "name": "limited"}]
+    world.kubectl.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "limited"}},
+        {**kind, "kind": "Role", "rules": rules},
+        {**kind, "kind": "RoleBinding", "subjects": subjects, "roleRef": {"kind": "Role", "name": "limited"}},
+    )
+    limited = connect(str(world.kubectl.as_service_account("limited", tmp_path).kubeconfig))
+    STATEFUL_SET.deliver(limited, world.namespace, world.deliver(V1))
+    view = eventually(lambda: (seen := world.workload()).stuck == 1 and seen, within=10)
+    assert view.running is not None
+    assert view.running.image == V1.image
+    world.kubectl("delete", "pod", "w-1")  # as the status asks for
+    eventually(lambda: is_done(world.workload()), within=60)
 
 
 def at_work(world: World, pods: int) -> None:
