@@ -100,9 +100,11 @@ def test_a_template_waits_for_the_controller_to_know_what_its_pods_run_now():
     with pytest.raises(ConflictError):
         deliver(server, pods=1)
     assert "image bot:v8" not in server.asked
-    server.item["status"]["readyReplicas"] = 3  # it follows only when all are ready
-    with pytest.raises(SpecError, match="bring all of its pods up"):
-        deliver(server, pods=1)
+    for lacking in ("readyReplicas", "updatedReplicas"):  # it follows only when all are there, with the template
+        server.item["status"][lacking] = 3
+        with pytest.raises(SpecError, match="bring all of its pods up"):
+            deliver(server, pods=1)
+        server.item["status"][lacking] = 4
     server.item["status"] |= {"readyReplicas": 4, "currentRevision": "w-old"}
     assert deliver(server, pods=1)[-1] == "image bot:v8"
 

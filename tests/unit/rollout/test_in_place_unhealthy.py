@@ -9,6 +9,7 @@ import pytest
 from tests.unit.rollout.test_in_place import deliveries, first, judging, pods_by_version, start, tied
 from tests.unit.rollout.test_other_kinds import tiers_of
 from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, World
+from tierwise.rollout.state.observation import Running
 
 KINDS = ("StatefulSet", "DaemonSet")
 LONGER_THAN_PROGRESS_DEADLINE = 200.0
@@ -84,6 +85,21 @@ def test_an_edit_before_the_candidate_has_a_pod_changes_nothing():
     start(world).run(20)
     first(world).template = {"memory": "2Gi"}
     first(world).lose(0, world.clock.now())
+    world.run_until(is_v2_stable)
+
+
+def test_another_version_that_others_write_before_the_candidate_has_a_pod_is_not_overwritten():
+    world = tied()
+    first(world).lose(1, world.clock.now())
+    start(world).run(20)
+    before = first(world).running
+    first(world).set_running(Running("hotfix", dict(before.environment)), world.clock.now(), "argocd")
+    first(world).lose(0, world.clock.now())
+    world.run(20)
+    assert world.health == ("Stalled", "MixedBaseline")
+    assert "no longer runs v1: image hotfix instead of" in world.condition("Stalled").message
+    assert deliveries(world) == []
+    first(world).set_running(before, world.clock.now(), "argocd")
     world.run_until(is_v2_stable)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tierwise.api.modelrollout import TierStatus, WorkloadStatus
 from tierwise.rollout.delivery.arm_share import Share
+from tierwise.rollout.delivery.beside import drift
 from tierwise.rollout.delivery.converge import (
     FOREIGN_WRITES_TO_STALL,
     Target,
@@ -49,11 +50,13 @@ def share_in_place(
     if wanted == 0 and not record.delivered:  # too few pods to share them: it stays as it is
         is_settled = workload.settled and _is_there(workload)
         unprobed = f"{name} has {counted(workload.replicas, 'pod')} and gets {flight.spec.to.name} without a probe"
-        return Share(0, 0, baseline.ready, workload.replicas, is_settled=is_settled, unprobed=unprobed)
+        drifted = drift(flight, workload)
+        return Share(0, 0, baseline.ready, workload.replicas, is_settled, unprobed=unprobed, drifted=drifted)
+    drifted = None if record.delivered else drift(flight, workload)
     closed = None if record.delivered else _closed(workload)
     unhealthy = None if record.delivered else _unhealthy(workload)
     target = Target(tier.name, flight.spec.to, "applied")
-    found = _Next(record) if closed or unhealthy else _next(flight, target, record, workload, wanted)
+    found = _Next(record) if drifted or closed or unhealthy else _next(flight, target, record, workload, wanted)
     untouched = workload.replicas - wanted
     is_control_short = baseline.ready < max(baseline.total, untouched)
     unready = f"{name} has {baseline.ready} of {untouched} untouched pods (the control) ready"
@@ -77,6 +80,7 @@ def share_in_place(
         crash_looping=f"{candidate.crash_looping} pods of {name} crash-loop with {flight.spec.to.name}"
         if candidate.crash_looping
         else None,
+        drifted=drifted,
         edited=f"{name} was edited while some of its own pods have {flight.spec.to.name}, and only pods made since get "
         "the edit; take it back, or roll back and start again"
         if record.delivered and record.template not in (None, workload.template_fingerprint)

@@ -126,7 +126,7 @@ def _require_one_revision(item: Item, action: Deliver) -> None:
     """Wait until the controller knows what the pods run now: a pod made anew below the partition gets that.
 
     Under `OnDelete` it does not follow, so that such a pod would get a template of long ago. Raises ConflictError where
-    it is to follow at once, and SpecError where pods are away, which it waits for.
+    it is to follow at once, and SpecError where it waits for pods that are away or have an older template.
     """
     if is_running(running_in(item["spec"]["template"], action.container), action.version):
         return
@@ -134,7 +134,7 @@ def _require_one_revision(item: Item, action: Deliver) -> None:
     if status.get("currentRevision") == status.get("updateRevision"):
         return
     what = f"StatefulSet {action.workload_name}: its controller does not yet know what its pods run now"
-    if status.get("readyReplicas", 0) >= replicas:
+    if min(status.get(name, 0) for name in ("readyReplicas", "updatedReplicas")) >= replicas:
         raise ConflictError(what)
     remedy = "bring all of its pods up, with its present template; it is tried again by itself"
     raise SpecError(what, remedy, reason=Reason.DELIVERY_REFUSED)
