@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,11 +24,10 @@ class Operator:
     """The loop of one ModelDeployment with a judge that says what the test wants."""
 
     world: World
-    kind: str
     judge: FakeJudge = field(default_factory=FakeJudge)
 
     def apply(self, version: dict[str, Any] | None = None) -> None:
-        manifest = a_model_deployment(kind=self.kind)
+        manifest = a_model_deployment(kind=self.world.kind)
         manifest["spec"]["tiers"][0] |= {"exposure": "20%"}
         manifest["spec"]["tiers"][0]["workloads"]["candidatePods"] = "InPlace"
         manifest["spec"]["version"] = version or manifest["spec"]["version"]
@@ -60,52 +58,37 @@ class Operator:
         self.apply(V2.to_wire())
         self.until(lambda: self.status().get("rollout") and self.rollout.tiers and self.rollout.tiers[0].judging_since)
 
-    def counts(self) -> dict[str, int]:
-        return {tag: len(names) for tag, names in self.world.pods_by_image().items()}
-
-
-@pytest.fixture
-def daemon_set(world: World, nodes: list[str]) -> Operator:
-    return Operator(world, "DaemonSet")
-
 
 def strategy(world: World) -> dict[str, Any]:
-    found: dict[str, Any] = world.kubectl.get(world.kind.lower(), "w")["spec"]["updateStrategy"]
+    found: dict[str, Any] = world.kubectl.get(world.kind, "w")["spec"]["updateStrategy"]
     return found
 
 
-def set_strategy(world: World, wanted: dict[str, Any]) -> None:
-    world.kubectl(
-        "patch", world.kind.lower(), "w", "--type=merge", "-p", json.dumps({"spec": {"updateStrategy": wanted}})
-    )
-
-
-@pytest.mark.parametrize("world", ["DaemonSet"], indirect=True)
-def test_pods_of_a_daemon_set_that_are_made_anew_hold_the_tier_and_a_regression_takes_them_all_back(
-    daemon_set: Operator,
-):
-    world, own = daemon_set.world, strategy(daemon_set.world)
-    daemon_set.judges_v2()
-    assert daemon_set.counts() == {"v1": 4, "v2": 1}
+@pytest.mark.usefixtures("five_pods")
+@pytest.mark.parametrize("kind", ["DaemonSet"])
+def test_pods_of_a_daemon_set_that_are_made_anew_hold_the_tier_and_a_regression_takes_them_all_back(world: World):
+    operator, own = Operator(world), strategy(world)
+    operator.judges_v2()
+    assert world.pod_counts() == {"v1": 4, "v2": 1}
     assert strategy(world) == ON_DELETE
     world.kubectl("delete", "pod", *world.pods_by_image()["v1"][:2])
-    daemon_set.until(lambda: daemon_set.counts() == {"v1": 2, "v2": 3} and daemon_set.rollout.result == "Stalled")
-    assert daemon_set.rollout.reason == "ExposureExceeded"
-    daemon_set.judge.answer = REGRESSED
-    daemon_set.until(lambda: daemon_set.rollout.result == "RolledBack", within=120)
-    assert daemon_set.counts() == {"v1": 5}
+    operator.until(lambda: world.pod_counts() == {"v1": 2, "v2": 3} and operator.rollout.result == "Stalled")
+    assert operator.rollout.reason == "ExposureExceeded"
+    operator.judge.answer = REGRESSED
+    operator.until(lambda: operator.rollout.result == "RolledBack", within=120)
+    assert world.pod_counts() == {"v1": 5}
     assert strategy(world) == own
 
 
-@pytest.mark.parametrize("world", ["StatefulSet"], indirect=True)
+@pytest.mark.parametrize("kind", ["StatefulSet"])
 def test_a_stateful_set_is_scaled_and_written_by_others_and_its_model_deployment_is_deleted(world: World):
     world.kubectl("scale", "statefulset/w", "--replicas=4")
-    set_strategy(world, {"type": "OnDelete", "rollingUpdate": None})
+    world.patch({"updateStrategy": {**ON_DELETE, "rollingUpdate": None}})
     eventually(lambda: len(world.pods_by_image().get("v1", [])) == 4, within=30)
-    operator = Operator(world, "StatefulSet")
+    operator = Operator(world)
     operator.judges_v2()
     assert world.pods_by_image() == {"v1": ["w-0", "w-1", "w-2"], "v2": ["w-3"]}
-    set_strategy(world, {"rollingUpdate": {"partition": 2}})
+    world.patch({"updateStrategy": {"rollingUpdate": {"partition": 2}}})
     operator.until(lambda: operator.rollout.tiers[0].workloads[0].foreign_writes == 1)
     operator.until(lambda: world.pods_by_image() == {"v1": ["w-0", "w-1", "w-2"], "v2": ["w-3"]})
     assert strategy(world)["rollingUpdate"]["partition"] == 3
@@ -116,5 +99,5 @@ def test_a_stateful_set_is_scaled_and_written_by_others_and_its_model_deployment
     world.kubectl("delete", "modeldeployment", "model", "--wait=false")
     assert FINALIZER in world.kubectl.get("modeldeployment", "model")["metadata"]["finalizers"]
     operator.until(lambda: not world.kubectl.get("modeldeployments")["items"], within=120)
-    assert operator.counts() == {"v1": 10}
+    assert world.pod_counts() == {"v1": 10}
     assert strategy(world) == ON_DELETE

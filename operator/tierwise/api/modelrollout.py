@@ -58,7 +58,7 @@ class PodsChange(ApiModel):
 class WorkloadStatus(ApiModel):
     """A workload that a tier is made of, fixed when the tier starts."""
 
-    kind: str = Field(description="Deployment, StatefulSet or DaemonSet.")
+    kind: str = Field(description="Its kind, as in the tier.")
     name: str = Field(description="Its name.")
     uid: str = Field(description="Its uid: a workload made anew under the same name is another one.")
     candidate_pods: CandidatePods = Field(

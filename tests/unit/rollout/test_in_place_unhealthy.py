@@ -140,6 +140,23 @@ def test_the_remedy_for_a_workload_of_one_pod_works():
     world.run_until(is_v2_stable)
 
 
+def test_a_promotion_that_waits_for_broken_old_pods_is_overdue_as_every_delivery_is():
+    """Here nobody deletes them, as where Tierwise may not."""
+    world = tied()
+    judging(world).run_until(lambda w: w.tier(3).phase == "Delivering")
+    first(world).stuck = 1
+    world.fleet.unready.add("v2")
+    world.run(90)
+    assert world.rollout.result == "Progressing"
+    assert "its controller waits for 1 unready old pod: Tierwise deletes" in world.rollout.message
+    world.run_until(lambda w: w.rollout.result == "RollingBack", 60)
+    assert world.rollout.reason == "DeliveryUnready"
+    assert "not delivered after progressDeadline 2m: StatefulSet bot-3 has 1 of 4 pods ready" in world.rollout.message
+    assert "delete them yourself" in world.rollout.message
+    world.run_until(lambda w: w.rollout.result == "RolledBack")
+    assert pods_by_version(world) == {"v1": 4}
+
+
 def test_a_rollback_that_waits_for_broken_old_pods_says_who_has_to_delete_them():
     world = tied()
     world.judge.answer = INCONCLUSIVE

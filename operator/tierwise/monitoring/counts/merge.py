@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
+from tierwise.arrays import AnyArray
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions
 
 Sliced = TypeVar("Sliced", Cells, Distributions)
+
+
+class _Keyed(Protocol):
+    @property
+    def slices(self) -> tuple[str, ...]: ...
 
 
 def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
@@ -47,35 +52,24 @@ def added(parts: Sequence[Sliced]) -> Sliced:
     return _together(parts, is_sum=True)
 
 
-def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
-    first = parts[0]
+def common_slices(parts: Sequence[_Keyed]) -> tuple[tuple[str, ...], list[list[int]]]:
+    """The slices of all parts, the whole first, then by key; and where among them each part's slices are."""
     slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
-    places = [[index[key] for key in part.slices] for part in parts]
+    return slices, [[index[key] for key in part.slices] for part in parts]
 
-    def joined(arrays: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
+
+def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
+    slices, places = common_slices(parts)
+    axis = 1 if isinstance(parts[0], Cells) else 0
+
+    def joined(arrays: Sequence[AnyArray], first: int) -> AnyArray:
         shape = list(arrays[0].shape)
-        shape[axis] = len(slices)
+        shape[first + axis] = len(slices)
         out = np.zeros(shape, dtype=arrays[0].dtype)
         for array, place in zip(arrays, places, strict=True):
-            at = (slice(None),) * axis + (place,)
+            at = (slice(None),) * (first + axis) + (place,)
             out[at] = out[at] + array if is_sum else array
         return out
 
-    axis = 1 if isinstance(first, Cells) else 0
-    changes: dict[str, Any] = {
-        "slices": slices,
-        "counts": joined([part.counts for part in parts], axis),
-        "sums": {name: joined([part.sums[name] for part in parts], axis) for name in first.sums},
-    }
-    weights = [part.weights for part in parts if part.weights is not None]
-    if weights:
-        changes["weights"] = joined(weights, axis + 1)
-    of_bins = [part.bin_weights for part in parts if part.bin_weights is not None]
-    if of_bins:
-        changes["bin_weights"] = joined(of_bins, axis + 1)
-    if isinstance(first, Cells) and first.bins is not None:
-        changes["bins"] = joined(
-            [part.bins for part in parts if isinstance(part, Cells) and part.bins is not None], axis
-        )
-    return replace(first, **changes)
+    return replace(parts[0].zip_arrays(parts[1:], joined), slices=slices)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
-from tierwise.arrays import FloatArray
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, Cells
+from tierwise.arrays import BoolArray, FloatArray
+from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.stats import betting
 
 BUCKETS = 24  # of a verification: an hour of a day
@@ -213,7 +213,7 @@ def _expected(counts: FloatArray) -> FloatArray:
     return np.asarray(counts[:, NOW, 0] * share)
 
 
-def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> npt.NDArray[np.bool_]:
+def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> BoolArray:
     """Buckets in stretches where `least` were usual together and at most `share` of the usual was found in each."""
     is_quiet = np.where(usual >= least, found <= share * usual, found == 0)
     silent = np.zeros(len(usual), dtype=np.bool_)
@@ -232,7 +232,7 @@ def _whose(name: Named) -> str:
     return f"{who} (dataset {name.dataset!r})"
 
 
-def _when(coverage: Coverage, silent: npt.NDArray[np.bool_]) -> str:
+def _when(coverage: Coverage, silent: BoolArray) -> str:
     """The last stretch, and how much there is of it in all."""
     last = int(np.flatnonzero(silent)[-1])
     first = last

@@ -32,6 +32,7 @@ class Convergence:
     conflicts: tuple[str, ...] = ()  # repeated foreign writes, or a container that is gone
     conflict_reason: Reason = Reason.FIELD_CONFLICT
     waiting: tuple[str, ...] = ()  # workloads whose pods are not there yet
+    is_written: bool = True  # whether nothing is left to write: the actions, if any, only delete broken pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class _Found:
     conflict: str | None = None
     reason: Reason = Reason.FIELD_CONFLICT
     waiting: str | None = None
+    is_written: bool = True
 
 
 def is_done(view: WorkloadView) -> bool:
@@ -80,6 +82,7 @@ def converge(flight: Flight, target: Target, records: Sequence[WorkloadStatus]) 
         conflicts=tuple(each.conflict for each in found if each.conflict is not None),
         conflict_reason=next((each.reason for each in found if each.conflict is not None), Reason.FIELD_CONFLICT),
         waiting=tuple(each.waiting for each in found if each.waiting is not None),
+        is_written=all(each.is_written for each in found),
     )
 
 
@@ -107,19 +110,22 @@ def _converge(flight: Flight, target: Target, record: WorkloadStatus) -> _Found:
         record.model_copy(update={target.mark: True}),
         action=delivery_of(flight, target, record, view),
         waiting=f"{view.kind} {view.name} gets {target.version.name}",
+        is_written=False,
     )
 
 
 def _finish(flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView) -> _Found:
     """The template is right: what its pods and its update strategy still lack."""
     if not is_done(view):
-        is_kept_back = view.pods.outdated > 0 and (view.updating is not None or view.stuck > 0)
-        action = delivery_of(flight, target, record, view) if is_kept_back else None
-        return _Found(record, action=action, waiting=_pods_text(view))
+        is_kept_back = view.pods.outdated > 0 and view.updating is not None
+        is_blocked = view.pods.outdated > 0 and view.stuck > 0
+        action = delivery_of(flight, target, record, view) if is_kept_back or is_blocked else None
+        return _Found(record, action=action, waiting=_pods_text(view), is_written=not is_kept_back)
     restoring, after = restored(view, record)
     if restoring is None:
         return _Found(after)
-    return _Found(after, action=restoring, waiting=f"{view.kind} {view.name} gets its own updateStrategy back")
+    text = f"{view.kind} {view.name} gets its own updateStrategy back"
+    return _Found(after, action=restoring, waiting=text, is_written=False)
 
 
 def restored(view: WorkloadView, record: WorkloadStatus) -> tuple[RestoreStrategy | None, WorkloadStatus]:

@@ -102,7 +102,9 @@ def _waiting(flight: Flight, status: ModelRolloutStatus, actions: tuple[Action, 
         # The baseline itself is broken: the next version must still be able to roll forward.
         return _given_up(flight, status, actions)
     if overdue:
-        message = f"rolling back to {flight.spec.from_.name}: {'; '.join(waiting)} after progressDeadline"
+        deadline = flight.spec.strategy.progress_deadline
+        late = f"rolling back to {flight.spec.from_.name} is not done after progressDeadline {deadline}"
+        message = f"{late}: {'; '.join(waiting)}"
         return Step(stalled(status, Reason.ROLLING_BACK, message, flight.now), actions, flight.poll_seconds)
     return Step(status, actions, min(1.0, flight.poll_seconds))
 

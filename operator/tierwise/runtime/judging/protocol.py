@@ -10,23 +10,17 @@ from typing import Protocol
 from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView, VerificationLook
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores
-from tierwise.runtime.reading.recovery import RecoveryRequest
-from tierwise.runtime.verification.look import VerificationRequest
+from tierwise.runtime.reading.request import RolloutRequest
 
 
 @dataclass(frozen=True, slots=True)
-class LookRequest:
-    """Which tier of which rollout is looked at, and through what."""
+class LookRequest(RolloutRequest):
+    """Also which of its tiers."""
 
-    deployment: DeploymentView
-    rollout: RolloutView
     tier: TierStatus
-    fleet: Fleet
-    stores: Stores
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class TierJudge(Protocol):
         """One look. Never raises for what the log or a dataset does."""
         ...
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
+    def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
         """What the log says since a rollback; None while it is too early. Never raises for what the log does."""
         ...
 
@@ -62,7 +56,7 @@ class TierJudge(Protocol):
         """Rows by commit that the pods of a tier log since its delivery began. Never raises for what the log does."""
         ...
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
+    def verification(self, request: RolloutRequest) -> VerificationLook | Concern | None:
         """What the log says of delivered tiers; None where they are not watched. Never raises for what the log does."""
         ...
 

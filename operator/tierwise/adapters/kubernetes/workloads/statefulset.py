@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.workloads.base import Item, Placement
+from tierwise.adapters.kubernetes.workloads.counted import Counted
 from tierwise.adapters.kubernetes.workloads.delivery import apply_version, find_live
+from tierwise.adapters.kubernetes.workloads.node_use import use_of_the_node
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, is_outdated
 from tierwise.adapters.kubernetes.workloads.update_strategy import (
     delete_pods,
@@ -20,6 +22,7 @@ from tierwise.adapters.kubernetes.workloads.update_strategy import (
 )
 from tierwise.adapters.kubernetes.workloads.views import running_in
 from tierwise.api.reasons import Reason
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.errors import ConflictError, SpecError
 from tierwise.rollout.state.actions import Deliver
 from tierwise.rollout.state.versions import is_running
@@ -29,25 +32,10 @@ logger = logging.getLogger(__name__)
 _COPIED = ("minReadySeconds", "revisionHistoryLimit", "selector", "template")
 
 
-class StatefulSets:
+class StatefulSets(Counted):
     """Implements `base.Workload`."""
 
-    kind = "StatefulSet"
-    resource = "statefulsets"
-
-    def replicas(self, item: Item) -> int:
-        """`spec.replicas`."""
-        return int(item["spec"].get("replicas", 1))
-
-    def is_ready(self, item: Item) -> bool:
-        """Whether the generation is observed, and updated = available = all = wanted pods."""
-        wanted, status = self.replicas(item), item.get("status") or {}
-        counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
-        return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == [wanted] * 3
-
-    def available(self, item: Item) -> int:
-        """`status.availableReplicas`."""
-        return int((item.get("status") or {}).get("availableReplicas", 0))
+    kind = WorkloadKind.STATEFUL_SET
 
     def twin_spec(self, item: Item) -> Json:
         """A Deployment of the same pods. What was a volume of each pod's own is an empty directory there."""
@@ -58,7 +46,7 @@ class StatefulSets:
         return spec
 
     def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:
-        """A pod is tied to its place where it has a volume of its own.
+        """A pod is tied to its place where it has a volume of its own, or uses something of its node.
 
         Its controller never takes a new template from a pod again. A pod below the partition gets what was before only
         when it is deleted, and only until all pods were new at one time: what was before is forgotten then.
@@ -69,7 +57,9 @@ class StatefulSets:
         updating = {index for index in range(replicas) if index in new or 0 < partition <= index}
         is_held = partition or (item["spec"].get("updateStrategy") or {}).get("type") == "OnDelete"
         return Placement(
-            identity=f"volumeClaimTemplates ({', '.join(names)})" if names else None,
+            identity=f"volumeClaimTemplates ({', '.join(names)})"
+            if names
+            else use_of_the_node(item["spec"]["template"]["spec"]),
             update_strategy=strategy_of(item),
             updating=len(updating) if is_held else None,
             takes_back=bool(partition) and status.get("currentRevision") != status.get("updateRevision"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tierwise.monitoring.counts.model import ARMS, CELLS, LABELS, Dataset
+from tierwise.metrics.counts import LABELS
+from tierwise.monitoring.counts.model import ARMS, CELLS, Dataset
 
 # A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
 STATE_BYTES = 32 << 20
