@@ -114,12 +114,13 @@ class Scene:
         return [tier["phase"] for tier in self.rollout(revision).get("tiers", [])]
 
     def ends(self, *results: str, revision: int = 1, within: float) -> dict[str, Any]:
-        """Wait until the attempt ended, with one of these results if any are given; its status."""
+        """Wait until the attempt ended, with one of these results if any are given, for its model too; its status."""
         over = ("Completed", "RolledBack", "Superseded")
 
         def ended() -> dict[str, Any] | None:
             found = self.rollout(revision)
-            return found if found.get("result", "") in over else None
+            is_in_flight = self.status().get("rollout") == f"{self.model}-{revision}"
+            return found if found.get("result", "") in over and not is_in_flight else None
 
         what = f"{self.model}-{revision} is {' or '.join(results or over)}"
         status = eventually(ended, within=within, every=0.5, what=what)
