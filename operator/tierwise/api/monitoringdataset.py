@@ -105,7 +105,10 @@ class Dimension(ApiModel):
 
     name: DimensionName = Field(description="Name of the dimension, unique in this list; slices refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
+        "the columns of score, label and version are refused.",
     )
     max_values: int = Field(
         50, ge=2, le=10000, description="Most frequent values that are kept apart; the others count as 'other'."
@@ -117,7 +120,10 @@ class Value(ApiModel):
 
     name: DimensionName = Field(description="Name of the value, unique in this list; metrics refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
+        "the columns of score, label and version are refused.",
     )
 
 

@@ -13,7 +13,7 @@ from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.quoting import is_reserved, table_sql
 from tierwise.monitoring.query.log.quoting import quote as quote
-from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
+from tierwise.monitoring.sqlguard.guard import expression_columns, guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
 
@@ -150,6 +150,7 @@ class Log:
                 if is_reserved(dimension.expression.strip("`")):
                     self.named(dimension.expression.strip("`"), f"dimensions[{name}].expression")
                 expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
+                self._refuse_outcomes(name, dimension.expression)
                 if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
                     return expression
                 return f"ifNull(toString({expression}), 'null')"
@@ -159,6 +160,21 @@ class Log:
             "add it to spec.dimensions or slice by one of these",
             reason=Reason.UNKNOWN_DIMENSION,
         )
+
+    def _refuse_outcomes(self, name: str, expression: str) -> None:
+        """Slices must be known before the prediction: one made of answers or labels has other rows in either arm."""
+        columns = self.spec.columns
+        roles = ("score", "label", "labelledAt", "version")
+        outcomes = {column.strip("`"): role for role in roles if (column := getattr(columns, _SNAKE.get(role, role)))}
+        used = expression_columns(expression, what=f"spec.dimensions[{name}].expression")
+        if found := sorted(used & outcomes.keys()):
+            raise RefusedError(
+                f"dataset {self.dataset.name!r}: dimension {name!r} uses column {found[0]!r} "
+                f"(columns.{outcomes[found[0]]}), which is not known before the prediction: both versions would be "
+                "compared on rows that they chose themselves",
+                "slice by what the request says",
+                reason=Reason.QUERY_REFUSED,
+            )
 
     def scope_conditions(self, scope: Scope) -> list[str]:
         """Model and tiers; not the versions and not the time."""
@@ -185,6 +201,9 @@ class Log:
     def versions(self) -> str:
         """Only the two versions: `version = candidate` alone would count any third one as the baseline."""
         return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
+
+
+_SNAKE = {"labelledAt": "labelled_at"}
 
 
 def _camel(role: str) -> str:
