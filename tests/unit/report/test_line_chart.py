@@ -1,6 +1,7 @@
 """Charts as SVG."""
 
 import math
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_chart_says_what_it_shows_and_names_every_line():
 def test_names_never_cover_each_other():
     svg = chart(*(Line(f"line {n}", (0, 24), (1, 5)) for n in range(5)))
     heights = [float(t.get("y")) for t in svg.iter(f"{SVG}text") if (t.text or "").startswith("line")]
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 15
+    assert min(b - a for a, b in pairwise(heights)) >= 15
 
 
 def test_what_is_outside_is_cut_and_a_band_closes():
