@@ -42,7 +42,7 @@ class StoredRollout:
 
 
 def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
-    """As decide() sees it."""
+    """The view of a ModelDeployment that decide() gets."""
     return DeploymentView(
         namespace=namespace,
         name=stored.name,
@@ -59,7 +59,7 @@ def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
 
 
 def rollout_view(stored: StoredRollout) -> RolloutView:
-    """As decide() sees it."""
+    """The view of a ModelRollout that decide() gets."""
     return RolloutView(
         name=stored.name,
         uid=stored.uid,
