@@ -57,7 +57,7 @@ class Rule(Protocol):
     """A stopping rule with its state during a simulation."""
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
-        """Which runs are stopped at this look. `seen` is the data of this look alone: counts (4, runs, H) or a `Look`."""
+        """Which runs are stopped at this look. `seen` is the data of this look: counts (4, runs, H) or a `Look`."""
         ...
 
 
