@@ -284,7 +284,7 @@ def _told_apart(read: Callable[..., T]) -> T:
 
 
 def _held(dataset: Dataset, read: Callable[[], T]) -> T:
-    """Read, and raise if the result does not fit into memory."""
+    """Read. Raises StoreError with a remedy if the result is too large."""
     try:
         return read()
     except ResultTooLargeError as error:

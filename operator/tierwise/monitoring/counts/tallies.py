@@ -15,7 +15,7 @@ from tierwise.monitoring.counts.model import Cells, Dataset
 
 
 def empty_tally(dataset: Dataset, slots: int) -> Tally:
-    """A tally (slots, 2 arms) without rows; bins have no place before the first block, which brings their number."""
+    """A tally (slots, 2 arms) without rows. It has no bins yet, because only the first block shows their number."""
     reads = dataset.reads
     return Tally(
         counts=np.zeros((slots, 2, 3, 3), dtype=np.int64),
@@ -50,7 +50,7 @@ def window_tally(dataset: Dataset, cells: Cells, which: npt.NDArray[np.bool_] | 
 
 
 def plain_tally(cells: Cells, which: npt.NDArray[np.bool_] | slice) -> Tally:
-    """The same without what only the dataset tells."""
+    """The same, without the facts that only the dataset has."""
     return Tally(
         counts=cells.counts[which].sum(axis=0),
         bins=None if cells.bins is None else cells.bins[which].sum(axis=0),
@@ -62,7 +62,7 @@ def plain_tally(cells: Cells, which: npt.NDArray[np.bool_] | slice) -> Tally:
 
 
 def placed(tally: Tally, rows: npt.NDArray[np.intp], slots: int) -> Tally:
-    """The tally with its slices in their slots; `rows` (slices,) is each one's slot, −1 for a slice without one."""
+    """The tally with its slices in their slots. `rows` (slices,) is the slot of each slice, −1 for none."""
     kept = rows >= 0
 
     def put(values: IntArray, axis: int) -> IntArray:
@@ -81,7 +81,7 @@ def chosen(tally: Tally, rows: Sequence[int] | npt.NDArray[np.intp]) -> Tally:
 
 
 def picked(tally: Tally, rows: npt.NDArray[np.intp]) -> Tally:
-    """As `chosen`, where a row of −1 is a slice without rows."""
+    """As `chosen`, but −1 in `rows` means a slice without rows."""
     missing = rows < 0
 
     def pick(values: IntArray, axis: int) -> IntArray:
@@ -97,7 +97,7 @@ def picked(tally: Tally, rows: npt.NDArray[np.intp]) -> Tally:
 
 
 def paired(one: Tally, arm: int, two: Tally, other: int) -> Tally:
-    """`arm` of the first tally as the baseline, `other` of the second, of the same slices, as the candidate."""
+    """A tally with `arm` of the first as the baseline and `other` of the second as the candidate, slice by slice."""
 
     def both(a: Any, b: Any, axis: int) -> Any:  # noqa: ANN401  # arrays of counts or of sums, or None
         if a is None or b is None:
@@ -120,7 +120,7 @@ def baseline_of(tally: Tally) -> Tally:
 
 
 def with_both_arms(tally: Tally) -> Tally:
-    """Arms baseline, candidate, and the two together: shape (slices, 3)."""
+    """The tally with three arms: baseline, candidate, and both together; shape (slices, 3)."""
 
     def join(values: IntArray, axis: int) -> IntArray:
         return np.concatenate([values, values.sum(axis=axis + 1, keepdims=True)], axis=axis + 1)
@@ -129,12 +129,12 @@ def with_both_arms(tally: Tally) -> Tally:
 
 
 def added(one: Tally, two: Tally) -> Tally:
-    """The sum; of sums that only one of them has, that one."""
+    """The sum of two tallies. A sum that only one of them has is copied."""
     return _combined(one, two, 1)
 
 
 def without(one: Tally, two: Tally) -> Tally:
-    """The rows of `one` that are not in `two`, an earlier tally of the same slots."""
+    """The rows of `one` without those of `two`, which is an earlier tally of the same slots."""
     return _combined(one, two, -1)
 
 
@@ -156,7 +156,7 @@ def _combined(one: Tally, two: Tally, sign: int) -> Tally:
 
 
 def each_array(tally: Tally, change: Callable[[Any, int], Any]) -> Tally:
-    """Every array changed; the second argument is the axis of the slices, or whichever comes first."""
+    """The tally with every array changed by `change`. Its second argument is the axis of the slices, the first axis."""
     return replace(
         tally,
         counts=change(tally.counts, 0),
