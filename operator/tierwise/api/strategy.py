@@ -51,7 +51,7 @@ class WorkloadSelector(ApiModel):
         "their name, volume or node. Default: InPlace where that shows (volumeClaimTemplates of a StatefulSet; "
         "hostPath, hostPort or hostNetwork of a DaemonSet), else Beside.",
     )
-    selector: LabelSelector = Field(description="Which of them, in this namespace, by label.")
+    selector: LabelSelector = Field(description="Selects workloads of this kind in this namespace by label.")
 
 
 class SecretKey(ApiModel):
@@ -103,7 +103,7 @@ class Within(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=validations(RANGE))
 
-    min: float = Field(description="Smallest difference that is right; negative: the metric may fall so far.")
+    min: float = Field(description="Smallest difference that is right; a negative value allows a fall.")
     max: float = Field(description="Largest difference that is right.")
 
 

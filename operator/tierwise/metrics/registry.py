@@ -102,7 +102,7 @@ def closest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _initials(name: str) -> str:
-    """``fpr`` of ``false-positive-rate``."""
+    """The initial letters of a name: ``fpr`` for ``false-positive-rate``."""
     return "".join(part[:1] for part in name.split("-"))
 
 
@@ -113,7 +113,7 @@ def installed() -> Registry:
 
 
 def names() -> tuple[str, ...]:
-    """All names, sorted; of a family as it is written: ``latency-over@MS``."""
+    """All names, sorted. A family has its placeholder: ``latency-over@MS``."""
     return installed().names()
 
 
@@ -121,7 +121,7 @@ def get(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        UnknownMetricError: there is none, or its parameter makes no sense.
+        UnknownMetricError: there is none, or its parameter is wrong.
     """
     return installed().get(name)
 

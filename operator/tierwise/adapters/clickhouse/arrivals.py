@@ -34,8 +34,8 @@ def read_received(connection: Connection, log: Log, scope: Scope, window: Block)
     """
 
     def ask(query: Query) -> Mapping[str, int]:
-        answer: Mapping[str, int] = connection.query(query.sql, query.parameters).to_pylist()[0]
-        return answer
+        row: Mapping[str, int] = connection.query(query.sql, query.parameters).to_pylist()[0]
+        return row
 
     row = ask(received_query(log, scope, window))
     repeated = None

@@ -233,7 +233,7 @@ class Connection:
                 reason=Reason.STORE_UNREACHABLE,
             )
         if isinstance(error, pa.ArrowException | TypeError | ValueError | KeyError):
-            return StoreError(f"{place}: the answer could not be read: {text}", reason=Reason.QUERY_FAILED)
+            return StoreError(f"{place}: the response could not be read: {text}", reason=Reason.QUERY_FAILED)
         cause = _socket_error(error)  # the driver itself says no more than "Error executing HTTP request"
         text = self.scrub(cause) if cause else text
         return StoreError(f"{place}: {text}", "is it up, and is the address right?", reason=Reason.STORE_UNREACHABLE)

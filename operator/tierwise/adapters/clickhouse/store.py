@@ -135,14 +135,14 @@ class ClickHouseStore:
                     )
                     return decode_cells(self._connection.query(query.sql, query.parameters), query, run)
 
-                return _told_apart(read)
+                return _read_hashed(read)
 
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])
 
         window = Block(blocks[0].start, blocks[-1].end)
-        return _held(dataset, lambda: self._values.read(log, scope, window, read))
+        return _within_memory(dataset, lambda: self._values.read(log, scope, window, read))
 
     def read_entries(
         self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], first_block: int, kept: Kept, most: int
@@ -168,11 +168,11 @@ class ClickHouseStore:
                     query = built(part, lambda: distributions_query(of_part, scope, piece, kept, as_texts=as_texts))
                     return decode_distributions(self._connection.query(query.sql, query.parameters), query, piece)
 
-                return _told_apart(read)
+                return _read_hashed(read)
 
             return read_distributions_in_pieces(dataset, block, ask, self._refusals)
 
-        return _held(dataset, lambda: self._values.read(log, scope, block, read))
+        return _within_memory(dataset, lambda: self._values.read(log, scope, block, read))
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Count the rows that are in none of the other counts."""
@@ -242,8 +242,8 @@ class ClickHouseStore:
         """Refuse a reading user with readonly=2: it could read files of the server."""
         if self._checked_user:
             return
-        answer = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
-        if answer.column("readonly")[0].as_py() == 2:
+        result = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
+        if result.column("readonly")[0].as_py() == 2:
             raise StoreError(
                 f"store {self._connection.address}: the user has readonly=2, which lets queries read its files",
                 "give the user a profile with readonly=1 (docs/reference/store.md)",
@@ -275,7 +275,7 @@ def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
     return ClickHouseStore(Connection(dsn, read_only=read_only))
 
 
-def _told_apart(read: Callable[..., T]) -> T:
+def _read_hashed(read: Callable[..., T]) -> T:
     """Read with hashes of texts if this is faster; with the texts in the rare case that two hashes are equal."""
     try:
         return read()
@@ -283,7 +283,7 @@ def _told_apart(read: Callable[..., T]) -> T:
         return read(as_texts=True)
 
 
-def _held(dataset: Dataset, read: Callable[[], T]) -> T:
+def _within_memory(dataset: Dataset, read: Callable[[], T]) -> T:
     """Read. Raises StoreError with a remedy if the result is too large."""
     try:
         return read()

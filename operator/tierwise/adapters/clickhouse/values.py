@@ -52,10 +52,10 @@ class CountedValues:
             if (found := frozenset(kept.values)) or wide:
                 with self._lock:
                     self._wide[key] = wide = found | (self._wide.get(key) or frozenset())
-            answer = read(kept)
-            more = wide_dimensions(dataset, answer.slices, kept)
+            result = read(kept)
+            more = wide_dimensions(dataset, result.slices, kept)
             if not more:
-                return answer
+                return result
             wide = wide | more
         raise StoreError(
             f"dataset {dataset.name!r}: the values of {', '.join(sorted(more))} change while they are read",

@@ -48,7 +48,7 @@ def _mcc(tally: Tally) -> Estimate:
 
 
 def _cells(tally: Tally) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Σw and Σw² of true negatives, false positives, false negatives and true positives; without weights the same."""
+    """Σw and Σw² of true negatives, false positives, false negatives and true positives; without weights the counts."""
     if tally.weights is None:
         rows = [tally.counts[..., label, answer].astype(np.float64) for label in (0, 1) for answer in (0, 1)]
         return rows, rows

@@ -1,4 +1,4 @@
-"""Checks rows of blocks in which the other arm had no rows. No block can compare what these rows lack. Pure.
+"""Checks rows of blocks in which the other arm had no rows. Comparisons within blocks do not see such rows. Pure.
 
 A baseline that was served before the candidate has many such rows, which is no reason for doubt. But such rows may hide
 failures of an arm if they lack the labels that the arm's other rows have. For example, failing rows carry a time of the

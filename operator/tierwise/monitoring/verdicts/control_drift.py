@@ -141,7 +141,7 @@ def _past_start(history: ControlHistory, first: datetime) -> datetime:
 
 
 def _arms(now: _Array, past: _Array, *, ours: list[int], theirs: list[int], size: int, axis: int) -> _Array:
-    """One array of cells with `size` slices on `axis`, arms on the next."""
+    """One array of cells from `now` and `past`, with `size` slices on `axis` and the arms on the next axis."""
     out = np.zeros((*now.shape[:axis], size, *now.shape[axis + 1 :]), dtype=now.dtype)
     by_slice = _by_slice(out, axis)
     by_slice[ours, CANDIDATE] = _by_slice(now, axis)[:, BASELINE]
@@ -150,7 +150,7 @@ def _arms(now: _Array, past: _Array, *, ours: list[int], theirs: list[int], size
 
 
 def _by_slice(array: _Array, axis: int) -> _Array:
-    """A view with slices and arms first."""
+    """A view of the array whose first axes are slices and arms."""
     return np.moveaxis(array, (axis, axis + 1), (0, 1))
 
 

@@ -133,7 +133,7 @@ class SimulatedFleet(World):
     # -- the port -------------------------------------------------------------------------------------------------
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
-        """None when it does not exist."""
+        """The ModelDeployment; None when it does not exist."""
         self.collect_garbage()
         stored = self.deployments.get(name) if namespace == NAMESPACE else None
         if stored is None:
