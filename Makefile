@@ -33,7 +33,7 @@ lock: $(STAMP) ## compile requirements/ anew from pyproject.toml: all.txt; opera
 	echo 'setuptools>=80' | $(LOCK) -c requirements/all.txt - -o requirements/build.txt
 
 .PHONY: generated
-generated: $(STAMP) ## write crds/, the chart's copy, docs/reference, the gate's table and examples/01-flights anew
+generated: $(STAMP) ## write crds/, the chart's copy, docs/reference, the tables in docs and chart, examples/01-flights anew
 	$(BIN)/python -m tierwise.tools.generate --write
 
 .PHONY: lint

@@ -15,7 +15,7 @@ from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import compared, worse_sign
-from tierwise.monitoring.counts.tallies import added, with_both_arms
+from tierwise.monitoring.counts.tallies import with_both_arms
 from tierwise.monitoring.evidence.mixture import log_worse
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.stats.mixture import log_mixture
@@ -95,7 +95,7 @@ def _ever(seed: int, name: str, replicates: int, draw: Draw) -> int:
     total: Tally | None = None
     for _ in range(_LOOKS):
         block = draw(rng, streams)
-        total = block if total is None else added(total, block)
+        total = block if total is None else total + block
         log_e = log_worse(compared(metric, total), worse_sign(metric), Bounds.equal(streams), np.ones(streams))
         fallen |= log_e >= _THRESHOLD
     return int(fallen.reshape(replicates, _SLICES).any(axis=1).sum())
@@ -124,7 +124,7 @@ def _tails(seed: int, replicates: int, share: float, alone: str) -> dict[str, in
     total: Tally | None = None
     for _ in range(_LOOKS):
         block = draw(rng, replicates)
-        total = block if total is None else added(total, block)
+        total = block if total is None else total + block
         found = compared(metric, total)
         reached["larger"] |= log_worse(found, -1, Bounds.equal(replicates), np.ones(replicates)) >= math.log(1000)
         each = metric.measure.estimate(with_both_arms(total))

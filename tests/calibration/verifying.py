@@ -6,7 +6,7 @@ a weight of 5 stands on a fifth of the rows; the numbers of `mae` have a long ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,6 +17,7 @@ from tierwise.api.common import Margin
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.strategy import MetricSpec
 from tierwise.metrics import registry
+from tierwise.metrics.counts import stacked
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import Dataset, Reads
 from tierwise.monitoring.planning.bounds import Bounds
@@ -63,9 +64,9 @@ def ever_over(setting: Setting, slices: int, seed: int) -> dict[str, int]:
             for share, skill, level in zip(setting.mix, *_levels(setting), strict=True)
         )
         counts = np.zeros((4, of.size) if setting.control == "history" else (4, of.size, setting.strata))
-        here = BlockTallies(counts, (_both(before, now),))
+        here = BlockTallies(counts, (stacked([before, now], axis=1),))
         if setting.control == "history":
-            watch = fold_past(watch, _AT, here, BlockTallies(counts, (_both(before_else, now_else),)))
+            watch = fold_past(watch, _AT, here, BlockTallies(counts, (stacked([before_else, now_else], axis=1),)))
         else:
             watch = fold_strata(watch, _AT, here)
         assert watch.log_e is not None
@@ -128,21 +129,6 @@ def _drawn(rng: np.random.Generator, setting: Setting, n: np.ndarray, skill: flo
         sums = {f"mae:{name}": np.bincount(owner, values, len(n)) for name, values in parts.items()}
         sums["mae:n"] = n.astype(float)
     return Tally(counts, bins, _EDGES, sums=sums, weights=weights if setting.is_weighted else None)
-
-
-def _both(before: Tally, now: Tally) -> Tally:
-    assert before.bins is not None
-    assert now.bins is not None
-    weights = None
-    if before.weights is not None and now.weights is not None:
-        weights = np.stack([before.weights, now.weights], axis=2)
-    return replace(
-        now,
-        counts=np.stack([before.counts, now.counts], axis=1),
-        bins=np.stack([before.bins, now.bins], axis=1),
-        sums={name: np.stack([before.sums[name], values], axis=1) for name, values in now.sums.items()},
-        weights=weights,
-    )
 
 
 _UNEVEN = ((0.3, 1.0, 1.0, 1.0), (1.0, 0.3, 1.0, 1.0))

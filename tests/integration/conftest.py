@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.fleet_world import world
+from tests.support.fleet_world import five_pods, kind, world
 from tests.support.messy_log import log, store
 from tests.support.store import served_store
 
-__all__ = ["log", "store", "store_dsn", "world"]
+__all__ = ["five_pods", "kind", "log", "store", "store_dsn", "world"]
 
 
 @pytest.fixture(scope="session")

@@ -140,23 +140,43 @@ def test_the_operator_adopts_probes_and_rolls_back_with_the_charts_rights_only(s
         assert [each["reason"] for each in conditions if each["type"] == "Ready"] == ["NoRows"]
 
 
-def test_it_gives_pods_of_a_stateful_set_the_candidate_in_place_and_takes_it_away_again(served):
+@pytest.fixture
+def nodes(admin: Kubectl, restricted: str) -> Iterator[dict[str, str]]:
+    """Four nodes of the test's own; the labels that select them."""
+    own = {"of": restricted}
+    names = [f"{restricted}-{index}" for index in range(4)]
+    metadata = [{"name": name, "labels": {"type": "kwok", **own}} for name in names]
+    admin.apply(*({"apiVersion": "v1", "kind": "Node", "metadata": each} for each in metadata))
+    yield own
+    admin("delete", "node", *names, "--wait=false")
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_it_gives_pods_the_candidate_in_place_and_takes_it_away_again(served, nodes, kind):
     workload, dataset, deployment = deepcopy(THE_SCENE)
-    workload["kind"], workload["spec"]["serviceName"] = "StatefulSet", "web"
-    deployment["spec"]["tiers"][0]["workloads"] |= {"kind": "StatefulSet", "candidatePods": "InPlace"}
+    workload["kind"], workload["spec"]["template"]["spec"]["nodeSelector"] = kind, nodes
+    if kind == "StatefulSet":
+        workload["spec"]["serviceName"] = "web"
+    else:
+        del workload["spec"]["replicas"]
+    deployment["spec"]["tiers"][0]["workloads"] |= {"kind": kind, "candidatePods": "InPlace"}
     with served(workload, dataset, deployment) as world:
 
-        def images() -> dict[str, str]:
+        def images() -> list[str]:
+            """By name of the pod, so of a StatefulSet by ordinal."""
             pods = world.kubectl.get("pods", "-l", "app=bot-score")["items"]
-            return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"].split(":")[1] for pod in pods}
+            found = {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"].split(":")[1] for pod in pods}
+            return [found[name] for name in sorted(found)]
 
+        own = world.kubectl.get(kind, "web")["spec"]["updateStrategy"]
         world.start_v2()
-        judged = {"web-0": "v1", "web-1": "v1", "web-2": "v1", "web-3": "v2"}
-        eventually(lambda: images() == judged, within=60, what="the highest ordinal has the candidate")
+        eventually(lambda: sorted(images()) == ["v1", "v1", "v1", "v2"], within=60, what="one pod has the candidate")
+        assert kind == "DaemonSet" or images()[-1] == "v2"  # the highest ordinal
+        assert world.kubectl.get(kind, "web")["spec"]["updateStrategy"] != own
         world.roll_back()
         eventually(lambda: world.results() == ["RolledBack"], within=60, what="the rollout is over")
-        assert set(images().values()) == {"v1"}
-        assert world.kubectl.get("statefulset", "web")["spec"]["updateStrategy"]["rollingUpdate"]["partition"] == 0
+        assert images() == ["v1"] * 4
+        assert world.kubectl.get(kind, "web")["spec"]["updateStrategy"] == own
 
 
 def test_the_operators_account_may_not_do_what_it_does_not_do(helm, admin, restricted, tmp_path):

@@ -158,7 +158,7 @@ def test_the_lists_read_as_documented(kubectl: Kubectl, crds_installed: None):
 def test_kubectl_explain_describes_every_field(kubectl: Kubectl, crds_installed: None):
     text = " ".join(kubectl("explain", "mdep.spec.tiers").split())
     assert "in rollout order: the first has the smallest blast radius" in text
-    assert "Share of the tier's pods that run the candidate" in text
+    assert "Share of pods that run the candidate until the verdict, for each workload" in text
     for name in ("modeldeployment.spec", "modelrollout.spec", "modelrollout.status.tiers", "monitoringdataset.spec"):
         assert "<no description>" not in kubectl("explain", name)
 

@@ -14,12 +14,14 @@ from tests.support.cluster import Kubectl
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.adapters.clickhouse.store import ClickHouseStore, open_store
 from tierwise.adapters.kubernetes.workloads.registry import WORKLOADS
+from tierwise.adapters.kubernetes.workloads.views import running_in
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.commands.offline.lint import command
 from tierwise.cli.manifests.yaml_lines import Document, load_documents
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import groupings_of
+from tierwise.rollout.state.versions import is_running
 
 EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").iterdir() if path.is_dir())
 OTHERS_KINDS = {"Application", "Kustomization"}  # their CRDs are not installed
@@ -85,6 +87,22 @@ def test_the_selectors_of_the_tiers_select_the_workloads(example: Path):
                 assert spec.delivery.container in containers
             selected += [workload["metadata"]["name"] for workload in found]
         assert sorted(selected) == sorted(w["metadata"]["name"] for w in workloads), "each workload is in one tier"
+
+
+@pytest.mark.parametrize("name", ["02-bot-score", "04-stateful"])
+def test_the_workloads_run_the_version_so_that_it_is_adopted_as_the_page_says(name: str):
+    documents = documents_of(EXAMPLES[0].parent / name)
+    [deployment] = [document.data["spec"] for document in documents if document.kind == "ModelDeployment"]
+    spec = ModelDeploymentSpec.model_validate(deployment)
+    for document in documents:
+        if document.kind in WORKLOADS:
+            assert is_running(running_in(document.data["spec"]["template"], spec.delivery.container), spec.version)
+
+
+def test_the_workloads_of_04_are_tied_to_their_places_so_that_their_pods_get_the_candidate_in_place():
+    workloads = [d.data for d in documents_of(EXAMPLES[0].parent / "04-stateful") if d.kind in WORKLOADS]
+    found = {item["kind"]: WORKLOADS[item["kind"]].placement(item, "embedder", []).identity for item in workloads}
+    assert found == {"DaemonSet": "hostPath", "StatefulSet": "volumeClaimTemplates (index)"}
 
 
 @pytest.fixture

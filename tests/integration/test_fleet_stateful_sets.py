@@ -1,63 +1,19 @@
-"""StatefulSets on a real API server: a twin beside one, its highest ordinals in place, deliveries, foreign writes."""
+"""What only StatefulSets do, on a real API server: ordinals, a broken pod that blocks its controller, scaling."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-
 import pytest
 
-from tests.support.fleet_world import V1, V2, World, a_workload, is_ready
+from tests.support.fleet_world import V1, V2, World
 from tests.support.polling import eventually
-from tierwise.errors import ConflictError
 from tierwise.rollout.delivery.converge import is_done
-from tierwise.rollout.state.actions import DeleteTwin
 
 pytestmark = pytest.mark.needs_cluster
-KIND = "StatefulSet"
 
 
-def test_a_deployment_stands_beside_the_stateful_set_as_its_twin_and_goes_again(world: World):
-    rollout = world.rollout()
-    before = world.resource_version("statefulset", "w")
-    world.fleet.apply(world.deployment(), world.apply_twin(rollout))
-    eventually(lambda: is_ready(world.twin()), within=30, what="the twin is ready")
-    after = world.resource_version("deployment", "w-candidate")
-    world.fleet.apply(world.deployment(), world.apply_twin(rollout))
-    assert world.resource_version("deployment", "w-candidate") == after  # the second time writes nothing
-    twin, workload = world.twin(), world.workload()
-    assert twin is not None
-    assert twin.owned
-    assert (workload.kind, workload.replicas, workload.pods.ready, workload.pods.outdated) == (KIND, 2, 2, 0)
-    assert twin.template_fingerprint == workload.template_fingerprint
-    assert len(world.kubectl.get("pods", "-l", "app=model,workload=w")["items"]) == 3  # a Service selects both arms
-    assert world.resource_version("statefulset", "w") == before  # it was not touched
-    world.fleet.apply(world.deployment(), DeleteTwin(twin.name, twin.uid))
-    eventually(lambda: world.twin() is None, within=30, what="the twin is gone")
-    assert world.workload().pods.total == 2
-
-
-def test_a_delivery_replaces_every_pod_and_the_old_version_comes_back_the_same_way(world: World):
-    for version in (V2, V1):
-        world.fleet.apply(world.deployment(), world.deliver(version))
-        eventually(lambda: is_ready(world.workload()) and world.workload().pods.outdated == 0, within=60)
-        pods = world.kubectl.get("pods", "-l", "workload=w")["items"]
-        assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {version.image}
-    settled = world.resource_version("statefulset", "w")
-    world.fleet.apply(world.deployment(), world.deliver(V1))
-    assert world.resource_version("statefulset", "w") == settled  # the second time writes nothing
-
-
-def test_a_foreign_write_is_seen_and_without_force_not_overwritten(world: World):
-    world.fleet.apply(world.deployment(), world.deliver())
-    world.kubectl("set", "image", "statefulset/w", "server=registry.example/model:hotfix", "--field-manager=argocd")
-    assert world.workload().last_writer == "argocd"
-    with pytest.raises(ConflictError):
-        world.fleet.apply(world.deployment(), world.deliver(force=False))
-    world.fleet.apply(world.deployment(), world.deliver(force=True))
-    running = world.workload().running
-    assert running is not None
-    assert running.image == V2.image
+@pytest.fixture
+def kind() -> str:
+    return "StatefulSet"
 
 
 def test_an_autoscaler_that_targets_it_is_seen_while_a_twin_is_there(world: World):
@@ -74,62 +30,13 @@ def test_a_change_of_its_pods_wakes_the_model_deployment(world: World):
     eventually(lambda: world.workload().pods.ready == 3, within=30)
 
 
-def test_volumes_of_their_own_tie_the_pods_to_their_places(world: World):
-    assert world.workload().identity is None
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
-    tied = a_workload("tied", kind=KIND)
-    tied["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim}]
-    world.kubectl.apply(tied)
-    assert world.workload("tied").identity == "volumeClaimTemplates (data)"
-
-
-def test_in_place_the_highest_ordinals_get_the_candidate_and_later_all_do(world: World):
-    world.kubectl("scale", "statefulset/w", "--replicas=4")
-    eventually(lambda: is_ready(world.workload()) and world.workload().replicas == 4, within=30)
-    own = world.workload().update_strategy
-    part = world.deliver(pods=1, update_strategy=own)
-    world.fleet.apply(world.deployment(), part)
-    eventually(lambda: world.pods_by_image() == {"v1": ["w-0", "w-1", "w-2"], "v2": ["w-3"]}, within=30)
-    seen = eventually(lambda: (view := world.workload()).updating == 1 and len(view.groups) == 2 and view, within=10)
-    assert {group.running.image: group.pods.ready for group in seen.groups} == {V1.image: 3, V2.image: 1}
-    settled = world.resource_version("statefulset", "w")
-    world.fleet.apply(world.deployment(), part)
-    assert world.resource_version("statefulset", "w") == settled  # the second time writes nothing
-    world.fleet.apply(world.deployment(), replace(part, pods=2))
-    eventually(lambda: world.pods_by_image() == {"v1": ["w-0", "w-1"], "v2": ["w-2", "w-3"]}, within=30)
-    world.fleet.apply(world.deployment(), world.deliver(update_strategy=own))
-    eventually(lambda: world.pods_by_image() == {"v2": ["w-0", "w-1", "w-2", "w-3"]}, within=60)
-    assert world.workload().update_strategy == own
-
-
-def test_in_place_the_old_version_comes_back_to_the_touched_ordinals_alone(world: World):
+def test_in_place_the_highest_ordinals_get_the_candidate(world: World):
     world.fleet.apply(world.deployment(), world.deliver(pods=1))
     eventually(lambda: world.pods_by_image() == {"v1": ["w-0"], "v2": ["w-1"]}, within=30)
-    untouched = world.kubectl.get("pod", "w-0")["metadata"]["uid"]
-    world.fleet.apply(world.deployment(), world.deliver(V1))
-    eventually(lambda: world.pods_by_image() == {"v1": ["w-0", "w-1"]}, within=30)
-    eventually(lambda: is_done(world.workload()), within=30)
-    assert world.kubectl.get("pod", "w-0")["metadata"]["uid"] == untouched
-
-
-def test_a_partition_of_ones_own_comes_back(world: World):
-    patch = {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 2}}}}
-    world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", json.dumps(patch))
-    own = world.workload().update_strategy
-    world.fleet.apply(world.deployment(), world.deliver(update_strategy=own))
-    eventually(lambda: world.pods_by_image() == {"v2": ["w-0", "w-1"]}, within=30)
-    eventually(lambda: is_done(world.workload()), within=30)
-    for _ in range(2):
-        world.fleet.apply(world.deployment(), world.restore(own))
-    assert world.kubectl.get("statefulset", "w")["spec"]["updateStrategy"]["rollingUpdate"]["partition"] == 2
-    eventually(lambda: is_done(world.workload()), within=10)
-    assert world.pods_by_image() == {"v2": ["w-0", "w-1"]}
 
 
 def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits_for_it(world: World):
-    annotations = {"metadata": {"annotations": {"local.tierwise.io/crash-loop": V2.image}}}
-    patch = json.dumps({"spec": {"template": annotations}})
-    world.kubectl("patch", "statefulset", "w", "--type=merge", "-p", patch)
+    world.patch({"template": {"metadata": {"annotations": {"local.tierwise.io/crash-loop": V2.image}}}})
     eventually(lambda: is_done(world.workload()), within=60)
     world.fleet.apply(world.deployment(), world.deliver(pods=1))
     eventually(lambda: sum(group.pods.crash_looping for group in world.workload().groups) == 1, within=30)
@@ -143,8 +50,3 @@ def test_a_broken_candidate_in_place_is_taken_away_although_its_controller_waits
 
     eventually(is_back, within=60)
     assert world.pods_by_image() == {"v1": ["w-0", "w-1"]}
-
-
-def test_a_restoration_of_a_workload_made_anew_is_a_conflict(world: World):
-    with pytest.raises(ConflictError):
-        world.fleet.apply(world.deployment(), replace(world.restore("{}"), workload_uid="another"))

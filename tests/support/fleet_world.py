@@ -17,6 +17,7 @@ from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.rollout.delivery.converge import is_done
 from tierwise.rollout.state.actions import ApplyTwin, CreateRollout, Deliver, RestoreStrategy
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView, TwinView, WorkloadView
 
@@ -157,6 +158,33 @@ class World:
                 )
         return {tag: sorted(names) for tag, names in found.items()}
 
+    def pod_counts(self) -> dict[str, int]:
+        """How many of the workload's pods are ready, by the tag of their image."""
+        return {tag: len(names) for tag, names in self.pods_by_image().items()}
+
+    def pods_of(self, version: Version) -> list[dict[str, Any]]:
+        """The workload's pods with the version's image, as the API server has them."""
+        pods = self.kubectl.get("pods", "-l", "workload=w")["items"]
+        return [pod for pod in pods if pod["spec"]["containers"][0]["image"] == version.image]
+
+    def deliver_to(self, pods: int, own: str | None, version: Version = V2) -> None:
+        """As the decision asks for it in place: again until so many pods have the version. `own`: its own strategy."""
+
+        def is_there() -> bool:
+            if (self.workload().updating or 0) < pods:
+                self.fleet.apply(self.deployment(), self.deliver(version, pods=pods, update_strategy=own))
+            return self.pod_counts().get(version.name) == pods
+
+        eventually(is_there, within=60, what=f"{pods} pods have {version.name}")
+
+    def generation(self) -> int:
+        """Of the workload: it counts writes that change the spec."""
+        return int(self.kubectl.get(self.kind, "w")["metadata"]["generation"])
+
+    def patch(self, spec: dict[str, Any]) -> None:
+        """Change the workload's spec, as a person does."""
+        self.kubectl("patch", self.kind, "w", "--type=merge", "-p", json.dumps({"spec": spec}))
+
     def set_by_reference(self) -> None:
         """The workload sets a parameter from a field of the pod."""
         env = [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
@@ -168,11 +196,14 @@ class World:
 
 
 @pytest.fixture
-def world(
-    control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl, request: pytest.FixtureRequest
-) -> Iterator[World]:
-    """Of a Deployment; of another kind where the test's file says so in `KIND`."""
-    kind = getattr(request.module, "KIND", "Deployment")
+def kind() -> str:
+    """The workload's kind; files about other kinds have a fixture of this name."""
+    return "Deployment"
+
+
+@pytest.fixture
+def world(control_plane: Any, crds_installed: None, namespace: str, kubectl: Kubectl, kind: str) -> Iterator[World]:
+    """A world with one workload whose pods are ready."""
     client = connect(str(control_plane.kubeconfig))
     woken: list[tuple[str, str]] = []
     kubectl.apply(a_workload("w", kind=kind), a_model_deployment(kind=kind))
@@ -182,6 +213,27 @@ def world(
     eventually(lambda: is_ready(world.workload()), within=30, what="the workload's pods are ready")
     yield world
     mirror.stop()
+
+
+@pytest.fixture
+def five_pods(world: World, admin: Kubectl) -> Iterator[None]:
+    """The workload has five pods; those of a DaemonSet are on five nodes of the test's own."""
+    nodes = [f"{world.namespace}-{index}" for index in range(5)] if world.kind == "DaemonSet" else []
+    labels = {"type": "kwok", "of": world.namespace}
+    try:
+        if nodes:
+            made = (
+                {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}} for name in nodes
+            )
+            admin.apply(*made)
+            world.patch({"template": {"spec": {"nodeSelector": {"of": world.namespace}}}})
+        else:
+            world.patch({"replicas": 5})
+        eventually(lambda: world.workload().replicas == 5 and is_done(world.workload()), within=60)
+        yield
+    finally:
+        if nodes:
+            admin("delete", "node", *nodes, "--wait=false")
 
 
 def is_ready(workload: WorkloadView | TwinView | None) -> bool:

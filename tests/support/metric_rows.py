@@ -102,15 +102,7 @@ def tallies(store, names, **fields):
     """The tally (slices, arms) that a look gives for these metrics, and the slices' keys."""
     dataset = a_dataset(names, **fields)
     cells = store.read_cells(dataset, SCOPE, [WINDOW])
-    tally = Tally(
-        cells.counts[0],
-        bins=cells.bins[0],
-        edges=cells.edges,
-        classes=tuple(dataset.spec.classes),
-        sums={name: values[0] for name, values in cells.sums.items()},
-        weights=None if cells.weights is None else cells.weights[:, 0],
-        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, 0],
-    )
+    tally = Tally(**cells.contents, classes=tuple(dataset.spec.classes)).take(0)
     return tally, cells.slices
 
 

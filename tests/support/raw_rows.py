@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.metrics.counts import stacked as stacked
 from tierwise.metrics.tally import Tally
 
 LINEAR = np.linspace(0, 1, 101)
@@ -37,19 +38,6 @@ def tally_of(scores: Floats, labels: Ints, edges: Floats = LINEAR, *, threshold:
     at = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)
     np.add.at(bins, (labels, at), 1)
     return Tally(counts, bins=bins, edges=edges, **more)  # type: ignore[arg-type]
-
-
-def stacked(tallies: list[Tally]) -> Tally:
-    """Tallies of the same edges along a new first axis."""
-    first = tallies[0]
-    return Tally(
-        np.stack([t.counts for t in tallies]),
-        bins=None if first.bins is None else np.stack([t.bins for t in tallies if t.bins is not None]),
-        edges=first.edges,
-        classes=first.classes,
-        sums={name: np.stack([t.sums[name] for t in tallies]) for name in first.sums},
-        positive_below=first.positive_below,
-    )
 
 
 def moments(name: str, x: Floats, known: npt.NDArray[np.bool_] | None = None) -> dict[str, Floats]:

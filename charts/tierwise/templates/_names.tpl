@@ -46,13 +46,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [tierwise.io]
   resources: [monitoringdatasets]
   verbs: [get, list, watch]
-# Workloads: image and parameters by server-side apply (patch); twins are created, replaced and deleted.
+# Workloads, by patch: image and parameters (server-side apply); updateStrategy while some pods have the candidate.
+{{- /* rights on workloads: generated, run `make generated` */}}
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [get, list, watch, patch]
+{{- /* end of rights on workloads */}}
+# Twins are Deployments: they are created, replaced and deleted.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, update, patch, delete]
-- apiGroups: [apps]
-  resources: [statefulsets, daemonsets]
-  verbs: [get, list, watch, patch]
+  verbs: [create, update, delete]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]

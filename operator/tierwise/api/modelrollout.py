@@ -59,7 +59,7 @@ class PodsChange(ApiModel):
 class WorkloadStatus(ApiModel):
     """A workload of a tier. The list of workloads is fixed when the tier starts."""
 
-    kind: str = Field(description="Deployment, StatefulSet or DaemonSet.")
+    kind: str = Field(description="Its kind, as in the tier.")
     name: str = Field(description="Its name.")
     uid: str = Field(description="Its uid, which tells it from a new workload with the same name.")
     candidate_pods: CandidatePods = Field(

@@ -21,6 +21,7 @@ from tierwise.api.rules import (
     WITHIN,
     validations,
 )
+from tierwise.api.workload_kinds import WorkloadKind
 
 SLICE_PATTERN = r"^[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*){0,2}$"
 
@@ -36,20 +37,19 @@ class LabelSelector(ApiModel):
     )
 
 
-WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+_TIED = "; ".join(f"{kind}: {', '.join(kind.facts.tied_by)}" for kind in WorkloadKind if kind.facts.tied_by)
 CandidatePods = Literal["Beside", "InPlace"]
 
 
 class WorkloadSelector(ApiModel):
     """Which workloads make up a tier."""
 
-    kind: WorkloadKind = Field("Deployment", description="Kind of the workloads.")
+    kind: WorkloadKind = Field(WorkloadKind.DEPLOYMENT, description="Kind of the workloads.")
     candidate_pods: CandidatePods | None = Field(
         None,
         description="Where the candidate's pods are until the verdict. Beside: in a Deployment of their own, while no "
         "pod of the workload is touched. InPlace: some of the workload's own pods get the candidate, because pods need "
-        "their name, volume or node. Default: InPlace where that shows (volumeClaimTemplates of a StatefulSet; "
-        "hostPath, hostPort or hostNetwork of a DaemonSet), else Beside.",
+        f"their name, volume or node. Default: InPlace where a field shows that ({_TIED}), else Beside.",
     )
     selector: LabelSelector = Field(description="Selects workloads of this kind in this namespace by label.")
 
@@ -70,8 +70,9 @@ class Tier(ApiModel):
     workloads: WorkloadSelector = Field(description="The workloads that make up the tier, fixed when the tier starts.")
     exposure: int | str = Field(
         "20%",
-        description="Share of the tier's pods that run the candidate, beside the untouched ones, until the verdict: "
-        "1-90 %, written 20% or 20.",
+        description="Share of pods that run the candidate until the verdict, for each workload: 1-90 %, written 20% "
+        "or 20. Beside: of the workload's pods and its twin's together. InPlace: of the workload's own pods; at least "
+        "one gets the candidate, and at least one stays.",
         json_schema_extra={"maxLength": 4, **validations(EXPOSURE)},
     )
     min_duration: Duration = Field(

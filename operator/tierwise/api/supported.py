@@ -43,6 +43,6 @@ def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Unsupported]:
 
 
 def _of_tier(tier: Tier, path: tuple[str | int, ...]) -> Iterator[Unsupported]:
-    if tier.workloads.candidate_pods == "InPlace" and tier.workloads.kind == "Deployment":
-        fact = "a Deployment cannot update only some of its pods"
+    if tier.workloads.candidate_pods == "InPlace" and not tier.workloads.kind.facts.in_place:
+        fact = f"a {tier.workloads.kind} cannot update only some of its pods"
         yield Unsupported((*path, "workloads", "candidatePods"), fact, "use Beside")

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tierwise.arrays import FloatArray, IntArray
+
 LATE_MINUTES = 15  # the label: arrived more than 15 minutes late
 _TAXI_MINUTES = 45  # added to the time in the air, so that no landing is used before it happened
 _QUARTERS_PER_HOUR = 4
@@ -33,14 +35,14 @@ class Flights:
     """
 
     features: pd.DataFrame
-    month: npt.NDArray[np.int64]
+    month: IntArray
     carrier: npt.NDArray[np.str_]
     origin: npt.NDArray[np.str_]
     dest: npt.NDArray[np.str_]
-    hour: npt.NDArray[np.int64]
-    arrival_delay: npt.NDArray[np.float64]
+    hour: IntArray
+    arrival_delay: FloatArray
     late: npt.NDArray[np.int8]
-    air_minutes: npt.NDArray[np.float64]
+    air_minutes: FloatArray
     total: int
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ def _text(column: pd.Series[str]) -> npt.NDArray[np.str_]:
     return np.asarray(column.to_numpy(), dtype=np.str_)
 
 
-def _recently_lost(table: pd.DataFrame, key: str, hours: int) -> npt.NDArray[np.float64]:
+def _recently_lost(table: pd.DataFrame, key: str, hours: int) -> FloatArray:
     """Mean of (arrival delay − departure delay) over the flights of the same `key` that landed in the `hours` before.
 
     In steps of a quarter of an hour; NaN when none landed.

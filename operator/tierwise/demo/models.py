@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import BoolArray
+
 VERSIONS = ("v1", "v2", "v3")
 BROKEN_CARRIER = "VX"
 BROKEN_CARRIER_NAME = "Virgin America"
 THRESHOLD = 0.5
 FIRST_MONTH_SERVED = 4  # v1 and v2 were trained on the months before
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ScoredFlights:
     def __len__(self) -> int:
         return len(self.late)
 
-    def accuracy(self, name: str, where: Bools | None = None) -> float:
+    def accuracy(self, name: str, where: BoolArray | None = None) -> float:
         """Share of right answers among the labelled flights (of `where`)."""
         chosen = self.late >= 0 if where is None else (self.late >= 0) & where
         answers = self.scores[VERSIONS.index(name), chosen] >= THRESHOLD
@@ -103,7 +103,7 @@ def _train(progress: Callable[[str], None]) -> ScoredFlights:
     labelled = flights.late >= 0
     served = flights.month >= FIRST_MONTH_SERVED
 
-    def train(months: range, numbers: tuple[str, ...], late: Bools) -> npt.NDArray[np.float32]:
+    def train(months: range, numbers: tuple[str, ...], late: BoolArray) -> npt.NDArray[np.float32]:
         columns = [*numbers, *CATEGORIES]
         model = HistGradientBoostingClassifier(max_iter=60, categorical_features=list(CATEGORIES), random_state=0)
         chosen = labelled & np.isin(flights.month, list(months))

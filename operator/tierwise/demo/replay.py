@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from tierwise.arrays import BoolArray
 from tierwise.demo.models import VERSIONS, ScoredFlights
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.simulation.traffic.rows import spread_over_pods
@@ -56,7 +56,7 @@ class FlightTraffic:
         pod = spread_over_pods(rng, tier, pods)
         model = np.array([_index(p.version) for p in pods] or [-1], dtype=np.int64)[np.maximum(pod, 0)]
         offset = (np.arange(len(flight)) + 0.5) / max(len(flight), 1) * seconds
-        kept: npt.NDArray[np.bool_] = (pod >= 0) & (model >= 0)
+        kept: BoolArray = (pod >= 0) & (model >= 0)
         flight, model = flight[kept], model[kept]
         flights = self.flights
         return Predictions(

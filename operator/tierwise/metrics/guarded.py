@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never, overload
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.arrays import IntArray
+from tierwise.arrays import AnyArray, IntArray
 from tierwise.errors import MetricFailedError as MetricFailedError
 from tierwise.metrics.definitions import wrong_metric
 from tierwise.metrics.family import SEPARATOR, Family
@@ -111,19 +111,9 @@ def _built(family: Family, distribution: str) -> Callable[[str], Metric]:
 def _locked(tally: Tally) -> Tally:
     """The tally with read-only arrays, because other metrics read the same arrays."""
 
-    def view(array: Any) -> Any:  # noqa: ANN401  # an array of any kind, or None
-        if array is None:
-            return None
-        seen: npt.NDArray[np.generic] = np.asarray(array).view()
+    def view(array: npt.ArrayLike, _: int = 0) -> AnyArray:
+        seen = np.asarray(array).view()
         seen.flags.writeable = False
         return seen
 
-    return replace(
-        tally,
-        counts=view(tally.counts),
-        bins=view(tally.bins),
-        edges=view(tally.edges),
-        sums={name: view(values) for name, values in tally.sums.items()},
-        weights=view(tally.weights),
-        bin_weights=view(tally.bin_weights),
-    )
+    return replace(tally.map_arrays(view), edges=None if tally.edges is None else view(tally.edges))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.metric import Estimated
 from tierwise.metrics.tally import Estimate, Sum, Tally
 from tierwise.metrics.weighted import plain, squared
@@ -16,7 +15,7 @@ from tierwise.stats import moments
 FEWEST_EACH = 30  # labelled positives, and negatives, from which the normal approximation is used
 FEWEST_ROWS = 100  # fewest rows of a mean of numbers, which may have a long tail
 
-Enough = Callable[[Tally, FloatArray], npt.NDArray[np.bool_]]
+Enough = Callable[[Tally, FloatArray], BoolArray]
 
 
 def sums(name: str, *, known: str, x: str) -> tuple[Sum, ...]:
@@ -48,7 +47,7 @@ def mean_of(tally: Tally, name: str) -> tuple[FloatArray, FloatArray, FloatArray
     return moments.mean(plain(tally, n), squared(tally, n), plain(tally, x), squared(tally, x), squared(tally, xx))
 
 
-def both_labels(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough
+def both_labels(tally: Tally, units: FloatArray) -> BoolArray:  # noqa: ARG001  # an Enough
     """Whether there are enough positives and enough negatives with a valid answer: effective ones, with weights."""
     if tally.weights is None:
         of_labels = tally.counts[..., :2, :2].sum(axis=-1)
@@ -58,6 +57,6 @@ def both_labels(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # no
     return np.asarray((of_labels >= FEWEST_EACH).all(axis=-1))
 
 
-def rows(tally: Tally, units: FloatArray) -> npt.NDArray[np.bool_]:  # noqa: ARG001  # an Enough
+def rows(tally: Tally, units: FloatArray) -> BoolArray:  # noqa: ARG001  # an Enough
     """Whether there are enough effective rows."""
     return np.asarray(units >= FEWEST_ROWS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.metrics.tally import Estimate, Tally
 
 _LARGEST = 1e100  # largest value; its square times any number of rows is still a number
@@ -141,20 +141,18 @@ def _require_shapes(what: str, *arrays: tuple[npt.NDArray[np.generic], tuple[int
         raise ImplausibleError(f"{what} gave arrays of shapes {shapes}; expected {expected}")
 
 
-def _require(holds: npt.NDArray[np.bool_], fact: str, expected: str) -> None:
+def _require(holds: BoolArray, fact: str, expected: str) -> None:
     if not holds.all():
         raise ImplausibleError(f"count gave {fact}; expected {expected}")
 
 
-def _require_where(
-    where: npt.NDArray[np.bool_] | bool, holds: npt.NDArray[np.bool_], numbers: FloatArray, name: str, expected: str
-) -> None:
+def _require_where(where: BoolArray | bool, holds: BoolArray, numbers: FloatArray, name: str, expected: str) -> None:
     wrong = where & ~holds
     if wrong.any():
         raise ImplausibleError(f"estimate gave {name} {_first(numbers, wrong)}; expected {expected}")
 
 
-def _first(numbers: npt.NDArray[np.generic], wrong: npt.NDArray[np.bool_]) -> str:
+def _first(numbers: npt.NDArray[np.generic], wrong: BoolArray) -> str:
     """The first of the wrong numbers; empty if there is none (then the message is not used)."""
     found = numbers[np.broadcast_to(wrong, numbers.shape)]
     return f"{found[0]:.6g}" if len(found) else ""

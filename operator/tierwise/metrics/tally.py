@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import FloatArray, IntArray
-
-NEGATIVE, POSITIVE, UNKNOWN = 0, 1, 2  # index of a label
+from tierwise.arrays import BoolArray, FloatArray
+from tierwise.metrics.counts import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +35,15 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tally:
-    """Rows as counts, distributions and sums. Arrays have the same leading axes `...` (slices, arms, …).
+class Tally(Counts):
+    """The data with which a metric computes: `Counts` with any leading axes, and facts of the dataset.
 
-    `counts`: int64 (..., 3 labels: negative, positive, unknown; 3 answers: negative, positive, invalid).
-    `bins`: int64 (..., labels, bins + 1) by label (the last is unknown) and bin of the score (the last is invalid);
-    for a dataset of classes: (..., classes + 1, classes + 1) by the class of the label and of the answer.
-    `edges`: float64 (bins + 1,), None for classes. `classes`: names in order, else empty.
-    `sums`: float64 (...) by name. For datasets with a sample weight Σw and Σw²: `weights`, float64 (2, ..., 3, 3), by
-    label and answer; `bin_weights`, float64 (2, *shape of `bins`). Data that no metric
-    needs (`Needs`) is None or absent. `positive_below`: positives have low scores (``positive: Below``).
+    `classes`: names in order, else empty. `positive_below`: positives have low scores (``positive: Below``). Data that
+    no metric needs (`Needs`) is None or absent.
     """
 
-    counts: IntArray
-    bins: IntArray | None = None
-    edges: FloatArray | None = None
     classes: tuple[str, ...] = ()
-    sums: Mapping[str, FloatArray] = field(default_factory=dict)
-    weights: FloatArray | None = None
     positive_below: bool = False
-    bin_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +59,7 @@ class Estimate:
     value: FloatArray
     spread: FloatArray
     units: FloatArray
-    enough: npt.NDArray[np.bool_]
+    enough: BoolArray
 
     @property
     def variance(self) -> FloatArray:

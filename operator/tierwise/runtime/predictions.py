@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import FloatArray, IntArray
+
 
 @dataclass(frozen=True, slots=True)
 class ServingPod:
@@ -27,11 +29,11 @@ class Predictions:
     """
 
     pods: tuple[ServingPod, ...]
-    pod: npt.NDArray[np.int64]
-    offset_seconds: npt.NDArray[np.float64]
+    pod: IntArray
+    offset_seconds: FloatArray
     score: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
-    label_delay_seconds: npt.NDArray[np.float64]
+    label_delay_seconds: FloatArray
     dimensions: Mapping[str, npt.NDArray[np.str_]]
 
     def __len__(self) -> int:

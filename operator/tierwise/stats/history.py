@@ -19,9 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.stats.betting import Boundary
 from tierwise.stats.mixture import log_mixture
 
@@ -87,5 +86,5 @@ def _log_odds(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.log(bad / good), 1 / bad + 1 / good
 
 
-def _is_enough(counts: FloatArray) -> npt.NDArray[np.bool_]:
+def _is_enough(counts: FloatArray) -> BoolArray:
     return np.asarray((counts[1] >= ENOUGH) & (counts[0] - counts[1] >= ENOUGH))

@@ -11,11 +11,10 @@ Source: linearisation of weighted means and ratios, Särndal, Swensson and Wretm
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import FloatArray
+from tierwise.arrays import FloatArray, IntArray
 
-Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+Numbers = FloatArray | IntArray
 
 
 def share(part: Numbers, whole: Numbers) -> FloatArray:

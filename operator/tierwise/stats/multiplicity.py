@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import BoolArray, FloatArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 
 
 def log_decision_threshold(hypotheses: int, alpha: float) -> float:
@@ -56,7 +55,7 @@ def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypothes
     return flagged
 
 
-def level_weights(levels: npt.NDArray[np.int64], reserved: int) -> FloatArray:
+def level_weights(levels: IntArray, reserved: int) -> FloatArray:
     """Weights of mean one for slices (count,) by number of dimensions, then `reserved` unnamed slots of weight one.
 
     The whole gets a tenth of the slices' total weight, single dimensions .4, pairs .3, triples .2. The weights are

@@ -1,12 +1,9 @@
-"""The gate's table and the page of reasons, made from the code that decides. Pure: text in, text out."""
+"""The gate's table and the page of reasons, made from the code that decides. Pure: text out."""
 
 from __future__ import annotations
 
 from tierwise.api.reasons import Reason
 from tierwise.rollout.gate import TABLE
-
-BEGIN = "<!-- gate table: generated, run `make generated` -->"
-END = "<!-- end of gate table -->"
 
 _SCOPES = {
     "gate": "The gate of a tier",
@@ -16,19 +13,6 @@ _SCOPES = {
     "program": "The operator and the command line",
 }
 _SEVERITIES = {"info": "progress", "warning": "waits, goes on by itself", "critical": "needs a person, or was undone"}
-
-
-def with_gate_table(page: str) -> str:
-    """The page with the gate's table between its two marks.
-
-    Raises:
-        ValueError: a mark is missing.
-    """
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"the page lacks {BEGIN!r} or {END!r}")
-    return f"{before}{BEGIN}\n\n{gate_table()}\n{END}{after}"
 
 
 def gate_table() -> str:

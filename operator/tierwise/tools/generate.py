@@ -1,4 +1,4 @@
-"""Writes or compares the generated files: crds/, its copy in the chart, the references, the demo as an example.
+"""Writes or compares what is generated: crds/, references, the demo as an example, sections of docs and of the chart.
 
 Run as ``python -m tierwise.tools.generate --write|--check`` in a checkout (`make generated`, `make lint`).
 """
@@ -12,28 +12,39 @@ from pathlib import Path
 from tierwise.api.schema.crd import crd_files
 from tierwise.api.schema.reference import api_reference
 from tierwise.tools.cli_reference import cli_reference
-from tierwise.tools.decision_docs import reasons_reference, with_gate_table
+from tierwise.tools.decision_docs import gate_table, reasons_reference
 from tierwise.tools.metrics_reference import metrics_reference
+from tierwise.tools.sections import with_section
+from tierwise.tools.workload_kinds import chart_rules, kinds_table, rights_table
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO_MANIFESTS = Path(__file__).resolve().parents[1] / "demo" / "manifests"
 FLIGHTS = Path("examples/01-flights")  # copies of the demo's manifests, which ship with the package
 CRD_FOLDERS = ("crds", "charts/tierwise/crds")
+# A file that people write -> the name of its generated section, and what makes its text.
+SECTIONS = {
+    Path("docs/concepts/rollout.md"): ("gate table", gate_table),
+    Path("docs/concepts/operator.md"): ("rights on workloads", rights_table),
+    Path("docs/how-to/stateful-workloads.md"): ("kinds of workload", kinds_table),
+    Path("charts/tierwise/templates/_names.tpl"): ("rights on workloads", chart_rules),
+}
 
 
 def generated_files() -> dict[Path, str]:
     """Path below the repository's root -> text, of every generated file."""
     crds = {Path(folder) / name: text for folder in CRD_FOLDERS for name, text in crd_files().items()}
     demo = {FLIGHTS / path.name: path.read_text(encoding="utf-8") for path in sorted(DEMO_MANIFESTS.glob("*.yaml"))}
-    rollout = Path("docs/concepts/rollout.md")
+    sections = {
+        path: with_section((ROOT / path).read_text(encoding="utf-8"), name, text(), path)
+        for path, (name, text) in SECTIONS.items()
+    }
     reference = {
-        rollout: with_gate_table((ROOT / rollout).read_text(encoding="utf-8")),
         Path("docs/reference/reasons.md"): reasons_reference(),
         Path("docs/reference/api.md"): api_reference(),
         Path("docs/reference/cli.md"): cli_reference(),
         Path("docs/reference/metrics.md"): metrics_reference(),
     }
-    return {**crds, **demo, **reference}
+    return {**crds, **demo, **sections, **reference}
 
 
 def write(root: Path) -> list[Path]:

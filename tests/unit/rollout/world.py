@@ -18,8 +18,7 @@ from tierwise.rollout.delivery.recovery import period
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.judging.look import Look, LookRequest
-from tierwise.runtime.reading.recovery import RecoveryRequest
-from tierwise.runtime.verification.look import VerificationRequest
+from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.simulation.cluster.clock import SimulatedClock
 from tierwise.simulation.cluster.faults import CrashError
 from tierwise.simulation.cluster.fleet import NAMESPACE, SimulatedFleet
@@ -126,11 +125,11 @@ class FakeJudge:
         self.problem: Concern | None = None
         self.validated: Answer = None
         self.recovered: RecoveryLog | Concern | None = None
-        self.verified: Verified | Callable[[VerificationRequest], Verified] = None
+        self.verified: Verified | Callable[[RolloutRequest], Verified] = None
         self.logged: dict[str, int] = {}
         self.looks = 0
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
+    def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
         """As told; by default a complete log of the baseline alone."""
         if self.recovered is not None:
             return self.recovered
@@ -139,7 +138,7 @@ class FakeJudge:
     def commits(self, request: LookRequest) -> dict[str, int]:
         return self.logged
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
+    def verification(self, request: RolloutRequest) -> VerificationLook | Concern | None:
         """As told; nothing by default."""
         return self.verified(request) if callable(self.verified) else self.verified
 

@@ -23,12 +23,10 @@ from tierwise.adapters.clickhouse.values import CountedValues, built
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
-from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.metrics.counts import ANSWERS, LABELS
+from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.query.look.counts import (
-    ANSWERS,
-    ARMS,
-    LABELS,
     MOST_PODS,
     Arms,
     Kept,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tierwise.api.names import API_VERSION
+from tierwise.api.workload_kinds import WorkloadKind
 
-_APPS = "/apis/apps/v1"  # workloads and their ReplicaSets
 _BASES = {
     "modeldeployments": f"/apis/{API_VERSION}",
     "modelrollouts": f"/apis/{API_VERSION}",
@@ -14,12 +14,17 @@ _BASES = {
     "pods": "/api/v1",
     "secrets": "/api/v1",
     "events": "/api/v1",
+    "replicasets": "/apis/apps/v1",
+    **{
+        kind.facts.resource: f"/{'apis' if kind.facts.api_group else 'api'}/{kind.facts.api_version}"
+        for kind in WorkloadKind
+    },
 }
 
 
 def path_of(resource: str, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
     """Path of a collection (all namespaces when `namespace` is None), an object or its subresource."""
-    parts = [_BASES.get(resource, _APPS)]
+    parts = [_BASES[resource]]
     if namespace is not None:
         parts += ["namespaces", namespace]
     parts.append(resource)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec
 from tierwise.api.names import FIELD_MANAGER
-from tierwise.api.strategy import WorkloadKind
+from tierwise.api.workload_kinds import WorkloadKind
 
 TOOLS = ("argocd", "flux", "helm")
 
@@ -78,7 +78,7 @@ def _flux_rules(spec: ModelDeploymentSpec) -> list[str]:
         (tier.workloads.kind, _selector(tier.workloads.selector.match_labels)) for tier in spec.tiers
     )
     return [
-        _FLUX_RULE.format(kind=kind, selector=selector) + environment + (_FLUX_STRATEGY if _has_strategy(kind) else "")
+        _FLUX_RULE.format(kind=kind, selector=selector) + environment + _strategy(kind, _FLUX_STRATEGY)
         for kind, selector in targets
     ]
 
@@ -87,11 +87,11 @@ def _helm(spec: ModelDeploymentSpec, kind: WorkloadKind) -> str:
     names = ", ".join(sorted(spec.version.parameters))
     text = _HELM.format(container=spec.delivery.container, kind=kind)
     text += _HELM_PARAMETERS.format(names=names) if names else ""
-    return text + (_HELM_STRATEGY if _has_strategy(kind) else "")
+    return text + _strategy(kind, _HELM_STRATEGY)
 
 
-def _has_strategy(kind: WorkloadKind) -> bool:
-    return kind != "Deployment"
+def _strategy(kind: WorkloadKind, text: str) -> str:
+    return text if kind.facts.is_strategy_written else ""
 
 
 def _selector(labels: dict[str, str]) -> str:

@@ -207,6 +207,6 @@ def tier_of(
         alpha=alpha,
         exposure=exposure_fraction(exposure) if flags.exposure is None else flags.exposure,
         min_seconds=float(duration_seconds(shortest) if flags.min_duration is None else flags.min_duration),
-        max_seconds=float(duration_seconds(longest) if flags.max_duration is None else flags.max_duration),
+        max_duration_seconds=float(duration_seconds(longest) if flags.max_duration is None else flags.max_duration),
         log_tiers=log_tiers,
     )

@@ -195,7 +195,8 @@ def policy_of(
         analysis=analysis,
         datasets=datasets,
         tiers=tuple(
-            TierPolicy(tier.name, tier.alpha, tier.exposure, tier.min_seconds, tier.max_seconds) for tier in tiers
+            TierPolicy(tier.name, tier.alpha, tier.exposure, tier.min_seconds, tier.max_duration_seconds)
+            for tier in tiers
         ),
         block_seconds=block_seconds,
         alpha=deployment.analysis.false_rollback_rate if deployment else alpha,

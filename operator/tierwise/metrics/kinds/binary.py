@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from tierwise.api.common import Margin
 from tierwise.arrays import IntArray
+from tierwise.metrics.counts import NEGATIVE, POSITIVE, UNKNOWN
 from tierwise.metrics.metric import Metric, Needs, Proportion
-from tierwise.metrics.tally import NEGATIVE, POSITIVE, UNKNOWN, Tally
+from tierwise.metrics.tally import Tally
 
 
 def _wrong(tally: Tally) -> tuple[IntArray, IntArray]:

@@ -10,13 +10,11 @@ sample weights each label's part is linearised as a weighted mean (`stats.moment
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.common import Margin
-from tierwise.arrays import FloatArray
+from tierwise.arrays import AnyArray, FloatArray
 from tierwise.metrics.means import FEWEST_EACH
 from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, Tally
@@ -141,7 +139,7 @@ def _in_chunks(tally: Tally, compute: Compute) -> Estimate:
     )
 
 
-def _by_label(tally: Tally, bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _by_label(tally: Tally, bins: AnyArray) -> AnyArray:
     """(sets, 2 labels, bins) without invalid scores, the highest scores last; `bins` is one array of the tally."""
     turned = bins[..., :2, ::-1][..., 1:] if tally.positive_below else bins[..., :2, :-1]
     return turned.reshape(-1, *turned.shape[-2:])

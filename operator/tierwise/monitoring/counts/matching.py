@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tierwise.arrays import FloatArray
+from tierwise.arrays import AnyArray, FloatArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.monitoring.counts.tallies import added, each_array
 from tierwise.stats.matched import weights
 
 
@@ -43,14 +41,14 @@ def fold_tallies(matched: MatchedTallies | None, block: Sequence[Tally]) -> Matc
     """The sums after a block; None before the first."""
     pending = tuple(block)
     if matched is not None:
-        pending = tuple(added(one, two) for one, two in zip(matched.pending, block, strict=True))
+        pending = tuple(one + two for one, two in zip(matched.pending, block, strict=True))
     n = np.stack([_rows(tally, arm) for tally in pending for arm in (BASELINE, CANDIDATE)])
     ready, weight, scale = weights(n)
     sums = tuple(_scaled(tally, scale[2 * i : 2 * i + 2]) for i, tally in enumerate(pending))
     left = np.broadcast_to(np.where(ready, 0.0, 1.0), (2, len(ready)))
     pending, inverse = tuple(_scaled(tally, left) for tally in pending), weight * scale
     if matched is not None:
-        sums = tuple(added(one, two) for one, two in zip(matched.sums, sums, strict=True))
+        sums = tuple(one + two for one, two in zip(matched.sums, sums, strict=True))
         weight, inverse = matched.weight + weight, matched.inverse + inverse
     return MatchedTallies(pending, sums, weight, inverse)
 
@@ -62,9 +60,9 @@ def _rows(tally: Tally, arm: int) -> FloatArray:
 def _scaled(tally: Tally, factor: FloatArray) -> Tally:
     """The tally with the arms of every slot multiplied by `factor` (2 arms, slots)."""
 
-    def scale(values: Any, axis: int) -> Any:  # noqa: ANN401  # arrays of counts or of sums
+    def scale(values: AnyArray, axis: int) -> FloatArray:
         shape = [1] * values.ndim
         shape[axis], shape[axis + 1] = values.shape[axis], 2
-        return values * factor.T.reshape(shape)
+        return np.asarray(values * factor.T.reshape(shape))
 
-    return each_array(tally, scale)
+    return tally.map_arrays(scale)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.errors import MetricFailedError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Estimated, Metric, Proportion, Shift
@@ -101,7 +101,7 @@ class Compared:
     baseline: FloatArray
     candidate_variance: FloatArray
     baseline_variance: FloatArray
-    enough: npt.NDArray[np.bool_]
+    enough: BoolArray
     units: FloatArray  # (slots, 2) observations per arm
     taus: FloatArray
 

@@ -1,22 +1,27 @@
-"""A read in pieces, where one query would be too much: fewer slices, shorter times; and all put together. Pure."""
+"""Splits a read that is too much for one query into fewer slices or shorter times, and joins the results. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
+from tierwise.arrays import AnyArray
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions
 
 Sliced = TypeVar("Sliced", Cells, Distributions)
 
 
+class _Keyed(Protocol):
+    @property
+    def slices(self) -> tuple[str, ...]: ...
+
+
 def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
-    """The dataset with the one and the other half of its groupings; None for fewer than two."""
+    """The dataset with each half of its groupings; None for fewer than two groupings."""
     half = len(dataset.groupings) // 2
     if not half:
         return None
@@ -24,9 +29,10 @@ def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
 
 
 def halves_of_time(dataset: Dataset, block: Block) -> tuple[Block, Block] | None:
-    """The block's two halves, whose counts add up to its own; None where they would not, or it is under two seconds.
+    """The block's two halves, whose counts add up to those of the block.
 
-    A request that was logged twice is counted once *in a window*, and a label table is read for a window.
+    None if the counts would not add up, or if the block is shorter than two seconds. They would not add up if a request
+    that was logged twice is counted once *in a window*, or if a label table is read for a window.
     """
     spec = dataset.spec
     tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
@@ -38,44 +44,33 @@ def halves_of_time(dataset: Dataset, block: Block) -> tuple[Block, Block] | None
 
 
 def side_by_side(parts: Sequence[Sliced]) -> Sliced:
-    """Reads of different groupings of the same rows: their slices together; the whole, which all have, once."""
+    """Join reads of different groupings of the same rows: all their slices, and the whole once, because all have it."""
     return _together(parts, is_sum=False)
 
 
 def added(parts: Sequence[Sliced]) -> Sliced:
-    """Reads of different rows of the same groupings: their counts added up; the first one's block."""
+    """Join reads of different rows with the same groupings: add up their counts. The block is that of the first."""
     return _together(parts, is_sum=True)
 
 
-def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
-    first = parts[0]
+def common_slices(parts: Sequence[_Keyed]) -> tuple[tuple[str, ...], list[list[int]]]:
+    """The slices of all parts, the whole first, then by key; and the positions of each part's slices in them."""
     slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
-    places = [[index[key] for key in part.slices] for part in parts]
+    return slices, [[index[key] for key in part.slices] for part in parts]
 
-    def joined(arrays: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
+
+def _together(parts: Sequence[Sliced], *, is_sum: bool) -> Sliced:
+    slices, places = common_slices(parts)
+    axis = 1 if isinstance(parts[0], Cells) else 0
+
+    def joined(arrays: Sequence[AnyArray], first: int) -> AnyArray:
         shape = list(arrays[0].shape)
-        shape[axis] = len(slices)
+        shape[first + axis] = len(slices)
         out = np.zeros(shape, dtype=arrays[0].dtype)
         for array, place in zip(arrays, places, strict=True):
-            at = (slice(None),) * axis + (place,)
+            at = (slice(None),) * (first + axis) + (place,)
             out[at] = out[at] + array if is_sum else array
         return out
 
-    axis = 1 if isinstance(first, Cells) else 0
-    changes: dict[str, Any] = {
-        "slices": slices,
-        "counts": joined([part.counts for part in parts], axis),
-        "sums": {name: joined([part.sums[name] for part in parts], axis) for name in first.sums},
-    }
-    weights = [part.weights for part in parts if part.weights is not None]
-    if weights:
-        changes["weights"] = joined(weights, axis + 1)
-    of_bins = [part.bin_weights for part in parts if part.bin_weights is not None]
-    if of_bins:
-        changes["bin_weights"] = joined(of_bins, axis + 1)
-    if isinstance(first, Cells) and first.bins is not None:
-        changes["bins"] = joined(
-            [part.bins for part in parts if isinstance(part, Cells) and part.bins is not None], axis
-        )
-    return replace(first, **changes)
+    return replace(parts[0].zip_arrays(parts[1:], joined), slices=slices)

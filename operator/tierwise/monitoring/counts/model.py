@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.arrays import FloatArray, IntArray
-from tierwise.metrics.tally import NEGATIVE as NEGATIVE
-from tierwise.metrics.tally import POSITIVE as POSITIVE
-from tierwise.metrics.tally import UNKNOWN as UNKNOWN
+from tierwise.metrics.counts import ANSWERS, LABELS, Counts
 from tierwise.metrics.tally import Sum
 
-LABELS, ANSWERS, ARMS = 3, 3, 2
-CELLS = ARMS * LABELS * ANSWERS  # counts of one block and slice
+ARMS = 2
 BASELINE, CANDIDATE = 0, 1  # index of an arm
-# index of an answer: 0 negative, 1 positive, 2 invalid (score NaN or out of the domain)
-ANSWER_NEGATIVE, ANSWER_POSITIVE, ANSWER_INVALID = 0, 1, 2
+CELLS = ARMS * LABELS * ANSWERS  # counts of one block and slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +59,49 @@ class Block:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Counts of rows, exact: they equal a count of the raw rows.
-
-    `slices` are slice keys, `""` (the whole) first. `counts` is int64 of shape (blocks, slices, 2 arms, 3 labels,
-    3 answers). What the dataset's `reads` ask for, else None or empty: `bins` (blocks, slices, 2 arms, labels,
-    bins + 1) with `edges` (bins + 1,); `sums` float64 (blocks, slices, 2 arms) by name; `weights` float64
-    (2: Σw and Σw², blocks, slices, 2 arms, 3 labels, 3 answers), and `bin_weights` float64 (2, *shape of `bins`) where
-    both bins and weights are read.
-    """
+@dataclass(frozen=True, eq=False)
+class _OfBlocks:
+    """What stands before the arrays of `Cells`. (Without slots: of two bases only one can have them.)"""
 
     blocks: tuple[Block, ...]
     slices: tuple[str, ...]
-    counts: IntArray
-    bins: IntArray | None = None
-    edges: FloatArray | None = None
-    sums: Mapping[str, FloatArray] = field(default_factory=dict)
-    weights: FloatArray | None = None
-    bin_weights: FloatArray | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Distributions:
-    """Counts of scores by bin, the rows of `ml_performance`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells(Counts, _OfBlocks):
+    """Counts of rows, exact: they equal a count of the raw rows. The arrays' leading axes are (blocks, slices, 2 arms).
 
-    `counts` is int64 of shape (slices, 2 arms, 3 labels, bins + 1); the last bin counts invalid scores.
-    `edges` are the bins + 1 edges of the score, ascending. For a dataset of classes `counts` is by class of the label
-    and of the answer, each with one more for unknown or invalid, and `edges` is empty. `sums` float64 (slices, 2 arms)
-    by name, `weights` float64 (2, slices, 2 arms, 3 labels, 3 answers) and `bin_weights` (2, *shape of `counts`) as in
-    `Cells`.
+    `slices` are slice keys, `""` (the whole) first. Arrays are there as far as the dataset's `reads` ask for them.
     """
+
+    def take_blocks(self, index: slice | Sequence[int]) -> Cells:
+        """Some of the blocks, in the order of `index`."""
+        blocks = self.blocks[index] if isinstance(index, slice) else tuple(self.blocks[i] for i in index)
+        return replace(self.take(index), blocks=blocks)
+
+    def take_slices(self, index: Sequence[int]) -> Cells:
+        """Some of the slices, in the order of `index`."""
+        return replace(self.take(index, axis=1), slices=tuple(self.slices[i] for i in index))
+
+
+@dataclass(frozen=True, eq=False)
+class _OfBlock:
+    """What stands before the arrays of `Distributions`."""
 
     block: Block
     slices: tuple[str, ...]
-    counts: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distributions(Counts, _OfBlock):
+    """Counts of scores by bin, the rows of `ml_performance`. The arrays' leading axes are (slices, 2 arms).
+
+    There are no answers: `counts` itself is by label and bin, or by class of label and answer, as `bins` otherwise is.
+    `edges` are the bins + 1 edges of the score, ascending, empty for a dataset of classes.
+    """
+
+    bins: None = field(default=None, init=False, repr=False)
     edges: FloatArray
-    sums: Mapping[str, FloatArray] = field(default_factory=dict)
-    weights: FloatArray | None = None
-    bin_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,16 +6,8 @@ import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.arrays import FloatArray, IntArray
-from tierwise.monitoring.counts.model import (
-    ANSWER_INVALID,
-    ANSWER_NEGATIVE,
-    ANSWER_POSITIVE,
-    POSITIVE,
-    UNKNOWN,
-    Cells,
-    Distributions,
-    Reads,
-)
+from tierwise.metrics.counts import ANSWER_INVALID, ANSWER_NEGATIVE, ANSWER_POSITIVE, POSITIVE, UNKNOWN
+from tierwise.monitoring.counts.model import Cells, Distributions, Reads
 
 _NOTHING = Reads()
 
@@ -33,16 +25,15 @@ def cells_of(distributions: Distributions, spec: MonitoringDatasetSpec, reads: R
     )
     if counts is None:
         return None
-    return Cells(
-        (distributions.block,),
-        distributions.slices,
-        counts[np.newaxis],
-        distributions.counts[np.newaxis] if reads.bins else None,
-        distributions.edges if reads.bins and len(distributions.edges) else None,
-        {one.name: distributions.sums[one.name][np.newaxis] for one in reads.sums},
-        distributions.weights[:, np.newaxis] if reads.weights and distributions.weights is not None else None,
-        None if distributions.bin_weights is None else distributions.bin_weights[:, np.newaxis],
-    )
+    read = distributions.map_arrays(lambda values, first: np.expand_dims(values, first))  # one block
+    changes: dict[str, object] = {
+        "counts": counts[np.newaxis],
+        "bins": read.counts if reads.bins else None,
+        "edges": read.edges if reads.bins and len(read.edges) else None,
+        "sums": {one.name: read.sums[one.name] for one in reads.sums},
+        "weights": read.weights if reads.weights else None,
+    }
+    return Cells(blocks=(read.block,), slices=read.slices, **{**read.contents, **changes})
 
 
 def answers_at(bins: IntArray, edges: FloatArray, threshold: float, positive: str) -> IntArray | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tierwise.arrays import FloatArray, IntArray
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN
+from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting, split
 from tierwise.stats.presence import PRESENCE_TOLERANCE
 

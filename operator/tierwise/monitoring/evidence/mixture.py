@@ -15,7 +15,6 @@ from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import Compared, compared, worse_sign
-from tierwise.monitoring.counts.tallies import added, without
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.stats.betting import copy_log_weights, log_mean
 from tierwise.stats.mixture import log_mixture
@@ -71,7 +70,7 @@ def look(
     Raises:
         MetricFailedError: a metric's code failed.
     """
-    tallies = tuple(added(one, two) for one, two in zip(mixtures.tallies, block, strict=True))
+    tallies = tuple(one + two for one, two in zip(mixtures.tallies, block, strict=True))
     tolerance, margin = bounds
     regression, non_inferior = mixtures.log_regression.copy(), mixtures.log_non_inferior.copy()
     improved = mixtures.log_improved.copy()
@@ -85,7 +84,7 @@ def look(
         within = tolerance.part(here)
         parts = [weights[0] + log_worse(found, sign, within, each.phi)]
         for copy, earlier in enumerate(mixtures.late, start=1):
-            since = compared(each.metric, without(whole, earlier[each.dataset]))
+            since = compared(each.metric, whole - earlier[each.dataset])
             parts.append(weights[copy] + log_worse(since, sign, within, each.phi))
         parts.append(np.full(each.slots, waiting))
         regression[here] = log_mean(np.stack(parts), np.zeros(len(parts)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.common import Margin
 from tierwise.api.strategy import Expectation, MetricSpec
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
 from tierwise.stats.overdispersion import widened
@@ -31,7 +30,7 @@ class Bounds:
     lower_delta: FloatArray
 
     @property
-    def is_two_sided(self) -> npt.NDArray[np.bool_]:
+    def is_two_sided(self) -> BoolArray:
         """Which hypotheses have a lower bound."""
         return np.isfinite(self.lower_delta)
 

@@ -9,17 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierwise.api.slices import WHOLE
+from tierwise.metrics.counts import stacked
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import CANDIDATE, Cells, Dataset
-from tierwise.monitoring.counts.tallies import (
-    added,
-    baseline_of,
-    chosen,
-    empty_tally,
-    placed,
-    plain_tally,
-    window_tally,
-)
+from tierwise.monitoring.counts.tallies import baseline_of, chosen, empty_tally, placed, window_tally
 
 RESERVED_SHARE = 0.1  # reserved slots, as a share of the slices known at the start
 UNKNOWN_SLICES_RESERVE = 200  # most reserved slots if there is no history with slices
@@ -74,23 +67,11 @@ def coalesced(parts: Sequence[Cells]) -> Cells:
         rows = np.array([slot[key] for key in part.slices], dtype=np.intp)
         clean = part.counts[:, part.slices.index(WHOLE), CANDIDATE].sum(axis=(1, 2)) == 0
         for i, which in enumerate((clean, ~clean)):
-            piece = placed(plain_tally(part, which), rows, len(keys))
+            piece = placed(Tally(**part.contents).take(which).sum(), rows, len(keys))
             before = sums[i]
-            sums[i] = piece if before is None else added(before, piece)
-    one, two = (tally for tally in sums if tally is not None)
-    window = parts[0].blocks[0], parts[-1].blocks[-1]
-    return Cells(
-        blocks=window,
-        slices=keys,
-        counts=np.stack([one.counts, two.counts]),
-        bins=None if one.bins is None or two.bins is None else np.stack([one.bins, two.bins]),
-        edges=one.edges,
-        sums={name: np.stack([one.sums[name], two.sums[name]]) for name in one.sums},
-        weights=None if one.weights is None or two.weights is None else np.stack([one.weights, two.weights], axis=1),
-        bin_weights=None
-        if one.bin_weights is None or two.bin_weights is None
-        else np.stack([one.bin_weights, two.bin_weights], axis=1),
-    )
+            sums[i] = piece if before is None else before + piece
+    both = stacked([tally for tally in sums if tally is not None])
+    return Cells(blocks=(parts[0].blocks[0], parts[-1].blocks[-1]), slices=keys, **both.contents)
 
 
 def reserved_slots(dataset: Dataset, known: int) -> int:

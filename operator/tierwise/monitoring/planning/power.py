@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.common import Margin
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Metric, Proportion, Shift
 from tierwise.monitoring.counts.measures import counted, engine_of, expected_variance, worse_sign
@@ -26,7 +25,7 @@ class Known:
     """The facts about one metric: `prior` rates of bad (0 for none) and `powered`, both (slices,); a shift's edges."""
 
     prior: FloatArray
-    powered: npt.NDArray[np.bool_]
+    powered: BoolArray
     points: tuple[int, ...] = ()
 
 

@@ -10,23 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.names import Verdict
 from tierwise.api.slices import slice_key
-from tierwise.arrays import FloatArray
+from tierwise.arrays import AnyArray, FloatArray
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
 from tierwise.monitoring.planning.tier_plan import TierPlan
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import ControlTrouble, Result
 
-_Array = npt.NDArray[Any]
 _Name = tuple[str, str, str]  # dataset, metric, slice key
 Shifted = Literal["PreviousWeek", "PreviousDay"]
 # How long ago the same hours were. The first past that has rows is used.
@@ -72,7 +69,8 @@ def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_ba
         # Go block by block while watching for the return, so that the block of the return does not depend on how many
         # blocks were read at once.
         end = at + 1 if state.trouble is not None else len(blocks)
-        folded = fold(state.evidence, _part(cells, at, end), _no_shares(end - at))
+        part = {name: found.take_blocks(slice(at, end)) for name, found in cells.items()}
+        folded = fold(state.evidence, part, _no_shares(end - at))
         stop = folded.stopped_at
         if stop is not None:
             done = next(i for i in range(at, end) if blocks[i].end == stop) + 1
@@ -102,18 +100,16 @@ def against_past(now: Cells, past: Cells) -> Cells:
     """
     slices = (*now.slices, *(key for key in past.slices if key not in set(now.slices)))
     ours, theirs = _places(now.slices, slices), _places(past.slices, slices)
-    arms = partial(_arms, ours=ours, theirs=theirs, size=len(slices))
-    return replace(
-        now,
-        slices=slices,
-        counts=arms(now.counts, past.counts, axis=1),
-        bins=None if now.bins is None or past.bins is None else arms(now.bins, past.bins, axis=1),
-        sums={name: arms(values, past.sums[name], axis=1) for name, values in now.sums.items() if name in past.sums},
-        weights=None if now.weights is None or past.weights is None else arms(now.weights, past.weights, axis=2),
-        bin_weights=None
-        if now.bin_weights is None or past.bin_weights is None
-        else arms(now.bin_weights, past.bin_weights, axis=2),
-    )
+
+    def arms(both: Sequence[AnyArray], first: int) -> AnyArray:
+        of_now, of_past = both
+        out = np.zeros((*of_now.shape[: first + 1], len(slices), *of_now.shape[first + 2 :]), dtype=of_now.dtype)
+        by_slice = _by_slice(out, first)
+        by_slice[ours, CANDIDATE] = _by_slice(of_now, first)[:, BASELINE]
+        by_slice[theirs, BASELINE] = _by_slice(of_past, first)[:, BASELINE]
+        return out
+
+    return replace(now.zip_arrays([past], arms), slices=slices)
 
 
 def past_block(history: ControlHistory, first: datetime, block: Block) -> Block | None:
@@ -140,38 +136,14 @@ def _past_start(history: ControlHistory, first: datetime) -> datetime:
     return history.starts_at
 
 
-def _arms(now: _Array, past: _Array, *, ours: list[int], theirs: list[int], size: int, axis: int) -> _Array:
-    """One array of cells from `now` and `past`, with `size` slices on `axis` and the arms on the next axis."""
-    out = np.zeros((*now.shape[:axis], size, *now.shape[axis + 1 :]), dtype=now.dtype)
-    by_slice = _by_slice(out, axis)
-    by_slice[ours, CANDIDATE] = _by_slice(now, axis)[:, BASELINE]
-    by_slice[theirs, BASELINE] = _by_slice(past, axis)[:, BASELINE]
-    return out
-
-
-def _by_slice(array: _Array, axis: int) -> _Array:
+def _by_slice(array: AnyArray, first: int) -> AnyArray:
     """A view of the array whose first axes are slices and arms."""
-    return np.moveaxis(array, (axis, axis + 1), (0, 1))
+    return np.moveaxis(array, (first + 1, first + 2), (0, 1))
 
 
 def _places(slices: Sequence[str], among: Sequence[str]) -> list[int]:
     position = {key: index for index, key in enumerate(among)}
     return [position[key] for key in slices]
-
-
-def _part(cells: Mapping[str, Cells], start: int, end: int) -> dict[str, Cells]:
-    return {
-        name: replace(
-            found,
-            blocks=found.blocks[start:end],
-            counts=found.counts[start:end],
-            bins=None if found.bins is None else found.bins[start:end],
-            sums={key: values[start:end] for key, values in found.sums.items()},
-            weights=None if found.weights is None else found.weights[:, start:end],
-            bin_weights=None if found.bin_weights is None else found.bin_weights[:, start:end],
-        )
-        for name, found in cells.items()
-    }
 
 
 def _no_shares(blocks: int) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import AnyArray, FloatArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import compared, worse_sign
 from tierwise.monitoring.counts.tallies import chosen
@@ -92,19 +92,13 @@ def _summed_tally(tally: Tally, parts: Sequence[Signed]) -> Tally:
     used = np.flatnonzero(matrix.any(axis=0))
     small, weights = chosen(tally, used), matrix[:, used]
 
-    def mixed(values: FloatArray | IntArray) -> FloatArray:
-        return np.asarray(np.tensordot(weights, values, axes=1))
+    def mixed(values: AnyArray, first: int) -> AnyArray:
+        if first:  # Σw, then Σw²
+            return np.stack([mixed(each, first - 1) for each in values])
+        found = np.tensordot(weights, values, axes=1)
+        return np.rint(found).astype(values.dtype) if np.issubdtype(values.dtype, np.integer) else np.asarray(found)
 
-    return Tally(
-        counts=np.rint(mixed(small.counts)).astype(np.int64),
-        bins=None if small.bins is None else np.rint(mixed(small.bins)).astype(np.int64),
-        edges=small.edges,
-        classes=small.classes,
-        sums={name: mixed(values) for name, values in small.sums.items()},
-        weights=None if small.weights is None else np.stack([mixed(values) for values in small.weights]),
-        positive_below=small.positive_below,
-        bin_weights=None if small.bin_weights is None else np.stack([mixed(values) for values in small.bin_weights]),
-    )
+    return small.map_arrays(mixed)
 
 
 def _grown(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE
-from tierwise.arrays import FloatArray
-from tierwise.monitoring.counts.model import ANSWER_INVALID, BASELINE, CANDIDATE, UNKNOWN, Cells
+from tierwise.arrays import BoolArray, FloatArray
+from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.stats import betting
 
 BUCKETS = 24  # buckets of a verification, for example the hours of a day
@@ -26,9 +26,7 @@ _ROWS = 20.0  # rows are missing if this many were expected and none came: proba
 _SLICE_ROWS, _SLICE_BUCKETS = 100.0, 3  # a slice needs more, because its requests vary more than those of a tier
 _FEWEST = 0.1  # smallest share of the rows at the same hours before; a day with fewer rows is not just a quiet day
 _HALF = 0.5  # smallest share of the usual share of rows with a label, within a bucket
-MOST_LOST = (
-    0.01  # largest loss of that share over all the time: twice that of concurrent arms, because days differ more
-)
+MOST_LOST = 0.01  # largest loss of that share over all the time; twice that of concurrent arms
 _CLEARLY = float(np.log(1e5))
 
 
@@ -216,7 +214,7 @@ def _expected(counts: FloatArray) -> FloatArray:
     return np.asarray(counts[:, NOW, 0] * share)
 
 
-def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> npt.NDArray[np.bool_]:
+def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> BoolArray:
     """Silent buckets: those in stretches with `least` usual rows together and at most `share` of them in each one."""
     is_quiet = np.where(usual >= least, found <= share * usual, found == 0)
     silent = np.zeros(len(usual), dtype=np.bool_)
@@ -235,7 +233,7 @@ def _whose(name: Named) -> str:
     return f"{who} (dataset {name.dataset!r})"
 
 
-def _when(coverage: Coverage, silent: npt.NDArray[np.bool_]) -> str:
+def _when(coverage: Coverage, silent: BoolArray) -> str:
     """The last silent stretch in words, and the total time of all stretches."""
     last = int(np.flatnonzero(silent)[-1])
     first = last

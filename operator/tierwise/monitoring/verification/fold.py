@@ -20,7 +20,7 @@ from tierwise.arrays import FloatArray
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells, Dataset
-from tierwise.monitoring.counts.tallies import added, block_tally, paired, picked
+from tierwise.monitoring.counts.tallies import block_tally, paired, picked
 from tierwise.monitoring.planning.bounds import Bounds
 from tierwise.monitoring.verification import past_evidence as evidence_past
 from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
@@ -195,8 +195,7 @@ def _estimated_only(of: Hypotheses, found: Sequence[Tally]) -> Tallies:
 
 def _more(seen: BlockTallies, block: BlockTallies) -> BlockTallies:
     tallies = tuple(
-        two if one is None or two is None else added(one, two)
-        for one, two in zip(seen.tallies, block.tallies, strict=True)
+        two if one is None or two is None else one + two for one, two in zip(seen.tallies, block.tallies, strict=True)
     )
     return BlockTallies(seen.counts + block.counts, tallies)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.names import Verdict
 from tierwise.api.slices import parse_slice_key
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.metric import Proportion
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import compared, counted
@@ -52,7 +51,7 @@ def not_compared(watch: Watch) -> tuple[tuple[str, str], ...]:
     return tuple((name, _FEW) for name, group in names if not compared_in[group.here].any())
 
 
-def _rows(watch: Watch, group: Group, log_e: FloatArray, named: npt.NDArray[np.bool_]) -> list[Result]:
+def _rows(watch: Watch, group: Group, log_e: FloatArray, named: BoolArray) -> list[Result]:
     of = watch.of
     arms, values = _observed(watch, group)
     is_mixture = group.how != "counts" or of.control == "history"

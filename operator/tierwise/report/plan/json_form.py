@@ -35,7 +35,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dic
         "alpha": tier.plan.alpha,
         "exposure": tier.exposure,
         "min_duration": request.min_seconds,
-        "max_duration": request.max_seconds,
+        "max_duration": request.max_duration_seconds,
         "hypotheses": tier.plan.hypotheses,
         "rows_per_hour": rows_per_hour,
         "metrics": [

@@ -17,8 +17,7 @@ from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
 from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
-from tierwise.runtime.reading.recovery import RecoveryRequest
-from tierwise.runtime.verification.look import VerificationRequest
+from tierwise.runtime.reading.request import RolloutRequest
 
 logger = logging.getLogger(__name__)
 
@@ -128,22 +127,22 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
             pre_release=judge.pre_release(view, fleet, stores, clock.now()),
             recovery=None
             if recovered is None
-            else judge.recovery(RecoveryRequest(view, recovered, fleet, stores, clock.now())),
+            else judge.recovery(RolloutRequest(view, recovered, fleet, stores, clock.now())),
             verification=None
             if watched is None
-            else judge.verification(VerificationRequest(view, watched, fleet, stores, clock.now())),
+            else judge.verification(RolloutRequest(view, watched, fleet, stores, clock.now())),
         )
     if rollout.status.rolling_back_since is None and rollout.status.verification is not None:
-        seen = judge.verification(VerificationRequest(view, rollout, fleet, stores, clock.now()))
+        seen = judge.verification(RolloutRequest(view, rollout, fleet, stores, clock.now()))
         observation = replace(observation, verification=seen)
     delivered = current_tier(rollout.status)
     if rollout.status.rolling_back_since is None and delivered is not None and delivered.phase == "Delivering":
-        commits = judge.commits(LookRequest(view, rollout, delivered, fleet, stores, clock.now()))
+        commits = judge.commits(LookRequest(view, rollout, fleet, stores, clock.now(), delivered))
         return replace(observation, commits=commits)
     tier = _judged_tier(rollout)
     if tier is None:
         return observation
-    look: Look = judge.look(LookRequest(view, rollout, tier, fleet, stores, clock.now()))
+    look: Look = judge.look(LookRequest(view, rollout, fleet, stores, clock.now(), tier))
     return replace(observation, judgement=look.judgement, frozen=look.frozen)
 
 

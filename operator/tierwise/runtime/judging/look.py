@@ -40,9 +40,10 @@ from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import ControlPast, Followed
 from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
 from tierwise.runtime.reading.missing_times import untimed_rows
-from tierwise.runtime.reading.recovery import RecoveryRequest, read_recovery
+from tierwise.runtime.reading.recovery import read_recovery
+from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
-from tierwise.runtime.verification.look import VerificationRequest, Verifying
+from tierwise.runtime.verification.look import Verifying
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
 
@@ -112,7 +113,7 @@ class Judging:
         except ReasonedError as error:
             return Look(concern_of(error))
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
+    def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
         """Read the counts of both versions since a rollback."""
         return read_recovery(request, self._safety)
 
@@ -122,7 +123,7 @@ class Judging:
             request.deployment, request.rollout, request.tier, request.fleet, request.stores, request.now
         )
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
+    def verification(self, request: RolloutRequest) -> VerificationLook | Concern | None:
         """Take one look at delivered tiers."""
         return self._verifying.look(request)
 

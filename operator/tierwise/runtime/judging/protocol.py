@@ -10,23 +10,17 @@ from typing import Protocol
 from tierwise.api.modelrollout import Frozen, TierStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
-from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView, VerificationLook
+from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.datasets import Stores
-from tierwise.runtime.reading.recovery import RecoveryRequest
-from tierwise.runtime.verification.look import VerificationRequest
+from tierwise.runtime.reading.request import RolloutRequest
 
 
 @dataclass(frozen=True, slots=True)
-class LookRequest:
-    """The tier and rollout of a look, and the fleet and stores through which it reads."""
+class LookRequest(RolloutRequest):
+    """The request of a look at one tier of the rollout."""
 
-    deployment: DeploymentView
-    rollout: RolloutView
     tier: TierStatus
-    fleet: Fleet
-    stores: Stores
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class TierJudge(Protocol):
         """Take one look at a tier. It never raises for a fault of the log or of a dataset."""
         ...
 
-    def recovery(self, request: RecoveryRequest) -> RecoveryLog | Concern | None:
+    def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
         """What the log shows since a rollback; None while it is too early. Never raises for a fault of the log."""
         ...
 
@@ -62,7 +56,7 @@ class TierJudge(Protocol):
         """Rows by commit that the tier's pods logged since the delivery began. Never raises for a fault of the log."""
         ...
 
-    def verification(self, request: VerificationRequest) -> VerificationLook | Concern | None:
+    def verification(self, request: RolloutRequest) -> VerificationLook | Concern | None:
         """What the log shows of delivered tiers; None if they are not watched. Never raises for a fault of the log."""
         ...
 

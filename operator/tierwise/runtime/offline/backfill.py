@@ -115,7 +115,7 @@ def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int
         found, why, spec, config = _stored(request, reads, store)
         if found is not None and config is not None:
             on_progress(1, 1)
-            values = values_of(_metric(request.metric, spec), found, _reads(request, spec), spec)
+            values = values_of(_metric(request.metric, spec), found, _reads(request, spec))
             return Backfill("stored", "", config.hash, values)
         if request.origin == "stored":
             error = NothingStoredError if why == _NOTHING_STORED else StoreError
@@ -125,13 +125,13 @@ def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int
                 reason=Reason.NO_ROWS,
             )
     past = _counted(replace(request, dataset=replace(request.dataset, reads=reads)), store, on_progress)
-    values = () if past is None else values_of(metric, past, reads, request.dataset.spec)
+    values = () if past is None else values_of(metric, past, reads)
     return Backfill("rows", why, None, values)
 
 
-def values_of(metric: Metric, past: StoredPast, reads: Reads, spec: MonitoringDatasetSpec) -> tuple[PastValue, ...]:
+def values_of(metric: Metric, past: StoredPast, reads: Reads) -> tuple[PastValue, ...]:
     """The metric of every window, slice and version with rows."""
-    tally = replace(past.tally, positive_below=spec.positive == "Below")
+    tally = past.tally
     rows = tally.counts.sum(axis=(-1, -2))
     places = [tuple(map(int, at)) for at in np.argwhere(rows > 0)]
     named = [(*past.windows[w], past.slices[s], past.versions[v]) for w, s, v in places]

@@ -20,7 +20,7 @@ from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import TierForecast, forecast_tier
 from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
-from tierwise.runtime.offline.analysis_window import given_dataset
+from tierwise.runtime.offline.analysis_window import TierRequest, given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
 from tierwise.runtime.reading.dispersion import spread_in
 from tierwise.runtime.recorded_log import RecordedLog, VersionRows
@@ -30,20 +30,12 @@ NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are 
 MOST_HALF_HOURS = 48  # the last day: each hour's mix of traffic once
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTier:
-    """One tier. `log_tiers` are the tiers of the log that it reads (empty: all rows). Durations are seconds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTier(TierRequest):
+    """One tier to plan, with the candidate's share of its rows and its shortest and longest times."""
 
-    `sharing` is the number of the rollout's tiers that share its α.
-    """
-
-    name: str | None
-    alpha: float
     exposure: float
     min_seconds: float
-    max_seconds: float
-    log_tiers: tuple[str, ...] = ()
-    sharing: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +101,9 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
             history,
             TierTerms(
                 alpha=tier.alpha,
-                expected_share=tier.max_seconds / traffic.seconds,
+                expected_share=tier.max_duration_seconds / traffic.seconds,
                 candidate_share=tier.exposure,
-                max_duration_seconds=tier.max_seconds,
+                max_duration_seconds=tier.max_duration_seconds,
             ),
             spread=_spread(log, traffic, scope, request.analysis),
         )
@@ -123,7 +115,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
                 history,
                 traffic.seconds,
                 exposure=tier.exposure,
-                max_seconds=tier.max_seconds,
+                max_seconds=tier.max_duration_seconds,
                 drops=request.drops,
             )
         )

@@ -167,7 +167,7 @@ class ControlPast:
         wanted = [block for index in chosen if (block := pasts[index]) is not None]
         return {
             name: against_past(
-                _blocks(now[name], chosen),
+                now[name].take_blocks(chosen),
                 self._read(name, source, wanted, tier),
             )
             for name, source in sources.items()
@@ -191,7 +191,7 @@ class ControlPast:
             if len(run) < count:
                 self.at_once[name] = len(run)
             kept = self.ahead[name] = read
-        return _blocks(kept, [kept.blocks.index(block)])
+        return kept.take_blocks([kept.blocks.index(block)])
 
 
 def _ascending(pasts: Sequence[Block | None], chosen: Sequence[int]) -> list[list[int]]:
@@ -207,17 +207,3 @@ def _ascending(pasts: Sequence[Block | None], chosen: Sequence[int]) -> list[lis
         runs[-1].append(index)
         last = block.end
     return runs
-
-
-def _blocks(cells: Cells, chosen: Sequence[int]) -> Cells:
-    """The cells of the chosen blocks."""
-    index = list(chosen)
-    return replace(
-        cells,
-        blocks=tuple(cells.blocks[i] for i in index),
-        counts=cells.counts[index],
-        bins=None if cells.bins is None else cells.bins[index],
-        sums={name: values[index] for name, values in cells.sums.items()},
-        weights=None if cells.weights is None else cells.weights[:, index],
-        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, index],
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -95,12 +95,4 @@ def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
             break
         kept.append(index)
     kept.sort()
-    return replace(
-        cells,
-        slices=tuple(cells.slices[i] for i in kept),
-        counts=cells.counts[:, kept],
-        bins=None if cells.bins is None else cells.bins[:, kept],
-        sums={name: values[:, kept] for name, values in cells.sums.items()},
-        weights=None if cells.weights is None else cells.weights[:, :, kept],
-        bin_weights=None if cells.bin_weights is None else cells.bin_weights[:, :, kept],
-    )
+    return cells.take_slices(kept)

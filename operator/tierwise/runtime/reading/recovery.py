@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from tierwise.errors import ReasonedError
 from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.counts.model import Block
 from tierwise.rollout.delivery.recovery import period
-from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, RolloutView
-from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
+from tierwise.rollout.state.observation import RecoveryLog
+from tierwise.runtime.reading.datasets import resolve, scope_of
+from tierwise.runtime.reading.request import RolloutRequest
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveryRequest:
-    """The rollout that was rolled back, and the fleet and stores through which to read."""
-
-    deployment: DeploymentView
-    rollout: RolloutView
-    fleet: Fleet
-    stores: Stores
-    now: datetime
-
-
-def read_recovery(request: RecoveryRequest, safety: timedelta) -> RecoveryLog | Concern | None:
+def read_recovery(request: RolloutRequest, safety: timedelta) -> RecoveryLog | Concern | None:
     """Read the rows of both versions in the tiers that were rolled back, labelled or not, up to `safety` ago.
 
     `until` says how far the log of every dataset is complete: up to its newest row, but at most up to `safety` ago.

@@ -12,24 +12,12 @@ from tierwise.api.modelrollout import ModelRolloutStatus, Verification
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.counts.strata import strata_of
 from tierwise.monitoring.verification.hypotheses import Against, Control, Hypotheses, Scatter, hypotheses_of
-from tierwise.rollout.state.observation import DeploymentView, RolloutView
-from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.controls import choose_history
-from tierwise.runtime.reading.datasets import Source, Stores, bound, scope_of
+from tierwise.runtime.reading.datasets import Source, bound, scope_of
+from tierwise.runtime.reading.request import RolloutRequest
 
 _BLOCKS = 96  # of a verification after the rollout: a quarter of an hour of a day
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationRequest:
-    """The rollout whose delivered tiers are watched, and the fleet and stores through which to read."""
-
-    deployment: DeploymentView
-    rollout: RolloutView
-    fleet: Fleet
-    stores: Stores
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +29,17 @@ class Piece:
     others: tuple[str, ...]
 
 
-def tiers_of(request: VerificationRequest) -> tuple[str, ...]:
+def tiers_of(request: RolloutRequest) -> tuple[str, ...]:
     """The names of all tiers."""
     return tuple(tier.name for tier in request.rollout.spec.strategy.tiers)
 
 
-def tier_scope(request: VerificationRequest, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
+def tier_scope(request: RolloutRequest, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
     """The scope of the rows of these tiers."""
     return scope_of(request.rollout.spec, dataset, tiers)
 
 
-def choose_shift(request: VerificationRequest, record: Verification, sources: Mapping[str, Source]) -> float | None:
+def choose_shift(request: RolloutRequest, record: Verification, sources: Mapping[str, Source]) -> float | None:
     """How long before a block its past is.
 
     Whole weeks or days, so many that the past is before the rollout; else the past is the time just before it.
@@ -81,7 +69,7 @@ def choose_shift(request: VerificationRequest, record: Verification, sources: Ma
     return float((7 * math.ceil(days / 7) if found.kind == "PreviousWeek" else days) * _DAY.total_seconds())
 
 
-def block_step(request: VerificationRequest, record: Verification) -> timedelta:
+def block_step(request: RolloutRequest, record: Verification) -> timedelta:
     """The length of a block: whole intervals, more of them after the rollout."""
     interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
     step = timedelta(seconds=interval)
@@ -90,9 +78,7 @@ def block_step(request: VerificationRequest, record: Verification) -> timedelta:
     return step * max(1, math.ceil((record.until - record.since).total_seconds() / _BLOCKS / interval))
 
 
-def pieces_of(
-    request: VerificationRequest, record: Verification, mature: datetime, control: Control
-) -> tuple[Piece, ...]:
+def pieces_of(request: RolloutRequest, record: Verification, mature: datetime, control: Control) -> tuple[Piece, ...]:
     """The blocks that are mature and have a past, without blocks in which the delivery of a tier began or ended."""
     status, step = request.rollout.status, block_step(request, record)
     end = min(mature, record.until) if record.until is not None else mature
@@ -127,7 +113,7 @@ def _delivered(status: ModelRolloutStatus, block: Block) -> tuple[str, ...] | No
 
 
 def watched_of(
-    request: VerificationRequest,
+    request: RolloutRequest,
     record: Verification,
     sources: Mapping[str, Source],
     control: Control,

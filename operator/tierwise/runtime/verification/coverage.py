@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tierwise.api.modelrollout import Verification
@@ -15,19 +15,14 @@ from tierwise.monitoring.verification.fold import Watch
 from tierwise.monitoring.verification.hypotheses import Hypotheses
 from tierwise.runtime.reading.datasets import Source
 from tierwise.runtime.reading.missing_times import untimed_of_log
-from tierwise.runtime.verification.blocks import Piece, VerificationRequest, block_step, tier_scope, tiers_of
+from tierwise.runtime.reading.request import RolloutRequest
+from tierwise.runtime.verification.blocks import Piece, block_step, tier_scope, tiers_of
 
 Sides = tuple[Mapping[str, Cells], Mapping[str, Cells]]  # by dataset: now, before
+ByTier = Mapping[str, Sides]  # of each delivered tier alone
 
 
-@dataclass(frozen=True, slots=True)
-class ByTier:
-    """The counts of each delivered tier by itself, now and before."""
-
-    sides: Mapping[str, Sides]
-
-
-def coverage_of(request: VerificationRequest, record: Verification, of: Hypotheses) -> Coverage | None:
+def coverage_of(request: RolloutRequest, record: Verification, of: Hypotheses) -> Coverage | None:
     """The coverage before the first block. None beside other tiers, where missing rows prove nothing."""
     if record.until is None:
         return None
@@ -46,7 +41,7 @@ def _numbers(of: Hypotheses, index: int) -> dict[str, str]:
 
 
 def read_by_tier(
-    request: VerificationRequest,
+    request: RolloutRequest,
     sources: Mapping[str, Source],
     coverage: Coverage,
     datasets: Sequence[Dataset],
@@ -59,7 +54,7 @@ def read_by_tier(
         StoreError: the log cannot be read.
     """
     if len(run[0].delivered) < 2:
-        return ByTier({})
+        return {}
     blocks = [piece.block for piece in run]
     earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
     sides: dict[str, Sides] = {}
@@ -75,20 +70,20 @@ def read_by_tier(
                 )
             found.append(cells)
         sides[tier] = (found[0], found[1])
-    return ByTier(sides)
+    return sides
 
 
 def with_run(coverage: Coverage, now: Mapping[str, Cells], before: Mapping[str, Cells], by_tier: ByTier) -> Coverage:
     """The coverage with a run of blocks."""
     for name in now:
         coverage = covered(coverage, Named(name), now[name], before[name])
-        for tier, (later, earlier) in by_tier.sides.items():
+        for tier, (later, earlier) in by_tier.items():
             coverage = covered(coverage, Named(name, tier), later[name], earlier[name])
     return coverage
 
 
 def missing_of(
-    request: VerificationRequest,
+    request: RolloutRequest,
     record: Verification,
     sources: Mapping[str, Source],
     coverage: Coverage | None,

@@ -27,10 +27,10 @@ from tierwise.monitoring.verification.hypotheses import Control
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
 from tierwise.rollout.state.observation import VerificationLook
 from tierwise.runtime.reading.datasets import Source, resolve
+from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 from tierwise.runtime.verification.blocks import (
     Piece,
-    VerificationRequest,
     choose_shift,
     pieces_of,
     tier_scope,
@@ -39,8 +39,6 @@ from tierwise.runtime.verification.blocks import (
 )
 from tierwise.runtime.verification.coverage import ByTier, coverage_of, missing_of, read_by_tier, with_run
 from tierwise.runtime.verification.pods import TierPods, pods_of, sigma_of
-
-__all__ = ["VerificationRequest", "Verifying"]
 
 _BLOCKS_PER_READ = 96
 _SHOWN = 5
@@ -65,7 +63,7 @@ class Verifying:
     safety: timedelta
     kept: dict[tuple[str, str], tuple[str, _Progress]] = field(default_factory=dict)
 
-    def look(self, request: VerificationRequest) -> VerificationLook | Concern | None:
+    def look(self, request: RolloutRequest) -> VerificationLook | Concern | None:
         """Take one look; None if no stage is open. It never raises for a fault of the log or of a dataset."""
         record = request.rollout.status.verification
         if record is None or record.verdict != "Verifying":
@@ -79,7 +77,7 @@ class Verifying:
         """Remove a ModelDeployment that no longer exists."""
         self.kept.pop((namespace, name), None)
 
-    def _look(self, request: VerificationRequest, record: Verification) -> VerificationLook | Concern:
+    def _look(self, request: RolloutRequest, record: Verification) -> VerificationLook | Concern:
         analysis = request.rollout.spec.strategy.analysis
         sources = resolve(request.deployment.namespace, analysis, request.fleet, request.stores)
         problem = _problem(sources, analysis.confounders)
@@ -116,7 +114,7 @@ class Verifying:
             missing=missing_of(request, record, sources, progress.coverage, watch, mature),
         )
 
-    def _mature(self, request: VerificationRequest, sources: Mapping[str, Source]) -> datetime | Concern:
+    def _mature(self, request: RolloutRequest, sources: Mapping[str, Source]) -> datetime | Concern:
         mature = []
         for name, source in sources.items():
             scope = tier_scope(request, source.dataset, tiers_of(request))
@@ -129,7 +127,7 @@ class Verifying:
 
     def _fold(
         self,
-        request: VerificationRequest,
+        request: RolloutRequest,
         record: Verification,
         sources: Mapping[str, Source],
         control: Control,
@@ -172,7 +170,7 @@ class _Cells:
 
 
 def _reader(
-    request: VerificationRequest, record: Verification, sources: Mapping[str, Source], progress: _Progress
+    request: RolloutRequest, record: Verification, sources: Mapping[str, Source], progress: _Progress
 ) -> Callable[[Sequence[Piece]], _Cells]:
     """A function that reads the counts of a run of blocks. In all these blocks the same tiers are delivered."""
     of, coverage = progress.watch.of, progress.coverage

@@ -10,7 +10,8 @@ from tierwise.api.modelrollout import TierStatus
 from tierwise.monitoring.counts.model import Block, PodCounts
 from tierwise.monitoring.verification.hypotheses import Control
 from tierwise.runtime.reading.datasets import Source
-from tierwise.runtime.verification.blocks import Piece, VerificationRequest, tier_scope
+from tierwise.runtime.reading.request import RolloutRequest
+from tierwise.runtime.verification.blocks import Piece, tier_scope
 
 _DAY = timedelta(days=1)
 
@@ -50,9 +51,7 @@ def sigma_of(tiers: Sequence[TierStatus]) -> dict[tuple[str, str], float]:
     return found
 
 
-def pods_of(
-    request: VerificationRequest, sources: Mapping[str, Source], sigma: Mapping[tuple[str, str], float]
-) -> TierPods:
+def pods_of(request: RolloutRequest, sources: Mapping[str, Source], sigma: Mapping[tuple[str, str], float]) -> TierPods:
     """The pods that the log names in the day before the rollout, and those that were seen beside a twin.
 
     Raises:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from tierwise.arrays import BoolArray, FloatArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 
 WINDOW = 5  # looks in one measurement of a threshold
 
@@ -108,7 +107,7 @@ class Threshold:
         self._failure_limit = failure_limit
         self._window = window
         self._recent: list[FloatArray] = []
-        self._failed: npt.NDArray[np.int64] | None = None
+        self._failed: IntArray | None = None
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
         """Which runs are stopped at this look."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from tierwise.arrays import FloatArray
+from tierwise.metrics.counts import concatenated
 from tierwise.metrics.metric import Estimated, Metric, Shift
 from tierwise.metrics.tally import Tally
 from tierwise.metrics.weighted import weighted
 from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
-from tierwise.monitoring.counts.tallies import each_array
+from tierwise.monitoring.counts.tallies import picked, tally_of
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, absolute_gap
 from tierwise.simulation.peers.registry import Judged
 from tierwise.simulation.peers.rules import WINDOW, Look, Values
@@ -65,9 +65,10 @@ def looks_of(plan: TierPlan, chunks: Iterator[Drawn]) -> Iterator[Look]:
             estimated = _rows(dataset, "mixture")
             if not estimated:
                 continue
-            longer = _joined(before.get(dataset.dataset.name), tally)
-            rolled = _part(_rolled(longer), slice(-looks, None))
-            before[dataset.dataset.name] = _part(longer, slice(-(WINDOW - 1), None))
+            earlier = before.get(dataset.dataset.name)
+            longer = tally if earlier is None else concatenated([earlier, tally])
+            rolled = _rolled(longer).take(slice(-looks, None))
+            before[dataset.dataset.name] = longer.take(slice(-(WINDOW - 1), None))
             for row in estimated:
                 values.append(_worse(dataset.metric(row), tally))
                 recent.append(_worse(dataset.metric(row), rolled)[..., CANDIDATE])
@@ -95,7 +96,7 @@ def _flat(parts: Sequence[FloatArray]) -> FloatArray:
 def _usual(dataset: DatasetPlan, row: int, history: Cells) -> FloatArray:
     """The baseline's value in the past; larger is worse, NaN means no value."""
     metric = dataset.metric(row)
-    past = _part(_rolled(_tally(dataset, history), len(history.blocks)), -1)
+    past = _rolled(_tally(dataset, history), len(history.blocks)).take(-1)
     return np.asarray(worse_sign(metric) * compared(metric, past).baseline)
 
 
@@ -112,25 +113,8 @@ def _worse(metric: Metric, tally: Tally) -> FloatArray:
 def _tally(dataset: DatasetPlan, cells: Cells) -> Tally:
     """The tally of the plan's known slices, (looks, slices, 2 arms); zeros for a slice without rows in these looks."""
     position = {key: i for i, key in enumerate(cells.slices)}
-    at = np.array([position.get(key, -1) for key in dataset.slices])
-
-    def place(values: FloatArray, axis: int) -> FloatArray:
-        found = np.take(values, np.maximum(at, 0), axis=axis + 1)
-        there = (at >= 0).reshape([-1 if i == axis + 1 else 1 for i in range(found.ndim)])
-        return np.asarray(np.where(there, found, np.zeros((), dtype=values.dtype)))
-
-    spec = dataset.dataset.spec
-    whole = Tally(
-        counts=cells.counts,
-        bins=cells.bins,
-        edges=cells.edges,
-        classes=tuple(spec.classes),
-        positive_below=spec.positive == "Below",
-        sums=cells.sums,
-        weights=cells.weights,
-        bin_weights=cells.bin_weights,
-    )
-    return each_array(whole, place)
+    at = np.array([position.get(key, -1) for key in dataset.slices], dtype=np.intp)
+    return picked(tally_of(dataset.dataset.spec, cells), at, axis=1)
 
 
 def _rolled(tally: Tally, window: int = WINDOW) -> Tally:
@@ -142,26 +126,4 @@ def _rolled(tally: Tally, window: int = WINDOW) -> Tally:
         of_looks[window:] -= of_looks[:-window].copy()
         return total
 
-    return each_array(tally, roll)
-
-
-def _part(tally: Tally, chosen: slice | int) -> Tally:
-    return each_array(tally, lambda values, axis: values[(slice(None),) * axis + (chosen,)])
-
-
-def _joined(before: Tally | None, tally: Tally) -> Tally:
-    """The looks of an earlier chunk, followed by these."""
-    if before is None:
-        return tally
-    return replace(
-        tally,
-        counts=np.concatenate([before.counts, tally.counts]),
-        bins=None if before.bins is None or tally.bins is None else np.concatenate([before.bins, tally.bins]),
-        sums={name: np.concatenate([before.sums[name], values]) for name, values in tally.sums.items()},
-        weights=None
-        if before.weights is None or tally.weights is None
-        else np.concatenate([before.weights, tally.weights], axis=1),
-        bin_weights=None
-        if before.bin_weights is None or tally.bin_weights is None
-        else np.concatenate([before.bin_weights, tally.bin_weights], axis=1),
-    )
+    return tally.map_arrays(roll)

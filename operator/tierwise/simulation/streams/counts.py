@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from tierwise.arrays import FloatArray, IntArray
-from tierwise.monitoring.counts.model import ANSWER_POSITIVE, BASELINE, CANDIDATE, NEGATIVE, POSITIVE, UNKNOWN, Cells
+from tierwise.arrays import BoolArray, FloatArray, IntArray
+from tierwise.metrics.counts import ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
+from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.simulation.policy import Policy, blocks_of
 from tierwise.simulation.streams.harm import FLIPS, flip_share
@@ -209,7 +209,7 @@ def _worsened(found: Population, slicing: Slicing, drop: Drop | None) -> Populat
     return replace(found, false_alarms=alarms, misses=misses)
 
 
-def _expected(found: Population, inside: npt.NDArray[np.bool_]) -> FloatArray:
+def _expected(found: Population, inside: BoolArray) -> FloatArray:
     """Shares of rows by label and answer, of the atoms `inside`."""
     counts = np.zeros((3, 3))
     share, positive = found.share[inside] / found.share[inside].sum(), found.positive[inside]

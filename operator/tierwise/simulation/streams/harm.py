@@ -6,7 +6,7 @@ import numpy as np
 
 from tierwise.arrays import FloatArray
 from tierwise.metrics import registry
-from tierwise.monitoring.counts.model import ANSWER_NEGATIVE, ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
+from tierwise.metrics.counts import ANSWER_NEGATIVE, ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
 
 _MISS = (POSITIVE, ANSWER_POSITIVE)
 _ALARM = (NEGATIVE, ANSWER_NEGATIVE)

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.api.slices import parse_slice_key
-from tierwise.arrays import FloatArray
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics import registry
 from tierwise.monitoring.counts.model import CELLS, Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
@@ -134,7 +133,7 @@ class SplitStream:
         return cells
 
 
-def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, npt.NDArray[np.bool_]]:
+def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, BoolArray]:
     """The share of answers to invert, and the atoms in which to invert them."""
     if drop is None:
         return 0.0, np.zeros(len(found.atoms), dtype=np.bool_)
@@ -148,7 +147,7 @@ def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, 
     return flip_share(drop.metric, counts, rate), inside
 
 
-def _counts(found: Entries, inside: npt.NDArray[np.bool_]) -> FloatArray:
+def _counts(found: Entries, inside: BoolArray) -> FloatArray:
     """Rows, or their sample weights, by label and answer."""
     chosen = found.part(np.flatnonzero(inside[found.atom]))
     numbers = chosen.rows if chosen.weight is None else chosen.rows * chosen.weight

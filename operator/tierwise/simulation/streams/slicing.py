@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierwise.api.slices import WHOLE, slice_key
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Cells
 from tierwise.monitoring.query.look.row_patterns import Entries
 
@@ -37,7 +37,7 @@ class Slicing:
         found = sorted({key for keys in by_grouping for key in keys}, key=lambda key: (key.count("="), key))
         self.keys: tuple[str, ...] = (WHOLE, *found)
         position = {key: i for i, key in enumerate(self.keys)}
-        self._of: list[npt.NDArray[np.int64]] = [np.zeros(len(atoms), dtype=np.int64)]
+        self._of: list[IntArray] = [np.zeros(len(atoms), dtype=np.int64)]
         self._of += [np.array([position[key] for key in keys], dtype=np.int64) for keys in by_grouping]
 
     def sum(self, blocks: int, block: IntArray, atom: IntArray, cell: IntArray, rows: IntArray) -> IntArray:
@@ -100,7 +100,7 @@ class Slicing:
             total += np.bincount(start + of[atom] * places, weights=numbers, minlength=size)
         return total
 
-    def matches(self, key: str) -> npt.NDArray[np.bool_]:
+    def matches(self, key: str) -> BoolArray:
         """Which atoms are in the slice; none when no grouping has it."""
         if key not in self.keys:
             return np.zeros(len(self._of[0]), dtype=np.bool_)

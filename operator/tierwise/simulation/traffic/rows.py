@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import IntArray
 from tierwise.runtime.predictions import Predictions, ServingPod
 
 
@@ -24,9 +25,7 @@ class TrafficSource(Protocol):
         ...
 
 
-def spread_over_pods(
-    rng: np.random.Generator, tier: npt.NDArray[np.str_], pods: Sequence[ServingPod]
-) -> npt.NDArray[np.int64]:
+def spread_over_pods(rng: np.random.Generator, tier: npt.NDArray[np.str_], pods: Sequence[ServingPod]) -> IntArray:
     """A pod for each request: a random pod of its tier, as behind a Service; −1 if the tier has none.
 
     `tier` holds the tier's name, one per request.

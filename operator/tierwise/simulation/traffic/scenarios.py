@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tierwise.arrays import BoolArray, FloatArray
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.simulation.traffic.rows import spread_over_pods
 
 Texts = npt.NDArray[np.str_]
-Floats = npt.NDArray[np.float64]
 TIER_SHARES: Mapping[str, float] = {"tier-3": 0.05, "tier-2": 0.25, "tier-1": 0.70}
 EQUAL_TIERS: Mapping[str, float] = {"tier-3": 1 / 3, "tier-2": 1 / 3, "tier-1": 1 / 3}
 
@@ -28,7 +28,7 @@ class Drawn:
 
     interval: int
     tier: Texts
-    positive: npt.NDArray[np.bool_]
+    positive: BoolArray
     dimensions: Mapping[str, Texts]
 
 
@@ -42,7 +42,7 @@ class BernoulliTraffic:
 
     rows_per_second: float
     shares: Mapping[str, Mapping[str, float]]
-    error_rate: Callable[[str, Drawn], Floats]
+    error_rate: Callable[[str, Drawn], FloatArray]
     positive_share: float
     tier_shares: Mapping[str, float] = field(default_factory=lambda: TIER_SHARES)
     labelled_share: float = 1.0
@@ -103,7 +103,7 @@ def http3(
 ) -> BernoulliTraffic:
     """S1: only bots are labelled, and they score low. Recall is 0.985, but over HTTP/3 0.21 (v1) and 0.96 (v2)."""
 
-    def misses(version: str, drawn: Drawn) -> Floats:
+    def misses(version: str, drawn: Drawn) -> FloatArray:
         over_http3 = 0.96 if version == "v2" else 0.21
         return 1.0 - np.where(drawn.dimensions["http_version"] == "HTTP/3", over_http3, 0.985)
 
@@ -140,7 +140,7 @@ def residential(
     external  from `worse_from_interval` on both versions get worse on residential addresses alike
     """
 
-    def alarms(version: str, drawn: Drawn) -> Floats:
+    def alarms(version: str, drawn: Drawn) -> FloatArray:
         home = drawn.dimensions["asn_type"] == "residential"
         if variant == "place":
             return np.where(drawn.tier == "tier-3", 0.010, 0.005)
@@ -174,7 +174,7 @@ def identical(
     names = tuple(f"s{i:02d}" for i in range(slices))
     rates = dict(zip(names, np.geomspace(0.01, 0.08, slices), strict=True))
 
-    def errors(_version: str, drawn: Drawn) -> Floats:
+    def errors(_version: str, drawn: Drawn) -> FloatArray:
         values, index = np.unique(drawn.dimensions["segment"], return_inverse=True)
         return np.array([rates[str(v)] for v in values] or [0.0])[index] if len(index) else np.zeros(0)
 

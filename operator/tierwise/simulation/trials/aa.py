@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import Dimension, MonitoringDatasetSpec
-from tierwise.api.names import GateDecision
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import alpha_of_tier
 from tierwise.simulation.policy import Policy, TierPolicy
 from tierwise.simulation.streams.counts import GeneratedStream, population
 from tierwise.simulation.traffic.scenarios import TIER_SHARES
 from tierwise.simulation.trials.comparison import Simulation, simulate
+from tierwise.simulation.trials.summary import Ends, ends_of
 from tierwise.stats import power
 
 SLICES = 40
@@ -29,14 +28,10 @@ LOWEST, HIGHEST = 0.01, 0.08  # error rates of the slices
 MIN_SECONDS, MAX_SECONDS = 600.0, 14_400.0  # the defaults of a tier
 
 
-@dataclass(frozen=True, slots=True)
-class Rollouts:
-    """How the `runs` ended; `held` means in some tier at its maxDuration. `factor` is the smallest power of a slice."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollouts(Ends):
+    """How the rollouts ended; `held` means in some tier at its maxDuration. `factor` is the least power of a slice."""
 
-    runs: int
-    promoted: int
-    held: int
-    rolled_back: int
     factor: float
 
 
@@ -55,14 +50,7 @@ def identical_versions(
     stream = GeneratedStream(policy, {"segments": found}, rows, seed=seed)
     simulation = Simulation(policy, stream, runs, seed, has_drop=False, to_the_end=False)
     result = simulate(simulation, processes=processes, on_progress=on_progress)
-    ends = Counter(run.tiers[-1].outcome for run in result.same)
-    return Rollouts(
-        runs=runs,
-        promoted=ends[GateDecision.PROMOTE],
-        held=ends[GateDecision.HOLD],
-        rolled_back=ends[GateDecision.ROLL_BACK],
-        factor=_least_power(min(rows)),
-    )
+    return Rollouts(**asdict(ends_of(result.same)), factor=_least_power(min(rows)))
 
 
 def _policy() -> Policy:

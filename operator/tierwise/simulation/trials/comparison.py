@@ -206,7 +206,7 @@ class _Blocks:
         for chunk in self._chunks:
             cells = self._draw(chunk)
             for i in range(len(chunk)):
-                yield {name: _one_block(found, i) for name, found in cells.items()}
+                yield {name: found.take_blocks(slice(i, i + 1)) for name, found in cells.items()}
 
     def looks(self) -> Iterator[Look]:
         """The looks that the peers read: all slices x metrics that are known at the start."""
@@ -214,20 +214,6 @@ class _Blocks:
 
     def _draw(self, chunk: range) -> Mapping[str, Cells]:
         return self._simulation.stream.counts(self._seed, self._tier, chunk, worse=self._worse)
-
-
-def _one_block(cells: Cells, at: int) -> Cells:
-    here = slice(at, at + 1)
-    return Cells(
-        cells.blocks[here],
-        cells.slices,
-        cells.counts[here],
-        None if cells.bins is None else cells.bins[here],
-        cells.edges,
-        {name: values[here] for name, values in cells.sums.items()},
-        None if cells.weights is None else cells.weights[:, here],
-        None if cells.bin_weights is None else cells.bin_weights[:, here],
-    )
 
 
 def _peers(simulation: Simulation, plans: _Plans, tier: int) -> Sequence[Peer]:

@@ -1,7 +1,7 @@
 """What Tierwise asks of a kind of workload: one implementation per kind, found in `registry.py`.
 
-To add a kind: its name in `api/strategy.py`, a file like `deployment.py` with its entry in `registry.py`, a test, and
-its right in the chart's `_names.tpl`.
+To add a kind: its entry in `api/workload_kinds.py`, a file like `deployment.py`, its line in `registry.py`, and a test.
+`make generated` writes the CRDs, the rights in the chart, and the tables in the docs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord, count_pods, group_pods, unschedulable
 from tierwise.adapters.kubernetes.workloads.views import last_writer, running_in, template_fingerprint
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import Deliver
 from tierwise.rollout.state.observation import WorkloadView
 
@@ -32,11 +33,11 @@ class Placement:
 
 
 class Workload(Protocol):
-    """One kind of workload of the API group ``apps``. Items are objects as the API server returns them."""
+    """One kind of workload. Items are objects as the API server returns them."""
 
     @property
-    def kind(self) -> str:
-        """As in a manifest, such as ``Deployment``."""
+    def kind(self) -> WorkloadKind:
+        """Its entry in the list of kinds."""
         ...
 
     @property

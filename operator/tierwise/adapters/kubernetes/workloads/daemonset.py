@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.workloads.base import Item, Placement
+from tierwise.adapters.kubernetes.workloads.counted import Counted
 from tierwise.adapters.kubernetes.workloads.delivery import apply_version, find_live
+from tierwise.adapters.kubernetes.workloads.node_use import use_of_the_node
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord
 from tierwise.adapters.kubernetes.workloads.update_strategy import (
     delete_pods,
@@ -19,31 +20,23 @@ from tierwise.adapters.kubernetes.workloads.update_strategy import (
     set_strategy,
     strategy_of,
 )
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import Deliver
 
 _COPIED = ("minReadySeconds", "revisionHistoryLimit", "selector", "template")
 
 
-class DaemonSets:
+class DaemonSets(Counted):
     """Implements `base.Workload`."""
 
-    kind = "DaemonSet"
-    resource = "daemonsets"
+    kind = WorkloadKind.DAEMON_SET
+    updated_in = "updatedNumberScheduled"
+    available_in = "numberAvailable"
+    all_in = "currentNumberScheduled"
 
     def replicas(self, item: Item) -> int:
         """How many nodes should have a pod; 0 until the controller has counted them."""
         return int((item.get("status") or {}).get("desiredNumberScheduled", 0))
-
-    def is_ready(self, item: Item) -> bool:
-        """Whether the generation is observed, and updated = available = scheduled = wanted pods."""
-        wanted, status = self.replicas(item), item.get("status") or {}
-        names = ("updatedNumberScheduled", "numberAvailable", "currentNumberScheduled")
-        counts = [status.get(name, 0) for name in names]
-        return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == [wanted] * 3
-
-    def available(self, item: Item) -> int:
-        """`status.numberAvailable`."""
-        return int((item.get("status") or {}).get("numberAvailable", 0))
 
     def twin_spec(self, item: Item) -> Json:
         """A Deployment of the same pods, which need not be on every node."""
@@ -53,7 +46,7 @@ class DaemonSets:
         """A pod is tied to its place where it uses something of its node that a second pod there could not use."""
         kept = len(outdated_among(pods, item, container))
         return Placement(
-            identity=_of_the_node(item["spec"]["template"]["spec"]),
+            identity=use_of_the_node(item["spec"]["template"]["spec"]),
             update_strategy=strategy_of(item),
             # A pod that is made anew, for whatever reason, gets the template: only those that stay are kept back.
             updating=max(0, self.replicas(item) - kept) if _is_held(item) else None,
@@ -80,15 +73,6 @@ class DaemonSets:
 
 def _is_held(item: Item) -> bool:
     return (item["spec"].get("updateStrategy") or {}).get("type") == "OnDelete"
-
-
-def _of_the_node(pod: Mapping[str, Any]) -> str | None:
-    if pod.get("hostNetwork"):
-        return "hostNetwork"
-    ports = (port for container in pod.get("containers") or [] for port in container.get("ports") or [])
-    if any(port.get("hostPort") for port in ports):
-        return "hostPort"
-    return "hostPath" if any("hostPath" in volume for volume in pod.get("volumes") or []) else None
 
 
 def _rank(item: Item, pod: PodRecord) -> str:

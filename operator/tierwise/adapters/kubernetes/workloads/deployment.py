@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.workloads.base import Item, Placement
+from tierwise.adapters.kubernetes.workloads.counted import Counted
 from tierwise.adapters.kubernetes.workloads.delivery import apply_version
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import Deliver
 
 _COPIED = (
@@ -20,25 +22,10 @@ _COPIED = (
 )
 
 
-class Deployments:
+class Deployments(Counted):
     """Implements `base.Workload`."""
 
-    kind = "Deployment"
-    resource = "deployments"
-
-    def replicas(self, item: Item) -> int:
-        """`spec.replicas`."""
-        return int(item["spec"].get("replicas", 1))
-
-    def is_ready(self, item: Item) -> bool:
-        """Whether the generation is observed, and updated = available = all = wanted pods."""
-        wanted, status = self.replicas(item), item.get("status") or {}
-        counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
-        return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == [wanted] * 3
-
-    def available(self, item: Item) -> int:
-        """`status.availableReplicas`."""
-        return int((item.get("status") or {}).get("availableReplicas", 0))
+    kind = WorkloadKind.DEPLOYMENT
 
     def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:  # noqa: ARG002
         """Its pods come and go, and all of them get a new template."""

@@ -18,6 +18,7 @@ from tierwise.api.names import (
     LABEL_TIER,
     LABEL_TWIN,
 )
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import ApplyTwin, Deliver
 
 Json = dict[str, Any]
@@ -117,7 +118,7 @@ def delivery_manifest(workload: Mapping[str, Any], action: Deliver) -> Json:
         container["env"] = [{"name": key, "value": value} for key, value in sorted(action.version.parameters.items())]
     metadata = workload["metadata"]
     return {
-        "apiVersion": "apps/v1",
+        "apiVersion": WorkloadKind(action.kind).facts.api_version,
         "kind": action.kind,
         "metadata": {"name": action.workload_name, "namespace": metadata["namespace"], "uid": action.workload_uid},
         "spec": {"template": {"spec": {"containers": [container]}}},

@@ -7,7 +7,9 @@ from copy import deepcopy
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.workloads.base import Item, Placement
+from tierwise.adapters.kubernetes.workloads.counted import Counted
 from tierwise.adapters.kubernetes.workloads.delivery import apply_version, find_live
+from tierwise.adapters.kubernetes.workloads.node_use import use_of_the_node
 from tierwise.adapters.kubernetes.workloads.pods import PodRecord
 from tierwise.adapters.kubernetes.workloads.update_strategy import (
     delete_pods,
@@ -16,30 +18,16 @@ from tierwise.adapters.kubernetes.workloads.update_strategy import (
     set_strategy,
     strategy_of,
 )
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import Deliver
 
 _COPIED = ("minReadySeconds", "revisionHistoryLimit", "selector", "template")
 
 
-class StatefulSets:
+class StatefulSets(Counted):
     """Implements `base.Workload`."""
 
-    kind = "StatefulSet"
-    resource = "statefulsets"
-
-    def replicas(self, item: Item) -> int:
-        """`spec.replicas`."""
-        return int(item["spec"].get("replicas", 1))
-
-    def is_ready(self, item: Item) -> bool:
-        """Whether the generation is observed, and updated = available = all = wanted pods."""
-        wanted, status = self.replicas(item), item.get("status") or {}
-        counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
-        return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and counts == [wanted] * 3
-
-    def available(self, item: Item) -> int:
-        """`status.availableReplicas`."""
-        return int((item.get("status") or {}).get("availableReplicas", 0))
+    kind = WorkloadKind.STATEFUL_SET
 
     def twin_spec(self, item: Item) -> Json:
         """A Deployment of the same pods. What was a volume of each pod's own is an empty directory there."""
@@ -50,12 +38,14 @@ class StatefulSets:
         return spec
 
     def placement(self, item: Item, container: str, pods: Sequence[PodRecord]) -> Placement:
-        """A pod is tied to its place where it has a volume of its own."""
+        """A pod is tied to its place where it has a volume of its own, or uses something of its node."""
         names, strategy = _claims(item), item["spec"].get("updateStrategy") or {}
         partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
         updating = max(0, self.replicas(item) - partition) if partition else None
         return Placement(
-            identity=f"volumeClaimTemplates ({', '.join(names)})" if names else None,
+            identity=f"volumeClaimTemplates ({', '.join(names)})"
+            if names
+            else use_of_the_node(item["spec"]["template"]["spec"]),
             update_strategy=strategy_of(item),
             updating=0 if strategy.get("type") == "OnDelete" else updating,
             takes_back=True,

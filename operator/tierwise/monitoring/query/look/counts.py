@@ -13,11 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tierwise.arrays import FloatArray
-from tierwise.monitoring.counts.model import ANSWERS as ANSWERS
-from tierwise.monitoring.counts.model import ARMS as ARMS
-from tierwise.monitoring.counts.model import CELLS as CELLS
-from tierwise.monitoring.counts.model import LABELS as LABELS
-from tierwise.monitoring.counts.model import Block, Scope
+from tierwise.metrics.counts import ANSWERS, LABELS
+from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Scope
 from tierwise.monitoring.query.log.arms import Arms as Arms
 from tierwise.monitoring.query.log.arms import halves_of as halves_of
 from tierwise.monitoring.query.log.arms import versions_of as versions_of

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tierwise.api.slices import WHOLE, parse_slice_key, slice_key
-from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, PodCounts
-from tierwise.monitoring.query.look.counts import ANSWERS, ARMS, CELLS, LABELS, OTHER, Kept, Query
+from tierwise.arrays import AnyArray, BoolArray, IntArray
+from tierwise.metrics.counts import ANSWERS, LABELS
+from tierwise.monitoring.counts.merge import common_slices
+from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Cells, Dataset, Distributions, PodCounts
+from tierwise.monitoring.query.look.counts import OTHER, Kept, Query
 from tierwise.monitoring.query.look.group_hashing import named
 from tierwise.monitoring.query.look.memory_limits import require_room
 from tierwise.monitoring.query.look.sparse_cells import distinct, numbers
@@ -77,18 +80,18 @@ class _Rows:
     """
 
     slices: tuple[str, ...]
-    place: npt.NDArray[np.int64]
-    whole: npt.NDArray[np.bool_]
+    place: IntArray
+    whole: BoolArray
     sparse_per_arm: int = 0
 
-    def sum_by_slice(self, table: pa.Table, column: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+    def sum_by_slice(self, table: pa.Table, column: str, shape: tuple[int, ...], dtype: type) -> AnyArray:
         """A column of arrays as an array of shape (slices, *shape)."""
         cells = int(np.prod(shape))
         require_room(len(self.slices), cells)
         if self.sparse_per_arm:
             return self._sparse_sum(table, column, cells, dtype).reshape(len(self.slices), *shape)
         flat = table.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, cells)
-        out: npt.NDArray[Any] = np.zeros((len(self.slices), cells), dtype=dtype)
+        out: AnyArray = np.zeros((len(self.slices), cells), dtype=dtype)
         used = np.flatnonzero(self.place >= 0)
         found = self.place[used]
         if len(np.unique(found)) == len(found):
@@ -99,10 +102,10 @@ class _Rows:
             out[0] = flat[self.whole].sum(axis=0, dtype=dtype)
         return out.reshape(len(self.slices), *shape)
 
-    def _sparse_sum(self, table: pa.Table, column: str, cells: int, dtype: type) -> npt.NDArray[Any]:
+    def _sparse_sum(self, table: pa.Table, column: str, cells: int, dtype: type) -> AnyArray:
         index, values = numbers(table, column, self.sparse_per_arm)
         inside = (index >= 0) & (index < cells)  # a row between blocks has a negative cell
-        out: npt.NDArray[Any] = np.zeros((len(self.slices), cells), dtype=dtype)
+        out: AnyArray = np.zeros((len(self.slices), cells), dtype=dtype)
         used = inside & (self.place >= 0)
         np.add.at(out, (self.place[used], index[used]), values[used].astype(dtype))
         if self.whole.any():
@@ -128,7 +131,7 @@ def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
     return _placed(_keys(table, query), flat.any(axis=1), query)
 
 
-def _placed(keys: Sequence[str], present: npt.NDArray[np.bool_], query: Query) -> _Rows:
+def _placed(keys: Sequence[str], present: BoolArray, query: Query) -> _Rows:
     """The slices of the present rows with these keys."""
     alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
     if query.hashed:  # the result has all dimensions alone, also those that are not slices
@@ -150,41 +153,42 @@ def decode_cells(table: pa.Table, query: Query, blocks: Sequence[Block]) -> Cell
     """Cells of a `cells_query`'s result."""
     count = len(blocks)
     rows = _rows(table, query, count * CELLS)
-    counts = rows.sum_by_slice(table, "h", (count, ARMS, LABELS, ANSWERS), np.int64)
-    bins = None
-    if query.bins is not None:
-        bins = _blocks_first(rows.sum_by_slice(table, "b", (count, ARMS, *query.bins), np.int64))
-    sums = {
-        name: _blocks_first(rows.sum_by_slice(table, f"s{i}", (count, ARMS), np.float64))
-        for i, name in enumerate(query.sums)
-    }
-    weights = None
-    if query.weights:
-        shape = (count, ARMS, LABELS, ANSWERS)
-        weights = np.stack([_blocks_first(rows.sum_by_slice(table, c, shape, np.float64)) for c in ("w", "ww")])
-    of_bins = None
-    if query.bin_weights and query.bins is not None:
-        wide = (count, ARMS, *query.bins)
-        of_bins = np.stack([_blocks_first(rows.sum_by_slice(table, c, wide, np.float64)) for c in ("bw", "bww")])
-    return Cells(tuple(blocks), rows.slices, _blocks_first(counts), bins, query.edges, sums, weights, of_bins)
+
+    def read(column: str, shape: tuple[int, ...], dtype: type) -> AnyArray:
+        return _blocks_first(rows.sum_by_slice(table, column, (count, ARMS, *shape), dtype))
+
+    counts = read("h", (LABELS, ANSWERS), np.int64)
+    bins = None if query.bins is None else read("b", query.bins, np.int64)
+    return Cells(tuple(blocks), rows.slices, counts, bins, query.edges, **_sums_and_weights(query, read))
 
 
 def decode_distributions(table: pa.Table, query: Query, block: Block) -> Distributions:
     """Distributions of a `distributions_query`'s result."""
     assert query.bins is not None  # every distribution has a layout
     rows = _rows(table, query, ARMS * query.bins[0] * query.bins[1])
-    counts = rows.sum_by_slice(table, "h", (ARMS, *query.bins), np.int64)
-    sums = {name: rows.sum_by_slice(table, f"s{i}", (ARMS,), np.float64) for i, name in enumerate(query.sums)}
-    weights = None
-    if query.weights:
-        shape = (ARMS, LABELS, ANSWERS)
-        weights = np.stack([rows.sum_by_slice(table, column, shape, np.float64) for column in ("w", "ww")])
-    of_bins = None
-    if query.bin_weights:
-        wide = (ARMS, *query.bins)
-        of_bins = np.stack([rows.sum_by_slice(table, column, wide, np.float64) for column in ("bw", "bww")])
+
+    def read(column: str, shape: tuple[int, ...], dtype: type) -> AnyArray:
+        return rows.sum_by_slice(table, column, (ARMS, *shape), dtype)
+
+    counts = read("h", query.bins, np.int64)
     edges = query.edges if query.edges is not None else np.zeros(0)
-    return Distributions(block, rows.slices, counts, edges, sums, weights, of_bins)
+    return Distributions(block, rows.slices, counts, edges, **_sums_and_weights(query, read))
+
+
+def _sums_and_weights(query: Query, read: Callable[[str, tuple[int, ...], type], AnyArray]) -> dict[str, Any]:
+    """What both kinds of look read beside counts; `read` gives a column's arrays, of this shape per arm."""
+
+    def powers(columns: tuple[str, str], shape: tuple[int, ...]) -> AnyArray:
+        return np.stack([read(column, shape, np.float64) for column in columns])
+
+    found: dict[str, Any] = {
+        "sums": {name: read(f"s{i}", (), np.float64) for i, name in enumerate(query.sums)},
+    }
+    if query.weights:
+        found["weights"] = powers(("w", "ww"), (LABELS, ANSWERS))
+    if query.bin_weights and query.bins is not None:
+        found["bin_weights"] = powers(("bw", "bww"), query.bins)
+    return found
 
 
 def decode_pods(table: pa.Table) -> PodCounts:
@@ -196,7 +200,7 @@ def decode_pods(table: pa.Table) -> PodCounts:
     return PodCounts(tuple(names[i] for i in order), counts[order])
 
 
-def _blocks_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _blocks_first(values: AnyArray) -> AnyArray:
     """The array with its first axes exchanged: from (slices, blocks, …) to (blocks, slices, …)."""
     return np.ascontiguousarray(np.moveaxis(values, 1, 0))
 
@@ -247,35 +251,19 @@ def merge_cells(parts: Sequence[Cells]) -> Cells:
     """The cells of consecutive runs of blocks, read with the same dataset, as one."""
     if len(parts) == 1:
         return parts[0]
-    slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
-    index = {key: i for i, key in enumerate(slices)}
-    places = [[index[key] for key in part.slices] for part in parts]
+    slices, places = common_slices(parts)
+    blocks = tuple(block for part in parts for block in part.blocks)
 
-    def joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    def joined(arrays: Sequence[AnyArray], first: int) -> AnyArray:
         """Join arrays of shape (blocks, slices, …), one after the other."""
-        blocks = sum(array.shape[0] for array in arrays)
-        require_room(len(slices), blocks * int(np.prod(arrays[0].shape[2:])))
-        out = np.zeros((blocks, len(slices), *arrays[0].shape[2:]), dtype=arrays[0].dtype)
+        powers, cells = arrays[0].shape[:first], arrays[0].shape[first + 2 :]
+        require_room(len(slices), len(blocks) * math.prod(cells))
+        out = np.zeros((*powers, len(blocks), len(slices), *cells), dtype=arrays[0].dtype)
         at = 0
         for array, place in zip(arrays, places, strict=True):
-            out[at : at + len(array), place] = array
-            at += len(array)
+            after = at + array.shape[first]
+            out[(slice(None),) * first + (slice(at, after), place)] = array
+            at = after
         return out
 
-    def both(arrays: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
-        there = [array for array in arrays if array is not None]
-        if len(there) < len(arrays):
-            return None
-        return np.stack([joined([array[k] for array in there]) for k in (0, 1)])
-
-    bins = [part.bins for part in parts if part.bins is not None]
-    return Cells(
-        tuple(block for part in parts for block in part.blocks),
-        slices,
-        joined([part.counts for part in parts]),
-        joined(bins) if len(bins) == len(parts) else None,
-        parts[0].edges,
-        {name: joined([part.sums[name] for part in parts]) for name in parts[0].sums},
-        both([part.weights for part in parts]),
-        both([part.bin_weights for part in parts]),
-    )
+    return replace(parts[0].zip_arrays(parts[1:], joined), blocks=blocks, slices=slices)

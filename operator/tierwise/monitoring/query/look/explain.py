@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tierwise.monitoring.counts.model import Block, Scope
+from tierwise.metrics.counts import ANSWERS, LABELS
+from tierwise.monitoring.counts.model import ARMS, Block, Scope
 from tierwise.monitoring.query.look.counts import (
-    ANSWERS,
-    ARMS,
-    LABELS,
     MOST_PODS,
     OTHER,
     Kept,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tierwise.monitoring.counts.model import ARMS, CELLS, LABELS, Dataset
+from tierwise.metrics.counts import LABELS
+from tierwise.monitoring.counts.model import ARMS, CELLS, Dataset
 
 # A grouping set's state has 8 bytes per cell. More blocks at once would cost too much memory; a second query is better.
 STATE_BYTES = 32 << 20

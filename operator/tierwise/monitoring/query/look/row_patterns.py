@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import AnyArray, FloatArray, IntArray
 from tierwise.monitoring.counts.model import CELLS, Block, Scope
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.look.counts import Kept, Query, measured, numbered_rows, versions_of
@@ -122,7 +121,7 @@ def joined(parts: Sequence[Entries]) -> Entries:
         sums={name: np.concatenate([part.sums[name] for part in parts]) for name in first.sums},
         weight=np.concatenate(weights) if weights else None,
     )
-    columns: list[npt.NDArray[Any]] = [whole.block, whole.atom, whole.cell]
+    columns: list[AnyArray] = [whole.block, whole.atom, whole.cell]
     columns += [] if whole.bin is None else [whole.bin]
     columns += [*whole.sums.values(), *([] if whole.weight is None else [whole.weight])]
     return whole.part(np.lexsort(columns[::-1]))

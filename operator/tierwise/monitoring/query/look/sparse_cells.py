@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tierwise.arrays import IntArray
+
 KEYS = ("tierwise_cell", "tierwise_bin", "tierwise_answer")
 
 
@@ -22,7 +24,7 @@ def aggregates_of(sums: int, *, weights: bool) -> list[str]:
     return [*found, "sum(tierwise_w) AS w", "sum(tierwise_w * tierwise_w) AS ww"] if weights else found
 
 
-def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
+def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[IntArray, npt.NDArray[np.generic]]:
     """The index and the value of every row, for a column that is an array in the dense form."""
     if column == "h":
         return _index(table, "tierwise_cell"), table.column("n").to_numpy()
@@ -38,7 +40,7 @@ def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[npt.NDArray[np.
     return _index(table, "tierwise_cell") // per_arm, table.column(column).to_numpy()
 
 
-def distinct(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+def distinct(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, IntArray]:
     """One row per combination of these columns' values, and for every row the index of its combination."""
     codes = np.zeros(table.num_rows, dtype=np.int64)
     for name in columns:
@@ -51,5 +53,5 @@ def distinct(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, npt.NDA
     return table.take(pa.array(first)), inverse.astype(np.int64)
 
 
-def _index(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+def _index(table: pa.Table, name: str) -> IntArray:
     return np.asarray(table.column(name).to_numpy()).astype(np.int64)

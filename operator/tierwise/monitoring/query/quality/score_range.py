@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.monitoring.counts.model import ANSWER_INVALID, Block, Scope
+from tierwise.metrics.counts import ANSWER_INVALID
+from tierwise.monitoring.counts.model import Block, Scope
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.expressions import answer, class_parameters
 from tierwise.monitoring.query.log.rows import rows_sql

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.slices import WHOLE
-from tierwise.arrays import FloatArray, IntArray
+from tierwise.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from tierwise.metrics.counts import ANSWERS, LABELS, Counts
 from tierwise.metrics.tally import Tally
+from tierwise.monitoring.counts.merge import common_slices
 from tierwise.monitoring.counts.model import Cells
+from tierwise.monitoring.counts.tallies import tally_of
 from tierwise.monitoring.counts.thresholds import answers_at, confusion_answers
-from tierwise.monitoring.query.look.counts import ANSWERS, LABELS
 from tierwise.monitoring.query.look.decode import texts
 from tierwise.monitoring.query.stored.distributions import Wanted, plain
 from tierwise.monitoring.query.stored.performance_table import ALL_LABELS
@@ -55,7 +55,7 @@ def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, ed
     counts = confusion_answers(out) if is_classes else answers_at(out, edges, spec.threshold, spec.positive)
     if counts is None:
         raise ValueError("the threshold is the domain's maximum: only the rows can tell the answers")
-    tally = Tally(counts, out, None if is_classes else edges, tuple(spec.classes))
+    tally = tally_of(spec, Counts(counts, out, None if is_classes else edges))
     if "sums" in table.column_names:
         tally = _with_sums(table, place, place.shape(wanted), tally)
     return StoredPast(wanted.windows, place.slices, place.versions, tally)
@@ -63,19 +63,8 @@ def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, ed
 
 def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDatasetSpec) -> StoredPast:
     """The counted rows of two versions, in the same form as a stored past."""
-
-    def arms(values: npt.NDArray[Any], axis: int = 0) -> npt.NDArray[Any]:
-        return np.asarray(np.take(values, range(len(versions)), axis=axis + 2))
-
-    tally = Tally(
-        counts=arms(cells.counts),
-        bins=None if cells.bins is None else arms(cells.bins),
-        edges=cells.edges,
-        classes=tuple(spec.classes),
-        sums={name: arms(values) for name, values in cells.sums.items()},
-        weights=None if cells.weights is None else arms(cells.weights, axis=1),
-        bin_weights=None if cells.bin_weights is None else arms(cells.bin_weights, axis=1),
-    )
+    arms = range(len(versions))
+    tally = tally_of(spec, cells).map_arrays(lambda values, first: np.take(values, arms, axis=first + 2))
     windows = tuple((block.start, block.end) for block in cells.blocks)
     return StoredPast(windows, cells.slices, tuple(versions), tally)
 
@@ -109,7 +98,7 @@ class _Place:
     def shape(self, wanted: Wanted) -> tuple[int, int, int]:
         return (len(wanted.windows), len(self.slices), len(self.versions))
 
-    def index(self, rows: npt.NDArray[np.bool_], *more: IntArray) -> tuple[IntArray, ...]:
+    def index(self, rows: BoolArray, *more: IntArray) -> tuple[IntArray, ...]:
         return tuple(part[rows] for part in (self.window, self.slice, self.version, *more))
 
 
@@ -129,7 +118,7 @@ def _with_sums(table: pa.Table, place: _Place, shape: tuple[int, int, int], tall
             if found[row]:
                 at = (place.window[row], place.slice[row], place.version[row], place.label[row])
                 weights[(0, *at)], weights[(1, *at)] = found[row][:ANSWERS], found[row][ANSWERS:]
-    return Tally(tally.counts, tally.bins, tally.edges, tally.classes, sums, weights)
+    return replace(tally, sums=sums, weights=weights)
 
 
 def joined(pasts: Iterable[StoredPast]) -> StoredPast | None:
@@ -137,31 +126,18 @@ def joined(pasts: Iterable[StoredPast]) -> StoredPast | None:
     parts = list(pasts)
     if not parts:
         return None
-    slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
+    slices, places = common_slices(parts)
     versions = tuple(name for part in parts for name in part.versions)
-    index = {key: i for i, key in enumerate(slices)}
 
-    def placed(arrays: Sequence[npt.NDArray[Any]], axis: int = 0) -> npt.NDArray[Any]:
+    def side_by_side(arrays: Sequence[AnyArray], first: int) -> AnyArray:
         out = []
-        for part, array in zip(parts, arrays, strict=True):
+        for array, place in zip(arrays, places, strict=True):
             shape = list(array.shape)
-            shape[axis + 1] = len(slices)
+            shape[first + 1] = len(slices)
             wide = np.zeros(shape, dtype=array.dtype)
-            wide[(slice(None),) * (axis + 1) + ([index[key] for key in part.slices],)] = array
+            wide[(slice(None),) * (first + 1) + (place,)] = array
             out.append(wide)
-        return np.concatenate(out, axis=axis + 2)
+        return np.concatenate(out, axis=first + 2)
 
-    first = parts[0].tally
-    bins = [part.tally.bins for part in parts if part.tally.bins is not None]
-    weights = [part.tally.weights for part in parts if part.tally.weights is not None]
-    of_bins = [part.tally.bin_weights for part in parts if part.tally.bin_weights is not None]
-    tally = Tally(
-        counts=placed([part.tally.counts for part in parts]),
-        bins=placed(bins) if len(bins) == len(parts) else None,
-        edges=first.edges,
-        classes=first.classes,
-        sums={name: placed([part.tally.sums[name] for part in parts]) for name in first.sums},
-        weights=placed(weights, axis=1) if len(weights) == len(parts) else None,
-        bin_weights=placed(of_bins, axis=1) if len(of_bins) == len(parts) else None,
-    )
+    tally = parts[0].tally.zip_arrays([part.tally for part in parts[1:]], side_by_side)
     return StoredPast(parts[0].windows, slices, versions, tally)

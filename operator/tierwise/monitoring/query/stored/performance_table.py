@@ -6,13 +6,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.arrays import AnyArray, FloatArray, IntArray
 from tierwise.monitoring.counts.model import Dataset, Distributions, Scope
 from tierwise.monitoring.query.log.config import config_hash, config_of
 
@@ -56,7 +55,7 @@ def performance_rows(origin: Origin, dataset: Dataset, scope: Scope, distributio
     return pa.concat_tables([counted, _sum_rows(origin, dataset, scope, distributions)], promote_options="default")
 
 
-def config_row(dataset: Dataset, edges: Sequence[float] | npt.NDArray[np.float64]) -> pa.Table:
+def config_row(dataset: Dataset, edges: Sequence[float] | FloatArray) -> pa.Table:
     """The row of `tierwise_config`: the configuration of the dataset's `config_hash`, with the edges of its bins."""
     return pa.table(
         {
@@ -94,8 +93,8 @@ def _keys(
     dataset: Dataset,
     scope: Scope,
     distributions: Distributions,
-    slices: npt.NDArray[np.int64],
-    arms: npt.NDArray[np.int64],
+    slices: IntArray,
+    arms: IntArray,
 ) -> dict[str, pa.Array]:
     """The columns that identify a row."""
     block, n = distributions.block, len(slices)
@@ -109,7 +108,7 @@ def _keys(
     def time(value: datetime) -> pa.Array:
         return same(value, _TIME)
 
-    def of(values: Sequence[str], index: npt.NDArray[np.int64]) -> pa.Array:
+    def of(values: Sequence[str], index: IntArray) -> pa.Array:
         return pa.array(list(values), pa.string()).take(pa.array(index))
 
     return {
@@ -129,7 +128,7 @@ def _keys(
     }
 
 
-def _lists(rows: npt.NDArray[Any]) -> pa.Array:
+def _lists(rows: AnyArray) -> pa.Array:
     """Rows of equal length as a column of arrays."""
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(rows).ravel()))
