@@ -43,7 +43,7 @@ def status_of(
 ) -> MonitoringDatasetStatus:
     """The status that tells a finding; equal to `before` where it tells the same.
 
-    What was measured last stays while the store does not answer.
+    What was measured last stays while the store does not respond.
     """
     others = dict(finding.others)
     state = finding.reason.facts.dataset
