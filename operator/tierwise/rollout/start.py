@@ -122,7 +122,7 @@ def backward(observation: Observation, stable: Version, previous: Version, value
 
 
 def is_backward(status: ModelDeploymentStatus, spec: ModelRolloutSpec) -> bool:
-    """Whether the rollout replaces the stable version by an earlier one, which only `backward` does."""
+    """Whether the rollout takes back the stable version, which is its `to`. Only `backward` makes such a rollout."""
     return status.stable is not None and is_same(status.stable, spec.to)
 
 
