@@ -86,6 +86,7 @@ def test_it_is_rolled_back_in_tier_3_the_slice_is_named_and_the_baseline_serves_
     before = {name: item["metadata"]["generation"] for name, item in scene.workloads().items()}
 
     rollout = scene.ends("RolledBack", within=240)
+    scene.falls_silent()
 
     assert scene.phases() == ["RolledBack", "Untouched", "Untouched"]
     assert rollout["reason"] == "Regressed"
@@ -121,6 +122,7 @@ def test_a_rejected_version_is_tried_again_only_on_request(scenes: dict[str, Sce
 def test_a_tier_of_worse_places_is_no_reason_to_roll_back(scenes: dict[str, Scene], world: World):
     scene = scenes["place"]
     rollout = scene.ends("Completed", within=360)
+    scene.falls_silent()
     assert scene.phases() == ["Delivered"] * 3
     # tier-3's sites err twice as often as tier-1's, with either version
     first, _, last = (_rate_of_all(tier) for tier in rollout["tiers"])

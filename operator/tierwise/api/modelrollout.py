@@ -71,6 +71,10 @@ class WorkloadStatus(ApiModel):
     template: str | None = Field(
         None, description="InPlace: hash of its pod template without image and parameters, to see edits meanwhile."
     )
+    kept: int | None = Field(None, description="InPlace: how many of its pods are to stay as they are.")
+    held: str | None = Field(
+        None, description="InPlace: its updateStrategy as Tierwise made it; what differs is a write by others."
+    )
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")
     applied: bool = Field(False, description="`to` was written; any later difference is a write by others.")
     restored: bool = Field(False, description="`from` was delivered again after a rollback.")

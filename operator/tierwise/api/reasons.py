@@ -226,10 +226,13 @@ class Reason(Described):
         "Two ModelDeployments select a workload.",
         "Let only one ModelDeployment select each workload.",
     )
+    EXPOSURE_EXCEEDED = critical(
+        "ExposureExceeded", "deployment", "Too many pods have the candidate.", "Promote the tier, or roll back."
+    )
     FIELD_CONFLICT = critical(
         "FieldConflict",
         "deployment",
-        "Another writer changes image or parameters.",
+        "Another writer changes image, parameters or the update strategy.",
         "Stop the other writer (see examples/03-gitops), then retry.",
     )
     PARAMETER_CONFLICT = critical(

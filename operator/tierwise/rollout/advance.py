@@ -129,7 +129,7 @@ def _retry(flight: Flight) -> Step:
     value = _pending(flight, "retry") or ""
     for record in status.tiers:
         forgiven = [
-            workload.model_copy(update={"foreign_writes": 0, "applied": False, "restored": False})
+            workload.model_copy(update={"foreign_writes": 0, "applied": False, "restored": False, "held": None})
             if workload.foreign_writes
             else workload
             for workload in record.workloads

@@ -24,7 +24,7 @@ def decide(observation: Observation, now: datetime) -> Decision:
     """
     view = observation.deployment
     if view.deleting:
-        return decide_deletion(observation)
+        return decide_deletion(observation, now)
     if view.status.first_seen_at is None:
         return deployment.first_sight(observation, now)
     rollout = deployment.in_flight(observation)

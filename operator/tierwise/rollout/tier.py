@@ -14,7 +14,7 @@ from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
-from tierwise.rollout.delivery.records import records_of_tier
+from tierwise.rollout.delivery.records import promoted, records_of_tier
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.record.evidence import with_judgement
 from tierwise.rollout.state import commands, wording
@@ -68,9 +68,12 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     if isinstance(flight.observation.judgement, Judgement):
         status = with_judgement(status, tier.name, flight.observation.judgement)
     outcome = gate(_situation(flight, tier, arms, conflict))
+    if arms.unprobed and arms.candidate_wanted and outcome.decision is not GateDecision.ROLL_BACK:
+        outcome = replace(outcome, message=f"{outcome.message}; {'; '.join(arms.unprobed)}")
     if is_by_place(tier) and outcome.reason in _OF_EVIDENCE:
         outcome = replace(outcome, message=f"{outcome.message}; control: by place")
-    if problem is not None and outcome.decision is not GateDecision.ROLL_BACK:
+    is_asked_for = outcome.reason is Reason.PROMOTE_REQUESTED and problem is not None and problem.promotable
+    if problem is not None and outcome.decision is not GateDecision.ROLL_BACK and not is_asked_for:
         outcome = Outcome(GateDecision.HOLD, problem.reason, problem.message, stalled=True)
     elif outcome.decision is GateDecision.HOLD:
         outcome = replace(outcome, message=outcome.message + _unfollowed(tier))
@@ -113,7 +116,7 @@ def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None
         Reason.ROLLBACK_REQUESTED: rollback.requested_message(asked),
         Reason.PROMOTE_REQUESTED: promotion(flight, tier.name),
         Reason.PROBE_UNAVAILABLE: arms.blocked,
-        Reason.BASELINE_UNREADY: arms.baseline_unready if is_begun else None,
+        Reason.BASELINE_UNREADY: arms.baseline_unready if is_begun or is_by_place(tier) else None,
         Reason.CANDIDATE_UNREADY: _candidate_unready(flight, tier, arms),
         Reason.WARMING_UP: _warming_up(flight, tier, arms),
         Reason.FIELD_CONFLICT: conflict,
@@ -140,12 +143,14 @@ def promotion(flight: Flight, tier: str) -> str | None:
 def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if arms.crash_looping is not None:
         return arms.crash_looping
-    if arms.candidate_ready >= arms.candidate_wanted or arms.drifted is not None:
+    if arms.candidate_ready >= arms.candidate_wanted or arms.drifted is not None or arms.is_control_short:
         return None
     if tier.judging_since is not None:
+        # In place a pod may have to wait for an untouched one: only the time counts in which those were there.
+        least = arms.baseline_wanted if is_by_place(tier) else 0
         since = None
         for change in reversed(tier.pods_changes):
-            if change.candidate >= arms.candidate_wanted or change.until is not None:
+            if change.candidate >= arms.candidate_wanted or change.until is not None or change.baseline < least:
                 break
             since = change.at
     else:
@@ -195,7 +200,7 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             return rollback.begin(flight, status, outcome.reason, message)
         case GateDecision.PROMOTE:
             # The delivery is recorded before it begins, so that a rollback knows all workloads.
-            records = [record.model_copy(update={"delivered": True}) for record in tier.workloads]
+            records = promoted(tier.workloads, flight.tier_view(tier.name).workloads)
             status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
             if outcome.reason is Reason.PROMOTE_REQUESTED:
                 status = with_promotion_handled(flight, status)

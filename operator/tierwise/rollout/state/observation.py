@@ -67,8 +67,9 @@ class WorkloadView:
     autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
     identity: str | None = None  # what ties its pods to a name, volume or node; None: all pods are interchangeable
     update_strategy: str | None = None  # its spec.updateStrategy as JSON; None: it has none that Tierwise changes
-    updating: int | None = None  # how many pods its update strategy lets have the template; None: all
-    takes_back: bool = False  # whether that number may be lowered again
+    updating: int | None = None  # pods that have, or get, the template while its strategy keeps others; None: all do
+    takes_back: bool = False  # whether a pod that has the template gets what was before it, once it is deleted
+    available: int | None = None  # pods ready for minReadySeconds, by its status; None: as many as are ready
     stuck: int = 0  # outdated pods that its controller waits for and never replaces
     groups: tuple[PodGroup, ...] = ()
     blocked: str | None = None  # what keeps its pods from existing, as for a twin
@@ -115,6 +116,7 @@ class DeploymentView:
     deleting: bool = False
     has_finalizer: bool = False
     created_at: datetime | None = None
+    deleted_at: datetime | None = None  # when its deletion was asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from tierwise.rollout.state.actions import (
 )
 from tierwise.rollout.state.observation import DeploymentView, Running
 from tierwise.simulation.cluster.objects import StoredRollout
-from tierwise.simulation.cluster.workloads import HELD, SimulatedWorkload
+from tierwise.simulation.cluster.workloads import SimulatedWorkload
 from tierwise.simulation.cluster.world import World
 
 _TERMINATION = timedelta(seconds=0.5)
@@ -134,7 +134,12 @@ def _deliver(world: World, action: Deliver) -> bool:
     if workload.container != action.container:
         raise ConflictError(f"{workload.kind} {workload.name} has no container {action.container}")
     running = _with_version(workload.running, action.version)
-    if running == workload.running and workload.updating == action.pods:
+    is_open = (
+        not workload.is_closed
+        if action.pods is None
+        else workload.update_strategy == workload.strategy_for(action.pods)
+    )
+    if running == workload.running and workload.updating == action.pods and is_open:
         return False
     if not action.force and running != workload.running and workload.last_writer != FIELD_MANAGER:
         raise ConflictError(f"{workload.kind} {workload.name}: conflict with {workload.last_writer}")
@@ -148,9 +153,7 @@ def _deliver(world: World, action: Deliver) -> bool:
 def _restore_strategy(world: World, action: RestoreStrategy) -> bool:
     workload = _workload(world, action.workload_name, action.workload_uid)
     changed = workload.update_strategy != action.update_strategy
-    if workload.update_strategy == HELD:
-        workload.set_running(workload.running, world.clock.now(), FIELD_MANAGER)
-    workload.update_strategy = action.update_strategy
+    workload.set_strategy(action.update_strategy, world.clock.now())
     return changed
 
 

@@ -63,7 +63,7 @@ class SimulatedFleet(World):
     def delete_deployment(self, name: str) -> None:
         """Delete the ModelDeployment: at once without a finalizer; with one it is only marked as deleted."""
         stored = self.deployments[name]
-        stored.deleting = True
+        stored.deleting, stored.deleted_at = True, self.clock.now()
         stored.version += 1
         self.collect_garbage()
 

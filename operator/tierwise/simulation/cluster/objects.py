@@ -24,6 +24,7 @@ class StoredDeployment:
     annotations: dict[str, str] = field(default_factory=dict)
     deleting: bool = False
     has_finalizer: bool = False
+    deleted_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
         deleting=stored.deleting,
         has_finalizer=stored.has_finalizer,
         created_at=stored.created_at,
+        deleted_at=stored.deleted_at,
     )
 
 

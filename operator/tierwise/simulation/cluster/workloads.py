@@ -12,7 +12,10 @@ from typing import Literal
 from tierwise.rollout.state.observation import PodGroup, Pods, Running, TwinView, WorkloadView
 
 Arm = Literal["baseline", "candidate"]
-OPEN, HELD = '{"type": "RollingUpdate"}', '{"type": "Held"}'  # update strategies: all pods get a template, or some
+OPEN, ON_DELETE = (
+    '{"type": "RollingUpdate"}',
+    '{"type": "OnDelete"}',
+)  # update strategies: all pods get a template, or new ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,16 @@ class SimulatedWorkload:
     kind: str = "Deployment"
     identity: str | None = None
     update_strategy: str | None = None
-    updating: int | None = None  # how many pods have the new template; None: all
-    others: Running | None = None  # what the other pods run
+    kept: int | None = None  # so many pods do not get the template; None: all do. New pods get it always
+    others: Running | None = None  # what those run that do not have it
+    away: int = 0  # so many of the pods that are kept are not ready: no further one may go
+    stuck: int = 0  # broken old pods that its controller waits for, and that nobody deletes
+    is_swapped: bool = False  # whether the others had been replaced when those went away
+
+    @property
+    def updating(self) -> int | None:
+        """So many pods have the template, or get it; None: all."""
+        return None if self.kept is None else self.replicas - min(self.kept, self.replicas)
 
     def fingerprint(self) -> str:
         """The fingerprint of the template without image and environment."""
@@ -64,23 +75,68 @@ class SimulatedWorkload:
         """Change the pod template of all pods. Nothing happens if all pods have it already."""
         self.last_writer = writer
         mixed = self._mixed()
-        if self.update_strategy == HELD:
+        if self.is_closed:
             self.update_strategy = OPEN
-        if all(each == running for each, _ in mixed):
-            self.running, self.updating = running, None
+        if all(each == running for each, n in mixed if n):
+            self.running, self.kept = running, None
             return
-        if self.is_rolled_out(now) or self.updating is not None:
+        if self.is_rolled_out(now) or self.kept is not None:
             self.former = mixed
-        self.running, self.updating, self.changed_at = running, None, now
+        self.running, self.kept, self.changed_at = running, None, now
 
     def set_part(self, running: Running, pods: int, now: datetime, writer: str) -> None:
-        """Change the pod template, but only for this number of pods."""
+        """Change the pod template and let only so many pods have it, as a partition or `OnDelete` does.
+
+        Of a StatefulSet pods that are too many get what was before. Pods of a DaemonSet keep what they have.
+        """
         self.last_writer = writer
-        if self.updating is None:
+        if self.kept is None:
             self.others = self.running
-        if running != self.running or pods > (self.updating or 0):
+        before = None if running != self.running or self.kept is None else self.updating
+        kept = self.replicas - pods
+        if before is not None and not self.takes_back:
+            kept = min(kept, self.replicas - before)
+        self.running, self.kept, self.former, self.update_strategy = running, kept, (), self.strategy_for(pods)
+        if self.updating != before:
             self.changed_at = now
-        self.running, self.updating, self.former, self.update_strategy = running, pods, (), HELD
+
+    def strategy_for(self, pods: int) -> str:
+        """The update strategy that lets only so many pods have the template."""
+        partition = max(1, self.replicas - pods)
+        held = {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}
+        return ON_DELETE if self.kind == "DaemonSet" else json.dumps(held, sort_keys=True)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its update strategy keeps pods as they are when the template changes."""
+        strategy = json.loads(self.update_strategy or "{}")
+        return bool(strategy.get("type") == "OnDelete" or (strategy.get("rollingUpdate") or {}).get("partition"))
+
+    def set_strategy(self, update_strategy: str, now: datetime) -> None:
+        """Change the update strategy: an open one lets all pods have the template; a closed one leaves the others."""
+        left = [] if self.is_rolled_out(now) else [each for each in self.former if each[0] != self.running]
+        self.update_strategy = update_strategy
+        if self.is_closed and self.kept is None and left:
+            self.others, self.kept = left[0]
+        elif not self.is_closed and self.kept is not None:
+            self.set_running(self.running, now, self.last_writer)
+
+    def lose(self, pods: int, now: datetime) -> None:
+        """So many of the pods that are kept are not ready from now on. With 0 all are there again."""
+        self.is_swapped = self.kept is not None and self.is_rolled_out(now)
+        self.away = pods
+        if pods == 0:
+            self.changed_at = now
+
+    def remake(self, pods: int) -> None:
+        """So many pods that were kept back are made anew, at once: of a DaemonSet they get the template."""
+        if self.kept is not None and self.kind == "DaemonSet":
+            self.kept = max(0, self.kept - pods)
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether a pod that is deleted gets what was before the template."""
+        return self.kind == "StatefulSet"
 
     def is_rolled_out(self, now: datetime) -> bool:
         """Whether the pods of the newest template have had enough time to start."""
@@ -97,14 +153,20 @@ class SimulatedWorkload:
         """Pods grouped by what they run, as a watch cache has them."""
         if self.blocked is not None or self.replicas == 0:
             return ()
-        is_up = self.is_rolled_out(now) and not is_broken and not is_unready
+        if self.away and not self.is_swapped:
+            before = self.others if self.kept is not None and self.others is not None else self.running
+            outdated = self.replicas if before != self.running else 0
+            there = Pods(total=self.replicas, ready=self.replicas - self.away, outdated=outdated)
+            return (PodGroup(before, there),)
+        is_up = self.is_rolled_out(now) and not is_broken and not is_unready and not self.away
         *others, (template, wanted) = self._mixed()
         staying = others if self.updating is not None else [] if is_up else self.former
         if len(self.former) == 1 and staying is self.former:
             staying = ((self.former[0][0], self.replicas),)
         kept = [
-            PodGroup(running, Pods(total=n, ready=n, outdated=n if running != template else 0))
+            PodGroup(running, Pods(total=n, ready=n - self.away, outdated=n if running != template else 0))
             for running, n in staying
+            if n
         ]
         crashing = wanted if is_broken and self.is_rolled_out(now) else 0
         return (*kept, PodGroup(template, Pods(total=wanted, ready=wanted if is_up else 0, crash_looping=crashing)))
@@ -132,7 +194,8 @@ class SimulatedWorkload:
             identity=self.identity,
             update_strategy=self.update_strategy,
             updating=self.updating,
-            takes_back=True,
+            takes_back=self.takes_back,
+            stuck=self.stuck,
             groups=self.groups(now, is_broken=is_broken, is_unready=is_unready),
         )
 
