@@ -1,4 +1,4 @@
-"""What is simulated: how a candidate is judged tier by tier, as a ModelDeployment or the command line says it."""
+"""The policy of a simulation: how a candidate is judged tier by tier, from a ModelDeployment or the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 
-START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
+START = datetime(2026, 1, 1, tzinfo=UTC)  # start of generated blocks; no result depends on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TierPolicy:
 class Policy:
     """The tiers in their order, and what is judged in each. Blocks are `block_seconds` long.
 
-    `spread` by dataset: how much its pods differed before; without it φ is 1 and σ_pod is not known.
+    `spread` says by dataset how much its pods differed before. Without it φ is 1 and σ_pod is not known.
     """
 
     analysis: tuple[DatasetAnalysis, ...]
@@ -42,11 +42,11 @@ class Policy:
     spread: Mapping[str, Spread] = field(default_factory=dict)
 
     def looks(self, tier: int) -> int:
-        """Blocks of a tier until its maxDuration."""
+        """The number of blocks of a tier until its maxDuration."""
         return max(1, int(self.tiers[tier].max_duration // self.block_seconds))
 
     def plan(self, tier: int, history: Mapping[str, Cells], covered_seconds: float) -> TierPlan:
-        """The tier's plan, by the same function as the operator's; `history` covers so many seconds."""
+        """The tier's plan, made by the operator's function. `history` covers `covered_seconds`."""
         policy = self.tiers[tier]
         return plan_tier(
             self.analysis,
@@ -63,6 +63,6 @@ class Policy:
 
 
 def blocks_of(seconds: float, looks: Sequence[int]) -> tuple[Block, ...]:
-    """Blocks by number, from `START` on."""
+    """The blocks with these numbers, from `START` on."""
     width = timedelta(seconds=seconds)
     return tuple(Block(START + look * width, START + (look + 1) * width) for look in looks)

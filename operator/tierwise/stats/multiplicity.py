@@ -1,4 +1,4 @@
-"""From many e-values to one decision and to names."""
+"""Makes one decision from many e-values, and names the hypotheses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tierwise.arrays import BoolArray, FloatArray, IntArray
 def log_decision_threshold(hypotheses: int, alpha: float) -> float:
     """ln(K/α): roll back when log E + log w reaches it in any hypothesis.
 
-    With weights of mean one, P(ever reached when all nulls hold) ≤ α by Ville and the union bound, whatever the
-    dependence between hypotheses and whatever the rhythm of their blocks.
+    With weights of mean one, P(ever reached if all nulls are true) ≤ α by Ville's inequality and the union bound. This
+    holds for any dependence between hypotheses and for any times of their blocks.
     """
     return float(np.log(hypotheses / alpha))
 
@@ -19,8 +19,8 @@ def log_decision_threshold(hypotheses: int, alpha: float) -> float:
 def e_bh(log_e: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses: int) -> BoolArray:
     """Weighted e-BH: which hypotheses are named, at false discovery rate ≤ α under any dependence.
 
-    The k largest weighted e-values, k the largest number for which the k-th is ≥ K/(αk).
-    Hypotheses that can never be named have log weight −inf.
+    It names the k largest weighted e-values, where k is the largest number for which the k-th is ≥ K/(αk). Hypotheses
+    that can never be named have log weight −inf.
 
     Source: Wang and Ramdas, "False discovery rate control with e-values", JRSS-B 2022.
     """
@@ -37,9 +37,9 @@ def e_bh(log_e: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses
 def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses: int) -> BoolArray:
     """Holm's procedure on p = 1/sup E with weights: which hypotheses are flagged; P(any true null ever is) ≤ α.
 
-    In order of w·sup E, each is compared with the weight that is left over α: for the first that is the decision's own
-    K/α. Hypotheses of log weight −inf are never flagged, and their weight stays in what is left. As sup E only grows, a
-    flag stays.
+    In order of w·sup E, each is compared with (remaining weight)/α. For the first this is K/α, the threshold of the
+    decision. Hypotheses of log weight −inf are never flagged, and their weight stays in the remaining weight. As sup E
+    only grows, a flag is permanent.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979,
     weighted as in its section 5; P(sup E ≥ 1/p) ≤ p (Ville).
@@ -58,8 +58,8 @@ def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypothes
 def level_weights(levels: IntArray, reserved: int) -> FloatArray:
     """Weights of mean one for slices (count,) by number of dimensions, then `reserved` unnamed slots of weight one.
 
-    The whole gets a tenth of what the slices have together, single dimensions .4, pairs .3, triples .2, renormalised
-    over the levels there are: the many pairs cannot drown the few single dimensions.
+    The whole gets a tenth of the slices' total weight, single dimensions .4, pairs .3, triples .2. The weights are
+    renormalised over the existing levels. So the many pairs do not take the weight of the few single dimensions.
     """
     shares = np.array([0.1, 0.4, 0.3, 0.2])
     bounded = np.minimum(levels, 3)

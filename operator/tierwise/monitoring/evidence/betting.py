@@ -1,7 +1,7 @@
 """Block bets on proportions and shifts. A lane is one series of bets; a hypothesis has one lane or more.
 
-A proportion has one lane; one that must not move either way, or has a range to stay in, has a second lane that bets on
-its mirror image (good rows for bad ones). A shift has a lane per quantile and side.
+A proportion has one lane. If it must not move in either direction, or must stay in a range, it has a second lane that
+bets on its mirror image (good rows instead of bad rows). A shift has a lane per quantile and side.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Group:
 class Lanes:
     """Constants per lane, (L,): proportions first, then mirrors of some of them, then shifts.
 
-    `mirrored` (M,) are the lanes that the mirrors are of; `hypothesis` is (proportions + mirrors,); `gap` is how far
-    inside the bound a lane of a range expects the candidate, NaN where the margin tells.
+    `mirrored` (M,) are the lanes that have mirrors. `hypothesis` is (proportions + mirrors,). `gap` is how far inside
+    the bound a lane of a range expects the candidate; NaN if the lane has a margin instead of a range.
     """
 
     proportions: tuple[Group, ...]
@@ -51,18 +51,18 @@ class Lanes:
 
     @property
     def straight(self) -> int:
-        """Lanes of proportions without mirrors."""
+        """The number of lanes of proportions without mirrors."""
         return sum(group.slots for group in self.proportions)
 
     @property
     def two_way(self) -> int:
-        """Lanes that non-inferiority is tested on."""
+        """The number of lanes on which non-inferiority is tested."""
         return self.straight + len(self.mirrored)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bets:
-    """All that the bets so far have come to; never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
+    """The state of all bets so far. It is never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
@@ -78,7 +78,7 @@ class Bets:
 
 
 def no_bets(lanes: Lanes) -> Bets:
-    """Before the first block."""
+    """The state before the first block."""
     size = len(lanes.prior)
     return Bets(
         past=np.zeros((4, size)),
@@ -91,12 +91,12 @@ def no_bets(lanes: Lanes) -> Bets:
 
 
 def with_copy(bets: Bets) -> Bets:
-    """A further late-onset copy begins."""
+    """The state after the start of a further late-onset copy."""
     return replace(bets, late=(*bets.late, bets.regression))
 
 
 def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[FloatArray, FloatArray]) -> Bets:
-    """After one block, given its tallies per dataset; `tolerance` is (R, Δ) of the lanes.
+    """The state after one block, given as tallies per dataset. `tolerance` is (R, Δ) of the lanes.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -162,7 +162,7 @@ def lane_counts(lanes: Lanes, block: tuple[Tally, ...]) -> FloatArray:
 
 
 def mirror(counts: FloatArray | IntArray) -> FloatArray | IntArray:
-    """Counts (4, H) with good rows in place of bad ones."""
+    """Counts (4, H) with good rows instead of bad rows."""
     na, ka, nb, kb = counts
     return np.stack([na, na - ka, nb, nb - kb])
 
@@ -207,5 +207,5 @@ def log_improved(lanes: Lanes, bets: Bets) -> FloatArray:
     log_e = betting.log_mean(bets.improved, betting.IMPROVED_LOG_WEIGHTS)
     out = np.zeros(lanes.hypotheses)
     out[lanes.hypothesis[: lanes.straight]] = log_e
-    out[lanes.hypothesis[lanes.straight :]] = 0.0  # better without end is not what a range or "neither way" asks for
+    out[lanes.hypothesis[lanes.straight :]] = 0.0  # a range, or a two-sided margin, does not test for "better"
     return out

@@ -1,4 +1,4 @@
-"""Whether the counts of a dataset can be trusted: traffic split, presence of labels, answers out of the domain."""
+"""Tests whether the counts of a dataset can be trusted: traffic split, presence of labels, invalid answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting, split
 from tierwise.stats.presence import PRESENCE_TOLERANCE
 
-_EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
-_SIDES = 2  # of the presence of labels, and of everything that rows may lack
+_EXPECTED_ROWS = 20  # an arm is missing if this many rows were expected and none came: probability e⁻²⁰ by chance
+_SIDES = 2  # both arms are tested for missing labels and for everything else that rows may lack
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Log e-value against "rows of both arms lack it alike", both sides averaged; `arm` is the one that lacks more."""
+    """Log e-value against "both arms lack it equally often", both sides averaged. `arm` lacks it more often."""
 
     log: float
     arm: int
@@ -32,10 +32,10 @@ class Guards:
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
     missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
-    candidate's rows lack its number more often", then the same of the baseline's answers and numbers. `rows`,
-    `labelled`, `invalid` are int64 (2 arms,), `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's
-    rows since an arm's last one; `together` are rows of blocks in which both arms had some, `apart` each
-    arm's of the others, and `apart_unlabelled` those among them without a label.
+    candidate's rows lack its number more often". Then follow the same bets for the baseline's answers and numbers.
+    `rows`, `labelled`, `invalid` are int64 (2 arms,). `lacking` is (metrics of numbers, 2 arms). `alone` counts, for
+    each arm, the other arm's rows since its own last row. `together` are rows of blocks in which both arms had rows.
+    `apart` are the rows of each arm in all other blocks, and `apart_unlabelled` those of them without a label.
     """
 
     rows: IntArray
@@ -55,15 +55,15 @@ class Guards:
 
     @property
     def together_share(self) -> float:
-        """Share of the rows in blocks in which both arms had some; 1 without rows."""
+        """The share of rows in blocks in which both arms had rows; 1 without rows."""
         rows = int(self.rows.sum())
         return self.together / rows if rows else 1.0
 
     @property
     def gone(self) -> int | None:
-        """The arm that no longer has rows: twenty would have come since its last one, by the shares so far.
+        """The arm that no longer has rows: since its last row, twenty were expected by the shares so far.
 
-        Where the other arm had none before, its twenty rows tell: arms that never met are not compared.
+        If the other arm had no rows before, twenty rows of it are enough, because arms that never met are not compared.
         """
         for arm in (BASELINE, CANDIDATE):
             own, other = int(self.rows[arm]), int(self.rows[1 - arm])
@@ -104,7 +104,7 @@ class Guards:
 
 
 def mean_exceeds(logs: Sequence[float]) -> bool:
-    """Whether the mean of the datasets' e-values reaches the guards' bound: one guard, however many datasets."""
+    """Whether the mean of the datasets' e-values reaches the bound of 1,000. So all datasets together are one test."""
     if not logs:
         return False
     mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
@@ -112,7 +112,7 @@ def mean_exceeds(logs: Sequence[float]) -> bool:
 
 
 def no_rows(numbers: int = 0) -> Guards:
-    """Guards before the first block, of a dataset with so many metrics of numbers."""
+    """The guards before the first block, for a dataset with this many metrics of numbers."""
     bets = _SIDES + _SIDES * (1 + numbers)
     zero = np.zeros(2, dtype=np.int64)
     return Guards(
@@ -140,15 +140,16 @@ def watch(
     phi_split: float = 1.0,
     numbers: FloatArray | None = None,
 ) -> Guards:
-    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown.
+    """The guards after one more block.
 
-    `numbers` (metrics of numbers, 2 arms) are the rows that have each metric's number.
-    `phi_split` is the overdispersion of the split: requests that share a connection arrive at one pod together.
+    `whole` is (2 arms, 3 labels, 3 answers). The share is that of the ready pods, NaN if unknown. `numbers` (metrics of
+    numbers, 2 arms) are the rows that have each metric's number. `phi_split` is the overdispersion of the split,
+    because requests that share a connection arrive at one pod together.
     """
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
     invalid = whole[:, :, ANSWER_INVALID].sum(axis=1)
-    # A sum that is no number at all is as if no row had it.
+    # A sum that is not a number counts as if no row had the number.
     known = np.zeros((0, 2)) if numbers is None else np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
     lacking = rows - np.clip(known, 0, rows).astype(np.int64)
     watched = replace(

@@ -1,7 +1,7 @@
-"""The Gaussian mixture on cumulative tallies: evidence of estimated metrics is a function of all rows so far.
+"""The Gaussian mixture on cumulative tallies: the evidence of estimated metrics is a function of all rows so far.
 
-Late-onset copies see the rows since a snapshot. A tally with bins is large, so there are fewer copies of these than of
-bets, further apart.
+Late-onset copies use the rows since a snapshot. A tally with bins is large, so there are fewer copies than for bets,
+and they start further apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_COPIES = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
-    """One metric's hypotheses of one dataset: `hypothesis` is the first slot's. φ and bounds are over its slots."""
+    """The hypotheses of a metric of a dataset. `hypothesis` is that of the first slot; φ and bounds are per slot."""
 
     dataset: int
     metric: Metric
@@ -35,9 +35,9 @@ class Estimates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixtures:
-    """What mixtures need of the blocks so far: tallies per dataset, and what they were when each late copy began.
+    """The state of the mixtures: tallies per dataset, now and at the start of each late copy.
 
-    Logs are over all K hypotheses, 0 where a hypothesis is not a mixture's.
+    Logs are over all K hypotheses, 0 for a hypothesis that is not tested by a mixture.
     """
 
     tallies: tuple[Tally, ...]
@@ -48,13 +48,13 @@ class Mixtures:
 
 
 def copies_of(copies: int) -> tuple[int, int]:
-    """How many copies mixtures have where bets have `copies`, and how many of their intervals lie between two."""
+    """The number of copies of mixtures if bets have `copies`, and the distance of two copies in intervals of bets."""
     every = math.ceil(copies / MOST_COPIES)
     return math.ceil(copies / every), every
 
 
 def with_copy(mixtures: Mixtures) -> Mixtures:
-    """A further late-onset copy begins."""
+    """The state after the start of a further late-onset copy."""
     return replace(mixtures, late=(*mixtures.late, mixtures.tallies))
 
 
@@ -65,7 +65,7 @@ def look(
     bounds: tuple[Bounds, Bounds],
     copies: int,
 ) -> Mixtures:
-    """After one more block, given its tallies per dataset. `bounds` are tolerance and margin over all hypotheses.
+    """The state after one more block, given as tallies per dataset. `bounds` are tolerance and margin of all of them.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -95,7 +95,7 @@ def look(
 
 
 def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
-    """Log e-values (slots,) of H0: within the bounds; both sides averaged where there are two."""
+    """Log e-values (slots,) against H0 "within the bounds"; with two bounds, both sides are averaged."""
     upper = log_mixture(*worseness(found, sign, bounds.ratio, phi), bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
         return upper
@@ -105,7 +105,7 @@ def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> Fl
 
 
 def log_better(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
-    """Log e-values (slots,) of H0: at or beyond the bounds; the smaller one where there are two."""
+    """Log e-values (slots,) against H0 "at or beyond the bounds"; with two bounds, the smaller one."""
     difference, variance = worseness(found, sign, bounds.ratio, phi)
     upper = log_mixture(-difference, variance, -bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
@@ -116,7 +116,7 @@ def log_better(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> F
 
 
 def worseness(found: Compared, sign: int, ratio: FloatArray, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How much worse the candidate is, sign·(a − R·b), and the variance of that times φ; NaN where it is too few."""
+    """How much worse the candidate is, sign·(a − R·b), and its variance times φ; NaN with too few observations."""
     difference = np.where(found.enough, sign * (found.candidate - ratio * found.baseline), np.nan)
     variance = phi * (found.candidate_variance + ratio**2 * found.baseline_variance)
     return difference, np.where(found.enough, variance, np.nan)

@@ -1,4 +1,4 @@
-"""Recorded blocks, folded until the first rollback. Pure."""
+"""Folds recorded blocks until the first rollback. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def blocks_between(start: datetime, end: datetime, seconds: float) -> tuple[Bloc
 
 
 def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
-    """The blocks in runs of at most `most` for one query each; a shorter last block is a run of its own.
+    """The blocks in runs of at most `most`, one query each. A shorter last block is a run of its own.
 
-    (Blocks of one width are told apart by a division, others by a long table of edges.)
+    (A query finds the block of a row by a division if all blocks have one width, else by a long table of edges.)
     """
     is_regular = blocks[-1].end - blocks[-1].start == blocks[0].end - blocks[0].start
     regular = len(blocks) - (not is_regular)
@@ -33,9 +33,9 @@ def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
 
 
 def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells]) -> Evidence:
-    """Fold blocks in order; after `stopped_at` results stand as of the stop.
+    """Fold blocks in order. After `stopped_at` the results stay those of the stop.
 
-    The traffic split is not tested: which share of the pods ran the candidate is not in a recorded log.
+    The traffic split is not tested, because a recorded log does not say which share of the pods ran the candidate.
     """
     blocks = next(iter(cells.values())).blocks
     return fold(evidence, cells, np.full(len(blocks), np.nan))

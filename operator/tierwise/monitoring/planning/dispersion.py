@@ -1,4 +1,4 @@
-"""What the baseline's own past says of scatter: its pods in two halves, compared as if they were two versions. Pure."""
+"""Learns the spread from the baseline's past: its pods in two halves are compared like two versions. Pure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tierwise.stats.betting import MIN_BLOCK
 class Spread:
     """Overdispersion of one dataset.
 
-    `phi` (metrics, slices) is 1 where nothing could be learned; `slices` names its columns. `sigma_pod` (metrics,) is
-    NaN where it is not known. `pods` is how many served the baseline, 0 when the log does not say.
+    `phi` (metrics, slices) is 1 if nothing could be learned; `slices` names its columns. `sigma_pod` (metrics,) is NaN
+    if it is not known. `pods` is the number of the baseline's pods, 0 if the log does not name them.
     """
 
     slices: tuple[str, ...]
@@ -35,7 +35,7 @@ class Spread:
     pods: int
 
     def phi_for(self, keys: Sequence[str]) -> FloatArray:
-        """φ (metrics, keys); a slice that the past did not hold has the largest of its metric, as nothing is known."""
+        """φ (metrics, keys). A slice that was not in the past gets the largest φ of its metric."""
         position = {key: i for i, key in enumerate(self.slices)}
         at = np.array([position.get(key, -1) for key in keys])
         most = self.phi.max(axis=1, keepdims=True, initial=1.0)
@@ -44,15 +44,15 @@ class Spread:
 
 
 def thresholds_of(spec: MonitoringDatasetSpec, metrics: Sequence[str]) -> tuple[float, ...]:
-    """The thresholds at which the metrics' answers are read: pods are counted at each of them."""
+    """The thresholds at which the metrics read answers. Pods are counted at each of them."""
     return tuple(dict.fromkeys([spec.threshold, *(spec.threshold_of(name) for name in metrics)]))
 
 
 def spread_of(dataset: Dataset, halves: Cells, pods: Mapping[float, PodCounts], metrics: Sequence[str]) -> Spread:
     """The spread of a dataset's metrics from 30-minute blocks of its past, each at its own threshold.
 
-    `halves` are the baseline's rows with half of its pods in either arm; `pods` the same time's rows by pod, with the
-    answers at a threshold (`thresholds_of`), empty where the log does not name them.
+    `halves` are the baseline's rows with half of its pods in either arm. `pods` are the rows of the same time by pod,
+    with the answers at each threshold of `thresholds_of`; it is empty if the log does not name pods.
     """
     phi = np.ones((len(metrics), len(halves.slices)))
     sigma = np.full(len(metrics), np.nan)
@@ -75,7 +75,7 @@ def spread_of(dataset: Dataset, halves: Cells, pods: Mapping[float, PodCounts], 
 
 
 def _is_of_answers(metric: Metric) -> bool:
-    """Whether counts by label and answer are all it needs: of pods nothing else is read."""
+    """Whether the metric needs only counts by label and answer. Nothing else is read by pod."""
     return not metric.needs.sums and not metric.needs.bins
 
 
@@ -88,7 +88,7 @@ def _phi(metric: Metric, tally: Tally) -> FloatArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             found = measure.estimate(tally) if isinstance(measure, Estimated) else weighted(measure, tally)
         value, variance = found.value, np.where(found.enough, found.variance, np.nan)
-        # Without a rate there is no size by which slices could lend each other strength.
+        # Without a rate there is no size, so no common fit over the slices.
         difference = value[..., CANDIDATE] - value[..., BASELINE]
         total = variance[..., CANDIDATE] + variance[..., BASELINE]
         return overdispersion.phi_of(np.where(np.isfinite(total), difference, np.nan), total, np.zeros_like(total))
@@ -96,7 +96,7 @@ def _phi(metric: Metric, tally: Tally) -> FloatArray:
     na, nb, total_n = n[..., CANDIDATE], n[..., BASELINE], n.sum(axis=-1)
     enough = (na >= MIN_BLOCK) & (nb >= MIN_BLOCK)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The rate of all history: a block's own would make blocks without errors look as if they could not vary.
+        # Use the rate of all history. With its own rate, a block without errors would seem to have no variance.
         rate = bad.sum(axis=(0, -1)) / n.sum(axis=(0, -1))
         difference = bad[..., CANDIDATE] / na - bad[..., BASELINE] / nb
         information = na * nb / total_n

@@ -1,4 +1,4 @@
-"""What was observed of every hypothesis so far, whatever tests it: counts, values, differences, intervals."""
+"""The observed effect of every hypothesis, for all tests: counts, values, differences, intervals."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PRIOR_ROWS = 10
 
 @dataclass(slots=True, eq=False)
 class Observed:
-    """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
+    """The observed values per hypothesis (K,), NaN for none; `counts` is (4, K).
 
-    Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
-    `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
-    shifts only.
+    Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute.
+    `variance` is that of the difference, `spread` that of one observation. `most` is the largest possible difference.
+    Only shifts have a `psi`.
     """
 
     counts: FloatArray
@@ -43,7 +43,7 @@ class Observed:
 
 
 def observed(evidence: Evidence) -> Observed:
-    """What was observed until the last folded block."""
+    """The observed values until the last folded block."""
     layout = evidence.layout
     lanes = layout.lanes
     out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
@@ -77,7 +77,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, counts: FloatAr
 
 
 def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
-    """The largest move of a share below an edge; it has no value of its own and no interval."""
+    """Fill in a shift: the largest move of a share below an edge. A shift has no value and no interval."""
     assert group.at is not None
     here = slice(group.hypothesis, group.hypothesis + group.slots)
     lanes = counts[:, group.first : group.first + 2 * len(group.at) * group.slots]
@@ -121,7 +121,7 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
 
 
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
-    """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
+    """Fill in tolerance (with the pods' bias) and margin, as differences at the baseline's `rate` (or value)."""
     layout = evidence.layout
     tolerance = layout.tolerance.widened(layout.prior, evidence.pod_bias).part(here)
     out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta

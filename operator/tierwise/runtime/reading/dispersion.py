@@ -1,4 +1,4 @@
-"""Reads the baseline's last day, pod against pod: what a tier's plan must know of scatter before it starts."""
+"""Reads how much the baseline's pods differed in the last day. A tier's plan needs this spread before it starts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 logger = logging.getLogger(__name__)
 
-BLOCKS = 48  # a day of half hours: every hour's mix once
+BLOCKS = 48  # a day of half hours: each hour's mix of traffic once
 
 
 class PodHistory(Protocol):
-    """What is read of a log: `PredictionStore` and `RecordedLog` have both."""
+    """Reads the past of pods from a log. `PredictionStore` and `RecordedLog` implement it."""
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
         """As PredictionStore."""
@@ -33,7 +33,7 @@ class PodHistory(Protocol):
 
 
 def half_hours_before(end: datetime) -> tuple[Block, ...]:
-    """The last day before `end`."""
+    """The half hours of the last day before `end`."""
     step = timedelta(seconds=BLOCK_SECONDS)
     start = end - BLOCKS * step
     return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(BLOCKS))
@@ -42,9 +42,9 @@ def half_hours_before(end: datetime) -> tuple[Block, ...]:
 def spread_in(
     log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], blocks: Sequence[Block]
 ) -> Spread | None:
-    """The spread of a dataset's metrics; None where its log does not name the pods (spec.columns.pod).
+    """The spread of a dataset's metrics; None if its log does not name the pods (spec.columns.pod).
 
-    None also where the window is more than the store's limits allow: a plan without φ is said to be one.
+    Also None if the window exceeds the store's limits. A warning then says that φ is taken as 1.
 
     Raises:
         StoreError: the store cannot be read.
@@ -65,7 +65,7 @@ def spread_in(
 def _pods_at(
     log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], window: Block
 ) -> dict[float, PodCounts]:
-    """The pods' rows with their answers at each threshold that a metric has; empty where the log does not say."""
+    """The pods' rows with their answers at each threshold of a metric; empty if the log does not have them."""
     found = {
         threshold: log.read_pods(
             replace(dataset, spec=dataset.spec.model_copy(update={"threshold": threshold})), scope, window
@@ -78,10 +78,10 @@ def _pods_at(
 def read_spread(
     sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime
 ) -> dict[str, Spread]:
-    """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
+    """Read the spread from the day before `end`, by dataset; without datasets whose spread is not known (`spread_in`).
 
     Raises:
-        StoreError: the store cannot be read; the tier's plan waits for it.
+        StoreError: the store cannot be read. The tier's plan then waits for it.
     """
     blocks = half_hours_before(end)
     found = {

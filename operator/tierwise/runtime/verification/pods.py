@@ -1,4 +1,4 @@
-"""How many pods stand behind each tier's rows, where what differs between pods must be told from the version."""
+"""Counts the pods behind each tier's rows, to separate differences between pods from those between versions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class TierPods:
-    """Pods by tier: the fewest that are known of it. Empty where no metric has a spread between pods."""
+    """The smallest known number of pods, by tier. Empty if no metric has a spread between pods."""
 
     by_tier: Mapping[str, int]
 
     def apart(self, piece: Piece, control: Control) -> tuple[int, ...]:
-        """Groups of pods that a block sets against each other.
+        """The sizes of the groups of pods that a block compares.
 
-        A slice may be of one tier alone, so the tier with the fewest pods counts. Of the past the tiers had as many
-        pods as now; none of them need be the same.
+        A slice may be in one tier only, so the tier with the fewest pods counts. In the past the tiers had as many
+        pods as now, but they may have been other pods.
         """
         if not self.by_tier:
             return ()
@@ -41,7 +41,7 @@ class TierPods:
 
 
 def sigma_of(tiers: Sequence[TierStatus]) -> dict[tuple[str, str], float]:
-    """The largest σ_pod that a tier's judgement had, by dataset and metric; without those that were not known."""
+    """The largest σ_pod that a tier's judgement used, by dataset and metric. Unknown values are left out."""
     found: dict[tuple[str, str], float] = {}
     for tier in tiers:
         for dataset in tier.frozen.datasets if tier.frozen is not None else ():
@@ -52,7 +52,7 @@ def sigma_of(tiers: Sequence[TierStatus]) -> dict[tuple[str, str], float]:
 
 
 def pods_of(request: RolloutRequest, sources: Mapping[str, Source], sigma: Mapping[tuple[str, str], float]) -> TierPods:
-    """Pods that the log names in the day before the rollout, and those that were seen beside a twin.
+    """The pods that the log names in the day before the rollout, and those that were seen beside a twin.
 
     Raises:
         StoreError: the log cannot be read.
