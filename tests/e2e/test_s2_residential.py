@@ -75,7 +75,7 @@ def test_what_gets_worse_for_both_versions_holds_with_numbers(scenes: dict[str, 
     assert "the time just before the rollout" in message
     assert "the candidate is not worse than they are" in message
     assert scene.rollout()["result"] == "Progressing"
-    assert "Look for what changed for both versions alike" in scene.explain()
+    assert "Find what changed for both versions" in scene.explain()
     scene.traffic.source = _external(**USUAL)
 
 

@@ -278,7 +278,7 @@ def test_it_says_what_is_missing_when_it_cannot_start(stage: Stage, tmp_path: Pa
     text = stage.control_plane.kubeconfig.read_text()
     away = tmp_path / "away.kubeconfig"
     away.write_text(text.replace(stage.control_plane.server, "https://127.0.0.1:9"))
-    assert "does not answer" in error_of(away)
+    assert "does not respond" in error_of(away)
     stage.kubectl("create", "serviceaccount", "nobody")
     nobody = stage.kubectl.as_service_account("nobody", tmp_path)
     refused = error_of(nobody.kubeconfig)

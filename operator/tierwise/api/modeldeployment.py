@@ -50,8 +50,8 @@ class Rollback(ApiModel):
     """What happens on regression."""
 
     automatic: bool = Field(True, description="Roll back on a regression; false only reports it and holds.")
-    order: Literal["AllAtOnce"] = Field("AllAtOnce", description="In which order touched workloads return.")
-    verify_recovery: Duration = Field("10m", description="So long after a rollback the baseline's recovery is checked.")
+    order: Literal["AllAtOnce"] = Field("AllAtOnce", description="In which order changed workloads are restored.")
+    verify_recovery: Duration = Field("10m", description="How long the recovery is checked after a rollback.")
 
 
 class ModelDeploymentSpec(ApiModel):
@@ -76,7 +76,7 @@ class ModelDeploymentSpec(ApiModel):
         "15m", description="Twin or delivered pods that are not ready by then roll the candidate back."
     )
     history_limit: int = Field(3, ge=0, le=50, description="How many finished ModelRollouts are kept.")
-    paused: bool = Field(False, description="Judging goes on, a regression still rolls back, nothing is promoted.")
+    paused: bool = Field(False, description="Promote nothing. Judging continues, and a regression still rolls back.")
 
 
 class RejectedVersion(ApiModel):
@@ -105,7 +105,7 @@ class ModelDeploymentStatus(ApiModel):
     observed_generation: int = Field(
         -1, description="The metadata.generation that this status describes; -1: none yet."
     )
-    stable: Version | None = Field(None, description="The version that serves, and that a candidate is compared with.")
+    stable: Version | None = Field(None, description="The version that serves; candidates are compared with it.")
     last_revision: int = Field(0, description="Number of the latest rollout.")
     rollout: str | None = Field(None, description="The ModelRollout in flight.")
     first_seen_at: Timestamp | None = Field(None, description="When Tierwise first saw the object.")
@@ -118,7 +118,7 @@ class ModelDeploymentStatus(ApiModel):
         default_factory=dict, description="Per verb (rollback, promote, retry): the annotation value last handled."
     )
     previous_stable: Version | None = Field(
-        None, description="What was stable before; `rollback` at rest returns to it."
+        None, description="The stable version before; `rollback` without a rollout in flight returns to it."
     )
     summary: Summary = Field(
         default_factory=Summary, description="Text for `kubectl get`, derived from the conditions."

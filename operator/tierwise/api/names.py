@@ -1,4 +1,4 @@
-"""Names that users and programs meet: API group, labels, annotations, condition types. Reasons are in `reasons.py`."""
+"""Names that users and programs see: API group, labels, annotations, condition types. Reasons are in `reasons.py`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ConditionType(StrEnum):
 
 
 class GateDecision(StrEnum):
-    """What the gate says of a tier."""
+    """The gate's decision on a tier."""
 
     PROMOTE = "Promote"
     HOLD = "Hold"
@@ -52,7 +52,7 @@ class GateDecision(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the evidence says of one slice and metric (precedence: monitoring/verdicts/verdict.py)."""
+    """What the evidence says about one slice and metric (precedence: monitoring/verdicts/verdict.py)."""
 
     REGRESSED = "Regressed"
     NON_INFERIOR = "NonInferior"

@@ -1,4 +1,4 @@
-"""decide(): everything Tierwise does to a ModelDeployment in one tick, as a pure function of what it sees."""
+"""decide(): all that Tierwise does to a ModelDeployment in one tick, as a pure function of the observation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tierwise.rollout.state.observation import Observation, RolloutView
 def decide(observation: Observation, now: datetime) -> Decision:
     """The actions, the statuses and the Events of this tick.
 
-    Actions are idempotent and level-triggered: deciding again on an unchanged world asks for the same ones, so a crash
-    anywhere only repeats work. `requeue_after_seconds` 0 means at once, None that only a change matters.
+    Actions are idempotent and level-triggered: a second decision on an unchanged cluster has the same actions, so a
+    crash at any point only repeats work. `requeue_after_seconds` 0 means at once; None means only after a change.
     """
     view = observation.deployment
     if view.deleting:

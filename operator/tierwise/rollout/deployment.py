@@ -1,4 +1,4 @@
-"""The ModelDeployment's part of a decision: what is in flight, what it led to, and what is due at rest."""
+"""The ModelDeployment's part of a decision: the rollout in flight, its end, and what to do at rest."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tierwise.rollout.state.versions import identity_of, is_same
 from tierwise.rollout.state.wording import clip, counted
 
 MOST_REJECTED = 20
-RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us
+RETRY_SECONDS = 15.0  # a cause that needs a person may end without an event that wakes the loop
 
 
 def first_sight(observation: Observation, now: datetime) -> Decision:
-    """Record when, and which commands were already there: those are not executed."""
+    """Record when Tierwise first saw the object, and the commands on it, which are not executed."""
     view = observation.deployment
     status = view.status.model_copy(
         update={"first_seen_at": now, "handled": {**commands.present(view.annotations), **view.status.handled}}
@@ -46,7 +46,7 @@ def in_flight(observation: Observation) -> RolloutView | None:
 
 
 def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
-    """One step of the rollout in flight."""
+    """Take one step of the rollout in flight."""
     view = observation.deployment
     if view.status.rollout != rollout.name:
         update = {"rollout": rollout.name, "last_revision": rollout.spec.revision}
@@ -65,7 +65,7 @@ def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decisi
 
 
 def _unless_refused(flight: Flight, step: Step) -> Step:
-    """What was refused was not written: nothing is recorded of it but the refusal, and it is tried again later."""
+    """The step, unless a write was refused. Then only the refusal is recorded, and the write is tried again later."""
     refused = flight.observation.refused
     if refused is None or not any(isinstance(action, Deliver | RestoreStrategy) for action in step.actions):
         return step
@@ -83,7 +83,7 @@ def _decision(status: ModelDeploymentStatus, step: Step, name: str) -> Decision:
 
 
 def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: str) -> ModelDeploymentStatus:
-    """Copy what the rollout handled; a promotion of another rollout is done with as well."""
+    """Copy the commands that the rollout handled. A promotion of another rollout counts as handled, too."""
     view = observation.deployment
     present = commands.present(view.annotations)
     done = {verb: value for verb, value in present.items() if rolling.handled.get(verb) == value}
@@ -99,7 +99,7 @@ def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: s
 def _with_rejected(
     status: ModelDeploymentStatus, rollout: RolloutView, rolling: ModelRolloutStatus, now: datetime
 ) -> ModelDeploymentStatus:
-    """Remember the version before anything is undone (not when it was superseded: it was not found bad)."""
+    """Remember the rejected version before anything is undone. A superseded version is not rejected."""
     is_rejected = rolling.rolling_back_since is not None and rolling.superseded_by is None
     if not is_rejected or any(entry.rollout == rollout.name for entry in status.rejected):
         return status
@@ -114,7 +114,7 @@ def _with_rejected(
 
 
 def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
-    """The rollout has ended, and its own status says so: what is stable follows from it."""
+    """Update the ModelDeployment after the end of its rollout. The rollout's status decides what is stable."""
     status, spec = observation.deployment.status, rollout.spec
     update: dict[str, object] = {"rollout": None}
     if rollout.status.result == "Completed":
@@ -130,7 +130,7 @@ def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decis
 
 
 def rest(observation: Observation, now: datetime) -> Decision:
-    """Nothing in flight: adopt, start, or be content."""
+    """Decide without a rollout in flight: adopt a version, start a rollout, or do nothing."""
     view = observation.deployment
     status = view.status.model_copy(update={"rollout": None})
     if status.stable is None:
@@ -165,11 +165,11 @@ def _handle(observation: Observation, verb: commands.Verb) -> ModelDeploymentSta
 
 
 def _content(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
-    """The spec's version is stable."""
+    """The decision if the spec's version is stable."""
     problem = preflight_problem(observation)
     if problem is not None:
         return _held(observation, status, now, "Stalled", problem, label="Stalled")
-    wanted = observation.deployment.spec.version  # carries the newest commit and digest
+    wanted = observation.deployment.spec.version  # it has the newest commit and digest
     stable = (
         status.stable.model_copy(update={"commit": wanted.commit, "digest": wanted.digest}) if status.stable else None
     )
@@ -187,7 +187,7 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
 
 
 def _changed(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
-    """The spec names another version than the stable one."""
+    """The decision if the spec names another version than the stable one."""
     assert status.stable is not None
     rejected = start.rejection(observation, status.stable)
     if rejected is not None:

@@ -1,6 +1,6 @@
-"""Metadata that follows from what is recorded: annotations, finalizers, history. Only in ticks that write no status.
+"""Keeps annotations, finalizers and the history in line with the statuses, only in ticks that write no status.
 
-Each of these writes changes an object's resourceVersion, which a status write of the same tick would then miss.
+Each of these writes changes an object's resourceVersion, so a status write in the same tick would fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROL
 
 
 def housekeeping(observation: Observation) -> tuple[Action, ...]:
-    """What is due, at most one kind at a time; empty when all is in order."""
+    """The actions that are due, at most one kind at a time; empty if nothing is due."""
     return _annotations(observation) or _finalizers(observation) or _history(observation)
 
 
@@ -49,7 +49,7 @@ def _finalizers(observation: Observation) -> tuple[Action, ...]:
 
 
 def _is_watched(observation: Observation, rollout: RolloutView) -> bool:
-    """Whether its recovery or its version's verification goes on, or what it found is still to be acted upon."""
+    """Whether the recovery or verification continues, or its result still needs an action."""
     watched = (verification.verifying(observation), verification.regressed(observation))
     return is_open(rollout.status) or any(found is not None and found.name == rollout.name for found in watched)
 

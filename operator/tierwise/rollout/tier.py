@@ -20,7 +20,7 @@ from tierwise.rollout.record.evidence import with_judgement
 from tierwise.rollout.state import commands, wording
 from tierwise.rollout.state.flight import Flight, Step, is_by_place, progressing, stalled, with_tier, with_workloads
 
-# What is said of the evidence also says where the control is, when that is not beside the candidate.
+# A message about the evidence also names the control, if it is not beside the candidate.
 _OF_EVIDENCE = (
     Reason.REGRESSED,
     Reason.REGRESSION_OBSERVED,
@@ -31,7 +31,7 @@ _OF_EVIDENCE = (
 
 
 def start(flight: Flight, tier: TierStatus) -> Step:
-    """Fix the tier's workloads and its time of start; a tick of its own, before the first twin."""
+    """Fix the tier's workloads and its start time, in a tick of its own before the first twin."""
     problem = validate.tier_problem(flight, tier.name)
     if problem is not None:
         return Step(stalled(flight.status, problem.reason, problem.message, flight.now), (), flight.poll_seconds)
@@ -42,9 +42,9 @@ def start(flight: Flight, tier: TierStatus) -> Step:
 
 
 def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
-    """Probing and judging: keep the twins as they should be, record the pods, ask the gate.
+    """Probe and judge: update the twins, record the pods, and call the gate.
 
-    `conflict`: a delivered workload of an earlier tier is fought over; judging goes on, promotion does not.
+    `conflict`: another writer fights over a delivered workload of an earlier tier. Judging continues without promotion.
     """
     arms = arms_of(flight, tier)
     problem = validate.probe_problem(flight, arms)
@@ -78,7 +78,7 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     elif outcome.decision is GateDecision.HOLD:
         outcome = replace(outcome, message=outcome.message + _unfollowed(tier))
     step = _obey(flight, status, tier, outcome)
-    # Twins are made only once the tier's plan is recorded: no exposure while nothing could be judged.
+    # Twins are made only after the tier's plan is recorded, so there is no exposure that cannot be judged.
     may_probe = _is_planned(flight, tier) and (problem is None or problem.reason is not Reason.TWIN_CONFLICT)
     if outcome.decision is GateDecision.HOLD and may_probe:
         status = with_workloads(step.status, tier.name, arms.records)
@@ -106,7 +106,7 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
 
 
 def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None) -> Iterator[Concern]:
-    """What people, pods, time and the store say of the tier now."""
+    """The concerns from people, pods, time and the store about the tier now."""
     observation = flight.observation
     annotations, handled = observation.deployment.annotations, observation.deployment.status.handled
     asked = commands.pending("rollback", annotations, handled, flight.status.handled)
@@ -154,7 +154,7 @@ def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | No
                 break
             since = change.at
     else:
-        # Only the time counts in which nothing else kept the pods from being ready.
+        # Only time counts in which nothing else kept the pods from being ready.
         since = tier.gate.since if tier.gate is not None and tier.gate.reason is Reason.WARMING_UP else None
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
@@ -175,7 +175,7 @@ def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
 
 
 def _unfollowed(tier: TierStatus) -> str:
-    """Why no time is judged while the pods change too often."""
+    """A message: why no time is judged while the pods change too often."""
     if not tier.pods_changes or tier.pods_changes[-1].until is None:
         return ""
     until = tier.pods_changes[-1].until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -183,7 +183,7 @@ def _unfollowed(tier: TierStatus) -> str:
 
 
 def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:
-    # A time, not a countdown: a message that changes by itself would be a status write at every tick.
+    # A time instead of a countdown, because a message that changes by itself would cause a status write at every tick.
     if tier.judging_since is None or flight.seconds_since(tier.judging_since) >= soak_seconds:
         return None
     return f"minDuration is over at {wording.clock_time(tier.judging_since + timedelta(seconds=soak_seconds))}"
@@ -199,7 +199,7 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
         case GateDecision.ROLL_BACK:
             return rollback.begin(flight, status, outcome.reason, message)
         case GateDecision.PROMOTE:
-            # The record that workloads are delivered to precedes the delivery: a rollback then knows all of them.
+            # The delivery is recorded before it begins, so that a rollback knows all workloads.
             records = promoted(tier.workloads, flight.tier_view(tier.name).workloads)
             status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
             if outcome.reason is Reason.PROMOTE_REQUESTED:
@@ -218,7 +218,7 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
 
 
 def with_promotion_handled(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """Record the promote annotation, in the rollout first: the same write that promotes."""
+    """Record the promote annotation first in the rollout, with the same write that promotes."""
     value = flight.observation.deployment.annotations.get(commands.ANNOTATIONS["promote"])
     if value is None:
         return status

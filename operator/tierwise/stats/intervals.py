@@ -98,7 +98,7 @@ def _rejected(
 
 
 def rate_difference_variance(counts: FloatArray) -> FloatArray:
-    """Variance of candidate − baseline, the larger of pooled and unpooled; either alone is too light in the tails.
+    """Variance of candidate − baseline: the larger of pooled and unpooled, because either alone is too small at times.
 
     `counts` is (4, H): candidate n, bad, baseline n, bad, with n > 0.
     """

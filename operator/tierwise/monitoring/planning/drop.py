@@ -1,4 +1,4 @@
-"""A change for the worse in one slice and metric: what a plan is asked about and what a simulation injects."""
+"""A drop: a change for the worse in one slice and metric. Plans compute when it is seen; simulations inject it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tierwise.metrics.metric import Proportion
 class Drop:
     """The candidate's value of `metric` in a slice (empty: the whole), in the metric's own direction.
 
-    `before` is the baseline's; None: whatever the log has. From `onset_seconds` after the start of a tier on.
+    `before` is the baseline's value; None means the value in the log. The drop begins `onset_seconds` after the start
+    of a tier.
     """
 
     slice: Mapping[str, str]
@@ -30,13 +31,13 @@ class Drop:
 
 
 def is_flipped(metric: str) -> bool:
-    """Whether drops of it can be simulated: a proportion of rows counted by label and answer alone."""
+    """Whether drops of the metric can be simulated: it is a proportion of rows counted by label and answer only."""
     found = registry.get(metric)
     return isinstance(found.measure, Proportion) and is_counted(metric)
 
 
 def is_counted(metric: str) -> bool:
-    """Whether counts by label and answer are all that it needs."""
+    """Whether the metric needs only counts by label and answer."""
     found = registry.get(metric)
     needs = found.needs
     return "Binary" in found.kinds and not (
@@ -50,7 +51,7 @@ def is_worse(metric: str, before: float, after: float) -> bool:
 
 
 def own_value(metric: str, rate: float) -> float:
-    """The value people know of a rate of `bad`: recall is 1 minus its misses."""
+    """The metric's value for a rate of `bad`: recall is 1 minus its misses."""
     found = registry.get(metric)
     if isinstance(found.measure, Proportion) and found.measure.shown is not None:
         return found.measure.shown(rate)

@@ -1,4 +1,4 @@
-"""What was observed of every hypothesis so far, whatever tests it: counts, values, differences, intervals."""
+"""The observed effect of every hypothesis, for all tests: counts, values, differences, intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PRIOR_ROWS = 10
 
 @dataclass(slots=True, eq=False)
 class Observed:
-    """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
+    """The observed values per hypothesis (K,), NaN for none; `counts` is (4, K).
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
     `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
@@ -98,7 +98,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
 
 
 def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
-    """The largest move of a share below an edge; it has no value of its own and no interval."""
+    """Fill in a shift: the largest move of a share below an edge. A shift has no value and no interval."""
     assert group.at is not None
     here = slice(group.hypothesis, group.hypothesis + group.slots)
     lanes = counts[:, group.first : group.first + 2 * len(group.at) * group.slots]
@@ -187,7 +187,7 @@ def _beyond(
 
 
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
-    """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
+    """Fill in tolerance (with the pods' bias) and margin, as differences at the baseline's `rate` (or value)."""
     layout = evidence.layout
     tolerance = tolerance_beyond(layout, evidence.pod_bias).part(here)
     out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta

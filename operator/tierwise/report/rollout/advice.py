@@ -13,7 +13,7 @@ from tierwise.report.text import count_text, duration_text, rate_text, slice_tex
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Sentences: why it is so, what to do next; and commands that can be pasted."""
+    """Sentences that explain the state and say what to do next, and commands to paste."""
 
     why: tuple[str, ...]
     next: tuple[str, ...]
@@ -21,7 +21,7 @@ class Advice:
 
 
 def advice_of(view: View) -> Advice:
-    """Why the ModelDeployment is as it is, and what a person can do."""
+    """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
@@ -45,12 +45,12 @@ def advice_of(view: View) -> Advice:
 
 
 def remedy_of(reason: str) -> str:
-    """What a person does about a reason; "" where nothing has to be done, or where another release gave it."""
+    """What a person should do about a reason; "" if nothing, or if the reason is of another release."""
     return Reason(reason).facts.remedy if reason in set(Reason) else ""
 
 
 def tier_in_question(view: View) -> TierLine | None:
-    """The tier that the rollout is in, else the last one with evidence."""
+    """The tier in flight, else the last tier with evidence."""
     named = view.rollout.status.tier if view.rollout is not None else None
     judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
     return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
@@ -137,7 +137,7 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     then = []
     if gate is not None and gate.decision is GateDecision.HOLD:
         remedy = gate.reason.facts.remedy
-        if remedy:  # the cause first: without it labels do not come either
+        if remedy:  # the remedy first, because without it no labels come
             then.append(remedy)
         needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
         if needed and record is not None:
@@ -152,7 +152,7 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
 
 
 def _expected(record: TierStatus, needed: int) -> str:
-    """The time until then at the rate of labels so far; empty when there is no rate yet."""
+    """A text with the time for `needed` labels at the rate so far; empty if there is no rate yet."""
     if record.judging_since is None or record.evidence_until is None or not record.labels:
         return ""
     seconds = (record.evidence_until - record.judging_since).total_seconds()

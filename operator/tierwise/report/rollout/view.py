@@ -1,7 +1,7 @@
-"""What a person asks of a ModelDeployment, as plain values: from the objects and workloads to lines. Pure.
+"""Sums up a ModelDeployment for people as plain values, from its objects and workloads. Pure.
 
-`view_of` is the one place that decides how a rollout is summed up; the tree, `status -o json`, `explain` and the HTML
-report all show its result.
+Only `view_of` decides how a rollout is summed up. The tree, `status -o json`, `explain` and the HTML report all show
+its result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TierLine:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A ModelDeployment with the rollout that matters: the one in flight, else the newest."""
+    """A ModelDeployment with its current rollout: the one in flight, else the newest."""
 
     namespace: str
     name: str
@@ -58,24 +58,24 @@ class View:
 
     @property
     def in_flight(self) -> bool:
-        """Whether something still goes on by itself."""
+        """Whether the rollout still continues by itself."""
         return self.result in ("Progressing", "RollingBack", "Pending", "Paused", "Verifying")
 
     @property
     def recovery(self) -> str | None:
-        """What is known of the recovery after a rollback; None when there was none, or nothing is checked."""
+        """The state of the recovery after a rollback, in words; None without a rollback, or if it is not checked."""
         found = self.rollout.status.recovery if self.rollout is not None else None
         return found.message if found is not None else None
 
     @property
     def verification(self) -> str | None:
-        """What is known of delivered tiers on the log; None where they are not watched."""
+        """The state of the verification of delivered tiers, in words; None if they are not watched."""
         found = self.rollout.status.verification if self.rollout is not None else None
         return found.message if found is not None else None
 
     @property
     def pods(self) -> tuple[int, int]:
-        """Ready and all pods of all tiers, twins included."""
+        """The numbers of ready pods and of all pods of all tiers, including twins."""
         return sum(tier.ready for tier in self.tiers), sum(tier.total for tier in self.tiers)
 
 
@@ -106,7 +106,7 @@ _PHASE_TONE: dict[str, Tone] = {
 def view_of(
     deployment: DeploymentView, rollouts: Sequence[RolloutView], tiers: Sequence[TierView], now: datetime
 ) -> View:
-    """Sum up. `rollouts` in any order; `tiers` in spec order; ages are relative to `now`."""
+    """Sum up a ModelDeployment. `rollouts` are in any order, `tiers` in spec order. Ages are relative to `now`."""
     rollout = current_rollout(deployment, rollouts)
     status, tone = _deployment_status(deployment)
     condition = _leading_condition(deployment.status.conditions)
@@ -114,7 +114,7 @@ def view_of(
     result, result_tone, seconds = status, tone, None
     from_version = to_version = None
     if not has_been_seen(deployment):
-        # What the status says is of an older spec: nothing has been concluded from the new one.
+        # The status is about an older spec; nothing has been decided about the new one.
         result, result_tone = "Pending", "waiting"
         reason, message = "", f"the operator has not yet seen generation {deployment.generation} of the spec"
     elif rollout is not None:
@@ -123,7 +123,7 @@ def view_of(
         if record.result == "Progressing" and status in ("Paused", "Stalled"):
             result, result_tone = status, tone
         if record.finished_at is not None and status == "Progressing":
-            result, result_tone = status, tone  # that one is over, and the next has not begun
+            result, result_tone = status, tone  # that rollout is over, and the next one has not begun
         else:
             reason, message = record.reason or reason, record.message or message
     if rollout is not None:
@@ -159,10 +159,11 @@ def has_been_seen(deployment: DeploymentView) -> bool:
 
 
 def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView]) -> RolloutView | None:
-    """The rollout in flight, else the newest; None before the first, and when it is over and another version wanted.
+    """The rollout in flight, else the newest; None before the first.
 
-    (After a rollback a person may set spec.version back to stable, or to another version whose rollout has not begun,
-    for instance because of spec.paused: then the old rollout is not the story.)
+    Also None if the newest rollout is over and the spec has another version. (After a rollback a person may set
+    spec.version back to stable, or to a version whose rollout has not begun, for example because of spec.paused. Then
+    the old rollout is not current.)
     """
     by_revision = sorted(rollouts, key=lambda rollout: rollout.spec.revision)
     named = [rollout for rollout in by_revision if rollout.name == deployment.status.rollout]
@@ -176,7 +177,7 @@ def _known_versions(deployment: DeploymentView, rollout: RolloutView | None) -> 
     versions = [rollout.spec.to, rollout.spec.from_] if rollout else []
     versions += [v for v in (deployment.status.stable, deployment.status.previous_stable) if v is not None]
     versions.append(deployment.spec.version)
-    # A version that says neither image nor parameters would match every pod.
+    # A version without image and parameters would match every pod.
     return [version for version in versions if version.image is not None or version.parameters]
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each transition, found by comparing what was recorded with what is recorded now."""
+"""Kubernetes Events: one for each transition, found by comparing the old status with the new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WARNINGS = frozenset({"RolledBack", "RollingBack", "Stalled"})
 
 
 def deployment_events(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[Event, ...]:
-    """A new stable version, and what the conditions turned to."""
+    """Events for a new stable version and for changed conditions."""
     return tuple(_deployment(before, after))
 
 
@@ -42,7 +42,7 @@ def _stalled(conditions: list[Condition]) -> Condition | None:
 
 
 def rollout_events(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Event, ...]:
-    """Results, phases and gates that changed, and foreign writes."""
+    """Events for changed results, phases and gates, and for foreign writes."""
     return tuple(_rollout(before, after))
 
 
@@ -71,7 +71,7 @@ def _recovery(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator
     found = after.recovery
     if found is None or before.recovery == found:
         return
-    # Also on the ModelDeployment: that is where people look once nothing is in flight.
+    # Also on the ModelDeployment, because people look there if no rollout is in flight.
     if found.verified_at is not None:
         yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message, on="rollout")
         yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message)

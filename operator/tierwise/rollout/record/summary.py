@@ -68,12 +68,12 @@ def _rendered(
 
 
 def namesakes_text(observation: Observation) -> str:
-    """Whose predictions the log mixes with this one's, and the remedy."""
+    """A message that names the ModelDeployments whose predictions the log mixes with this one's, and the remedy."""
     return shared_text(observation.namesakes, observation.deployment.spec.model)
 
 
 def shared_text(names: Sequence[str], model: str) -> str:
-    """Which ModelDeployments log the same model's name, and the remedy."""
+    """A message that names the ModelDeployments with the same model name, and the remedy."""
     return clip(
         f"ModelDeployment {', '.join(names)} has spec.model {model!r} too: the log tells models apart "
         "by that name alone, so each is judged on the other's predictions as well; give them different names"

@@ -1,4 +1,4 @@
-"""The plan of a tier, made of the log before its start."""
+"""The plan of a tier, made from the log before its start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tierwise.runtime.reading.history import read_history, smallest_that_fits
 
 
 def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
-    """The plan from the log before the tier's start; recorded before a block is folded with it."""
+    """Make the plan from the log before the tier's start. It is recorded before a block is folded with it."""
     strategy, tier = request.rollout.spec.strategy, request.tier
     for source in sources.values():
         source.store.check(source.dataset)
@@ -58,7 +58,7 @@ def datasets_of(sources: Mapping[str, Source]) -> dict[str, Dataset]:
 
 
 def bound_to_tier(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, BoundSource]:
-    """The sources with the rows of the tier that is looked at."""
+    """The sources, limited to the rows of the tier."""
     return {
         name: bound(source, scope_of(request.rollout.spec, source.dataset, (request.tier.name,)))
         for name, source in sources.items()

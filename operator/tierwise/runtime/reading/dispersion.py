@@ -1,4 +1,4 @@
-"""Reads the baseline's last day, pod against pod: what a tier's plan must know of scatter before it starts."""
+"""Reads how much the baseline's pods differed in the last day. A tier's plan needs this spread before it starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCKS_A_DAY = 48
 
 
 class PodHistory(Protocol):
-    """What is read of a log: `PredictionStore` and `RecordedLog` have both."""
+    """Reads the past of pods from a log. `PredictionStore` and `RecordedLog` implement it."""
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
         """As PredictionStore."""
@@ -50,7 +50,7 @@ def spread_in(
     blocks: Sequence[Block],
     tiers: Sequence[str] = (),
 ) -> Spread | None:
-    """The spread of a dataset's metrics; None where its log does not name the pods (spec.columns.pod).
+    """The spread of a dataset's metrics; None if its log does not name the pods (spec.columns.pod).
 
     `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
     the log has none, all pods of the scope are one group.
@@ -92,7 +92,7 @@ def _halves(log: PodHistory, dataset: Dataset, scope: Scope, blocks: Sequence[Bl
 def _pods_at(
     log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], window: Block
 ) -> dict[float, PodCounts]:
-    """The pods' rows with their answers at each threshold that a metric has; empty where the log does not say."""
+    """The pods' rows with their answers at each threshold of a metric; empty if the log does not have them."""
     found = {
         threshold: log.read_pods(
             replace(dataset, spec=dataset.spec.model_copy(update={"threshold": threshold})), scope, window
@@ -113,12 +113,12 @@ def by_tier(scope: Scope, dataset: Dataset, others: Sequence[str]) -> tuple[Scop
 def read_spread(
     sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime, tiers: Sequence[str] = ()
 ) -> dict[str, Spread]:
-    """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
+    """Read the spread from the day before `end`, by dataset; without datasets whose spread is not known (`spread_in`).
 
     `tiers` are all tiers of the model: what a tier with few pods cannot tell is learned from the others.
 
     Raises:
-        StoreError: the store cannot be read; the tier's plan waits for it.
+        StoreError: the store cannot be read. The tier's plan then waits for it.
     """
     blocks = half_hours_before(end)
     found = {

@@ -1,4 +1,4 @@
-"""What each action does to the cluster in memory; the preconditions are those of a real API server."""
+"""Applies actions to the cluster in memory, with the preconditions of a real API server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TERMINATION = timedelta(seconds=0.5)
 
 
 def apply_action(world: World, deployment: DeploymentView, action: Action) -> bool:
-    """Apply; False when the world already was as asked. Raises ConflictError when a precondition fails."""
+    """Apply the action. Returns False if nothing had to change. Raises ConflictError if a precondition fails."""
     match action:
         case CreateRollout():
             return _create_rollout(world, deployment, action)

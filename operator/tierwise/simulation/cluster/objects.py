@@ -43,7 +43,7 @@ class StoredRollout:
 
 
 def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
-    """As decide() sees it."""
+    """The view of a ModelDeployment that decide() gets."""
     return DeploymentView(
         namespace=namespace,
         name=stored.name,
@@ -61,7 +61,7 @@ def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
 
 
 def rollout_view(stored: StoredRollout) -> RolloutView:
-    """As decide() sees it."""
+    """The view of a ModelRollout that decide() gets."""
     return RolloutView(
         name=stored.name,
         uid=stored.uid,

@@ -1,4 +1,4 @@
-"""Workloads in memory: templates, and pods that become ready as time moves."""
+"""Workloads in memory: templates, and pods that become ready as time passes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPEN, ON_DELETE = (
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPod:
-    """A ready pod: where it is and what its own spec says it serves."""
+    """A ready pod: its tier, and the version that its own spec names."""
 
     name: str
     workload: str
@@ -32,9 +32,9 @@ class SimulatedPod:
 
 @dataclass(slots=True)
 class SimulatedWorkload:
-    """A workload: pods of a changed template are ready `ready_seconds` later, the old ones serve until then.
+    """A workload. Pods of a changed template are ready after `ready_seconds`; the old ones serve until then.
 
-    `owner` is the uid of the ModelRollout of a twin. A container named otherwise than `container` does not exist.
+    `owner` is the uid of the ModelRollout of a twin. The only container is `container`.
     """
 
     name: str
@@ -45,7 +45,7 @@ class SimulatedWorkload:
     replicas: int
     ready_seconds: float
     changed_at: datetime
-    former: tuple[tuple[Running, int], ...] = ()  # what the pods ran before the last change, and how many did
+    former: tuple[tuple[Running, int], ...] = ()  # what the pods ran before the last change, with their numbers
     template: dict[str, object] = field(default_factory=dict)
     last_writer: str = "kubectl"
     owner: str | None = None
@@ -68,11 +68,11 @@ class SimulatedWorkload:
         return None if self.kept is None else self.replicas - min(self.kept, self.replicas)
 
     def fingerprint(self) -> str:
-        """Of the template without image and environment."""
+        """The fingerprint of the template without image and environment."""
         return hashlib.sha256(json.dumps(self.template, sort_keys=True).encode()).hexdigest()[:16]
 
     def set_running(self, running: Running, now: datetime, writer: str) -> None:
-        """Change the pod template and let all pods have it; nothing happens when they do already."""
+        """Change the pod template of all pods. Nothing happens if all pods have it already."""
         self.last_writer = writer
         mixed = self._mixed()
         if self.is_closed:
@@ -139,18 +139,18 @@ class SimulatedWorkload:
         return self.kind == "StatefulSet"
 
     def is_rolled_out(self, now: datetime) -> bool:
-        """Whether the pods of the newest template had the time to start."""
+        """Whether the pods of the newest template have had enough time to start."""
         return (now - self.changed_at).total_seconds() >= self.ready_seconds
 
     def _mixed(self) -> tuple[tuple[Running, int], ...]:
-        """What the pods are to run now, and how many."""
+        """What the pods should run now, with the number of pods."""
         if self.updating is None or self.others is None:
             return ((self.running, self.replicas),)
         updating = min(self.updating, self.replicas)
         return ((self.others, self.replicas - updating), (self.running, updating))
 
     def groups(self, now: datetime, *, is_broken: bool, is_unready: bool) -> tuple[PodGroup, ...]:
-        """Pods by what they run, as a watch cache would have them."""
+        """Pods grouped by what they run, as a watch cache has them."""
         if self.blocked is not None or self.replicas == 0:
             return ()
         if self.away and not self.is_swapped:
@@ -172,12 +172,12 @@ class SimulatedWorkload:
         return (*kept, PodGroup(template, Pods(total=wanted, ready=wanted if is_up else 0, crash_looping=crashing)))
 
     def pods(self, now: datetime, *, is_broken: bool, is_unready: bool) -> Pods:
-        """All of them together."""
+        """All pods together."""
         groups = self.groups(now, is_broken=is_broken, is_unready=is_unready)
         return sum((group.pods for group in groups), Pods())
 
     def view(self, now: datetime, container: str, *, is_broken: bool, is_unready: bool) -> WorkloadView:
-        """As a workload of a tier."""
+        """The view of this object as a workload of a tier."""
         pods = self.pods(now, is_broken=is_broken, is_unready=is_unready)
         return WorkloadView(
             kind=self.kind,
@@ -200,7 +200,7 @@ class SimulatedWorkload:
         )
 
     def twin_view(self, now: datetime, *, is_owned: bool, is_broken: bool, is_unready: bool) -> TwinView:
-        """As a twin, or as a foreign object of a twin's name."""
+        """The view of this object as a twin, or as a foreign object with a twin's name."""
         pods = self.pods(now, is_broken=is_broken, is_unready=is_unready)
         return TwinView(
             name=self.name,

@@ -1,4 +1,4 @@
-"""A dataset's columns as SQL: found in the table's schema, quoted, guarded. Pure."""
+"""A dataset's columns as SQL. They are found in the table's schema, quoted and checked by the SQL guard. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
         RefusedError: neither is set, the guard refuses the query, or it may multiply rows.
     """
     if spec.query is not None:
-        # With `table` the query may read that one only; without, any one table.
+        # With `table` the query may read only that table; without it, any single table.
         guarded = guard_select(spec.query, tables=None if spec.table is None else (spec.table,))
         require_single_rows(spec)
         return f"({guarded})"
@@ -50,7 +50,7 @@ class Log:
 
     @property
     def spec(self) -> MonitoringDatasetSpec:
-        """What its author wrote."""
+        """The spec of the dataset."""
         return self.dataset.spec
 
     def column(self, role: str) -> str:
@@ -64,7 +64,7 @@ class Log:
             raise RefusedError(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
         column = self.named(name, f"columns.{_camel(role)}")
         if role == "time" and "DateTime" not in self.source.columns[name]:
-            # A Date has no hours to cut blocks by, and text or a number no time zone.
+            # A Date has no hours, which blocks need, and a text or number has no time zone.
             raise RefusedError(
                 f"dataset {self.dataset.name!r}: the time {name!r} is {self.source.columns[name]}, not a time",
                 "set spec.columns.time to a DateTime or DateTime64 column, or convert it in spec.query",
@@ -72,7 +72,7 @@ class Log:
         return column
 
     def named(self, name: str, field: str) -> str:
-        """A column by its own name, quoted, as a field of the spec gives it.
+        """A column, quoted, by its own name, which a field of the spec gives.
 
         Raises:
             RefusedError: UnknownColumn, naming the columns there are.
@@ -103,7 +103,7 @@ class Log:
         return "Float32" in self.type_of("score")
 
     def text(self, role: str) -> str:
-        """A column compared with strings."""
+        """A column as a string, for comparisons."""
         column = self.column(role)
         return column if "String" in self.type_of(role) else f"toString({column})"
 
@@ -126,7 +126,7 @@ class Log:
         domain = self.spec.domain
         low = number_sql(domain.min, single_precision=self.single_precision)
         high = number_sql(domain.max, single_precision=self.single_precision)
-        # NaN compares false with everything, so it is not valid either
+        # every comparison with NaN is false, so NaN is not valid either
         parts = [f"{score} >= {low}", f"{score} <= {high}"]
         parts += [f"{score} != {number_sql(x, single_precision=self.single_precision)}" for x in domain.exclude]
         return "(" + " AND ".join(parts) + ")"
@@ -138,7 +138,7 @@ class Log:
         return f"if({self.valid_score(score)}, toUInt8({positive}), 2)"
 
     def counts(self) -> str | None:
-        """`where`: which labels count. None when all do."""
+        """The condition `where`, which says which labels count; None if all do."""
         if self.spec.where is None:
             return None
         return f"ifNull(toBool({guard_expression(self.spec.where, what='spec.where')}), false)"
@@ -177,7 +177,7 @@ class Log:
             )
 
     def scope_conditions(self, scope: Scope) -> list[str]:
-        """Model and tiers; not the versions and not the time."""
+        """Conditions for model and tiers, without versions and time."""
         conditions = []
         if scope.model is not None and self.spec.columns.model is not None:
             conditions.append(f"{self.text('model')} = {{model:String}}")
@@ -186,7 +186,7 @@ class Log:
         return conditions
 
     def scope_parameters(self, scope: Scope) -> dict[str, object]:
-        """Parameters of `scope_conditions`, of the versions and of maturity."""
+        """The parameters for `scope_conditions`, the versions and maturity."""
         parameters: dict[str, object] = {
             "baseline": scope.baseline,
             "candidate": scope.candidate,
@@ -199,7 +199,7 @@ class Log:
         return parameters
 
     def versions(self) -> str:
-        """Only the two versions: `version = candidate` alone would count any third one as the baseline."""
+        """The condition for the two versions. Without it a third version would count as the baseline."""
         return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
 
 
