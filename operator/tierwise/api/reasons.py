@@ -145,9 +145,7 @@ class Reason(Described):
     )
     # the verdict
     EXTERNAL_CAUSE = hold(
-        "ExternalCause",
-        "The untouched pods are worse than their own past.",
-        "Find what changed for both versions.",
+        "ExternalCause", "The untouched pods are worse than their own past.", "Find what changed for both versions."
     )
     OUT_OF_DOMAIN = critical(
         "OutOfDomain", "gate", "Most of its scores cannot be valid.", "Repair the model, and set a new version."

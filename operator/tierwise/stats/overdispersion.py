@@ -51,12 +51,12 @@ def largest_of_scales(found: Sequence[tuple[FloatArray, int]]) -> FloatArray:
     """φ (S,) of noise of any memory: `found` has φ and the number of blocks at each scale, the shortest blocks first.
 
     Of a longer scale, which has fewer blocks, a φ counts where it is larger than that of the shorter ones by more than
-    two standard deviations of chance: the largest of three figures of one quantity would always be too large.
+    one standard deviation of chance: the largest of three figures of one quantity would always be too large.
     """
     phi, _ = found[0]
     for longer, blocks in found[1:]:
         if blocks >= MIN_BLOCKS:
-            by_chance = 1 + 2 * math.sqrt(2 / (blocks - 1))
+            by_chance = 1 + math.sqrt(2 / (blocks - 1))
             phi = np.where(longer > by_chance * phi, longer, phi)
     return phi
 
