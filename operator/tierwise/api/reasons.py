@@ -17,14 +17,10 @@ class Reason(Described):
     ROLLBACK_REQUESTED = progress("RollbackRequested", "gate", "A person asked for a rollback by annotation.")
     PROMOTE_REQUESTED = progress("PromoteRequested", "gate", "A person promoted the tier by annotation.")
     PROBE_UNAVAILABLE = hold(
-        "ProbeUnavailable",
-        "Something keeps the candidate's pods from existing.",
-        "Raise the quota or free capacity for the twin's pods.",
+        "ProbeUnavailable", "Something keeps the candidate's pods from existing.", "Raise the quota or free capacity."
     )
     BASELINE_UNREADY = hold(
-        "BaselineUnready",
-        "The untouched pods are not ready.",
-        "Bring the workload's own pods up: they are the control.",
+        "BaselineUnready", "The untouched pods are not ready.", "Bring them up: they are the control."
     )
     CANDIDATE_UNREADY = critical(
         "CandidateUnready", "gate", "Its pods crash or are not ready in time.", "See the pods' logs."
@@ -32,9 +28,7 @@ class Reason(Described):
     WARMING_UP = progress("WarmingUp", "gate", "Judging has not begun: pods start, or the first block is not mature.")
     # a dataset or an analysis that cannot be used
     DATASET_MISSING = broken(
-        "DatasetMissing",
-        "The MonitoringDataset does not exist.",
-        "Apply the MonitoringDataset that the analysis names.",
+        "DatasetMissing", "The MonitoringDataset does not exist.", "Apply the one that the analysis names."
     )
     DATASET_INVALID = broken(
         "DatasetInvalid", "The MonitoringDataset cannot be used, or was edited.", "Correct or restore it, then retry."
@@ -61,7 +55,7 @@ class Reason(Described):
     STORE_ACCESS_DENIED = unread(
         "StoreAccessDenied",
         "The store refuses the user.",
-        "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
+        "Correct the DSN in its Secret, or grant SELECT on the table.",
     )
     UNKNOWN_TABLE = unread(
         "UnknownTable", "The table does not exist.", "Create it (`tierwise store init`), or correct spec.table."
@@ -95,13 +89,13 @@ class Reason(Described):
     NO_LABELS = unread(
         "NoLabels",
         "No prediction has a label that counts.",
-        "Check the pipeline of labels, and the dataset's `where` and `maturity`.",
+        "Check the pipeline of labels, `where` and `maturity`.",
         Health.PASSING,
     )
     TOO_FEW_ROWS = unread(
         "TooFewRows",
         "Fewer rows or labels arrived than spec.volume says.",
-        "Check that all pods log and labels come, or lower spec.volume.",
+        "Check logs and labels, or lower spec.volume.",
         Health.PASSING,
     )
     # rows and labels that cannot be trusted
