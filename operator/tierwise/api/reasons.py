@@ -275,6 +275,19 @@ class Reason(Described):
         "This release cannot read the stored object.",
         "Correct the object, or apply the CRDs of this version.",
     )
+    COMMAND_REFUSED = warning(
+        "CommandRefused",
+        "deployment",
+        "An annotation of ours has no effect, and is not tried again.",
+        "Give it the value that the message shows.",
+    )
+    IN_SYNC = progress("InSync", "deployment", "Workloads run the version that Tierwise applied.")
+    DRIFTED = warning(
+        "Drifted",
+        "deployment",
+        "Another writer changed image or parameters of a workload at rest.",
+        "Put them back, roll the change out as a new version, or set `spec.drift: Restore`.",
+    )
     MODEL_NAME_SHARED = warning(
         "ModelNameShared", "deployment", "Two ModelDeployments share a name.", "Give each its spec.model."
     )

@@ -26,6 +26,9 @@ def advice_of(view: View) -> Advice:
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
+    if view.drift and view.drift not in view.message:
+        why.append(f"Not in sync: {view.drift}.")
+    why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -83,12 +86,15 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
 def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     why = why or (f"{view.stable or view.version} serves in every tier.",)
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return Advice(why, ("Nothing.",), ())
-    why = (*why, f"After promotion: {record.message}.")
-    if record.verdict == "Regressed":
+    if record is not None:
+        why = (*why, f"After promotion: {record.message}.")
+    if record is not None and record.verdict == "Regressed":
         command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    if view.drift:
+        patch = """'{"spec":{"drift":"Restore"}}'"""
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise put it back, now and in future:")
+        return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 
 
