@@ -37,7 +37,9 @@ class Reason(Described):
         "Apply the MonitoringDataset that the analysis names.",
     )
     DATASET_INVALID = broken(
-        "DatasetInvalid", "The MonitoringDataset cannot be used, or was edited.", "Correct or restore it, then retry."
+        "DatasetInvalid",
+        "The MonitoringDataset cannot be used, or was edited.",
+        "Correct or restore it; a tier that is judged on it needs a retry.",
     )
     UNKNOWN_COLUMN = broken(
         "UnknownColumn", "The table does not have the column.", "Correct spec.columns of the MonitoringDataset."
@@ -219,7 +221,7 @@ class Reason(Described):
         "MixedBaseline",
         "deployment",
         "The workloads run different versions.",
-        "Bring all workloads to one version, then retry.",
+        "Bring all workloads to one version; it goes on by itself.",
     )
     NO_WORKLOADS = critical(
         "NoWorkloads",

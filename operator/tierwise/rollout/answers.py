@@ -98,7 +98,7 @@ def _of_unknown(view: DeploymentView, key: str) -> Refusal:
             "Tierwise has no such annotation", f"Its commands are {every}; take it away: {_annotate(view)} {key}-"
         )
     value = view.annotations[key]
-    given = shlex.quote(value) if value.strip() and len(value) <= _SHOWN else _USUAL[near[0]]
+    given = shlex.quote(value) if value.strip() and value.isprintable() and len(value) <= _SHOWN else _USUAL[near[0]]
     return Refusal(
         f"Tierwise has no such annotation; {near[0]} is meant, perhaps",
         f"Use: {_annotate(view)} {near[0]}={given} {key}-",

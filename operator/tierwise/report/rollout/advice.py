@@ -10,6 +10,9 @@ from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import count_text, duration_text, rate_text, slice_text
 
+# Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
+_NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -130,8 +133,11 @@ def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
-    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
-    return Advice(why, tuple(then), (retry,))
+    if view.reason in _NEED_RETRY:
+        then.append("When that is done, a retry lets it go on:")
+        return Advice(why, tuple(then), (retry,))
+    then.append("When the cause is gone it goes on by itself.")
+    return Advice(why, tuple(then), (f"tierwise status {view.name} -n {view.namespace} --watch",))
 
 
 def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
