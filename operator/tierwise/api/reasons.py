@@ -31,7 +31,9 @@ class Reason(Described):
         "DatasetMissing", "The MonitoringDataset does not exist.", "Apply the one that the analysis names."
     )
     DATASET_INVALID = broken(
-        "DatasetInvalid", "The MonitoringDataset cannot be used, or was edited.", "Correct or restore it, then retry."
+        "DatasetInvalid",
+        "The MonitoringDataset cannot be used, or was edited.",
+        "Correct or restore it; a tier that is judged on it needs a retry.",
     )
     UNKNOWN_COLUMN = broken(
         "UnknownColumn", "The table does not have the column.", "Correct spec.columns of the MonitoringDataset."
@@ -211,7 +213,7 @@ class Reason(Described):
         "MixedBaseline",
         "deployment",
         "The workloads run different versions.",
-        "Bring all workloads to one version, then retry.",
+        "Bring all workloads to one version; it goes on by itself.",
     )
     NO_WORKLOADS = critical(
         "NoWorkloads",
@@ -266,6 +268,19 @@ class Reason(Described):
         "deployment",
         "This release cannot read the stored object.",
         "Correct the object, or apply the CRDs of this version.",
+    )
+    COMMAND_REFUSED = warning(
+        "CommandRefused",
+        "deployment",
+        "An annotation of ours has no effect, and is not tried again.",
+        "Give it the value that the message shows.",
+    )
+    IN_SYNC = progress("InSync", "deployment", "Workloads run the version that Tierwise applied.")
+    DRIFTED = warning(
+        "Drifted",
+        "deployment",
+        "Another writer changed image or parameters of a workload at rest.",
+        "Put them back, roll the change out as a new version, or set `spec.drift: Restore`.",
     )
     MODEL_NAME_SHARED = warning(
         "ModelNameShared", "deployment", "Two ModelDeployments share a name.", "Give each its spec.model."

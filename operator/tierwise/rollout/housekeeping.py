@@ -8,11 +8,11 @@ from __future__ import annotations
 from tierwise.api.names import ANNOTATION_ROLLBACK_AT, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLED_BACK_FROM
 from tierwise.rollout.delivery import verification
 from tierwise.rollout.delivery.recovery import is_open
-from tierwise.rollout.start import candidate_of
+from tierwise.rollout.start import rejected
 from tierwise.rollout.state.actions import Action, Annotate, DeleteRollout, SetFinalizer
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import Observation, RolloutView
-from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip
 
 _OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLBACK_AT)
@@ -27,8 +27,7 @@ def _annotations(observation: Observation) -> tuple[Action, ...]:
     view, status = observation.deployment, observation.deployment.status
     if status.stable is None:
         return ()
-    identity = identity_of(candidate_of(observation, status.stable))
-    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    entry = rejected(observation, status.stable)
     wanted: dict[str, str | None] = {}
     if entry is not None:
         at = entry.at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -129,15 +129,18 @@ def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None
 
 def promotion(flight: Flight, tier: str) -> str | None:
     """The message of a promote annotation for this tier, unhandled or given for all tiers of this rollout."""
-    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     given_for_all = commands.parse_promotion(flight.status.handled.get("promote", ""))
     if given_for_all is not None and given_for_all.tier == commands.ALL:
         return "promoted for all tiers by annotation"
+    return None if _promoting(flight, tier) is None else f"{tier} promoted by annotation"
+
+
+def _promoting(flight: Flight, tier: str) -> str | None:
+    """The unhandled value of the promote annotation, where it names this tier."""
+    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     value = commands.pending("promote", annotations, handled, flight.status.handled)
     wanted = None if value is None else commands.parse_promotion(value)
-    if wanted is None or not wanted.names(flight.rollout.name, tier):
-        return None
-    return f"{tier} promoted by annotation"
+    return value if wanted is not None and wanted.names(flight.rollout.name, tier) else None
 
 
 def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
@@ -203,7 +206,7 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             records = promoted(tier.workloads, flight.tier_view(tier.name).workloads)
             status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
             if outcome.reason is Reason.PROMOTE_REQUESTED:
-                status = with_promotion_handled(flight, status)
+                status = _with_promotion_handled(flight, status, tier.name)
             return Step(progressing(status, outcome.reason, message), (), 0.0)
         case GateDecision.HOLD:
             longest = duration_seconds(flight.tier_spec(tier.name).max_duration)
@@ -217,9 +220,12 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             return Step(status, (), flight.poll_seconds)
 
 
-def with_promotion_handled(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """Record the promote annotation first in the rollout, with the same write that promotes."""
-    value = flight.observation.deployment.annotations.get(commands.ANNOTATIONS["promote"])
+def _with_promotion_handled(flight: Flight, status: ModelRolloutStatus, tier: str) -> ModelRolloutStatus:
+    """Record the promote annotation first in the rollout, with the same write that promotes.
+
+    A value that promotes something else, or was refused, did not promote this tier.
+    """
+    value = _promoting(flight, tier)
     if value is None:
         return status
     return status.model_copy(update={"handled": {**status.handled, "promote": value}})

@@ -59,6 +59,7 @@ KINDS = (
             Column("Version", ".spec.version.name"),
             Column("Stable", ".status.stable.name"),
             Column("Status", ".status.summary.status"),
+            Column("In-Sync", '.status.conditions[?(@.type=="InSync")].status'),
             Column("Tier", ".status.summary.tier"),
             Column("Worst-Slice", ".status.summary.worstSlice"),
             Column("Message", ".status.summary.message"),

@@ -10,6 +10,9 @@ from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import count_text, duration_text, rate_text, slice_text
 
+# Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
+_NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -26,6 +29,9 @@ def advice_of(view: View) -> Advice:
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
+    if view.drift and view.drift not in view.message:
+        why.append(f"Not in sync: {view.drift}.")
+    why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -83,12 +89,15 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
 def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     why = why or (f"{view.stable or view.version} serves in every tier.",)
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return Advice(why, ("Nothing.",), ())
-    why = (*why, f"After promotion: {record.message}.")
-    if record.verdict == "Regressed":
+    if record is not None:
+        why = (*why, f"After promotion: {record.message}.")
+    if record is not None and record.verdict == "Regressed":
         command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    if view.drift:
+        patch = """'{"spec":{"drift":"Restore"}}'"""
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise put it back, now and in future:")
+        return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 
 
@@ -124,8 +133,11 @@ def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
-    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
-    return Advice(why, tuple(then), (retry,))
+    if view.reason in _NEED_RETRY:
+        then.append("When that is done, a retry lets it go on:")
+        return Advice(why, tuple(then), (retry,))
+    then.append("When the cause is gone it goes on by itself.")
+    return Advice(why, tuple(then), (f"tierwise status {view.name} -n {view.namespace} --watch",))
 
 
 def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tierwise.api.common import Version
+from tierwise.api.modeldeployment import WorkloadDrift
 from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 
@@ -54,6 +55,13 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         )
     total = max(item.replicas, item.pods.total)
     return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def drifted(member: Member, record: WorkloadDrift | None) -> Member:
+    """The member, marked where another writer changed it."""
+    if record is None or record.in_sync:
+        return member
+    return replace(member, status="Drifted", tone="bad", message=f"{record.difference}, by {record.writer}")
 
 
 def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:

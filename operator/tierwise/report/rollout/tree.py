@@ -38,6 +38,8 @@ def render_view(view: View) -> RenderableType:
         parts.append(Text.assemble(("Recovery: ", "bold"), view.recovery.removeprefix("recovery "), overflow="fold"))
     if view.verification:
         parts.append(Text.assemble(("Verified: ", "bold"), view.verification, overflow="fold"))
+    if view.drift and view.drift not in view.message:
+        parts.append(Text.assemble(("Drift:    ", "bold"), view.drift, overflow="fold"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("NAME", "KIND", "STATUS", "PODS", "EVIDENCE", "AGE"):
         table.add_column(column, no_wrap=column != "EVIDENCE", overflow="fold" if column == "EVIDENCE" else "ellipsis")
