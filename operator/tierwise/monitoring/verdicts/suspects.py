@@ -13,18 +13,24 @@ from tierwise.monitoring.verdicts.results import Numbers
 # Among K slices of equal versions some look worse by chance. With this share of K as the bound of w·E, half of all
 # tiers of equal versions have no suspect at the time of promotion (calibrated for 40 to 1,000 slices).
 SUSPECT_PART = 1 / 50
+SUSPECT_AT = 3.0  # at least, also with few slices
 MOST_SUSPECTS = 10
+
+
+def suspect_bound(hypotheses: int) -> float:
+    """The log of w·E from which a slice is suspect."""
+    return math.log(max(SUSPECT_AT, hypotheses * SUSPECT_PART))
 
 
 def suspects_of(evidence: Evidence, x: Numbers) -> IntArray:
     """Hypotheses that are suspect, most evidence first, at most `MOST_SUSPECTS`.
 
-    Suspect is what has evidence of a regression, w·E ≥ max(1, K/50), whose observed difference is beyond the margin,
+    Suspect is what has evidence of a regression, w·E ≥ max(3, K/50), whose observed difference is beyond the margin,
     and which was not shown to be within it.
     """
     layout = evidence.layout
     weighted = evidence.log_regression + evidence.log_weight
-    bound = max(0.0, math.log(max(evidence.plan.hypotheses, 1) * SUSPECT_PART))
+    bound = suspect_bound(evidence.plan.hypotheses)
     with np.errstate(invalid="ignore"):
         beyond = x.worse > x.margin
     found = (
