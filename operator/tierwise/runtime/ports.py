@@ -53,7 +53,7 @@ class Fleet(Protocol):
         ...
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
-        """The dataset's spec; None when it does not exist."""
+        """The dataset's spec; None when it does not exist. Raises SpecError when the stored object is not valid."""
         ...
 
     def get_secret(self, namespace: str, name: str, key: str) -> str | None:
@@ -61,7 +61,12 @@ class Fleet(Protocol):
         ...
 
     def apply(self, deployment: DeploymentView, action: Action) -> None:
-        """Carry out the action; idempotent. Raises ConflictError when its precondition fails."""
+        """Carry out the action; idempotent.
+
+        Raises:
+            ConflictError: its precondition fails.
+            SpecError: a person has to change something.
+        """
         ...
 
     def replace_deployment_status(self, deployment: DeploymentView, status: ModelDeploymentStatus) -> None:

@@ -44,7 +44,7 @@ class BlockTallies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watch:
-    """The evidence so far. `seen` are all rows of the version's place, without weights.
+    """The evidence so far. `seen` adds up all rows of both sides, without the weights that match windows.
 
     `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
     are of counts within strata. `apart` is the widest √Σ 1/P of pods so far.
@@ -56,7 +56,7 @@ class Watch:
     bets: stratified.Stratified | None = None
     mirrored: stratified.Stratified | None = None
     apart: float = 0.0
-    log_e: FloatArray | None = None
+    log_e: FloatArray | None = None  # (H,) natural logs of the e-values; None before the first block
     log_sup: FloatArray | None = None  # the largest that it ever was
     looks: int = 0
     until: datetime | None = None
@@ -179,9 +179,9 @@ def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
 
 def _beside(dataset: Dataset, now: Cells, before: Cells, block: int, arm: int, keys: Sequence[str]) -> Tally:
     """A tally of one arm's slices in a block now, with the baseline's of another time or place as the other arm."""
-    after = picked(block_tally(dataset, now, block), _rows(now, keys))
-    ahead = picked(block_tally(dataset, before, block), _rows(before, keys))
-    return paired(ahead, BASELINE, after, arm)
+    own = picked(block_tally(dataset, now, block), _rows(now, keys))
+    baseline = picked(block_tally(dataset, before, block), _rows(before, keys))
+    return paired(baseline, BASELINE, own, arm)
 
 
 def _counts(group: Group, tally: Tally) -> FloatArray:

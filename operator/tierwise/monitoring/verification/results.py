@@ -41,7 +41,7 @@ def has_compared(watch: Watch) -> bool:
 
 
 def not_compared(watch: Watch) -> tuple[tuple[str, str], ...]:
-    """The watched metrics that have not had enough rows in any slice so far, with this reason."""
+    """Pairs ("dataset/metric", reason) of watched metrics that have not yet had enough rows in any slice."""
     of = watch.of
     compared_in = np.zeros(of.size, dtype=np.bool_) if watch.log_e is None else watch.log_e != 0
     if watch.bets is not None:
@@ -123,7 +123,7 @@ def _observed(watch: Watch, group: Group) -> tuple[_Arms, _Values]:
 
 
 def _estimates(watch: Watch, group: Group, tally: Tally) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Values of candidate and baseline, and their observations (slots, 2 arms)."""
+    """Values of candidate and baseline, each (slots,), and observations (slots, 2): baseline first, then candidate."""
     if watch.of.control == "stratified":
         found = standardised(watch.of, group, tally)
         return found.candidate, found.baseline, found.units

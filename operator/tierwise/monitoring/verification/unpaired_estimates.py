@@ -161,7 +161,7 @@ def _is_enough(group: Group, found: Compared) -> BoolArray:
 
 
 def _has_events(found: Compared, share: FloatArray, owner: npt.NDArray[np.intp], slots: int) -> BoolArray:
-    """Whether the strata together have 30 bad and 30 good effective rows in either arm."""
+    """Whether the strata together have at least 30 bad and 30 good effective rows in each arm."""
     enough = np.ones(slots, dtype=np.bool_)
     for arm, value in ((CANDIDATE, found.candidate), (BASELINE, found.baseline)):
         rows = np.where(share > 0, found.units[:, arm], 0.0)

@@ -1,4 +1,4 @@
-"""Reads how much the baseline's pods differed in the last day. A tier's plan needs this spread before it starts."""
+"""Reads how much the baseline's pods differed: φ from three days, σ from the last day. A tier's plan needs both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PodHistory(Protocol):
 
 
 def half_hours_before(end: datetime, days: int = DAYS) -> tuple[Block, ...]:
-    """The last days before `end`."""
+    """The half hours of the last `days` days before `end`, oldest first."""
     step, count = timedelta(seconds=BLOCK_SECONDS), days * _BLOCKS_A_DAY
     start = end - count * step
     return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(count))
@@ -55,7 +55,8 @@ def spread_in(
     `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
     the log has none, all pods of the scope are one group.
 
-    None also where the window is more than the store's limits allow: a plan without φ is said to be one.
+    It is also None if even the last day is more than the store's limits allow. Then φ is taken as 1, and a warning is
+    logged.
 
     Raises:
         StoreError: the store cannot be read.
@@ -113,7 +114,7 @@ def by_tier(scope: Scope, dataset: Dataset, others: Sequence[str]) -> tuple[Scop
 def read_spread(
     sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime, tiers: Sequence[str] = ()
 ) -> dict[str, Spread]:
-    """Read the spread from the day before `end`, by dataset; without datasets whose spread is not known (`spread_in`).
+    """Read the spread before `end`, by dataset. A dataset whose spread is not known is left out (see `spread_in`).
 
     `tiers` are all tiers of the model: what a tier with few pods cannot tell is learned from the others.
 

@@ -22,7 +22,7 @@ Named = tuple[str, str, str]  # dataset, metric, slice key
 
 @dataclass(frozen=True, slots=True)
 class TierTrial:
-    """The outcome of a tier. Looks count from 1. None means that it did not happen until the last look.
+    """The outcome of a tier. Looks count from 1. None: it had not happened by the last look.
 
     `stopped_at` is the look of the rollback, also if the tier had been promoted before (`promoted_at`).
     """
@@ -34,7 +34,7 @@ class TierTrial:
 
     @property
     def outcome(self) -> GateDecision:
-        """The decision of the rollout: the earlier of the two."""
+        """What the rollout decided first; Hold if it neither promoted nor rolled back."""
         if self.promoted_at is not None and (self.stopped_at is None or self.promoted_at < self.stopped_at):
             return GateDecision.PROMOTE
         return GateDecision.HOLD if self.stopped_at is None else GateDecision.ROLL_BACK
@@ -80,7 +80,8 @@ class _Gating:
         if self.promoted_at is not None or soaking:
             return
         over = elapsed >= self._tier.max_duration
-        # The judgement can become non-inferior only when a further hypothesis passes; a concern may still hold it.
+        # The judgement can become non-inferior only if one more hypothesis passes. Then the gate may still hold, for
+        # example because a small slice looks worse. So the gate is asked again at each look.
         passed = int((evidence.was_non_inferior | evidence.was_improved).sum())
         if passed == self._passed and not self._waits and not over:
             return

@@ -35,7 +35,7 @@ from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.cli.output.progressbar import progress_bar
 from tierwise.cli.output.simulate_table import render_simulation
 from tierwise.metrics import registry
-from tierwise.monitoring.planning.drop import Drop, is_counted, is_flipped
+from tierwise.monitoring.planning.drop import Drop, can_be_simulated, is_counted
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
 from tierwise.simulation.streams.harm import ImpossibleDropError
@@ -130,7 +130,7 @@ def command(
         with_unit(name, value)
     drop = own.drop
     if drop is not None:
-        if not is_flipped(drop.metric):
+        if not can_be_simulated(drop.metric):
             raise click.UsageError(
                 f"--drop: {drop.metric} is not a share of answers, so no answers can be inverted; drop a share "
                 "such as accuracy or recall, or replay a version that was bad with --candidate"
