@@ -15,6 +15,7 @@ ALTERNATIVES = [  # name, baseline, candidate, reference
     ("FPR 1 → 3 %", 0.01, 0.03, "20"),
     ("error 2 → 7 %", 0.02, 0.07, "8"),
     ("error 5 → 7 %", 0.05, 0.07, "55–60"),
+    ("error .1 → 10 %", 0.001, 0.1, "142"),
 ]
 _CAPITALISED = {name: name[0].upper() + name[1:] for name, *_ in ALTERNATIVES}
 
