@@ -90,8 +90,8 @@ def far_beyond(replicates: int) -> list[Row]:
     test = BettingTest("regression", np.full(replicates, 0.001))
     found = first_crossing(np.random.default_rng(35), test, (20, 0.1), (20, 0.001), log_threshold=THRESHOLD)
     about = (
-        f"Error .1 → 10 %, 20 labels a minute and arm, Δ = 0; no test can be faster than {least:.1f} minutes on average; "
-        "the goal is twice that, because the bets have to see the candidate first."
+        f"Error .1 → 10 %, 20 labels a minute and arm, Δ = 0; no test can be faster than {least:.1f} minutes on "
+        "average; the goal is twice that, because the bets have to see the candidate first."
     )
     bound = math.ceil(2 * least)
     return [median_at_most("Rare errors become frequent", float(np.median(found)), bound, "min", "142", about=about)]
