@@ -132,9 +132,7 @@ class Reason(Described):
     )
     # the pre-release gate
     PRE_RELEASE = hold(
-        "PreRelease",
-        "The validation table is not enough for a decision yet.",
-        "Write both versions' predictions there.",
+        "PreRelease", "The validation table is not enough for a verdict yet.", "Write both versions' predictions there."
     )
     PRE_RELEASE_FAILED = critical(
         "PreReleaseFailed", "gate", "The candidate is worse on the validation table.", "Set another version."
@@ -178,10 +176,7 @@ class Reason(Described):
         "DeliveryUnready", "rollout", "Delivered pods are not ready in time.", "See the pods' logs."
     )
     DELIVERY_REFUSED = warning(
-        "DeliveryRefused",
-        "rollout",
-        "The API server refuses the write of a delivery.",
-        "Correct the quota, admission policy or Role.",
+        "DeliveryRefused", "rollout", "The API server refuses a delivery.", "Correct quota, admission policy or Role."
     )
     COMMIT_MISMATCH = warning(
         "CommitMismatch", "rollout", "Pods log another commit.", "State the right commit, or deliver the right build."
@@ -210,16 +205,10 @@ class Reason(Described):
         "VersionRejected", "deployment", "It was rolled back before.", "Apply a new version, or retry it."
     )
     MIXED_BASELINE = critical(
-        "MixedBaseline",
-        "deployment",
-        "The workloads run different versions.",
-        "Bring all workloads to one version; it goes on by itself.",
+        "MixedBaseline", "deployment", "The workloads run different versions.", "Bring all workloads to one version."
     )
     NO_WORKLOADS = critical(
-        "NoWorkloads",
-        "deployment",
-        "A tier's selector matches no workload.",
-        "Label the workloads, or correct the tier's selector.",
+        "NoWorkloads", "deployment", "A tier selects no workload.", "Label workloads, or correct the selector."
     )
     TIER_OVERLAP = critical(
         "TierOverlap", "deployment", "Two tiers select the same workload.", "Let only one tier select each workload."
@@ -246,19 +235,13 @@ class Reason(Described):
         "Set it in the stable version too.",
     )
     TWIN_CONFLICT = critical(
-        "TwinConflict",
-        "deployment",
-        "Another owner's object has the name of a twin.",
-        "Rename or delete the object of that name.",
+        "TwinConflict", "deployment", "Another owner's object has a twin's name.", "Rename or delete that object."
     )
     CONTAINER_MISSING = critical(
         "ContainerMissing", "deployment", "A workload does not have the container.", "Correct spec.delivery.container."
     )
     VERSION_NAME_TAKEN = critical(
-        "VersionNameTaken",
-        "deployment",
-        "The new version has the stable version's name.",
-        "Give the new version a name of its own.",
+        "VersionNameTaken", "deployment", "The new version has the stable version's name.", "Give it another name."
     )
     NOT_SUPPORTED = critical(
         "NotSupported", "deployment", "A field needs a feature that this release does not have.", "Remove the field."
@@ -270,17 +253,14 @@ class Reason(Described):
         "Correct the object, or apply the CRDs of this version.",
     )
     COMMAND_REFUSED = warning(
-        "CommandRefused",
-        "deployment",
-        "An annotation of ours has no effect, and is not tried again.",
-        "Give it the value that the message shows.",
+        "CommandRefused", "deployment", "An annotation has no effect.", "Use the command that the message shows."
     )
     IN_SYNC = progress("InSync", "deployment", "Workloads run the version that Tierwise applied.")
     DRIFTED = warning(
         "Drifted",
         "deployment",
-        "Another writer changed image or parameters of a workload at rest.",
-        "Put them back, roll the change out as a new version, or set `spec.drift: Restore`.",
+        "Another writer changed a workload's image or parameters.",
+        "Undo it, roll it out as a new version, or set `spec.drift: Restore`.",
     )
     MODEL_NAME_SHARED = warning(
         "ModelNameShared", "deployment", "Two ModelDeployments share a name.", "Give each its spec.model."

@@ -96,7 +96,7 @@ def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
     if view.drift:
         patch = """'{"spec":{"drift":"Restore"}}'"""
-        then = (remedy_of(Reason.DRIFTED), "To let Tierwise put it back, now and in future:")
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise undo such changes:")
         return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 

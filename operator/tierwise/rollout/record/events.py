@@ -52,8 +52,8 @@ def _drifted(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
         if known is None or known.in_sync or drift.text(known) != drift.text(record):
             reason = Reason.FIELD_CONFLICT if drift.given_up([record]) else Reason.DRIFTED
             yield Event("Warning", str(reason), clip(drift.text(record)))
-        if record.put_back and not (known is not None and known.put_back):
-            yield Event("Normal", str(Reason.IN_SYNC), f"{record.kind} {record.name}: {record.version} is put back")
+        if record.restored and not (known is not None and known.restored):
+            yield Event("Normal", str(Reason.IN_SYNC), f"{record.kind} {record.name}: {record.version} is restored")
 
 
 def _shared(conditions: list[Condition]) -> str | None:
