@@ -59,7 +59,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What SliceVerdict and Result have in common."""
+    """The values that SliceVerdict and Result have in common."""
 
     metric: str
     slice: str
@@ -77,7 +77,7 @@ class Measured:
 
 
 def of_result(result: Result) -> Measured:
-    """Of a judgement."""
+    """The values of a judgement's result."""
     return Measured(
         metric=result.metric,
         slice=slice_text(result.slice),
@@ -95,7 +95,7 @@ def of_result(result: Result) -> Measured:
 
 
 def bounds_in(spec: ModelRolloutSpec, found: SliceVerdict) -> tuple[Margin, Margin]:
-    """Tolerance and margin of a slice's metric, as a rollout's strategy has them; 0 of a metric that it has not."""
+    """Tolerance and margin of a slice's metric in a rollout's strategy; 0 if the strategy does not have the metric."""
     for dataset in spec.strategy.analysis.datasets:
         for metric in dataset.metrics:
             if (dataset.name, metric.name) == (found.dataset, found.metric):
@@ -104,9 +104,9 @@ def bounds_in(spec: ModelRolloutSpec, found: SliceVerdict) -> tuple[Margin, Marg
 
 
 def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec, elapsed_seconds: float | None = None) -> Measured:
-    """Of a rollout's status; tolerance and margin are in its strategy.
+    """The values of a verdict in a rollout's status. Its tolerance and margin are in the rollout's strategy.
 
-    `elapsed_seconds` have been judged so far; None where nothing is waited for any more.
+    `elapsed_seconds` have been judged so far; None if nothing is waited for any more.
     """
     tolerance, margin = bounds_in(spec, found)
     return Measured(
@@ -146,7 +146,7 @@ def _needs(found: SliceVerdict, elapsed_seconds: float | None) -> str:
 
 
 def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
-    """At most `MOST_ROWS` rows, all with marks on one scale."""
+    """The rows as text, at most `MOST_ROWS`, all with marks on one scale."""
     shown = found[:MOST_ROWS]
     marks = interval_marks(
         [row.difference for row in shown],
@@ -192,7 +192,7 @@ def _higher_is_better(metric: str) -> bool:
 
 
 def values_of(found: SliceVerdict) -> tuple[float | None, float | None]:
-    """Baseline's and candidate's value; of a status that has none yet, from the counts."""
+    """The values of baseline and candidate. If the status does not have them yet, they are computed from the counts."""
     if found.baseline_value is not None or found.candidate_value is not None:
         return found.baseline_value, found.candidate_value
     return (

@@ -28,6 +28,7 @@ from tierwise.api.modelrollout import Recovery, Verification
 from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.cli.commands.look.explain import print_explanation
 from tierwise.cli.commands.look.status import exit_code
+from tierwise.cli.output.formats import print_facts
 from tierwise.report.rollout.advice import advice_of
 from tierwise.report.rollout.json_form import explain_json, status_json
 from tierwise.report.rollout.tree import render_view
@@ -157,6 +158,14 @@ def test_documents_are_yaml_too_with_kinds_as_the_cluster_has_them():
     view = view_of(deployment, rollouts, (replace(first, workloads=workloads), *others), NOW)
     found = yaml.safe_load(yaml.safe_dump(explain_json(view, advice_of(view))))
     assert found["tiers"][0]["workloads"][0]["kind"] == "Deployment"
+
+
+def test_documents_are_the_same_in_yaml(capsys: pytest.CaptureFixture[str]):
+    deployment, rollouts, views = rolled_back()
+    workloads = tuple(replace(each, kind=WorkloadKind.DEPLOYMENT) for each in views[0].workloads)  # as a cluster's are
+    status = status_json(view_of(deployment, rollouts, (replace(views[0], workloads=workloads), *views[1:]), NOW))
+    print_facts(status, "yaml")
+    assert yaml.safe_load(capsys.readouterr().out) == json.loads(json.dumps(status))
 
 
 @pytest.mark.parametrize(

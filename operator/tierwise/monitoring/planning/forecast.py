@@ -1,4 +1,4 @@
-"""What a tier's plan will be able to see, and when, at the traffic that the log has. Pure."""
+"""Forecasts which drops a tier's plan can see, and when, with the traffic of the log. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SliceForecast:
     """One slice x metric. `labels_per_hour` is what the metric counts, both arms together.
 
     `smallest_drop` is the candidate's value, in the metric's own direction, that is just seen within maxDuration; None
-    where none is. `pass_seconds`: half of equal candidates have been shown non-inferior, `sure_seconds`: 99.7 %.
-    `margin_needed` (a difference of rates) would make it powered.
+    if none is. After `pass_seconds` half of equal candidates have been shown non-inferior, after `sure_seconds` 99.7 %.
+    With the margin `margin_needed` (a difference of rates) the slice would be powered.
     """
 
     dataset: str
@@ -45,10 +45,10 @@ class SliceForecast:
 
 @dataclass(frozen=True, slots=True)
 class DropForecast:
-    """One drop. `labels` and `seconds` are None where it can never be seen: within the tolerance, or no rows.
+    """One drop. `labels` and `seconds` are None if it can never be seen: it is within the tolerance, or has no rows.
 
-    `evidence` is ln(K/(w·α)), what has to be gathered. `exposure_needed` is the smallest exposure, and
-    `hypotheses_allowed` the largest K, at which it would fit maxDuration; None where there is none.
+    `evidence` is ln(K/(w·α)), the evidence that is needed. `exposure_needed` is the smallest exposure, and
+    `hypotheses_allowed` the largest K, with which the drop would be seen within maxDuration; None if there is none.
     """
 
     drop: Drop
@@ -66,7 +66,7 @@ class DropForecast:
 
 @dataclass(frozen=True, slots=True)
 class TierForecast:
-    """All of a tier; `not_planned` are metrics without a value that could drop."""
+    """The forecasts of a tier. `not_planned` are metrics without a value that could drop."""
 
     plan: TierPlan
     exposure: float
@@ -99,9 +99,9 @@ def forecast_tier(
     max_seconds: float,
     drops: Sequence[Drop] = (),
 ) -> TierForecast:
-    """What the plan made of `history` (baseline rows of so many seconds) can see.
+    """Forecast what the plan can see, from `history`: the baseline's rows of this many seconds.
 
-    Every drop must name a metric of the plan; it is told for each dataset that judges it.
+    Every drop must name a metric of the plan. It gets a forecast for each dataset that judges the metric.
     """
     rows = list(_rows(plan, history, covered_seconds))
     planned = {row.metric for row in rows}
@@ -172,7 +172,7 @@ def _of_drop(plan: TierPlan, row: _Row, drop: Drop, exposure: float, max_seconds
 
     seconds = seconds_at(exposure)
     fits = seconds <= max_seconds
-    # The evidence that the traffic gives in time would do for so many hypotheses.
+    # The evidence that the traffic gives in time is enough for this many hypotheses.
     allowed = 0.0 if fits or math.isinf(seconds) else plan.hypotheses * math.exp(evidence * (max_seconds / seconds - 1))
     return DropForecast(
         drop=drop,

@@ -22,7 +22,7 @@ _GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecisio
 
 
 def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
-    """The gate's answer, one table per tier with at most `most` rows, and the rows left out."""
+    """The gate's decision, one table per tier with at most `most` rows, and the number of rows left out."""
     request, outcome = analysis.request, analysis.outcome
     title = f"{request.model or 'model'}: {request.baseline} → {request.candidate}"
     parts: list[RenderableType] = [

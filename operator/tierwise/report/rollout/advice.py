@@ -12,10 +12,13 @@ from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, rate_text, slice_text, wait_text
 from tierwise.report.verdict_rows import seconds_to_wait
 
+# Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
+_NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Sentences: why it is so, what to do next; and commands that can be pasted."""
+    """Sentences that explain the state and say what to do next, and commands to paste."""
 
     why: tuple[str, ...]
     next: tuple[str, ...]
@@ -23,11 +26,14 @@ class Advice:
 
 
 def advice_of(view: View) -> Advice:
-    """Why the ModelDeployment is as it is, and what a person can do."""
+    """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
     why = [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
+    if view.drift and view.drift not in view.message:
+        why.append(f"Not in sync: {view.drift}.")
+    why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -47,12 +53,12 @@ def advice_of(view: View) -> Advice:
 
 
 def remedy_of(reason: str) -> str:
-    """What a person does about a reason; "" where nothing has to be done, or where another release gave it."""
+    """What a person should do about a reason; "" if nothing, or if the reason is of another release."""
     return Reason(reason).facts.remedy if reason in set(Reason) else ""
 
 
 def tier_in_question(view: View) -> TierLine | None:
-    """The tier that the rollout is in, else the last one with evidence."""
+    """The tier in flight, else the last tier with evidence."""
     named = view.rollout.status.tier if view.rollout is not None else None
     judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
     return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
@@ -95,12 +101,15 @@ def _are(count: int) -> str:
 def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     why = why or (f"{view.stable or view.version} serves in every tier.",)
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return Advice(why, ("Nothing.",), ())
-    why = (*why, f"After promotion: {record.message}.")
-    if record.verdict == "Regressed":
+    if record is not None:
+        why = (*why, f"After promotion: {record.message}.")
+    if record is not None and record.verdict == "Regressed":
         command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    if view.drift:
+        patch = """'{"spec":{"drift":"Restore"}}'"""
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise undo such changes:")
+        return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 
 
@@ -136,8 +145,11 @@ def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
-    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
-    return Advice(why, tuple(then), (retry,))
+    if view.reason in _NEED_RETRY:
+        then.append("When that is done, a retry lets it go on:")
+        return Advice(why, tuple(then), (retry,))
+    then.append("When the cause is gone it goes on by itself.")
+    return Advice(why, tuple(then), (f"tierwise status {view.name} -n {view.namespace} --watch",))
 
 
 def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
@@ -149,7 +161,7 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     then = []
     if gate is not None and gate.decision is GateDecision.HOLD:
         remedy = gate.reason.facts.remedy
-        if remedy:  # the cause first: without it labels do not come either
+        if remedy:  # the remedy first, because without it no labels come
             then.append(remedy)
         if record is not None and record.waiting:
             then.append(_waits_for(record))

@@ -1,4 +1,4 @@
-"""What of a judgement is kept in a tier's status: bounded, whatever the number of slices."""
+"""Stores a judgement in a tier's status. Its size is bounded for any number of slices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
 
 
 def _of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
-    """Served side by side, but by pods of other places: the evidence cannot tell that from the log."""
+    """The verdict with the control `by-place` if pods are tied to places, which the log does not show."""
     return verdict.model_copy(update={"control": BY_PLACE}) if by_place and verdict.control == CONCURRENT else verdict
 
 
@@ -59,7 +59,7 @@ def _coverage(judgement: Judgement, waiting: int) -> Coverage:
 
 
 def slice_verdict(result: Result, *, is_waited_for: bool = False) -> SliceVerdict:
-    """One result as a status keeps it: with the labels it needs where promotion waits for them."""
+    """One result in the form of a status, with the labels that it needs if promotion waits for them."""
     return SliceVerdict(
         dataset=result.dataset,
         metric=result.metric,

@@ -1,4 +1,4 @@
-"""Messages with numbers, for conditions, Events and people. Bounded in length."""
+"""Messages with numbers, for conditions, Events and people. Their length is bounded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_MARGINS = 3
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
-    """The text, cut with an ellipsis where it is too long for a status."""
+    """The text, cut with an ellipsis if it is too long for a status."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -31,7 +31,7 @@ def seconds(value: float) -> str:
 
 
 def clock_time(moment: datetime) -> str:
-    """``12:00:30Z``: where the day goes without saying."""
+    """``12:00:30Z``, for use where the day is clear."""
     return moment.astimezone(UTC).strftime("%H:%M:%SZ")
 
 
@@ -60,7 +60,7 @@ def _bound(bound: Margin, metric: str) -> str:
 
 
 def _change(found: Result) -> str:
-    """``0.5 % → 3.1 %``, or how far a share moved where there are no values."""
+    """``0.5 % → 3.1 %``, or how far a share moved if there are no values."""
     if found.candidate_value is None and found.baseline_value is None and found.difference is not None:
         return f"moved by {100 * found.difference:+.2g} pp"
     return f"{_value(found, found.baseline_value)} → {_value(found, found.candidate_value)}"
@@ -79,16 +79,16 @@ def _arms(found: Result) -> tuple[str, str]:
 
 def result(found: Result) -> str:
     """``fpr on asn_type=residential 0.5 % → 3.1 % (tolerance 12.5 % relative, 9/2011 → 61/1968, e=4.1e5)``."""
+    return _numbers(found, f"tolerance {_bound(found.tolerance, found.metric)}")
+
+
+def _numbers(found: Result, bound: str) -> str:
     evidence = "" if found.log10_e is None else f", e={e_value_text(found.log10_e)}"
-    tolerance = _bound(found.tolerance, found.metric)
-    return (
-        f"{found.metric} on {slice_name(found)} {_change(found)} "
-        f"(tolerance {tolerance}, {' → '.join(_arms(found))}{evidence})"
-    )
+    return f"{found.metric} on {slice_name(found)} {_change(found)} ({bound}, {' → '.join(_arms(found))}{evidence})"
 
 
 def regression(judgement: Judgement) -> str:
-    """The named culprits, the first with all of its numbers; which control, where that itself got worse."""
+    """The named culprits, the first with all its numbers; and the control, if it got worse itself."""
     named = judgement.culprits or judgement.results[:1]
     if not named:
         return "the evidence of regression reached its bound"
@@ -104,7 +104,7 @@ def regression(judgement: Judgement) -> str:
 
 
 def external_cause(trouble: ControlTrouble) -> str:
-    """What got worse for the untouched pods, against which past, and since when."""
+    """A message: what got worse for the untouched pods, compared with which past, and since when."""
     return clip(
         f"the untouched pods are themselves worse than {trouble.past}: {_then_and_now(trouble.result)}, found at "
         f"{clock_time(trouble.since)}; the candidate is not worse than they are"
@@ -117,7 +117,7 @@ def _then_and_now(found: Result) -> str:
 
 
 def non_inferiority(judgement: Judgement) -> str:
-    """How much was shown, on how many labels."""
+    """A message: what was shown to be non-inferior, and on how many labels."""
     overall = f"not worse than the margins{_margins(judgement)} overall"
     slices = [found for found in judgement.results if found.slice]
     powered = sum(1 for found in slices if found.powered)
@@ -128,7 +128,7 @@ def non_inferiority(judgement: Judgement) -> str:
             f"{overall}, and of nothing smaller: no single slice was large enough to be waited for; {labels(judgement)}"
         )
     held = judgement.coverage_traffic
-    # 0 where one dimension has no such slice, which says nothing of the others.
+    # 0 if one dimension has no such slice; other dimensions may still have some.
     covered = (
         f", which {'holds' if powered == 1 else 'hold'} {_percent(held)} or more of the traffic in each dimension"
         if held
@@ -151,6 +151,16 @@ def _margins(judgement: Judgement) -> str:
     return f" ({', '.join(shown)}{more})" if shown else ""
 
 
+def suspect(judgement: Judgement) -> str:
+    """The slice that looks worst, what is needed to know, and how many more there are."""
+    worst = judgement.suspects[0]
+    needed = f"; about {plural(worst.labels_needed, 'more label')} would tell" if worst.labels_needed else ""
+    more = len(judgement.suspects) - 1
+    others = f", and {plural(more, 'more slice x metric', 'more slices x metrics')}" if more else ""
+    numbers = _numbers(worst, f"margin {_bound(worst.margin, worst.metric)}")
+    return clip(f"not promoted while a slice looks worse than its margin: {numbers}{needed}{others}")
+
+
 def labels(judgement: Judgement) -> str:
     """Labelled predictions of the candidate and the baseline."""
     baseline, candidate = judgement.labels
@@ -158,9 +168,11 @@ def labels(judgement: Judgement) -> str:
 
 
 def inconclusive(judgement: Judgement | None) -> str:
-    """What is still needed, and the expected time."""
+    """A message: what is still needed, and the expected time."""
     if judgement is None:
         return "nothing was judged yet"
+    if judgement.non_inferior and judgement.suspects:
+        return suspect(judgement)
     text = f"{labels(judgement)} so far"
     waiting = waited_for(judgement.results)
     if waiting:
@@ -189,7 +201,7 @@ def _expected(wait: float) -> str:
 
 
 def domain(judgement: Judgement) -> str:
-    """Shares of scores outside the dataset's domain, its bounds, and what to do."""
+    """A message: the shares of scores outside the dataset's domain, its bounds, and what to do."""
     baseline, candidate = (_percent(share) for share in judgement.out_of_domain)
     where = f" ({judgement.valid})" if judgement.valid else ""
     return (

@@ -28,8 +28,8 @@ from tierwise.report.verdict_table import verdict_table
 def command(name: str, kubeconfig: str | None, context: str | None, namespace: str | None, output: str) -> None:
     """Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
 
-    The gate and its reason, the evidence so far, the slices with most evidence against the candidate, the labels still
-    needed with the time that takes, and the commands that come next.
+    Shows the gate and its reason, the evidence so far, the slices with most evidence against the candidate, how many
+    labels are still needed and how long that takes, and the commands that come next.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def command(name: str, kubeconfig: str | None, context: str | None, namespace: s
 
 
 def print_explanation(console: Console, view: View, advice: Advice) -> None:
-    """The text of `explain`."""
+    """Print the text of `explain`."""
     console.print(header_line(view))
     _paragraph(console, "Why", advice.why)
     told: list[SliceVerdict] = []
@@ -76,13 +76,13 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
 def _table(
     console: Console, found: list[SliceVerdict], spec: ModelRolloutSpec, elapsed_seconds: float | None = None
 ) -> None:
-    """Slices and metrics, as the rollout's status keeps them; `elapsed_seconds` of predictions have been judged."""
+    """Print a table of slices and metrics from the rollout's status. `elapsed_seconds` of predictions were judged."""
     console.print(verdict_table([of_verdict(each, spec, elapsed_seconds) for each in found]))
     _lines(console, of_verdicts(found))
 
 
 def _verification(console: Console, view: View) -> list[SliceVerdict]:
-    """What delivered tiers were watched for on the log, and what was found; the slices that were shown."""
+    """Print what delivered tiers were watched for on the log, and what was found; return the slices that were shown."""
     record = view.rollout.status.verification if view.rollout is not None else None
     if record is None or view.rollout is None:
         return []

@@ -52,14 +52,15 @@ def command(
     own: PlanOptions,
     **given: Any,  # noqa: ANN401  # the shared options, of their own types
 ) -> None:
-    """Before a rollout: how many labels and how long each tier needs, from the traffic that is in the log.
+    """Compute before a rollout how many labels and how much time each tier needs, from the traffic in the log.
 
     For each drop of --drop it says when a tier would see it, and whether that is within the tier's maxDuration. For
-    every slice it says the smallest drop that is seen in time, when an equal candidate passes (half of the time, and
-    almost surely), and whether promotion waits for it: a slice with too little traffic is judged only as part of larger
-    ones. Below, what to change: a longer maxDuration, more exposure, another margin, fewer slices and metrics.
+    every slice it says the smallest drop that is seen in time, and when an equal candidate passes (half of the time,
+    and almost surely). It also says whether promotion waits for the slice: a slice with too little traffic is judged
+    only as part of larger ones. Then it says what to change: a longer maxDuration, more exposure, another margin, fewer
+    slices and metrics.
 
-    It reads one version's rows: the last 24 h of a store, or --since; the whole of a file.
+    It reads one version's rows: the last 24 h of a store, or from --since on; of a file all rows.
 
     \b
     A prediction log in ClickHouse:
@@ -69,7 +70,7 @@ def command(
       tierwise plan --data predictions.parquet --time ts --slice carrier --metric accuracy:0.01 \\
         --drop 'carrier=VX accuracy 0.9->0.8' --exposure 20% --max-duration 4h
 
-    Exit status: 0 every drop is seen within maxDuration by every tier, 3 one is not, 1 an error, 2 wrong usage.
+    Exit status: 0 every drop is seen within maxDuration by every tier, 3 a drop is not, 1 an error, 2 wrong usage.
     """
     now = datetime.now(UTC)
     flags = tier_flags(own.exposure, own.min_duration, own.max_duration)
