@@ -13,6 +13,8 @@ from tierwise.api.reason_facts import Described, Health, broken, critical, hold,
 class Reason(Described):
     """Every reason of a condition, a gate or an Event."""
 
+    # fmt: off  # a table: one line for each reason
+
     # a person's annotation, and the pods
     ROLLBACK_REQUESTED = progress("RollbackRequested", "gate", "A person asked for a rollback by annotation.")
     PROMOTE_REQUESTED = progress("PromoteRequested", "gate", "A person promoted the tier by annotation.")
@@ -281,6 +283,7 @@ class Reason(Described):
         "The cluster does not serve Tierwise's kinds.",
         "Install the CRDs: kubectl apply --server-side -f crds/",
     )
+    # fmt: on
 
 
 UNTRUSTED = frozenset(reason for reason in Reason if reason.facts.untrusted)
