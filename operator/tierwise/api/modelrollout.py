@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
+from tierwise.api.frozen import Frozen
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
@@ -78,73 +79,6 @@ class WorkloadStatus(ApiModel):
     )
     twin_step_at: Timestamp | None = Field(None, description="When the twin was last taken down by a step.")
     foreign_writes: int = Field(0, description="Writes by others to what was delivered; the second stalls the rollout.")
-
-
-class FrozenDataset(ApiModel):
-    """What of a dataset is fixed at a tier's start."""
-
-    name: str = Field(description="The MonitoringDataset.")
-    config_hash: str = Field(description="Hash of its spec: another one means other evidence.")
-    slices: list[str] = Field(
-        default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
-    )
-    reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
-    phi: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
-    )
-    phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
-    apart: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Per metric, in order of the slices and one more for later ones: how far the versions' own users "
-        "may differ (log-odds, or the metric's unit). Absent where nothing of the kind was seen.",
-    )
-    presence_tolerance: float = Field(
-        0.005, description="How much the arms may differ in the share of rows that have a label."
-    )
-    sigma_pod: dict[str, float] = Field(
-        default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
-    )
-    pods: int = Field(0, description="Pods of the baseline that served the tier before it was judged.")
-    pod_degrees: dict[str, int] = Field(
-        default_factory=dict,
-        description="Degrees of freedom of sigmaPod per metric: the pods of all tiers, less one in each.",
-    )
-    points: dict[str, list[int]] = Field(
-        default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
-    )
-
-
-class ControlHistory(ApiModel):
-    """Which past of the tier its untouched pods are compared with, to tell an external cause."""
-
-    kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
-        description="The same hours of the week or the day before, or the time just before the rollout."
-    )
-    starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
-    ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
-
-
-class Frozen(ApiModel):
-    """What the judgement of a tier must not change while it runs."""
-
-    at: Timestamp = Field(description="When it was fixed.")
-    alpha: float = Field(description="The tier's share of falseRollbackRate.")
-    hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
-    phi: float = Field(1.0, description="Largest overdispersion of the counts.")
-    sigma_pod: float = Field(0.0, description="Largest spread between pods.")
-    copies: int = Field(1, description="Number of late-onset copies of every e-process.")
-    copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
-    first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
-    history: ControlHistory | None = Field(None, description="The past of the control; absent where there is none.")
-    datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
-    powered: str = Field(
-        "",
-        description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior.",
-    )
-    prior_rates: dict[str, list[float]] = Field(
-        default_factory=dict, description="p0 per dataset/metric, in order of the slices."
-    )
 
 
 class SliceVerdict(ApiModel):
@@ -294,6 +228,6 @@ class ModelRolloutStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified.",
+        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified.",
         json_schema_extra=list_map("type"),
     )

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tierwise.api.common import Condition, Margin
+from tierwise.api.frozen import Frozen
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Judgement, Result
