@@ -191,6 +191,7 @@ def _tiers(
         replace(
             tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags),
             sharing=tier.sharing,
+            promotes_at_max=deployment is not None and deployment.analysis.on_inconclusive == "Promote",
         )
         for tier in request.tiers
     )

@@ -84,7 +84,7 @@ def of_metric(
         gap = _gap(allowed, kept_gap(allowed.margin, usual, bias))
         na, nb = n * shares[0], n * shares[1]
         times = power.times_needed(na, nb, usual, gap, phi=phi)
-        needed = _margin_that_keeps(allowed.margin, usual, bias, power.gap_needed(na, nb, usual, phi=phi))
+        needed = margin_that_keeps(allowed.margin, usual, bias, power.gap_needed(na, nb, usual, phi=phi))
         return Known(prior, power.powered(na, nb, usual, gap, phi=phi), times, needed, usual)
     value, candidate, baseline = expected_variance(metric, past.window, shares)
     gap = _gap(allowed, absolute_gap(allowed.margin, value) - allowed.apart)
@@ -124,7 +124,7 @@ def kept_gap(margin: Margin, rate: FloatArray, apart: FloatArray | float) -> Flo
     return np.asarray(np.maximum((ratio - 1) * rate + delta, 0.0))
 
 
-def _margin_that_keeps(margin: Margin, rate: FloatArray, bias: FloatArray, net: FloatArray) -> FloatArray:
+def margin_that_keeps(margin: Margin, rate: FloatArray, bias: FloatArray, net: FloatArray) -> FloatArray:
     """The inverse of `kept_gap`: the margin, as a difference, of which `net` is left."""
     if margin.relative is not None:
         return np.asarray((rate + net) * np.exp(bias) - rate)

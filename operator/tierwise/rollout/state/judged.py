@@ -67,21 +67,27 @@ def enough(seconds: float) -> str:
     """A round duration that is surely enough: whole hours above two, else ten minutes."""
     if seconds > 7200:
         return f"{math.ceil(seconds / 3600)}h"
-    return f"{max(10, math.ceil(seconds / 600) * 10)}m"
+    minutes = max(10, math.ceil(seconds / 600) * 10)
+    return f"{minutes}m" if minutes % 60 else f"{minutes // 60}h"
 
 
 def _nothing(dimensions: Sequence[JudgedDimension]) -> str:
-    whole = next((found for found in dimensions if not found.dimension), None)
-    if whole is not None and not whole.powered:
-        is_sliced = len(dimensions) > 1
-        first = "nothing has traffic enough to be judged within maxDuration, " if is_sliced else ""
-        what = f"{first}{'not even ' if is_sliced else ''}all traffic together"
-        what += "" if is_sliced else " is too little to be judged within maxDuration"
-        return what + remedy_text(whole)
-    what = (
-        "no slice has traffic enough to be judged on its own within maxDuration: promotion waits for all traffic only"
-    )
-    return what + remedy_text(nearest_of(dimensions)).replace(":", ";", 1)
+    whole = next((found for found in dimensions if not found.dimension and not found.powered), None)
+    sliced = [found for found in dimensions if found.dimension]
+    near = nearest_of(sliced)
+    # What needs most decides: the whole has to pass beside the slice.
+    most = max((found for found in (near, whole) if found is not None), key=_needed, default=None)
+    if whole is None:
+        alone = "no slice has traffic enough to be judged on its own within maxDuration"
+        return f"{alone}: promotion waits for all traffic only{remedy_text(most).replace(':', ';', 1)}"
+    if not sliced:
+        return f"all traffic together is too little to be judged within maxDuration{remedy_text(most)}"
+    nothing = "nothing has traffic enough to be judged within maxDuration, not even all traffic together"
+    return nothing + remedy_text(most)
+
+
+def _needed(found: JudgedDimension) -> float:
+    return math.inf if found.needs_seconds is None else found.needs_seconds
 
 
 def _shares(dimensions: Sequence[JudgedDimension]) -> str:
