@@ -265,7 +265,8 @@ def test_each_tier_is_planned_on_its_own_traffic_with_the_deployment_s_policy(lo
     )  # fmt: skip
 
     assert done.returncode == 3, done.stderr
-    small, large = json.loads(done.stdout)["tiers"]
+    found = json.loads(done.stdout)
+    small, large = found["tiers"]
     of_v1 = np.array(table["model_version"].to_pylist()) == "v1"
     for tier, name in ((small, "small"), (large, "large")):
         assert tier["rows_per_hour"] == pytest.approx((of_v1 & (tiers == name)).sum() / 4, rel=0.01)
@@ -275,3 +276,24 @@ def test_each_tier_is_planned_on_its_own_traffic_with_the_deployment_s_policy(lo
     assert not small["drops"][0]["within_max_duration"]
     assert large["drops"][0]["within_max_duration"]
     assert small["drops"][0]["seconds"] > 5 * large["drops"][0]["seconds"]
+    assert not small["slices_judged"]
+    assert large["slices_judged"]
+
+    # `lint` reads the same traffic: the last day's, of the version that has most of it.
+    files = [str(tmp_path / "mdep.yaml"), str(tmp_path / "mds.yaml")]
+    linted = subprocess.run(
+        [sys.executable, "-m", "tierwise.cli.main", "lint", "--store", dsn, *files, "-o", "json"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert linted.returncode == 1, linted.stderr
+    facts = json.loads(linted.stdout)
+    (problem,) = facts["problems"]
+    assert problem["key"] == "spec.tiers[0]"
+    assert (
+        problem["message"]
+        == f"at the traffic of v1, {found['unjudged'][0].removeprefix('tier ' + repr('small') + ': ')}"
+    )
+    assert "raise maxDuration to" in problem["message"]
+    (warning,) = facts["warnings"]
+    assert warning["key"] == "spec.tiers[0]"
+    assert warning["message"].startswith("warning: at the traffic of v1, no slice of carrier has traffic enough")

@@ -139,7 +139,12 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
     tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
     scope = Scope(request.model, request.baseline or NO_CANDIDATE, NO_CANDIDATE, tiers)
     surveys = [log.survey(dataset, scope, (request.since, until)) for dataset in datasets.values()]
-    baseline = request.baseline or _most_rows(surveys)
+    recent = surveys
+    if request.baseline is None and request.since is None and request.default_window is not None and any(surveys):
+        # The version that serves now: one that served for months before it has more rows in all.
+        newest = max(seen.last for survey in surveys for seen in survey.values())
+        recent = [log.survey(dataset, scope, (newest - request.default_window, until)) for dataset in datasets.values()]
+    baseline = request.baseline or _most_rows(recent)
     for dataset, survey in zip(datasets.values(), surveys, strict=True):
         if baseline is None or baseline not in survey:
             raise _missing(dataset, baseline, survey)
