@@ -29,7 +29,7 @@ class SliceForecast:
     """One slice x metric. `labels_per_hour` is what the metric counts, both arms together.
 
     `smallest_drop` is the candidate's value, in the metric's own direction, that is just seen within maxDuration;
-    `smallest_in_time` the one that is surely seen before the tier is promoted, too. None where none is.
+    `smallest_in_time` the one that is expected to be seen before the tier is promoted, too. None where none is.
     `pass_seconds`: half of equal candidates have been shown non-inferior, `sure_seconds`: 99.7 %. `margin_needed` (a
     difference of rates) would make it powered.
     """

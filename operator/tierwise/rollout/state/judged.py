@@ -24,6 +24,15 @@ class SlicesJudged:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why a dataset is not judged, and the part of it that needs most: None where there are no rows."""
+
+    is_whole_too_small: bool
+    is_sliced: bool
+    most: JudgedDimension | None
+
+
 def judged_of_plan(plan: TierPlan) -> Judged:
     """Of a plan, without datasets that no promotion asks for."""
     return {d.dataset.name: d.dimensions for d in plan.datasets if d.dimensions}
@@ -71,19 +80,26 @@ def enough(seconds: float) -> str:
     return f"{minutes}m" if minutes % 60 else f"{minutes // 60}h"
 
 
-def _nothing(dimensions: Sequence[JudgedDimension]) -> str:
+def shortfall_of(dimensions: Sequence[JudgedDimension]) -> Shortfall:
+    """Of a dataset that is not judged: what has too few rows, and the part that needs most to be judged."""
     whole = next((found for found in dimensions if not found.dimension and not found.powered), None)
     sliced = [found for found in dimensions if found.dimension]
-    near = nearest_of(sliced)
-    # What needs most decides: the whole has to pass beside the slice.
-    most = max((found for found in (near, whole) if found is not None), key=_needed, default=None)
-    if whole is None:
+    # The whole has to pass beside the slice, so what needs most decides.
+    parts = [found for found in (nearest_of(sliced), whole) if found is not None]
+    return Shortfall(
+        is_whole_too_small=whole is not None, is_sliced=bool(sliced), most=max(parts, key=_needed, default=None)
+    )
+
+
+def _nothing(dimensions: Sequence[JudgedDimension]) -> str:
+    found = shortfall_of(dimensions)
+    remedy = remedy_text(found.most)
+    if not found.is_whole_too_small:
         alone = "no slice has traffic enough to be judged on its own within maxDuration"
-        return f"{alone}: promotion waits for all traffic only{remedy_text(most).replace(':', ';', 1)}"
-    if not sliced:
-        return f"all traffic together is too little to be judged within maxDuration{remedy_text(most)}"
-    nothing = "nothing has traffic enough to be judged within maxDuration, not even all traffic together"
-    return nothing + remedy_text(most)
+        return f"{alone}: promotion waits for all traffic only{remedy.replace(':', ';', 1)}"
+    if not found.is_sliced:
+        return f"all traffic together is too little to be judged within maxDuration{remedy}"
+    return f"nothing has traffic enough to be judged within maxDuration, not even all traffic together{remedy}"
 
 
 def _needed(found: JudgedDimension) -> float:
