@@ -1,4 +1,4 @@
-"""What the judgement of a tier must not change while it runs: its plan, as the rollout's status keeps it."""
+"""The plan of a tier as its status keeps it: what its judgement must not change while it runs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class JudgedDimension(ApiModel):
 
 
 class FrozenDataset(ApiModel):
-    """What of a dataset is fixed at a tier's start."""
+    """The values of a dataset that are fixed at a tier's start."""
 
     name: str = Field(description="The MonitoringDataset.")
-    config_hash: str = Field(description="Hash of its spec: another one means other evidence.")
+    config_hash: str = Field(description="Hash of its spec; another hash means other evidence.")
     slices: list[str] = Field(
         default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
     )
-    reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
+    reserved_slots: int = Field(0, description="Slots reserved for slices that appear later.")
     phi: dict[str, list[float]] = Field(
         default_factory=dict,
         description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
@@ -49,7 +49,7 @@ class FrozenDataset(ApiModel):
         0.005, description="How much the arms may differ in the share of rows that have a label."
     )
     sigma_pod: dict[str, float] = Field(
-        default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
+        default_factory=dict, description="Known spread between pods, per metric: standard deviation of their log-odds."
     )
     pods: int = Field(0, description="Pods of the baseline that served the tier before it was judged.")
     pod_degrees: dict[str, int] = Field(
@@ -65,27 +65,27 @@ class FrozenDataset(ApiModel):
 
 
 class ControlHistory(ApiModel):
-    """Which past of the tier its untouched pods are compared with, to tell an external cause."""
+    """The past of the tier with which its untouched pods are compared, to find an external cause."""
 
     kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
         description="The same hours of the week or the day before, or the time just before the rollout."
     )
-    starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
-    ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
+    starts_at: Timestamp | None = Field(None, description="JustBefore: start of the past of the first block.")
+    ends_at: Timestamp = Field(description="End of the past; later rows are not used.")
 
 
 class Frozen(ApiModel):
-    """What the judgement of a tier must not change while it runs."""
+    """Values of a tier's judgement that must not change while it runs."""
 
-    at: Timestamp = Field(description="When it was fixed.")
+    at: Timestamp = Field(description="When the values were fixed.")
     alpha: float = Field(description="The tier's share of falseRollbackRate.")
     hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
     phi: float = Field(1.0, description="Largest overdispersion of the counts.")
     sigma_pod: float = Field(0.0, description="Largest spread between pods.")
     copies: int = Field(1, description="Number of late-onset copies of every e-process.")
     copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
-    first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
-    history: ControlHistory | None = Field(None, description="The past of the control; absent where there is none.")
+    first_block_start: Timestamp | None = Field(None, description="Start of the first block, if it was known.")
+    history: ControlHistory | None = Field(None, description="The past of the control; absent if there is none.")
     datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
     powered: str = Field(
         "",

@@ -1,8 +1,8 @@
-"""Every reason that a condition, a gate or an Event can carry: one entry each, from which all else derives.
+"""Every reason of a condition, a gate or an Event, with one entry each.
 
 Conditions, the remedies of `tierwise explain`, the status of a MonitoringDataset, the CRD's enum and
-docs/reference/reasons.md are made from these entries. Where several concerns hold a tier, the first in this order is
-the one that is shown.
+docs/reference/reasons.md are made from these entries. If several concerns hold a tier, the first in this order is
+shown.
 """
 
 from __future__ import annotations
@@ -11,33 +11,29 @@ from tierwise.api.reason_facts import Described, Health, broken, critical, hold,
 
 
 class Reason(Described):
-    """Every reason that a condition, a gate or an Event can carry."""
+    """Every reason of a condition, a gate or an Event."""
 
     # a person's annotation, and the pods
     ROLLBACK_REQUESTED = progress("RollbackRequested", "gate", "A person asked for a rollback by annotation.")
     PROMOTE_REQUESTED = progress("PromoteRequested", "gate", "A person promoted the tier by annotation.")
     PROBE_UNAVAILABLE = hold(
-        "ProbeUnavailable",
-        "Something keeps the candidate's pods from existing.",
-        "Raise the quota or free capacity for the twin's pods.",
+        "ProbeUnavailable", "Something keeps the candidate's pods from existing.", "Raise the quota or free capacity."
     )
     BASELINE_UNREADY = hold(
-        "BaselineUnready",
-        "The untouched pods are not ready.",
-        "Bring the workload's own pods up: they are the control.",
+        "BaselineUnready", "The untouched pods are not ready.", "Bring them up: they are the control."
     )
     CANDIDATE_UNREADY = critical(
         "CandidateUnready", "gate", "Its pods crash or are not ready in time.", "See the pods' logs."
     )
     WARMING_UP = progress("WarmingUp", "gate", "Judging has not begun: pods start, or the first block is not mature.")
-    # a dataset or an analysis that cannot be asked
+    # a dataset or an analysis that cannot be used
     DATASET_MISSING = broken(
-        "DatasetMissing",
-        "The MonitoringDataset does not exist.",
-        "Apply the MonitoringDataset that the analysis names.",
+        "DatasetMissing", "The MonitoringDataset does not exist.", "Apply the one that the analysis names."
     )
     DATASET_INVALID = broken(
-        "DatasetInvalid", "The MonitoringDataset cannot be used, or was edited.", "Correct or restore it, then retry."
+        "DatasetInvalid",
+        "The MonitoringDataset cannot be used, or was edited.",
+        "Correct or restore it; a tier that is judged on it needs a retry.",
     )
     UNKNOWN_COLUMN = broken(
         "UnknownColumn", "The table does not have the column.", "Correct spec.columns of the MonitoringDataset."
@@ -54,14 +50,14 @@ class Reason(Described):
     # a store that cannot be read
     STORE_UNREACHABLE = unread(
         "StoreUnreachable",
-        "The store does not answer.",
+        "The store does not respond.",
         "Bring the prediction log up; judging goes on by itself from the block where it stopped.",
         Health.UNKNOWN,
     )
     STORE_ACCESS_DENIED = unread(
         "StoreAccessDenied",
         "The store refuses the user.",
-        "Correct the DSN's user and password in its Secret, or grant SELECT on the table.",
+        "Correct the DSN in its Secret, or grant SELECT on the table.",
     )
     UNKNOWN_TABLE = unread(
         "UnknownTable", "The table does not exist.", "Create it (`tierwise store init`), or correct spec.table."
@@ -74,14 +70,14 @@ class Reason(Described):
     )
     QUERY_FAILED = unread(
         "QueryFailed",
-        "The store answered a query with an error.",
+        "The store returned an error for a query.",
         "Run the dataset's SQL by hand; `tierwise analyze -o json` shows the exact query.",
         Health.UNKNOWN,
     )
     METRIC_FAILED = unread(
-        "MetricFailed", "A metric of another package failed.", "Mend that package, or take the metric out."
+        "MetricFailed", "A metric of another package failed.", "Repair that package, or remove the metric."
     )
-    # rows and labels that are not there
+    # missing rows and labels
     NO_ROWS = unread("NoRows", "Neither version is in the log.", "Check the names that pods log.", Health.PASSING)
     STALE_LOG = unread(
         "StaleLog", "The newest prediction is too old.", "Check that the pods still write predictions.", Health.PASSING
@@ -95,13 +91,13 @@ class Reason(Described):
     NO_LABELS = unread(
         "NoLabels",
         "No prediction has a label that counts.",
-        "Check the pipeline of labels, and the dataset's `where` and `maturity`.",
+        "Check the pipeline of labels, `where` and `maturity`.",
         Health.PASSING,
     )
     TOO_FEW_ROWS = unread(
         "TooFewRows",
         "Fewer rows or labels arrived than spec.volume says.",
-        "Check that all pods log and labels come, or lower spec.volume.",
+        "Check logs and labels, or lower spec.volume.",
         Health.PASSING,
     )
     # rows and labels that cannot be trusted
@@ -114,11 +110,11 @@ class Reason(Described):
     LABEL_CONFLICTS = unread(
         "LabelConflicts",
         "One label table gives a request several labels.",
-        "Mend the label table, or set labelledAt.",
+        "Correct the label table, or set labelledAt.",
         Health.PASSING,
     )
     TIMES_UNUSABLE = unread(
-        "TimesUnusable", "Predictions have no time, or one in the future.", "Mend the time column, or the clocks."
+        "TimesUnusable", "Predictions have no time, or one in the future.", "Correct the time column, or the clocks."
     )
     SAMPLE_RATIO_MISMATCH = unread(
         "SampleRatioMismatch", "Traffic is not split as the pods are.", "Check the Service and routing."
@@ -126,32 +122,32 @@ class Reason(Described):
     LABELING_DIFFERS = unread(
         "LabelingDiffers",
         "One version's predictions get labels more often than the other's.",
-        "Check how labels are made: one arm gets more of them, which would bias every metric.",
+        "Check how labels are made: one arm gets more labels, which biases every metric.",
         Health.PASSING,
     )
     DOMAIN_SUSPECT = unread(
         "DomainSuspect",
         "Scores or numbers of both versions cannot be used, or one version lacks them more often.",
-        "Check the score column and spec.domain of the MonitoringDataset: rows are out of it.",
+        "Check the score column and spec.domain of the MonitoringDataset: scores are outside the domain.",
     )
     # the pre-release gate
     PRE_RELEASE = hold(
-        "PreRelease", "The validation table does not tell yet.", "Write both versions' predictions there."
+        "PreRelease",
+        "The validation table is not enough for a decision yet.",
+        "Write both versions' predictions there.",
     )
     PRE_RELEASE_FAILED = critical(
-        "PreReleaseFailed", "gate", "The validation table shows it worse.", "Set another version."
+        "PreReleaseFailed", "gate", "The candidate is worse on the validation table.", "Set another version."
     )
     # the verdict
     EXTERNAL_CAUSE = hold(
-        "ExternalCause",
-        "The untouched pods are worse than their own past.",
-        "Look for what changed for both versions alike.",
+        "ExternalCause", "The untouched pods are worse than their own past.", "Find what changed for both versions."
     )
     OUT_OF_DOMAIN = critical(
-        "OutOfDomain", "gate", "Most of its scores cannot be valid.", "Mend it, and set a new version."
+        "OutOfDomain", "gate", "Most of its scores cannot be valid.", "Repair the model, and set a new version."
     )
     REGRESSED = critical(
-        "Regressed", "gate", "It is worse than its tolerance in a slice.", "Mend it, and set a new version."
+        "Regressed", "gate", "It is worse than its tolerance in a slice.", "Repair the model, and set a new version."
     )
     REGRESSION_OBSERVED = critical(
         "RegressionObserved",
@@ -168,6 +164,11 @@ class Reason(Described):
     SOAKING = progress("Soaking", "gate", "The tier's minDuration is not over.")
     UNCOMPARED = progress("Uncompared", "gate", "The baseline is not in the log, so there is nothing to compare with.")
     NON_INFERIOR = progress("NonInferior", "gate", "The candidate is shown not to be worse than its margins.")
+    SUSPECT_SLICE = hold(
+        "SuspectSlice",
+        "A slice that is too small to be waited for looks worse than its margin.",
+        "Wait for more labels (the message says how many), look at the slice, or promote by annotation.",
+    )
     INCONCLUSIVE = progress("Inconclusive", "gate", "There is not enough evidence yet, either way.")
     MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict.", "Promote, or roll back.")
     # a rollout's progress
@@ -187,29 +188,29 @@ class Reason(Described):
         "DeliveryRefused",
         "rollout",
         "The API server refuses the write of a delivery.",
-        "Mend the quota, admission policy or Role.",
+        "Correct the quota, admission policy or Role.",
     )
     COMMIT_MISMATCH = warning(
         "CommitMismatch", "rollout", "Pods log another commit.", "State the right commit, or deliver the right build."
     )
-    ROLLING_BACK = warning("RollingBack", "rollout", "The baseline returns to every workload that was touched.")
+    ROLLING_BACK = warning("RollingBack", "rollout", "The baseline is restored in every workload that was changed.")
     VERIFYING_RECOVERY = progress("VerifyingRecovery", "rollout", "After a rollback, workloads and log are watched.")
     RECOVERY_VERIFIED = progress("RecoveryVerified", "rollout", "After a rollback, the baseline serves everywhere.")
     RECOVERY_FAILED = critical(
-        "RecoveryFailed", "rollout", "The baseline did not stay.", "The message says what still runs or is silent."
+        "RecoveryFailed", "rollout", "The baseline did not recover.", "The message says what still runs or is missing."
     )
     COMPLETED = progress("Completed", "rollout", "The candidate serves in every tier and is the stable version.")
     VERIFYING = progress("Verifying", "rollout", "A delivered version is watched on the log.")
     VERIFIED = progress("Verified", "rollout", "A delivered version was watched to the end and did not regress.")
     NOT_VERIFIED = warning(
-        "NotVerified", "rollout", "The log cannot tell.", "`tierwise analyze` compares any two windows."
+        "NotVerified", "rollout", "The log is not enough for a verdict.", "`tierwise analyze` compares any two windows."
     )
     REGRESSED_AFTER_PROMOTION = critical(
         "RegressedAfterPromotion", "rollout", "It got worse after delivery.", "As Regressed."
     )
     SUPERSEDED = progress("Superseded", "rollout", "A newer version took the rollout's place.")
     # the ModelDeployment
-    ADOPTED = progress("Adopted", "deployment", "What runs is the stable version, taken over without a write.")
+    ADOPTED = progress("Adopted", "deployment", "The running version is the stable version; nothing was written.")
     AT_REST = progress("AtRest", "deployment", "The stable version serves, and nothing is in flight.")
     WAITING_FOR_WORKLOADS = progress("WaitingForWorkloads", "deployment", "A tier's selector matches no workload yet.")
     VERSION_REJECTED = critical(
@@ -219,7 +220,7 @@ class Reason(Described):
         "MixedBaseline",
         "deployment",
         "The workloads run different versions.",
-        "Bring all workloads to one version, then retry.",
+        "Bring all workloads to one version; it goes on by itself.",
     )
     NO_WORKLOADS = critical(
         "NoWorkloads",
@@ -236,17 +237,20 @@ class Reason(Described):
         "Two ModelDeployments select a workload.",
         "Let only one ModelDeployment select each workload.",
     )
+    EXPOSURE_EXCEEDED = critical(
+        "ExposureExceeded", "deployment", "Too many pods have the candidate.", "Promote the tier, or roll back."
+    )
     FIELD_CONFLICT = critical(
         "FieldConflict",
         "deployment",
-        "Another writer changes image or parameters.",
+        "Another writer changes image, parameters or the update strategy.",
         "Stop the other writer (see examples/03-gitops), then retry.",
     )
     PARAMETER_CONFLICT = critical(
         "ParameterConflict",
         "deployment",
         "The workload has a parameter that only the new version sets.",
-        "State it in the stable version too.",
+        "Set it in the stable version too.",
     )
     TWIN_CONFLICT = critical(
         "TwinConflict",
@@ -255,7 +259,7 @@ class Reason(Described):
         "Rename or delete the object of that name.",
     )
     CONTAINER_MISSING = critical(
-        "ContainerMissing", "deployment", "A workload lacks the stated container.", "Correct spec.delivery.container."
+        "ContainerMissing", "deployment", "A workload does not have the container.", "Correct spec.delivery.container."
     )
     VERSION_NAME_TAKEN = critical(
         "VersionNameTaken",
@@ -264,7 +268,7 @@ class Reason(Described):
         "Give the new version a name of its own.",
     )
     NOT_SUPPORTED = critical(
-        "NotSupported", "deployment", "A field asks for what this release does not do.", "Remove the field."
+        "NotSupported", "deployment", "A field needs a feature that this release does not have.", "Remove the field."
     )
     INVALID_SPEC = critical(
         "InvalidSpec",
@@ -272,18 +276,31 @@ class Reason(Described):
         "This release cannot read the stored object.",
         "Correct the object, or apply the CRDs of this version.",
     )
+    COMMAND_REFUSED = warning(
+        "CommandRefused",
+        "deployment",
+        "An annotation of ours has no effect, and is not tried again.",
+        "Give it the value that the message shows.",
+    )
+    IN_SYNC = progress("InSync", "deployment", "Workloads run the version that Tierwise applied.")
+    DRIFTED = warning(
+        "Drifted",
+        "deployment",
+        "Another writer changed image or parameters of a workload at rest.",
+        "Put them back, roll the change out as a new version, or set `spec.drift: Restore`.",
+    )
     MODEL_NAME_SHARED = warning(
         "ModelNameShared", "deployment", "Two ModelDeployments share a name.", "Give each its spec.model."
     )
     # the MonitoringDataset
     USABLE = progress("Usable", "dataset", "The dataset can be read and judged.")
-    LABEL_SOURCES_AGREE = progress("LabelSourcesAgree", "dataset", "Sources of labels say the same of the same rows.")
+    LABEL_SOURCES_AGREE = progress("LabelSourcesAgree", "dataset", "Sources of labels agree on the same rows.")
     LABEL_SOURCES_DIFFER = warning(
         "LabelSourcesDiffer", "dataset", "Label sources differ.", "`tierwise analyze` says on how many."
     )
     # a program that cannot do its work at all
     CLUSTER_UNREACHABLE = critical(
-        "ClusterUnreachable", "program", "The API server does not answer.", "Check --kubeconfig and --context."
+        "ClusterUnreachable", "program", "The API server does not respond.", "Check --kubeconfig and --context."
     )
     CRDS_MISSING = critical(
         "CrdsMissing",
@@ -294,7 +311,7 @@ class Reason(Described):
 
 
 UNTRUSTED = frozenset(reason for reason in Reason if reason.facts.untrusted)
-"""Reasons for which what was read cannot be judged."""
+"""Reasons that mean that the rows cannot be judged."""
 
 PRECEDENCE = {reason: place for place, reason in enumerate(Reason)}
-"""Which of several concerns is shown: the one that comes first."""
+"""The rank of each reason: of several concerns the first one is shown."""

@@ -1,14 +1,14 @@
 """Exact e-processes for two proportions, from block counts.
 
 For observations y ∈ {0, 1} ("bad") of a candidate a and a baseline b, the null is μa ≤ R·μb + Δ (regression,
-improvement: with R = 1, Δ = 0 and the arms' roles turned) or μa ≥ R·μb + Δ (non-inferiority). For every block one bet
-is fixed from the counts of *earlier* blocks and the sizes na, nb of this one,
+improvement: with R = 1, Δ = 0 and the arms' roles exchanged) or μa ≥ R·μb + Δ (non-inferiority). For every block one
+bet is fixed from the counts of *earlier* blocks and the sizes na, nb of this one,
 
     e = Π candidate rows (1 + sa(y − ca)) · Π baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  nb·sb = −R·na·sa.
 
-Its log-expectation is concave in the true means, and at (ca, cb) on the null's boundary it is zero with its gradient
-at right angles to that boundary, out of the null. So E[e] ≤ 1 for every mean in the null and every predictable
-(cb, sa): a drifting base rate does no harm. Bets for several alternatives run side by side and are averaged;
+Its log-expectation is concave in the true means. At (ca, cb) on the null's boundary it is zero, and its gradient is
+orthogonal to that boundary and points out of the null. So E[e] ≤ 1 for every mean in the null and every predictable
+(cb, sa). A drifting base rate does not weaken this. Bets for several alternatives run side by side and are averaged.
 P(the average ever reaches x) ≤ 1/x (Ville).
 
 All arrays are over hypotheses, shape (H,); counts of a block or of the past are (4, H): candidate n, candidate bad,
@@ -26,9 +26,9 @@ from tierwise.arrays import BoolArray, FloatArray
 
 PRIOR_OBSERVATIONS = 10.0  # weight of the prior rate p0 in the plug-in estimate
 MIN_BLOCK = 5  # an arm with fewer observations waits for the next block
-_EDGE = 1e-6  # distance of (ca, cb) from 0 and 1
-_STAKE = 0.98  # most of the wealth that a single kind of outcome may cost
-_CHUNK = 8192  # hypotheses per pass: about twenty temporaries stay in the cache
+_EDGE = 1e-6  # smallest distance of (ca, cb) from 0 and 1
+_STAKE = 0.98  # largest share of the wealth that one kind of outcome may cost
+_CHUNK = 8192  # hypotheses per pass, so that about twenty temporary arrays stay in the cache
 
 _REGRESSION_LOG_ODDS = np.log([1.05, 1.12, 1.3, 1.7, 2.5, 5.0])
 _NON_INFERIOR_SHARES = np.array([1.0, 0.5, 2.0])
@@ -43,7 +43,8 @@ IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
 class Boundary:
     """The null's boundary μa = R·μb + Δ per hypothesis: `ratio` and `delta`, both (H,).
 
-    `gap` (H,): how far on the good side of it a bet expects the candidate; NaN or None: as far as an equal one is.
+    `gap` (H,) is the distance from the boundary, on its good side, at which a bet expects the candidate. NaN or None
+    means the distance of a candidate that is equal to the baseline.
     """
 
     ratio: FloatArray
@@ -51,12 +52,12 @@ class Boundary:
     gap: FloatArray | None = None
 
     def part(self, some: slice | BoolArray | npt.NDArray[np.integer]) -> Boundary:
-        """Of some hypotheses."""
+        """The boundary of some hypotheses."""
         return Boundary(self.ratio[some], self.delta[some], None if self.gap is None else self.gap[some])
 
 
 def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
-    """How far a rate moves when its log-odds move by `log_odds`."""
+    """The change of a rate when its log-odds change by `log_odds`."""
     clipped = np.clip(rate, _EDGE, 1 - _EDGE)
     factor = np.exp(log_odds)
     return np.asarray(clipped * factor / (1 - clipped + clipped * factor) - clipped)
@@ -99,10 +100,11 @@ def log_increment(
     *,
     phi: FloatArray | float = 1.0,
 ) -> FloatArray:
-    """Log of one block's bets, shape of `eta`: (H,) or (alternatives, H). Its sign is the side of the null bet on.
+    """Log of one block's bets, in the shape of `eta`: (H,) or (alternatives, H).
 
-    Both arms of `block` must have observations. Exact for φ = 1; a larger φ, of one or (H,), divides the log: still an
-    e-process where φ = 1 is true, an approximation where it is not.
+    The sign of `eta` says on which side of the null the bet is. Both arms of `block` must have observations. The result
+    is exact for φ = 1. A larger φ, a number or (H,), divides the log. Then it is still an e-process if the true φ is 1,
+    and an approximation otherwise.
     """
     ratio, delta = null.ratio, null.delta
     na, ka, nb, kb = block
@@ -113,7 +115,7 @@ def log_increment(
         past_na + past_nb + PRIOR_OBSERVATIONS
     )
     ratio_squared = ratio * ratio
-    # The null's mean pair that is hardest to tell from the alternative: three steps of its own variance are enough.
+    # The pair of means in the null that is nearest to the alternative; three steps of the iteration are enough.
     shift = np.zeros_like(mean)
     for _ in range(3):
         cb = np.clip(mean + shift, low, high)
@@ -163,7 +165,7 @@ def add_non_inferior(
     *,
     phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
+    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 there is no bet."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], null.part(part))
         eta = non_inferior_alternatives(*args, prior[part])
@@ -202,9 +204,9 @@ def log_mean(logs: FloatArray, log_weights: FloatArray) -> FloatArray:
 
 
 def copy_log_weights(copies: int) -> FloatArray:
-    """Log weights of the late-onset copies: half for the one that starts at once, the others share the rest.
+    """Log weights of the late-onset copies: half for the copy that starts at once; the others share the rest.
 
-    Weights fixed in advance and summing to one keep the average an e-process.
+    The weights are fixed in advance and sum to one, so the average is an e-process.
     """
     if copies == 1:
         return np.zeros(1)
@@ -255,14 +257,14 @@ def log_e_of(logs: FloatArray, log_weights: FloatArray, later: float) -> FloatAr
 
 
 def ready(pending: FloatArray) -> BoolArray:
-    """Which hypotheses' pending counts (4, H) make a block: decided on the numbers of observations alone."""
+    """Which hypotheses have pending counts (4, H) for a block. Only the numbers of observations decide this."""
     return np.asarray((pending[0] >= MIN_BLOCK) & (pending[2] >= MIN_BLOCK))
 
 
 def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:
     """Log-likelihood ratio of cumulative counts (4, H) against the nearest means with μa ≤ R·μb + Δ; 0 within the null.
 
-    The best any bet on these counts could have reached with hindsight. Both arms need observations.
+    This is the best value that any bet on these counts could have reached with hindsight. Both arms need observations.
     """
     na, ka, nb, kb = counts
     pa, pb = ka / na, kb / nb
@@ -288,6 +290,6 @@ def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArr
 
 
 def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
-    """count·ln(p/q) with 0·ln 0 = 0; q is kept off zero."""
+    """count·ln(p/q) with 0·ln 0 = 0; q is kept above zero."""
     odds = np.where(count > 0, p, 1.0) / np.where(count > 0, np.maximum(q, 1e-300), 1.0)
     return np.asarray(np.where(count > 0, count * np.log(odds), 0.0))

@@ -52,6 +52,7 @@ def a_spec(version: str | dict[str, Any] = "v1", **changes: Any) -> ModelDeploym
         "tiers": tiers,
         "analysis": {
             "interval": "10s",
+            "warmUp": "0s",
             "verification": "0s",
             "datasets": [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}],
         },

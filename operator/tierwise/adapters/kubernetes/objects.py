@@ -64,6 +64,7 @@ def deployment_view(item: Mapping[str, Any]) -> DeploymentView:
         deleting=deleting,
         has_finalizer=has_finalizer,
         created_at=created_at(item),
+        deleted_at=datetime.fromisoformat(metadata["deletionTimestamp"]) if deleting else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Block bets on proportions and shifts. A lane is one series of bets; a hypothesis has one lane or more.
 
-A proportion has one lane; one that must not move either way, or has a range to stay in, has a second lane that bets on
-its mirror image (good rows for bad ones). A shift has a lane per quantile and side.
+A proportion has one lane. If it must not move in either direction, or must stay in a range, it has a second lane that
+bets on its mirror image (good rows instead of bad rows). A shift has a lane per quantile and side.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.stats import betting, inversion
+from tierwise.stats import betting, intervals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +50,18 @@ class Lanes:
 
     @property
     def straight(self) -> int:
-        """Lanes of proportions without mirrors."""
+        """The number of lanes of proportions without mirrors."""
         return sum(group.slots for group in self.proportions)
 
     @property
     def two_way(self) -> int:
-        """Lanes that non-inferiority is tested on."""
+        """The number of lanes on which non-inferiority is tested."""
         return self.straight + len(self.mirrored)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bets:
-    """All that the bets so far have come to; never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
+    """The state of all bets so far. It is never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
@@ -102,7 +102,7 @@ def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
 def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
     """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
     last = bets.kept[-1][0] if bets.kept else 0
-    if not lanes.straight or not inversion.is_kept(block, last):
+    if not lanes.straight or not intervals.is_kept(block, last):
         return bets
     counts = bets.counts[:, : lanes.straight].astype(np.int32)
     return replace(bets, kept=(*bets.kept, (block, counts)))
@@ -180,7 +180,7 @@ def lane_counts(lanes: Lanes, block: tuple[Tally, ...]) -> FloatArray:
 
 
 def mirror(counts: FloatArray | IntArray) -> FloatArray | IntArray:
-    """Counts (4, H) with good rows in place of bad ones."""
+    """Counts (4, H) with good rows instead of bad rows."""
     na, ka, nb, kb = counts
     return np.stack([na, na - ka, nb, nb - kb])
 
@@ -228,5 +228,5 @@ def log_improved(lanes: Lanes, bets: Bets) -> FloatArray:
     log_e = betting.log_mean(bets.improved, betting.IMPROVED_LOG_WEIGHTS)
     out = np.zeros(lanes.hypotheses)
     out[lanes.hypothesis[: lanes.straight]] = log_e
-    out[lanes.hypothesis[lanes.straight :]] = 0.0  # better without end is not what a range or "neither way" asks for
+    out[lanes.hypothesis[lanes.straight :]] = 0.0  # a range, or a two-sided margin, does not test for "better"
     return out

@@ -1,4 +1,4 @@
-"""What the baseline's own past says of scatter: its pods in two halves, compared as if they were two versions. Pure."""
+"""Learns the spread from the baseline's past: its pods in two halves are compared like two versions. Pure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Spread:
 
 
 def thresholds_of(spec: MonitoringDatasetSpec, metrics: Sequence[str]) -> tuple[float, ...]:
-    """The thresholds at which the metrics' answers are read: pods are counted at each of them."""
+    """The thresholds at which the metrics read answers. Pods are counted at each of them."""
     return tuple(dict.fromkeys([spec.threshold, *(spec.threshold_of(name) for name in metrics)]))
 
 
@@ -179,7 +179,7 @@ def _phi_of_counts(n: FloatArray, bad: FloatArray) -> FloatArray:
     na, nb, total_n = n[..., CANDIDATE], n[..., BASELINE], n.sum(axis=-1)
     enough = (na >= MIN_BLOCK) & (nb >= MIN_BLOCK)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The rate of all history: a block's own would make blocks without errors look as if they could not vary.
+        # Use the rate of all history. With its own rate, a block without errors would seem to have no variance.
         rate = bad.sum(axis=(0, -1)) / n.sum(axis=(0, -1))
         difference = bad[..., CANDIDATE] / na - bad[..., BASELINE] / nb
         information = na * nb / total_n

@@ -1,4 +1,4 @@
-"""How fast the evidence on one metric grows in every slice, at the traffic that the past had. Pure."""
+"""Computes how fast the evidence on one metric grows in every slice, with the traffic of the past. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tierwise.stats import delay, power
 from tierwise.stats.mixture import log_mixture
 from tierwise.stats.overdispersion import widened
 
-_LONGEST = 10 * 365 * 86_400.0  # seconds: beyond it is never
+_LONGEST = 10 * 365 * 86_400.0  # seconds; a longer time counts as never
 _STEPS = 60
 
 
@@ -29,24 +29,24 @@ class Speed(Protocol):
 
     @property
     def per_second(self) -> FloatArray:
-        """What the metric counts, both arms together."""
+        """What the metric counts per second, in both arms together."""
         ...
 
     @property
     def values(self) -> FloatArray:
-        """The baseline's values, NaN where none can be computed."""
+        """The baseline's values; NaN where none can be computed."""
         ...
 
     def tolerance(self, before: float) -> float:
-        """The tolerance as a difference, at this value of the baseline."""
+        """The tolerance as a difference, for this value of the baseline."""
         ...
 
     def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
-        """Until a regression to `after` is expected to be decided; infinite when never."""
+        """Seconds until a regression to `after` is expected to be decided; infinite for never."""
         ...
 
     def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
-        """The value of the candidate that is just decided in time; NaN where none is."""
+        """The best value of the candidate that is still rolled back in time; NaN if none is."""
         ...
 
     def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
@@ -67,7 +67,7 @@ class Speed(Protocol):
 
 
 def speed_of(plan: DatasetPlan, row: int, past: TierHistory, seconds: float) -> Speed | None:
-    """The speed of a metric; None for a shift, which no value describes. `past` covers so many seconds."""
+    """The speed of a metric; None for a shift, which has no value. `past` covers `seconds`."""
     metric, size = plan.metric(row), len(plan.slices)
     phi = np.asarray(plan.phi[row, :size], dtype=np.float64)
     match plan.engine(row):
@@ -75,7 +75,7 @@ def speed_of(plan: DatasetPlan, row: int, past: TierHistory, seconds: float) -> 
             n = counted(metric, past.window)[0].sum(axis=-1)
             return _Bets(plan, row, metric, n / seconds, np.asarray(plan.prior_rates[row], dtype=np.float64), phi)
         case "mixture":
-            # Of one second's observations of both arms; an arm with a share s of them has 1/s of this variance.
+            # The variance of one second's observations of both arms. An arm with a share s of them has 1/s of it.
             value, variance, _ = expected_variance(metric, past.window, (1 / seconds, 1 / seconds))
             found = compared(metric, past.window)
             taus = found.taus if found.taus.ndim == 2 else np.repeat(found.taus[:, None], size, axis=1)
@@ -158,10 +158,11 @@ class _Bets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mixture:
-    """An estimate, judged by the Gaussian mixture: 1.5 times until its evidence on the expected path, V falling as 1/t.
+    """An estimate, judged by the Gaussian mixture. V falls as 1/t.
 
-    The past's variance is too small for a worse candidate, and the test takes the larger of two estimates of it.
-    `variance` is of one second's observations of both arms pooled, φ included; `taus` (T, slices).
+    The time is 1.5 times the time of the evidence on the expected path. The factor is needed because the past's
+    variance is too small for a worse candidate, and the test uses the larger of two estimates of it. `variance` is that
+    of one second's observations of both arms pooled, with φ. `taus` is (T, slices).
     """
 
     plan: DatasetPlan
@@ -233,7 +234,7 @@ class _Mixture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _WeightedShares:
-    """A proportion with sample weights: a mixture of shares of bad, told in the metric's own direction."""
+    """A proportion with sample weights: a mixture of shares of bad, with values in the metric's own direction."""
 
     shares: _Mixture
 
@@ -270,7 +271,7 @@ class _WeightedShares:
         return bad_rate(self.shares.metric.name, value) if math.isfinite(value) else math.nan
 
     def _own(self, shares: FloatArray) -> FloatArray:
-        """NaN where a share is unknown, or beyond 1: no version can be that bad."""
+        """Values in the metric's own direction; NaN for a share that is unknown or above 1, which is impossible."""
         name = self.shares.metric.name
         return np.array([own_value(name, float(x)) if 0 <= x <= 1 else math.nan for x in shares])
 

@@ -1,4 +1,4 @@
-"""What a tier's plan will be able to see, and when, at the traffic that the log has. Pure."""
+"""Forecasts which drops a tier's plan can see, and when, with the traffic of the log. Pure."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class SliceForecast:
 
 @dataclass(frozen=True, slots=True)
 class DropForecast:
-    """One drop. `labels` and `seconds` are None where it can never be seen: within the tolerance, or no rows.
+    """One drop. `labels` and `seconds` are None if it can never be seen: it is within the tolerance, or has no rows.
 
     `promoted_seconds` is when a candidate with this drop would be promoted; None where it never passes. `evidence` is
     ln(K/(w·α)), what has to be gathered. `exposure_needed` is the smallest exposure, and `hypotheses_allowed` the
-    largest K, at which it would fit maxDuration; None where there is none.
+    largest K, at which it would fit maxDuration; None if there is none.
     """
 
     drop: Drop
@@ -78,9 +78,9 @@ class DropForecast:
 
 @dataclass(frozen=True, slots=True)
 class TierForecast:
-    """All of a tier; `not_planned` are metrics without a value that could drop.
+    """The forecasts of a tier; `not_planned` are metrics without a value that could drop.
 
-    `promoted_seconds` is when an equal candidate would be promoted at the earliest; None where it never passes.
+    `promoted_seconds` is when an equal candidate would be promoted at the earliest; None if it never passes.
     """
 
     plan: TierPlan
@@ -98,9 +98,9 @@ def forecast_tier(
     course: Course,
     drops: Sequence[Drop] = (),
 ) -> TierForecast:
-    """What the plan made of `history` (baseline rows of so many seconds) can see.
+    """Forecast what the plan can see, from `history`: the baseline's rows of this many seconds.
 
-    Every drop must name a metric of the plan; it is told for each dataset that judges it.
+    Every drop must name a metric of the plan. It gets a forecast for each dataset that judges the metric.
     """
     rows = list(_rows(plan, history, covered_seconds))
     planned = {row.name for row in rows}
@@ -184,7 +184,7 @@ def _of_drop(plan: TierPlan, row: PlannedMetric, drop: Drop, course: Course, pro
 
     seconds = seconds_at(exposure)
     fits = seconds <= max_seconds
-    # The evidence that the traffic gives in time would do for so many hypotheses.
+    # The evidence that the traffic gives in time is enough for this many hypotheses.
     allowed = 0.0 if fits or math.isinf(seconds) else plan.hypotheses * math.exp(evidence * (max_seconds / seconds - 1))
     return DropForecast(
         drop=drop,

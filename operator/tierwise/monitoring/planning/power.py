@@ -1,4 +1,4 @@
-"""What the past says of one metric: its rates, which slices have rows enough, where a shift is judged."""
+"""Learns from the past of one metric: its rates, which slices have enough rows, where a shift is judged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tierwise.stats import overdispersion, power
 
 DEFAULT_RATE = 0.05  # p0 without history
 _ROUNDS = 8  # of a fixed point
-_OWN = 10  # a small slice borrows so many rows from the whole
+_OWN = 10  # the rate of a small slice is computed with this many rows at the rate of the whole added
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,10 +59,10 @@ def of_metric(
     shares: tuple[float, float],
     phi: FloatArray,
 ) -> Known:
-    """What is known before the start.
+    """The facts that are known before the start.
 
-    `shares` is how many times the past's rows each arm (candidate, baseline) is expected to have until maxDuration;
-    `phi` (slices,).
+    `shares` is the expected number of rows of each arm (candidate, baseline) until maxDuration, divided by the number
+    of the past's rows. `phi` is (slices,).
     """
     size = len(past.slices)
     if isinstance(metric.measure, Shift):
@@ -108,7 +108,7 @@ def _rates(n: FloatArray, bad: FloatArray) -> FloatArray:
 
 
 def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
-    """A margin as a difference of rates of `bad`, or of values, where the baseline's is `rate`."""
+    """A margin as a difference of rates of `bad`, or of values, if the baseline's is `rate`."""
     if margin.relative is not None:
         return np.asarray(margin.relative * np.abs(rate), dtype=np.float64)
     return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)

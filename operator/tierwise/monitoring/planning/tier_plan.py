@@ -1,4 +1,4 @@
-"""What the judgement of a tier fixes before its first block: slices, weights, margins, what is powered."""
+"""The plan of a tier, which is fixed before its first block: slices, weights, margins, what is powered."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class MetricPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetPlan:
-    """What is judged on one dataset. `slices` holds the whole (``""``) first, then slices known at the start.
+    """What is judged on one dataset. `slices` has the whole (``""``) first, then slices known at the start.
 
     `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
     `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots, and so is
@@ -93,15 +93,15 @@ class DatasetPlan:
 
     @property
     def slots(self) -> int:
-        """Slices known at the start and slots for those that come later."""
+        """The number of slots: slices known at the start and reserved slots."""
         return len(self.slices) + self.reserved_slots
 
     def metric(self, row: int) -> Metric:
-        """The metric of a row, as the dataset has it."""
+        """The metric of a row, with the threshold of the dataset."""
         return metric_for(self.metrics[row].name, self.dataset.spec)
 
     def engine(self, row: int) -> Engine:
-        """How it is tested."""
+        """The test of the metric in a row."""
         return engine_of(self.metric(row), self.dataset.reads)
 
     def pod_bound(self, row: int) -> float:
@@ -143,15 +143,17 @@ class TierPlan:
 
 
 def alpha_of_tier(analysis_alpha: float, tiers: int) -> float:
-    """A tier's share of the rollout's false rollback rate; a tenth is kept for verification after the rollout."""
+    """A tier's share of the rollout's false rollback rate. A tenth of that rate is reserved for verification."""
     return round((1 - VERIFICATION_SHARE) * analysis_alpha / tiers, 12)
 
 
 def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tuple[tuple[str, ...], ...]:
-    """Dimension combinations to slice by, each sorted by name, without duplicates; checks metrics and expectations too.
+    """The combinations of dimensions to slice by, each sorted by name, without duplicates.
+
+    It also checks metrics and expectations.
 
     Raises:
-        PlanError: a dimension, a metric or an expectation that does not exist, naming those that do.
+        PlanError: a dimension, a metric or an expectation does not exist; it lists the existing ones.
     """
     known = [d.name for d in spec.dimensions]
     for metric in analysis.metrics:
@@ -191,8 +193,8 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
 class TierTerms:
     """The terms of a tier: its α, and how much traffic it is expected to have until `max_duration_seconds`.
 
-    `expected_share` is how many rows are expected, of both arms, as a share of the rows of the history;
-    `candidate_share` of them go to the candidate.
+    `expected_share` is the expected number of rows of both arms, as a share of the rows of the history. The candidate
+    gets `candidate_share` of them.
     """
 
     alpha: float
@@ -215,9 +217,9 @@ def plan_tier(
 ) -> TierPlan:
     """Fix the judgement of a tier.
 
-    `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself.
-    A dataset without history has only the whole and reserved slots; one
-    without `spread` has φ = 1 and no σ_pod, and verdicts say so.
+    `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself. A
+    dataset without history has only the whole and reserved slots. A dataset without `spread` has φ = 1 and no σ_pod,
+    and verdicts say so.
 
     Raises:
         MetricFailedError: a metric's code failed on the history.

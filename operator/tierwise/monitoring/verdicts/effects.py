@@ -1,4 +1,4 @@
-"""What was observed of every hypothesis so far, whatever tests it: counts, values, differences, intervals."""
+"""The observed effect of every hypothesis, for all tests: counts, values, differences, intervals."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
+from tierwise.monitoring.evidence.hypotheses import Layout, tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.stats import intervals, inversion, mixture
+from tierwise.stats import intervals, mixture
 
 _PRIOR_ROWS = 10
 
 
 @dataclass(slots=True, eq=False)
 class Observed:
-    """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
+    """The observed values per hypothesis (K,), NaN for none; `counts` is (4, K).
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
     `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
-    shifts only.
+    shifts only. `worse` is the difference for the worse, of rates of bad or of values.
     """
 
     counts: FloatArray
@@ -41,19 +41,20 @@ class Observed:
     spread: FloatArray
     most: FloatArray
     psi: FloatArray
+    worse: FloatArray
 
 
 def observed(evidence: Evidence, exact: int) -> Observed:
     """What was observed until the last folded block.
 
     The `exact` proportions with the most evidence, and the whole, have intervals by the bets themselves
-    (stats/inversion); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
+    (stats/intervals); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
     begins at its tolerance or beyond.
     """
     layout = evidence.layout
     lanes = layout.lanes
     shown = _most_evidence(evidence, exact)
-    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
+    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(13)))
     out.most[:] = np.inf
     counts = evidence.bets.counts
     for group in lanes.proportions:
@@ -83,6 +84,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     out.counts[:, here] = counts
     candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
     out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    out.worse[here] = _two_sided(layout, here, _share(ka, na) - _share(kb, nb))
     rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
     low, high = _rates_interval(evidence, group, counts, shown[here])
@@ -96,7 +98,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
 
 
 def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
-    """The largest move of a share below an edge; it has no value of its own and no interval."""
+    """Fill in a shift: the largest move of a share below an edge. A shift has no value and no interval."""
     assert group.at is not None
     here = slice(group.hypothesis, group.hypothesis + group.slots)
     lanes = counts[:, group.first : group.first + 2 * len(group.at) * group.slots]
@@ -130,6 +132,8 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         found = compared(metric, evidence.mixtures.matched[each.dataset].effective[0])
     own = [_values(metric, x) if is_share else x for x in (found.candidate, found.baseline)]
     out.difference[here] = own[0] - own[1]
+    worse_by = worse_sign(metric) * (found.candidate - found.baseline)
+    out.worse[here] = np.where(found.enough, _two_sided(evidence.layout, here, worse_by), np.nan)
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
     difference = found.candidate - found.baseline
@@ -156,8 +160,13 @@ def _rates_interval(
     if len(some) and evidence.bets.kept:
         kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept]).astype(np.float64)
         at = group.hypothesis + some
-        low[some], high[some] = inversion.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
+        low[some], high[some] = intervals.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
     return low, high
+
+
+def _two_sided(layout: Layout, here: slice, worse: FloatArray) -> FloatArray:
+    """A difference for the worse; of what must not move either way its size."""
+    return np.where(layout.margin.is_two_sided[here], np.abs(worse), worse)
 
 
 def _beyond(
@@ -178,7 +187,7 @@ def _beyond(
 
 
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
-    """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
+    """Fill in tolerance (with the pods' bias) and margin, as differences at the baseline's `rate` (or value)."""
     layout = evidence.layout
     tolerance = tolerance_beyond(layout, evidence.pod_bias).part(here)
     out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta

@@ -80,7 +80,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
 
 
 def result_json(result: Result, tier: str | None) -> dict[str, Any]:
-    """One slice and metric."""
+    """The document of one slice and metric."""
     return {
         "dataset": result.dataset,
         "metric": result.metric,
@@ -114,20 +114,20 @@ def number(value: float | None) -> float | None:
 
 
 def margin_json(margin: Margin) -> dict[str, float]:
-    """The form that was given: ``{"relative": 0.25}`` or ``{"absolute": 0.01}``."""
+    """The margin in the form in which it was given: ``{"relative": 0.25}`` or ``{"absolute": 0.01}``."""
     if margin.relative is not None:
         return {"relative": margin.relative}
     return {"absolute": margin.absolute or 0.0}
 
 
 def time_text(value: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond where there is one."""
+    """The time as RFC 3339 in UTC, with milliseconds only if they are not 0."""
     text = value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
     return text.removesuffix(".000") + "Z"
 
 
 def row_of(value: datetime) -> int:
-    """The row number that stands in for a time when rows are taken in file order."""
+    """The row number that replaces a time if rows are taken in file order."""
     return round((value - _EPOCH) / timedelta(seconds=1))
 
 

@@ -40,7 +40,7 @@ _GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecisio
 
 
 def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
-    """The gate's answer, one table per tier with at most `most` rows, and the rows left out.
+    """The gate's decision, one table per tier with at most `most` rows, and the rows left out.
 
     Before all of it: that no slice is judged, where that is so.
     """
@@ -85,7 +85,7 @@ def results_table(results: Sequence[Result]) -> Table:
     table.add_column("VERDICT", no_wrap=True)
     for result in results:
         table.add_row(
-            Text(slice_text(result.slice)),  # as text: a value such as [/b] is no markup
+            Text(slice_text(result.slice)),  # as plain text, so that a value such as [/b] is not markup
             result.metric,
             _arm(result.metric, result.baseline_value, result.baseline),
             _arm(result.metric, result.candidate_value, result.candidate, result.psi),

@@ -1,4 +1,4 @@
-"""What to change so that a tier sees what it is asked to see: one sentence each."""
+"""Advice on what to change so that a tier can see the given drops: one sentence each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_SLICES = 3
 
 
 def advice_of(plan: Plan) -> tuple[str, ...]:
-    """Sentences, those on drops first; empty where nothing needs to change."""
+    """The advice as sentences, first those about drops; empty if nothing needs to change."""
     found = []
     for request, tier in zip(plan.request.tiers, plan.tiers, strict=True):
         where = f"tier {request.name!r}: " if request.name else ""

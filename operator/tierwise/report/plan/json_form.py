@@ -16,7 +16,7 @@ SCHEMA = "tierwise.io/plan/v1"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """The document of `plan -o json`. Durations are seconds, rates shares; null is what can never be."""
+    """The document of `plan -o json`. Durations are seconds, rates are shares. null means never."""
     window = plan.traffic.window
     return {
         "schema": SCHEMA,
@@ -57,7 +57,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dic
                 "tolerance": margin_json(metric.tolerance),
                 "phi": float(dataset.phi[row].max()),
                 "pods": dataset.pods or None,
-                "weighted": dataset.dataset.reads.weights,  # then labels are effective ones
+                "weighted": dataset.dataset.reads.weights,  # if true, labels are effective labels
             }
             for dataset in tier.plan.datasets
             for row, metric in enumerate(dataset.metrics)

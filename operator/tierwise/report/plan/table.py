@@ -1,4 +1,4 @@
-"""A plan on a terminal: per tier what was asked for, then the slices, then what to change."""
+"""A plan on a terminal: per tier the given drops, then the slices, then what to change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tierwise.runtime.offline.planning import Plan, PlannedTier
 
 
 def render_plan(plan: Plan, *, most: int = 15) -> RenderableType:
-    """At most `most` slices per tier: those with most labels."""
+    """The tables of a plan, with at most `most` slices per tier, those with most labels."""
     window = plan.traffic.window
     model = f"{plan.request.model} " if plan.request.model else ""
     head = (

@@ -32,7 +32,7 @@ _GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDe
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Slices of a tier, most evidence of a regression first, with a line on how much was seen."""
+    """Slices of a tier, most evidence of a regression first, with a line about the coverage."""
 
     heading: str
     line: str
@@ -136,7 +136,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """The top of a page: what it is about, what came of it, and its colour."""
+    """The top of a page: its subject, the result, and its colour."""
 
     title: str
     tone: str
@@ -173,7 +173,7 @@ def _page(
 def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section:
     status, spec = rollout.status, rollout.spec
     start = status.started_at or rollout.created_at
-    # A rollout that is over has its own result, whatever became of the ModelDeployment since.
+    # A rollout that is over has its own result, whatever happened to the ModelDeployment later.
     result, tone = (
         (view.result, view.tone) if status.finished_at is None else (status.result, RESULT_TONE[status.result])
     )
@@ -209,7 +209,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
         line=" · ".join(parts),
         rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
         legend=of_verdicts(tier.worst),
-        is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
+        is_open=tier.phase != "Delivered",  # the numbers of a tier that went well are folded
     )
 
 

@@ -45,6 +45,8 @@ def status_json(view: View) -> dict[str, Any]:
             "verification": None if rollout.status.verification is None else rollout.status.verification.to_wire(),
         },
         "tiers": [_tier(tier) for tier in view.tiers],
+        "refused": [entry.to_wire() for entry in view.refused],
+        "drift": view.drift,
         "conditions": [condition.to_wire() for condition in view.conditions],
     }
 

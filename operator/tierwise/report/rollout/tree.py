@@ -1,7 +1,7 @@
 """The live tree of `status`: one ModelDeployment, its tiers, workloads and candidate twins. Pure, no terminal needed.
 
-`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface: it returns a rich
-renderable that `rich.console.Console().print` or `rich.live.Live.update` takes.
+`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface. It returns a rich
+renderable for `rich.console.Console().print` or `rich.live.Live.update`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def render_tree(
 
 
 def render_view(view: View) -> RenderableType:
-    """The tree of what `view_of` summed up."""
+    """The tree of a view."""
     parts: list[RenderableType] = [header_line(view)]
     judged = view.slices_judged
     if judged is not None:
@@ -42,6 +42,8 @@ def render_view(view: View) -> RenderableType:
         parts.append(Text.assemble(("Recovery: ", "bold"), view.recovery.removeprefix("recovery "), overflow="fold"))
     if view.verification:
         parts.append(Text.assemble(("Verified: ", "bold"), view.verification, overflow="fold"))
+    if view.drift and view.drift not in view.message:
+        parts.append(Text.assemble(("Drift:    ", "bold"), view.drift, overflow="fold"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("NAME", "KIND", "STATUS", "PODS", "EVIDENCE", "AGE"):
         table.add_column(column, no_wrap=column != "EVIDENCE", overflow="fold" if column == "EVIDENCE" else "ellipsis")
@@ -92,7 +94,7 @@ def _add_tier(table: Table, tier: TierLine, *, last: bool) -> None:
     pods = f"{tier.ready}/{tier.total} {'+'.join(tier.versions)}".strip()
     table.add_row(f"{branch} {tier.name}", "Tier", _status(tier.status, tier.tone), pods, tier.evidence, age)
     if tier.status in ("Pending", "Untouched") and all(member.status == "Ready" for member in tier.members):
-        return  # nothing happens there: one line is enough
+        return  # nothing happens there, so one line is enough
     for index, member in enumerate(tier.members):
         _add_member(table, member, below + ("└─" if index == len(tier.members) - 1 else "├─"))
 

@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each transition, found by comparing what was recorded with what is recorded now."""
+"""Kubernetes Events: one for each transition, found by comparing the old status with the new one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType, GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.rollout.state import drift
 from tierwise.rollout.state.actions import Event
 from tierwise.rollout.state.conditions import slices_judged_now
 from tierwise.rollout.state.wording import clip
@@ -18,7 +19,7 @@ _WARNINGS = frozenset({"RolledBack", "RollingBack", "Stalled"})
 
 
 def deployment_events(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[Event, ...]:
-    """A new stable version, and what the conditions turned to."""
+    """Events for a new stable version and for changed conditions."""
     return tuple(_deployment(before, after))
 
 
@@ -30,8 +31,30 @@ def _deployment(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> 
     if new is not None and (old is None or old.reason != new.reason):
         yield Event("Warning", new.reason, new.message)
 
+    yield from _refused(before, after)
+    yield from _drifted(before, after)
     if _shared(after.conditions) is not None and _shared(before.conditions) is None:
         yield Event("Warning", str(Reason.MODEL_NAME_SHARED), _shared(after.conditions) or "")
+
+
+def _refused(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Event]:
+    told = {(entry.annotation, entry.value) for entry in before.refused}
+    for entry in after.refused:
+        if (entry.annotation, entry.value) not in told:
+            yield Event("Warning", str(Reason.COMMAND_REFUSED), clip(entry.message))
+
+
+def _drifted(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Event]:
+    old = {record.uid: record for record in before.drift}
+    for record in after.drift:
+        known = old.get(record.uid)
+        if record.in_sync:
+            continue
+        if known is None or known.in_sync or drift.text(known) != drift.text(record):
+            reason = Reason.FIELD_CONFLICT if drift.given_up([record]) else Reason.DRIFTED
+            yield Event("Warning", str(reason), clip(drift.text(record)))
+        if record.put_back and not (known is not None and known.put_back):
+            yield Event("Normal", str(Reason.IN_SYNC), f"{record.kind} {record.name}: {record.version} is put back")
 
 
 def _shared(conditions: list[Condition]) -> str | None:
@@ -43,7 +66,7 @@ def _stalled(conditions: list[Condition]) -> Condition | None:
 
 
 def rollout_events(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Event, ...]:
-    """Results, phases and gates that changed, and foreign writes."""
+    """Events for changed results, phases and gates, and for foreign writes."""
     return tuple(_rollout(before, after))
 
 
@@ -84,7 +107,7 @@ def _recovery(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator
     found = after.recovery
     if found is None or before.recovery == found:
         return
-    # Also on the ModelDeployment: that is where people look once nothing is in flight.
+    # Also on the ModelDeployment, because people look there if no rollout is in flight.
     if found.verified_at is not None:
         yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message, on="rollout")
         yield Event("Normal", str(Reason.RECOVERY_VERIFIED), found.message)

@@ -1,6 +1,6 @@
-"""A rollout's status stays below 64 KiB, whatever the number of tiers, slices and metrics: what people read gives way.
+"""Keeps a rollout's status below 64 KiB for any number of tiers, slices and metrics, by leaving out texts for people.
 
-What the evidence is folded from (the plan, changes of pods, workloads) is never cut; plans are made small enough.
+The input of the evidence (the plan, changes of pods, workloads) is never cut; plans are made small enough.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _OVER = ("Delivered", "RolledBack", "Untouched")
 
 
 def size_of(status: ModelRolloutStatus) -> int:
-    """Bytes of the status as JSON."""
+    """The size of the status as JSON, in bytes."""
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def fitted(status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """The status with as few slices left out as it takes: of tiers that are over first, of the one in flight last."""
+    """The status without as many slices as necessary: first of finished tiers, at last of the tier in flight."""
     for smaller in _steps(status):
         if size_of(smaller) < MOST_BYTES:
             return smaller

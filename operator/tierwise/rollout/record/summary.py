@@ -10,6 +10,7 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import Reason
+from tierwise.rollout.state import drift
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.wording import clip
@@ -49,6 +50,7 @@ def _rendered(
     is_paused = observation.deployment.spec.paused
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {
         ConditionType.AVAILABLE: _available(status, observation),
+        ConditionType.IN_SYNC: drift.in_sync(status, observation),
         ConditionType.PROGRESSING: ("False", report.reason, report.message),
         ConditionType.ANALYSIS_HEALTHY: ("Unknown", report.reason, "nothing is judged"),
         ConditionType.ROLLED_BACK: ("False", report.reason, ""),
@@ -68,12 +70,12 @@ def _rendered(
 
 
 def namesakes_text(observation: Observation) -> str:
-    """Whose predictions the log mixes with this one's, and the remedy."""
+    """A message that names the ModelDeployments whose predictions the log mixes with this one's, and the remedy."""
     return shared_text(observation.namesakes, observation.deployment.spec.model)
 
 
 def shared_text(names: Sequence[str], model: str) -> str:
-    """Which ModelDeployments log the same model's name, and the remedy."""
+    """A message that names the ModelDeployments with the same model name, and the remedy."""
     return clip(
         f"ModelDeployment {', '.join(names)} has spec.model {model!r} too: the log tells models apart "
         "by that name alone, so each is judged on the other's predictions as well; give them different names"

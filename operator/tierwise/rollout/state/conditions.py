@@ -1,7 +1,7 @@
 """Conditions and the summary line. kstatus rules: never Reconciling and Stalled both True; Ready excludes both.
 
-`Ready=True`: at rest. `Reconciling=True`: goes on by itself (rolling, holding, paused, waiting). `Stalled=True`: a
-person has to do something. Conditions are authoritative; the summary is text derived from them.
+`Ready=True`: at rest. `Reconciling=True`: it continues by itself (rolling, holding, paused, waiting). `Stalled=True`: a
+person has to do something. Conditions are authoritative. The summary is text that is made from them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Health = Literal["Ready", "Reconciling", "Stalled"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an object's conditions have to say."""
+    """The content of an object's conditions."""
 
     health: Health
     reason: Reason
@@ -33,7 +33,7 @@ class Report:
 
 
 def render(report: Report, before: Sequence[Condition], *, generation: int, now: datetime) -> list[Condition]:
-    """The conditions of a report; the transition time of a condition whose status stays is kept."""
+    """The conditions of a report. A condition whose status does not change keeps its transition time."""
     wanted: dict[ConditionType, tuple[Truth, Reason, str]] = {
         condition_type: ("True" if report.health == name else "False", report.reason, report.message)
         for condition_type, name in (
@@ -68,7 +68,7 @@ def current_tier(status: ModelRolloutStatus) -> TierStatus | None:
 
 
 def rollout_report(status: ModelRolloutStatus) -> Report:
-    """What a ModelRollout says of itself, also used for its ModelDeployment while it is in flight."""
+    """The report of a ModelRollout. While it is in flight, its ModelDeployment uses the same report."""
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
@@ -117,7 +117,7 @@ def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
 
 
 def verified(verification: Verification) -> tuple[Truth, Reason, str]:
-    """Whether a delivered version kept what it was promoted for; Unknown until it was watched to the end."""
+    """Whether a delivered version did not regress; Unknown until it was watched to the end."""
     truth: dict[VerificationVerdict, tuple[Truth, Reason]] = {
         "Verifying": ("Unknown", Reason.VERIFYING),
         "NoRegression": ("True", Reason.VERIFIED),

@@ -34,9 +34,11 @@ def reconcile(
     clock: Clock,
     judge: TierJudge,
 ) -> float | None:
-    """One tick of one ModelDeployment and its rollouts; returns seconds to the next (0 at once, None on a change only).
+    """Run one tick of one ModelDeployment and its rollouts.
 
-    Call it under a lock per object. A conflict means that somebody wrote first: what is there is observed and decided
+    Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
+
+    Call it under a lock per object. A conflict means that another writer was first; then the tick observes and decides
     anew. `store` is the default store, or a function from a DSN (None: the default) to a store.
     """
     for _ in range(_CONFLICT_ATTEMPTS):
@@ -51,7 +53,7 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
     try:
         view = fleet.get_deployment(namespace, name)
     except SpecError as error:
-        # It cannot be parsed: without this only the operator's log would say so.
+        # The object cannot be parsed. Without this only the operator's log would say so.
         fleet.report_invalid(namespace, name, error.reason, str(error))
         return _INVALID_SECONDS
     if view is None:
@@ -74,9 +76,9 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
 
 
 def _apply(view: DeploymentView, decision: Decision, fleet: Fleet) -> str | None:
-    """Carry out the actions; why the API server refused a delivery, if it did: that is told in the status.
+    """Carry out the actions. Returns why the API server refused a delivery, else None; the status reports it.
 
-    The others are carried out nevertheless: a rollback restores what it can.
+    After a refusal the other actions are still carried out: a rollback restores what it can.
     """
     refused = None
     for action in decision.actions:
@@ -98,7 +100,10 @@ def _describe(action: object) -> str:
 
 
 def _write(view: DeploymentView, rollout: RolloutView | None, fleet: Fleet, decision: Decision) -> None:
-    """The rollout first: it knows how it ended, and the ModelDeployment's status follows from it after a crash."""
+    """Write the status of the rollout first, then that of the ModelDeployment.
+
+    After a crash between the two, the status of the ModelDeployment is derived from that of the rollout.
+    """
     wanted = decision.rollout_status
     if rollout is not None and wanted is not None and wanted != rollout.status:
         fleet.replace_rollout_status(rollout, view.namespace, wanted)
@@ -142,7 +147,7 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
 
 
 def _in_force(view: DeploymentView, rollout: RolloutView | None) -> DeploymentView:
-    """The ModelDeployment with the tiers and the container that are in force: the rollout's while one is in flight."""
+    """The ModelDeployment with the tiers and the container that apply: those of the rollout while one is in flight."""
     if rollout is None or rollout.status.result in FINISHED:
         return view
     strategy = rollout.spec.strategy

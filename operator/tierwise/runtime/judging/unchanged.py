@@ -1,4 +1,4 @@
-"""Whether the datasets of a tier are still those whose evidence was folded."""
+"""Checks that the datasets of a tier are still those whose evidence was folded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierwise.runtime.reading.datasets import Source
 
 
 def require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
-    """Raise SpecError when a dataset is not the one whose evidence was folded so far."""
+    """Raise SpecError if a dataset was edited after its evidence was folded."""
     for kept in frozen.datasets:
         source = sources.get(kept.name)
         if source is None or config_hash(source.dataset) != kept.config_hash:

@@ -29,8 +29,8 @@ from tierwise.report.verdict_rows import values_of
 def command(name: str, kubeconfig: str | None, context: str | None, namespace: str | None, output: str) -> None:
     """Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
 
-    The gate and its reason, the evidence so far, the slices with most evidence against the candidate, the labels still
-    needed with the time that takes, and the commands that come next.
+    Shows the gate and its reason, the evidence so far, the slices with most evidence against the candidate, how many
+    labels are still needed and how long that takes, and the commands that come next.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def command(name: str, kubeconfig: str | None, context: str | None, namespace: s
 
 
 def print_explanation(console: Console, view: View, advice: Advice) -> None:
-    """The text of `explain`."""
+    """Print the text of `explain`."""
     console.print(header_line(view))
     _paragraph(console, "Why", advice.why)
     tier = tier_in_question(view)
@@ -66,7 +66,7 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
 
 
 def worst_table(worst: list[SliceVerdict]) -> Table:
-    """Slices and metrics with counts, as the rollout's status keeps them."""
+    """A table of slices and metrics with their counts, from the rollout's status."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("SLICE", "METRIC"):
         table.add_column(column, overflow="fold")
@@ -90,7 +90,7 @@ def worst_table(worst: list[SliceVerdict]) -> Table:
 
 
 def _verification(console: Console, view: View) -> None:
-    """What delivered tiers were watched for on the log, and what was found."""
+    """Print which metrics of delivered tiers were watched on the log, and what was found."""
     record = view.rollout.status.verification if view.rollout is not None else None
     if record is None:
         return

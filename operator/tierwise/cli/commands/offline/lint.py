@@ -1,4 +1,4 @@
-"""`tierwise lint`: is a manifest right, before a cluster sees it?"""
+"""`tierwise lint`: checks a manifest before it is applied to a cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXIT_PROBLEMS, EXIT_NOTHING = 1, 2
 @click.option(
     "--gitops",
     type=click.Choice(TOOLS),
-    help="Also print what this tool needs so that it leaves the delivered image and parameters alone.",
+    help="Also print the settings with which this tool does not change the delivered image and parameters.",
 )
 @click.option(
     "--store",
@@ -54,7 +54,7 @@ def command(
 
     Reads the YAML files given, and all *.yaml and *.yml files of a folder. Finds what the API server would refuse and
     what would stall the operator: unknown metrics, dimensions and datasets, features that come later, SQL that is
-    not let through. Other kinds of object are left alone.
+    refused. Other kinds of object are ignored.
 
     With --store, a tier of which no slice could be judged is a problem too, and a dimension without such a slice a
     warning; each with the maxDuration and the margin that would change it.
@@ -123,7 +123,7 @@ def _snippets(documents: Sequence[Document], tool: str) -> list[str]:
             try:
                 spec = ModelDeploymentSpec.model_validate(document.data.get("spec") or {})
             except ValidationError:
-                continue  # its problems have been told
+                continue  # its problems have been reported
             texts += needs(tool, spec)
     return list(dict.fromkeys(texts))
 

@@ -53,15 +53,16 @@ def command(
     own: PlanOptions,
     **given: Any,  # noqa: ANN401  # the shared options, of their own types
 ) -> None:
-    """Before a rollout: how many labels and how long each tier needs, from the traffic that is in the log.
+    """Compute before a rollout how many labels and how much time each tier needs, from the traffic in the log.
 
     For each drop of --drop it says when a tier would find it, and whether that is in time: within the tier's
-    maxDuration, and before the tier would be promoted. A tier that can judge no slice on its own is told first. For
-    every slice it says the smallest drop that is found in time, when an equal candidate passes (half of the time, and
-    almost surely), and whether promotion waits for it: a slice with too little traffic is judged only as part of larger
-    ones. Below, what to change: a longer maxDuration, more exposure, another margin, fewer slices and metrics.
+    maxDuration, and before the tier would be promoted. If a tier can judge no slice on its own, that comes first. For
+    every slice it says the smallest drop that is found in time, and when an equal candidate passes (half of the time,
+    and almost surely). It also says whether promotion waits for the slice: a slice with too little traffic is judged
+    only as part of larger ones. Then it says what to change: a longer maxDuration, more exposure, another margin, fewer
+    slices and metrics.
 
-    It reads one version's rows: the last 24 h of a store, or --since; the whole of a file.
+    It reads one version's rows: the last 24 h of a store, or from --since on; of a file all rows.
 
     \b
     A prediction log in ClickHouse:
