@@ -73,7 +73,7 @@ def test_a_plan_is_of_the_traffic_that_is_in_the_log(log):
 
 
 def test_a_drop_that_would_be_promoted_before_it_is_found_is_no_yes_and_simulated_rollouts_say_the_same(log):
-    drop = ["--drop", "carrier=VX accuracy ->0.74", "--exposure", "50%"]
+    drop = ["--drop", "carrier=VX accuracy ->0.78", "--exposure", "50%"]
     simulated = ["--runs", "4", "--max-duration", "3h", "--block", "2m", "--processes", "1", "--seed", "3"]
     told = run("plan", log[0], *drop)["tiers"][0]["drops"][0]
     assert told["within_max_duration"]
@@ -81,7 +81,7 @@ def test_a_drop_that_would_be_promoted_before_it_is_found_is_no_yes_and_simulate
     assert told["promoted_seconds"] < told["seconds"] / 3
     assert run("simulate", log[0], *drop, *simulated)["rollouts"]["drop"]["promoted"] >= 3
 
-    soak = ["--min-duration", f"{round(1.5 * told['seconds'])}s"]  # half are found by the time that is told
+    soak = ["--min-duration", f"{round(1.2 * told['seconds'])}s"]  # half are found by the time that is told
     assert run("plan", log[0], *drop, *soak)["tiers"][0]["drops"][0]["found_in_time"]
     assert run("simulate", log[0], *drop, *simulated, *soak)["rollouts"]["drop"]["rolled_back"] >= 3
 

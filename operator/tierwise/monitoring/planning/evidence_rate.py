@@ -53,6 +53,10 @@ class Speed(Protocol):
         """Until half of the candidates have passed that are equal, or `worse` by so much (in the margin's unit)."""
         ...
 
+    def margin(self, before: float) -> float:
+        """The margin as a difference, at this value of the baseline."""
+        ...
+
     def worse(self, before: float, after: float) -> float:
         """How much worse `after` is than `before`, in the margin's unit."""
         ...
@@ -121,6 +125,10 @@ class _Bets:
     def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
         gap = self._gap(exposure) if worse is None else np.maximum(self._gap(exposure) - worse, 0.0)
         return self.phi * delay.seconds_to_pass(self._arms(exposure), self.rate, gap)
+
+    def margin(self, before: float) -> float:
+        margin = self.plan.metrics[self.row].margin
+        return float(absolute_gap(margin, np.array([bad_rate(self.metric.name, before)]))[0])
 
     def worse(self, before: float, after: float) -> float:
         return bad_rate(self.metric.name, after) - bad_rate(self.metric.name, before)
@@ -202,6 +210,9 @@ class _Mixture:
         needed = power.POWER_FACTOR * 2 * math.log(power.PASS_AT) * self._variance(exposure)
         return np.sqrt(np.where(np.isfinite(needed), needed, np.inf) / seconds) + self._apart
 
+    def margin(self, before: float) -> float:
+        return float(absolute_gap(self.plan.metrics[self.row].margin, np.array([before]))[0])
+
     def worse(self, before: float, after: float) -> float:
         return worse_sign(self.metric) * (after - before)
 
@@ -257,6 +268,9 @@ class _WeightedShares:
 
     def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
         return self.shares.pass_seconds(exposure, worse)
+
+    def margin(self, before: float) -> float:
+        return self.shares.margin(self._bad(before))
 
     def worse(self, before: float, after: float) -> float:
         return self.shares.worse(self._bad(before), self._bad(after))

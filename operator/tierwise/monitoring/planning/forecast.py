@@ -19,7 +19,7 @@ from tierwise.monitoring.planning.history import past_of
 from tierwise.monitoring.planning.promotion import Course, PlannedMetric, promoted_after
 from tierwise.monitoring.planning.tier_plan import TierPlan
 from tierwise.stats import power
-from tierwise.stats.multiplicity import level_weights, log_decision_threshold
+from tierwise.stats.multiplicity import level_weights, log_decision_threshold, log_suspect_bound
 
 EXPOSURES = tuple(percent / 100 for percent in range(1, 91))
 
@@ -129,10 +129,11 @@ def _rows(plan: TierPlan, history: Mapping[str, Cells], seconds: float) -> Itera
         levels = np.array([0 if key == WHOLE else key.count("=") for key in dataset.slices])
         weights = level_weights(levels, dataset.reserved_slots)[: len(dataset.slices)]
         threshold = log_decision_threshold(plan.hypotheses, plan.alpha) - np.log(weights) + waits
+        suspect = log_suspect_bound(plan.hypotheses) - np.log(weights) + waits
         for index in range(len(dataset.metrics)):
             speed = speed_of(dataset, index, past, seconds)
             if speed is not None:
-                yield PlannedMetric(dataset, index, speed, threshold)
+                yield PlannedMetric(dataset, index, speed, threshold, suspect)
 
 
 def _of_slices(row: PlannedMetric, course: Course, promoted: float) -> list[SliceForecast]:
@@ -161,12 +162,16 @@ def _of_slices(row: PlannedMetric, course: Course, promoted: float) -> list[Slic
 
 
 def _smallest_in_time(row: PlannedMetric, course: Course, promoted: float, smallest: FloatArray) -> FloatArray:
-    """What is found before equal candidates are promoted; where promotion waits for the slice, what never passes."""
+    """What is found before equal candidates are promoted, or holds the promotion until then.
+
+    A slice that promotion waits for holds it when it is beyond its margin, another when it is suspect by then, too.
+    """
     sign = -1.0 if registry.get(row.name).direction == "HigherIsBetter" else 1.0
     soon = min(course.max_seconds, max(promoted, 1.0))
     early = sign * row.speed.smallest(course.exposure, row.log_threshold, soon)
+    suspect = sign * row.speed.smallest(course.exposure, row.log_suspect, soon)
     held = np.maximum(sign * smallest, sign * row.speed.last_promoted(course.exposure))
-    return np.asarray(sign * np.where(row.required, np.fmin(early, held), early))
+    return np.asarray(sign * np.fmin(early, np.where(row.required, held, np.maximum(held, suspect))))
 
 
 def _of_drop(plan: TierPlan, row: PlannedMetric, drop: Drop, course: Course, promoted: float) -> DropForecast:

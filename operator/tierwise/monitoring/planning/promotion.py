@@ -31,12 +31,16 @@ class Course:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedMetric:
-    """One metric of one dataset; `log_threshold` (slices,) is ln(K/(w·α)), the evidence that a rollback needs."""
+    """One metric of one dataset. `log_threshold` (slices,) is ln(K/(w·α)), the evidence that a rollback needs.
+
+    From `log_suspect` (slices,) on a slice that looks worse than its margin holds a promotion.
+    """
 
     dataset: DatasetPlan
     index: int
     speed: Speed
     log_threshold: FloatArray
+    log_suspect: FloatArray
 
     @property
     def name(self) -> str:
@@ -55,15 +59,29 @@ def promoted_after(metrics: Sequence[PlannedMetric], course: Course, drop: Drop 
     """Seconds of predictions until promotion is expected at the earliest; infinite where only a person promotes.
 
     It is the time by which each required slice has passed with a chance of one half. With a `drop`, slices that share
-    rows with its own are worse by their part of it: those that are beyond their margin never pass. Metrics other than
-    its own are taken as they are without it, so the real promotion comes rather later.
+    rows with its own are worse by their part of it: those that are beyond their margin never pass, and its own slice
+    holds the promotion if it is suspect by then. Metrics other than its own are taken as they are without it, so the
+    real promotion comes rather later.
     """
     passed = [
         float(metric.speed.pass_seconds(course.exposure, _lost(metric, drop))[metric.required].max())
         for metric in metrics
     ]
-    seconds = max([_soak(metrics, course), *passed], default=math.inf) if passed else math.inf
+    seconds = max(_soak(metrics, course), *passed) if passed else math.inf
+    if drop is not None and any(_suspect_after(metric, course, drop) <= seconds for metric in metrics):
+        seconds = math.inf
     return min(seconds, course.max_seconds) if course.promotes_at_max else seconds
+
+
+def _suspect_after(metric: PlannedMetric, course: Course, drop: Drop) -> float:
+    """Seconds until the drop's slice looks worse than its margin; infinite if the drop is within it."""
+    if drop.metric != metric.name or drop.key not in metric.dataset.slices:
+        return math.inf
+    slot = metric.dataset.slices.index(drop.key)
+    before = float(metric.speed.values[slot]) if drop.before is None else drop.before
+    if not metric.speed.per_second[slot] or metric.speed.worse(before, drop.after) <= metric.speed.margin(before):
+        return math.inf
+    return metric.speed.seconds(slot, course.exposure, before, drop.after, float(metric.log_suspect[slot]))
 
 
 def _soak(metrics: Sequence[PlannedMetric], course: Course) -> float:

@@ -67,7 +67,7 @@ def test_labels_that_come_late_shorten_the_soak_by_their_maturity():
 
 
 def test_a_drop_of_a_slice_that_is_too_small_is_found_after_its_promotion():
-    small = Drop({"carrier": "VX"}, "accuracy", None, 0.6)
+    small = Drop({"carrier": "VX"}, "accuracy", None, 0.75)
     found = forecast(Course(0.5, 600.0, 4 * HOUR), [small]).drops[0]
     assert found.fits
     assert not found.in_time
@@ -93,11 +93,17 @@ def test_at_max_duration_the_policy_promotes_what_never_passed():
     assert promoted.promoted_seconds == 4 * HOUR
 
 
-def test_a_drop_makes_the_whole_pass_later_by_its_share_of_the_rows():
+def test_a_drop_that_the_slice_soon_shows_holds_the_promotion_until_it_is_found():
+    found = forecast(Course(0.5, 600.0, 4 * HOUR), [Drop({"carrier": "VX"}, "accuracy", None, 0.6)]).drops[0]
+    assert found.promoted_seconds is None
+    assert found.in_time
+
+
+def test_a_drop_within_the_margin_passes_later_as_less_of_the_margin_is_left():
     course = Course(0.5, 0.0, 4 * HOUR)
     without = forecast(course).promoted_seconds
-    with_drop = forecast(course, [Drop({"carrier": "VX"}, "accuracy", 0.9, 0.0)]).drops[0].promoted_seconds
-    assert without <= with_drop < 1.5 * without
+    within = forecast(course, [Drop({"carrier": "DL"}, "accuracy", 0.9, 0.87)]).drops[0]
+    assert within.promoted_seconds == pytest.approx(without * (5 / 2) ** 2)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "mcc"])
