@@ -22,7 +22,7 @@ def suspects_of(evidence: Evidence, x: Numbers) -> IntArray:
     weighted = evidence.log_regression + evidence.log_weight
     bound = multiplicity.log_suspect_bound(evidence.plan.hypotheses)
     with np.errstate(invalid="ignore"):
-        beyond = x.worse > x.margin
+        beyond = x.beyond > 0
     found = (
         layout.promotes
         & beyond
