@@ -67,6 +67,13 @@ class Reason(Described):
     INCONCLUSIVE = progress("Inconclusive", "gate", "There is not enough evidence yet, either way.")
     MAX_DURATION = critical("MaxDuration", "gate", "maxDuration is over without a verdict.", "Promote, or roll back.")
     # a rollout's progress
+    SLICES_JUDGED = progress("SlicesJudged", "rollout", "Slices have traffic enough to be judged on their own.")
+    NO_SLICE_JUDGED = warning(
+        "NoSliceJudged",
+        "rollout",
+        "No slice has traffic enough to be judged on its own: promotion waits for all traffic together, at most.",
+        "Raise maxDuration or widen the margin as the message says; `tierwise plan` shows every slice.",
+    )
     PROBING = progress("Probing", "rollout", "Candidate pods are made beside the untouched ones.")
     DELIVERING = progress("Delivering", "rollout", "The candidate goes into the tier's workloads.")
     DELIVERY_UNREADY = critical("DeliveryUnready", "rollout", "Delivered pods are not ready in time.", "See the pods' logs.")
