@@ -168,6 +168,7 @@ class ModelDeploymentStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Reconciling, Stalled, Available, InSync, Progressing, AnalysisHealthy, RolledBack, Paused.",
+        description="Ready, Reconciling, Stalled, Available, InSync, Progressing, SlicesJudged, AnalysisHealthy, "
+        "RolledBack, Paused.",
         json_schema_extra=list_map("type"),
     )

@@ -271,37 +271,3 @@ def log_e_of(logs: FloatArray, log_weights: FloatArray, later: float) -> FloatAr
 def ready(pending: FloatArray) -> BoolArray:
     """Which hypotheses have pending counts (4, H) for a block. Only the numbers of observations decide this."""
     return np.asarray((pending[0] >= MIN_BLOCK) & (pending[2] >= MIN_BLOCK))
-
-
-def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:
-    """Log-likelihood ratio of cumulative counts (4, H) against the nearest means with μa ≤ R·μb + Δ; 0 within the null.
-
-    This is the best value that any bet on these counts could have reached with hindsight. Both arms need observations.
-    """
-    na, ka, nb, kb = counts
-    pa, pb = ka / na, kb / nb
-    low = np.maximum(0.0, -delta / ratio)
-    high = np.minimum(1.0, (1.0 - delta) / ratio)
-
-    def divergence(cb: FloatArray) -> FloatArray:
-        ca = ratio * cb + delta
-        return np.asarray(
-            _xlogy(ka, pa, ca) + _xlogy(na - ka, 1 - pa, 1 - ca) + _xlogy(kb, pb, cb) + _xlogy(nb - kb, 1 - pb, 1 - cb)
-        )
-
-    left = np.clip(np.minimum(pb, (pa - delta) / ratio), low, high)
-    right = np.clip(np.maximum(pb, (pa - delta) / ratio), low, high)
-    # The divergence is convex in cb, so a golden-section search between the arms' own rates finds its minimum.
-    shrink = (np.sqrt(5.0) - 1) / 2
-    for _ in range(60):
-        x1, x2 = right - shrink * (right - left), left + shrink * (right - left)
-        lower = divergence(x1) < divergence(x2)
-        left, right = np.where(lower, left, x1), np.where(lower, x2, right)
-    found = divergence((left + right) / 2)
-    return np.asarray(np.where(pa > ratio * pb + delta, np.maximum(found, 0.0), 0.0))
-
-
-def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
-    """count·ln(p/q) with 0·ln 0 = 0; q is kept above zero."""
-    odds = np.where(count > 0, p, 1.0) / np.where(count > 0, np.maximum(q, 1e-300), 1.0)
-    return np.asarray(np.where(count > 0, count * np.log(odds), 0.0))

@@ -46,7 +46,7 @@ def test_no_margin_of_more_than_everything_and_no_duration_of_years_is_advised()
     assert "(not with this traffic)" in told
     assert "pp" not in told
     (usable,) = [line for line in advice_of(a_planned(sure_seconds=7_200.0, margin_needed=0.3)) if "not wait" in line]
-    assert "maxDuration 120m or margin 30.00 pp" in usable
+    assert "maxDuration 2h or margin 30.00 pp" in usable
 
 
 def test_a_drop_that_takes_years_is_said_so():

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 from tests.unit.stats import scalar
-from tierwise.stats import betting
+from tierwise.stats import betting, delay
 
 PASTS = [(0, 0, 0, 0), (40, 2, 40, 1), (500, 3, 20, 0), (30, 30, 30, 0), (2000, 0, 2000, 0)]
 NULLS = [  # ratio, delta, baseline rate
@@ -152,7 +152,7 @@ def projection(counts, ratio, delta):
     ],
 )
 def test_growth_equals_the_projection_on_the_null(counts, ratio, delta):
-    found = betting.growth(np.array(counts, dtype=float)[:, None], np.array([ratio]), np.array([delta]))[0]
+    found = delay.growth(np.array(counts, dtype=float)[:, None], np.array([ratio]), np.array([delta]))[0]
     assert found == pytest.approx(projection(counts, ratio, delta), rel=1e-6, abs=1e-9)
 
 
@@ -160,9 +160,9 @@ def test_growth_is_zero_within_the_null_and_the_same_with_arms_and_outcomes_swap
     counts = np.array([[100, 5, 100, 6], [100, 20, 150, 6]], dtype=float).T
     na, ka, nb, kb = counts
     one, zero = np.ones(2), np.zeros(2)
-    found = betting.growth(counts, one, zero)
+    found = delay.growth(counts, one, zero)
     assert found[0] == 0
-    np.testing.assert_allclose(betting.growth(np.stack([nb, nb - kb, na, na - ka]), one, zero), found, rtol=1e-8)
+    np.testing.assert_allclose(delay.growth(np.stack([nb, nb - kb, na, na - ka]), one, zero), found, rtol=1e-8)
 
 
 @pytest.mark.parametrize(("p0", "p1"), [(0.05, 0.15), (0.01, 0.03), (0.02, 0.07)])

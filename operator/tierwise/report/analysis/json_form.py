@@ -8,6 +8,7 @@ from typing import Any
 
 from tierwise.api.common import Margin
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.runtime.offline.analysis import Analysis
 
 SCHEMA = "tierwise.io/analysis/v1"
@@ -28,6 +29,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "baseline": request.baseline,
         "candidate": request.candidate,
         "window": _window(analysis),
+        "unjudged": list(unjudged_lines(analysis)),
         "gate": {"decision": str(outcome.decision), "reason": str(outcome.reason), "message": outcome.message},
         "results": [
             result_json(result, tier.name) | (_whole_file(tier.whole_file[at]) if tier.whole_file else {})

@@ -10,6 +10,7 @@ from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.counts.model import Invalid
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis.json_form import row_of, time_text
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.report.legend import of_page, of_results
 from tierwise.report.text import count_text
 from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
@@ -22,10 +23,16 @@ _GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecisio
 
 
 def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
-    """The gate's decision, one table per tier with at most `most` rows, and the number of rows left out."""
+    """The gate's decision, one table per tier with at most `most` rows, and the rows left out.
+
+    Before all of it: that no slice is judged, where that is so.
+    """
     request, outcome = analysis.request, analysis.outcome
     title = f"{request.model or 'model'}: {request.baseline} → {request.candidate}"
     parts: list[RenderableType] = [
+        Text(line, style="bold yellow", overflow="fold") for line in unjudged_lines(analysis)
+    ]
+    parts += [
         Text.assemble(
             (f"{title}   ", "bold"),
             (f"{_GATE_MARK[outcome.decision]} {outcome.decision}", _GATE_STYLE[outcome.decision]),

@@ -9,7 +9,7 @@ from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_
 from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
-from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, rate_text, slice_text, wait_text
+from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, printable, rate_text, slice_text, wait_text
 from tierwise.report.verdict_rows import seconds_to_wait
 
 # Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
@@ -28,7 +28,9 @@ class Advice:
 def advice_of(view: View) -> Advice:
     """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
-    why = [view.message] if view.message else []
+    judged = view.slices_judged
+    why = [f"{printable(judged.message)}."] if judged is not None and judged.status == "False" else []
+    why += [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
     if view.drift and view.drift not in view.message:

@@ -15,7 +15,7 @@ from rich.text import Text
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.rollout.members import Member, Tone
 from tierwise.report.rollout.view import TierLine, View, view_of
-from tierwise.report.text import duration_text
+from tierwise.report.text import duration_text, printable
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
 _COLUMNS = (
@@ -40,6 +40,10 @@ def render_tree(
 def render_view(view: View) -> RenderableType:
     """The tree of a view."""
     parts: list[RenderableType] = [header_line(view)]
+    judged = view.slices_judged
+    if judged is not None:
+        style = "bold yellow" if judged.status == "False" else "dim"
+        parts.append(Text.assemble(("Slices:   ", "bold"), (printable(judged.message), style), overflow="fold"))
     if view.message:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     if view.recovery:
