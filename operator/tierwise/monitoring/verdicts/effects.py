@@ -15,9 +15,8 @@ from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.hypotheses import Layout, tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
+from tierwise.monitoring.planning.bounds import PRIOR_ROWS
 from tierwise.stats import intervals, mixture
-
-_PRIOR_ROWS = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +84,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
     out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
     out.worse[here] = _two_sided(layout, here, _share(ka, na) - _share(kb, nb))
-    rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
+    rate = (kb + PRIOR_ROWS * layout.prior[here]) / (nb + PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
     low, high = _rates_interval(evidence, group, counts, shown[here])
     low, high = _beyond(evidence, here, (low, high), out.tolerance[here], np.ones(group.slots))

@@ -22,7 +22,6 @@ from tierwise.runtime.reading.request import RolloutRequest
 logger = logging.getLogger(__name__)
 
 _CONFLICT_ATTEMPTS = 4
-_CONFLICT_SECONDS = 1.0
 _INVALID_SECONDS = 60.0
 
 
@@ -38,15 +37,18 @@ def reconcile(
 
     Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
 
-    Call it under a lock per object. A conflict means that another writer was first; then the tick observes and decides
-    anew. `store` is the default store, or a function from a DSN (None: the default) to a store.
+    Never run two ticks of one object at once. A conflict means that another writer was first; then the tick observes
+    and decides anew. `store` is the default store, or a function from a DSN (None: the default) to a store.
+
+    Raises:
+        ConflictError: other writers were first in every attempt.
     """
-    for _ in range(_CONFLICT_ATTEMPTS):
+    for _ in range(_CONFLICT_ATTEMPTS - 1):
         try:
             return _tick(namespace, name, fleet, stores_of(store), clock, judge)
         except ConflictError as conflict:
             logger.debug("%s/%s: %s; observing again", namespace, name, conflict)
-    return _CONFLICT_SECONDS
+    return _tick(namespace, name, fleet, stores_of(store), clock, judge)
 
 
 def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> float | None:

@@ -22,7 +22,7 @@ from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
-from tierwise.monitoring.planning.snapshot import config_hash, thaw
+from tierwise.monitoring.planning.snapshot import pinned_hash, thaw
 from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.verdicts.judge import judge, judged_at
@@ -42,14 +42,13 @@ from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resol
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import read_recovery
 from tierwise.runtime.reading.request import RolloutRequest
-from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, blocks_at_once, read_run
 from tierwise.runtime.verification.look import Verifying
 
 __all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
 
 logger = logging.getLogger(__name__)
 
-_BLOCKS_PER_READ = 240
 _CHECKED_FOR = timedelta(minutes=5)
 
 
@@ -137,7 +136,7 @@ class Judging:
         self._at_once.pop((namespace, name), None)
 
     def _check(self, namespace: str, source: Source, now: datetime) -> None:
-        key = (namespace, source.dataset.name, config_hash(source.dataset))
+        key = (namespace, source.dataset.name, pinned_hash(source.dataset))
         checked = self._checked.get(key)
         if checked is None or now - checked > _CHECKED_FOR:
             source.store.check(source.dataset)
@@ -199,7 +198,7 @@ class Judging:
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         since = request.tier.judging_since or request.now
         tier = Followed(key, frozen.history, since, interval)
-        most = blocks_at_once(datasets_of(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
+        most = blocks_at_once(datasets_of(sources).values(), self._at_once.get(owner, BLOCKS_AT_ONCE))
         while folded.blocks < len(blocks):
             at = folded.blocks
 

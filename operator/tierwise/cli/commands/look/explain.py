@@ -22,7 +22,7 @@ from tierwise.report.text import counts_text, difference_text, interval_text, sl
 from tierwise.report.verdict_rows import values_of
 
 
-@click.command("explain", short_help="Say why a rollout waits or was rolled back, with numbers.")
+@click.command("explain")
 @click.argument("name")
 @kubeconfig_options
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)

@@ -72,7 +72,7 @@ class SimulateOptions:
     output: str
 
 
-@click.command("simulate", short_help="Test a policy on recorded or generated traffic, beside other tools' rules.")
+@click.command("simulate")
 @source_options
 @click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
 @click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
