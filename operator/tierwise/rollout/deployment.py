@@ -16,7 +16,7 @@ from tierwise.rollout.delivery.validate import Problem, preflight_problem
 from tierwise.rollout.record.summary import with_report, with_rollout_report
 from tierwise.rollout.state import commands, drift
 from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy, SetFinalizer
-from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
+from tierwise.rollout.state.conditions import Report, Standing, Truth, recovered, rollout_report, verified
 from tierwise.rollout.state.flight import FINISHED, RETRY_SECONDS, Flight, Step, stalled
 from tierwise.rollout.state.observation import Observation, RolloutView
 from tierwise.rollout.state.versions import identity_of, is_same
@@ -209,7 +209,7 @@ def _held(
     observation: Observation,
     status: ModelDeploymentStatus,
     now: datetime,
-    health: Health,
+    health: Standing,
     problem: Problem,
     *,
     label: str,

@@ -18,14 +18,14 @@ from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
-Health = Literal["Ready", "Reconciling", "Stalled"]
+Standing = Literal["Ready", "Reconciling", "Stalled"]  # which of the three conditions is True
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of an object's conditions."""
 
-    health: Health
+    health: Standing
     reason: Reason
     message: str
     others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
-            health: Health = "Ready"
+            health: Standing = "Ready"
         case "Stalled" | "RolledBack" | "Superseded":
             health = "Stalled"
         case "Progressing" | "RollingBack" | "Verifying":

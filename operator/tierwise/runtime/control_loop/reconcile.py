@@ -15,7 +15,7 @@ from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy
 from tierwise.rollout.state.conditions import current_tier
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
-from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
+from tierwise.runtime.judging.look import Look, LookRequest, StoreOf, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.reading.request import RolloutRequest
 
@@ -29,7 +29,7 @@ def reconcile(
     namespace: str,
     name: str,
     fleet: Fleet,
-    store: PredictionStore | Stores,
+    store: PredictionStore | StoreOf,
     clock: Clock,
     judge: TierJudge,
 ) -> float | None:
@@ -51,7 +51,7 @@ def reconcile(
     return _tick(namespace, name, fleet, stores_of(store), clock, judge)
 
 
-def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> float | None:
+def _tick(namespace: str, name: str, fleet: Fleet, stores: StoreOf, clock: Clock, judge: TierJudge) -> float | None:
     try:
         view = fleet.get_deployment(namespace, name)
     except SpecError as error:
@@ -113,7 +113,7 @@ def _write(view: DeploymentView, rollout: RolloutView | None, fleet: Fleet, deci
         fleet.replace_deployment_status(view, decision.deployment_status)
 
 
-def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> Observation:
+def _observe(view: DeploymentView, fleet: Fleet, stores: StoreOf, clock: Clock, judge: TierJudge) -> Observation:
     rollouts = fleet.list_rollouts(view)
     bare = Observation(deployment=view, rollouts=rollouts, created_at=view.created_at)
     rollout = in_flight(bare)

@@ -38,14 +38,14 @@ from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import ControlPast, Followed
-from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
+from tierwise.runtime.reading.datasets import BoundSource, Source, StoreOf, resolve, stores_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import read_recovery
 from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, blocks_at_once, read_run
 from tierwise.runtime.verification.look import Verifying
 
-__all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
+__all__ = ["Judging", "Look", "LookRequest", "StoreOf", "TierJudge", "stores_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Judging:
         self._examining = Examining()
         self._at_once: dict[tuple[str, str], int] = {}
 
-    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
+    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime) -> Concern | None:
         """Check datasets, metrics, dimensions and columns. A store that cannot be reached does not prevent a start."""
         try:
             sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
@@ -93,7 +93,7 @@ class Judging:
         return None
 
     def pre_release(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+        self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime
     ) -> Judgement | Concern | None:
         """Judge the spec's version on the validation table, before a rollout."""
         return self._examining.examine(deployment, fleet, stores, now)

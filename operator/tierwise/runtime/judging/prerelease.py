@@ -24,7 +24,7 @@ from tierwise.monitoring.verdicts.validation import judge_validation
 from tierwise.rollout.state.observation import DeploymentView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import recorded_arrival_concerns
-from tierwise.runtime.reading.datasets import Source, Stores, bound, resolve
+from tierwise.runtime.reading.datasets import Source, StoreOf, bound, resolve
 from tierwise.runtime.reading.missing_times import untimed_rows
 
 _KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
@@ -43,7 +43,7 @@ class Examining:
     def __init__(self) -> None:
         self._examined: dict[tuple[str, str], _Examined] = {}
 
-    def examine(self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Judgement | Concern | None:
+    def examine(self, view: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime) -> Judgement | Concern | None:
         """Judge the spec's version against the stable one; None if there is nothing to judge.
 
         It returns a Concern for a problem of a table or dataset, and never raises for it.
