@@ -99,7 +99,8 @@ def coverage() -> str:
                 kept.append(total)
                 last = look
             if look in (1, 3, 6, 12, 25, 50, 100, 240):
-                low, high = intervals.difference_interval(np.stack(kept), np.full(runs, rate), np.ones(runs), ALPHA)
+                parts = np.diff(kept, axis=0, prepend=[0 * total])
+                low, high = intervals.difference_interval(parts, np.full(runs, rate), np.ones(runs), ALPHA)
                 missed |= (low > 0.2 * rate) | (high < 0.2 * rate)
                 x.append(20.0 * look)
                 y.append(100 * float(missed.mean()))

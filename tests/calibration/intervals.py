@@ -71,7 +71,7 @@ def _missed(replicates: int, rate: float, labels: float, *, phi: int, known: flo
             last = look
         if look in _SEEN_AT:
             phis = np.full(replicates, float(phi if known is None else known))
-            low, high = intervals.difference_interval(np.stack(kept), rates, phis, ALPHA)
+            low, high = intervals.difference_interval(np.diff(kept, axis=0, prepend=[0 * total]), rates, phis, ALPHA)
             missed |= (low > 0.2 * rate) | (high < 0.2 * rate)
     return int(missed.sum())
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.calibration.streams import BettingTest, draw, slice_sizes
 from tests.calibration.table import Row, at_least, median_at_most
-from tierwise.monitoring.verdicts.suspects import suspect_bound
+from tierwise.stats.multiplicity import log_suspect_bound
 
 _READY = 10  # minutes: the whole and the powered slices have passed
 _LONGEST = 60
@@ -31,7 +31,7 @@ def equal_versions(replicates: int) -> list[Row]:
 def _waits(replicates: int, slices: int, labels: float, margin: float) -> np.ndarray:
     rng = np.random.default_rng([97, slices, round(labels)])
     rates = np.exp(rng.uniform(math.log(0.01), math.log(0.3), replicates * slices))
-    sizes, bound = np.tile(slice_sizes(slices, labels), replicates), suspect_bound(slices)
+    sizes, bound = np.tile(slice_sizes(slices, labels), replicates), log_suspect_bound(slices)
     test = BettingTest("regression", rates, delta=margin / 2)
     total, waits = np.zeros((4, len(rates))), np.full(replicates, np.inf)
     for look in range(1, _READY + _LONGEST):
@@ -53,7 +53,7 @@ def small_slices(replicates: int) -> list[Row]:
         counts = draw(rng, size, rate + 2 * margin, size, rate)
         total += counts
         log_e = test.add(counts)
-    held = int(_suspect(log_e, total, margin, suspect_bound(100)).sum())
+    held = int(_suspect(log_e, total, margin, log_suspect_bound(100)).sum())
     about = "Recall .95 → .45 (margin 25 points) in one of 100 slices, 60 labels in each arm: held."
     return [at_least("Recall falls in a small slice", held, replicates, 0.9, about=about)]
 

@@ -88,7 +88,7 @@ def test_a_foreign_image_is_named_with_its_writer_and_put_back_only_once_and_onl
     set_image(world, "argocd")
     status, reason, message = watched.in_sync()
     assert (status, reason) == ("False", "FieldConflict")
-    assert "written by argocd; it was put back once before" in message
+    assert "written by argocd; it was restored once before" in message
     generation = world.generation()
     watched.settle()
     assert (watched.image(), world.generation()) == (HOTFIX, generation)

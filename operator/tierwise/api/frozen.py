@@ -6,7 +6,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from tierwise.api.common import ApiModel, Timestamp
+from tierwise.api.common import ApiModel, Margin, Timestamp
+
+
+class JudgedDimension(ApiModel):
+    """How much of one way of slicing is judged on its own: has rows enough until maxDuration for a promotion to wait.
+
+    What would make the slice that is nearest to it judged is given where none is.
+    """
+
+    dimension: str = Field(description="Its dimensions, joined by commas; '' is the whole, which is one slice.")
+    slices: int = Field(description="Slices that are known at the start.")
+    powered: int = Field(description="Those of them that are judged on their own, by one metric at least.")
+    traffic: float = Field(description="Share of the traffic that is in these.")
+    metrics: list[str] = Field(default_factory=list, description="The metrics that judge one of them at least.")
+    nearest: str | None = Field(None, description="Where none is judged: key of the slice that needs least for it.")
+    metric: str | None = Field(None, description="The metric that would judge it.")
+    needs_seconds: float | None = Field(None, description="The maxDuration at which it would be judged.")
+    needs_margin: Margin | None = Field(None, description="Or the metric's margin at which it would be.")
 
 
 class FrozenDataset(ApiModel):
@@ -41,6 +58,9 @@ class FrozenDataset(ApiModel):
     )
     points: dict[str, list[int]] = Field(
         default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
+    )
+    dimensions: list[JudgedDimension] = Field(
+        default_factory=list, description="What is judged on its own, by the whole and by each way of slicing."
     )
 
 

@@ -97,27 +97,27 @@ class RejectedVersion(ApiModel):
 
 
 class RefusedAnnotation(ApiModel):
-    """An annotation of ours that has no effect. It goes when the annotation is removed or gets another value."""
+    """An annotation that has no effect. The entry is removed when the annotation is removed or changed."""
 
-    annotation: str = Field(max_length=317, description="Its key.")
-    value: str = Field(max_length=256, description="The value that was answered; of a long one the start and a hash.")
-    message: Message = Field(description="Why it has no effect, and the right form.")
-    at: Timestamp = Field(description="When it was answered.")
+    annotation: str = Field(max_length=317, description="The annotation's key.")
+    value: str = Field(max_length=256, description="The annotation's value; of a long value its start and a hash.")
+    message: Message = Field(description="Why the annotation has no effect, and the right command.")
+    at: Timestamp = Field(description="When Tierwise answered.")
 
 
 class WorkloadDrift(ApiModel):
-    """A workload whose image or parameters another writer changed while no rollout wrote to it."""
+    """A workload whose image or parameters another writer changed outside a rollout."""
 
-    kind: str = Field(description="Its kind.")
-    name: str = Field(description="Its name.")
-    uid: str = Field(description="Its uid.")
-    version: str = Field(description="The version that it should run.")
-    in_sync: bool = Field(False, description="It runs that version again.")
+    kind: str = Field(description="The workload's kind.")
+    name: str = Field(description="The workload's name.")
+    uid: str = Field(description="The workload's uid.")
+    version: str = Field(description="The version that the workload should run.")
+    in_sync: bool = Field(False, description="True: the workload runs this version again.")
     writer: str = Field("", description="The field manager that wrote last.")
-    difference: str = Field("", description="What differs from the version.")
-    since: Timestamp = Field(description="When it was first seen.")
-    foreign_writes: int = Field(1, description="Writes by others; the first is undone by `drift: Restore`.")
-    put_back: bool = Field(False, description="The latest was undone; what differs from then on is another write.")
+    difference: str = Field("", description="How the workload differs from the version.")
+    since: Timestamp = Field(description="When Tierwise first saw the change.")
+    foreign_writes: int = Field(1, description="Number of writes by others; `drift: Restore` undoes the first one.")
+    restored: bool = Field(False, description="True: Tierwise undid the latest write; a new difference is a new write.")
 
 
 class Summary(ApiModel):
@@ -151,13 +151,13 @@ class ModelDeploymentStatus(ApiModel):
     refused: list[RefusedAnnotation] = Field(
         default_factory=list,
         max_length=16,
-        description="Annotations of ours on the object that have no effect.",
+        description="Annotations of Tierwise on the object that have no effect.",
         json_schema_extra=list_map("annotation"),
     )
     drift: list[WorkloadDrift] = Field(
         default_factory=list,
         max_length=40,
-        description="Workloads that others changed.",
+        description="Workloads that others changed outside a rollout.",
         json_schema_extra=list_map("uid"),
     )
     previous_stable: Version | None = Field(
@@ -168,6 +168,7 @@ class ModelDeploymentStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Reconciling, Stalled, Available, InSync, Progressing, AnalysisHealthy, RolledBack, Paused.",
+        description="Ready, Reconciling, Stalled, Available, InSync, Progressing, SlicesJudged, AnalysisHealthy, "
+        "RolledBack, Paused.",
         json_schema_extra=list_map("type"),
     )

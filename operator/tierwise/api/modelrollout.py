@@ -235,6 +235,6 @@ class ModelRolloutStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified.",
+        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified.",
         json_schema_extra=list_map("type"),
     )

@@ -44,6 +44,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"
+    SLICES_JUDGED = "SlicesJudged"  # whether promotion waits for anything smaller than all traffic
     ANALYSIS_HEALTHY = "AnalysisHealthy"
     ROLLED_BACK = "RolledBack"
     RECOVERED = "Recovered"

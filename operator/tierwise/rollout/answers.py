@@ -1,6 +1,6 @@
-"""What is wrong with the annotations of a ModelDeployment: each value is answered once, and does nothing later either.
+"""Annotations of a ModelDeployment that have no effect: each value is answered once, and has no effect later, either.
 
-A person who asks for something gets an answer: the command is carried out, waits for its tier, or is refused here.
+Each command is executed, or it waits for its tier, or it is refused here.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Refusal:
 def answered(observation: Observation, rollout: RolloutView | None, now: datetime) -> ModelDeploymentStatus:
     """The status with an answer to each annotation that has no effect; `rollout` is the one in flight.
 
-    What is refused counts as handled, in the ModelDeployment alone: it never fires.
+    A refused command counts as handled, in the status of the ModelDeployment alone: it is never executed.
     """
     view = observation.deployment
     status = view.status
@@ -95,7 +95,7 @@ def _of_unknown(view: DeploymentView, key: str) -> Refusal:
     if not near:
         every = ", ".join(commands.ANNOTATIONS.values())
         return Refusal(
-            "Tierwise has no such annotation", f"Its commands are {every}; take it away: {_annotate(view)} {key}-"
+            "Tierwise has no such annotation", f"Its commands are {every}. Remove it: {_annotate(view)} {key}-"
         )
     value = view.annotations[key]
     given = shlex.quote(value) if value.strip() and value.isprintable() and len(value) <= _SHOWN else _USUAL[near[0]]
@@ -139,7 +139,7 @@ def _of_rollback(view: DeploymentView, rollout: RolloutView | None) -> Refusal |
         if rollout.status.rolling_back_since is None:
             return None
         why = f"{rollout.name} is already going back to {rollout.spec.from_.name}"
-        return Refusal(why, "Nothing has to be done; what should run then is what spec.version says")
+        return Refusal(why, "Nothing has to be done")
     if view.status.previous_stable is not None:
         return None
     why = "no rollout is in flight, and no version before the stable one is known to return to"
@@ -206,9 +206,11 @@ def _of_promote(observation: Observation, rollout: RolloutView | None, value: st
         resume = (
             f"""kubectl -n {view.namespace} patch mdep {view.name} --type merge -p '{{"spec":{{"paused":false}}}}'"""
         )
-        return Refusal("spec.paused promotes nothing, and does not keep this for later", f"Use: {resume} && {again}")
+        return Refusal(
+            "spec.paused forbids promotions, and this one is not kept for later", f"Use: {resume} && {again}"
+        )
     if status.result == "Stalled" and status.reason in _IN_THE_WAY:
-        return Refusal(f"{status.reason} is in the way, and this is not kept for later", f"Mend that, then: {again}")
+        return Refusal(f"{status.reason} forbids it, and it is not kept for later", f"Correct the cause, then: {again}")
     return None
 
 

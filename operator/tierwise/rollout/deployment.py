@@ -171,7 +171,7 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
 
 
 def _overwritten_again(status: ModelDeploymentStatus) -> Problem | None:
-    """Workloads that were put back and changed again: to go on would restart their pods for ever."""
+    """The problem of workloads that were restored and changed again: one more restore could go on for ever."""
     found = drift.summary(drift.given_up(status.drift))
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""`spec.drift: Restore`: what another writer changed at rest is put back, once for each write."""
+"""`spec.drift: Restore`: a change by another writer at rest is undone, once per workload."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tierwise.rollout.state.observation import Observation, RolloutView
 
 
 def restored(observation: Observation, decision: Decision, rollout: RolloutView | None) -> Decision:
-    """The decision with the deliveries that put workloads back. What they undo was recorded in an earlier tick.
+    """The decision with the deliveries that restore workloads. The changes were recorded in an earlier tick.
 
-    One thing at a time: where the decision does something itself, it goes first.
+    If the decision has actions of its own, it is returned as it is: they go first.
     """
     view = observation.deployment
     if view.spec.drift != "Restore" or view.spec.paused or decision.actions:
@@ -44,7 +44,7 @@ def restored(observation: Observation, decision: Decision, rollout: RolloutView 
     )
     written = {action.workload_uid for action in actions}
     kept = [
-        record.model_copy(update={"put_back": True}) if record.uid in written else record
+        record.model_copy(update={"restored": True}) if record.uid in written else record
         for record in decision.deployment_status.drift
     ]
     status = decision.deployment_status.model_copy(update={"drift": kept})
@@ -52,4 +52,4 @@ def restored(observation: Observation, decision: Decision, rollout: RolloutView 
 
 
 def _is_due(record: WorkloadDrift) -> bool:
-    return not record.in_sync and not record.put_back and record.foreign_writes < drift.FOREIGN_WRITES_TO_STOP
+    return not record.in_sync and not record.restored and record.foreign_writes < drift.FOREIGN_WRITES_TO_STOP

@@ -6,6 +6,9 @@ import numpy as np
 
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 
+SUSPECT_PART = 1 / 50
+SUSPECT_AT = 3.0  # at least, also with few slices
+
 
 def log_decision_threshold(hypotheses: int, alpha: float) -> float:
     """ln(K/α): roll back when log E + log w reaches it in any hypothesis.
@@ -14,6 +17,15 @@ def log_decision_threshold(hypotheses: int, alpha: float) -> float:
     holds for any dependence between hypotheses and for any times of their blocks.
     """
     return float(np.log(hypotheses / alpha))
+
+
+def log_suspect_bound(hypotheses: int) -> float:
+    """Ln of the w·E from which a slice is suspect: what was not waited for holds a promotion from there on.
+
+    Among K slices of equal versions some look worse by chance. With this share of K as the bound, half of all tiers of
+    equal versions have no suspect at the time of promotion (calibrated for 40 to 1,000 slices).
+    """
+    return float(np.log(max(SUSPECT_AT, hypotheses * SUSPECT_PART)))
 
 
 def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses: int) -> BoolArray:

@@ -31,7 +31,7 @@ def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, fl
             continue
         counts = np.array([rows[more], of_kind[more], rows[other], of_kind[other]], dtype=np.float64)
         size = len(_PRIORS)
-        logs = np.zeros((6, size))
+        logs = np.zeros((betting.REGRESSION_ALTERNATIVES, size))
         block, past = np.repeat(counts[:, np.newaxis], size, axis=1), np.zeros((4, size))
         null = betting.Boundary(np.ones(size), np.full(size, PRESENCE_TOLERANCE))
         betting.add_regression(logs, block, past, null, _PRIORS)

@@ -32,7 +32,7 @@ from tierwise.stats import betting
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratified:
-    """The e-processes so far. `logs` is (6, H): per alternative, the log of the product over strata and blocks."""
+    """The e-processes so far. `logs` is (7, H): per alternative, the log of the product over strata and blocks."""
 
     past: FloatArray  # (4, H, S), consumed by bets
     pending: FloatArray  # (4, H, S), waiting for five observations in both arms of the stratum
@@ -52,7 +52,7 @@ class Stratified:
 def begin(hypotheses: int, strata: int) -> Stratified:
     """The evidence before the first block."""
     empty = np.zeros((4, hypotheses, strata))
-    return Stratified(empty, empty, np.zeros((6, hypotheses)))
+    return Stratified(empty, empty, np.zeros((betting.REGRESSION_ALTERNATIVES, hypotheses)))
 
 
 def fold(

@@ -72,7 +72,7 @@ def test_status_marks_the_workload_and_its_tier():
 def test_explain_says_who_wrote_and_what_to_do():
     text = explained(drifted())
     assert f"Not in sync: {MESSAGE}." in text
-    assert "Put them back, roll the change out as a new version" in text
+    assert "Undo it, roll it out as a new version, or set" in text
     assert """kubectl -n inference patch mdep bot-score --type merge -p '{"spec":{"drift":"Restore"}}'""" in text
 
 

@@ -125,7 +125,7 @@ def test_a_promotion_while_paused_is_refused_and_does_not_fire_when_the_pause_en
     world = judging()
     world.apply("v2", paused=True)
     message = the_answer(world, promote=f"{NAME}-1/tier-3").message
-    assert "spec.paused promotes nothing, and does not keep this for later" in message
+    assert "spec.paused forbids promotions, and this one is not kept for later" in message
     assert f'{ANNOTATE} tierwise.io/promote="{NAME}-1/tier-3 $(date +%s)"' in message
     world.apply("v2").run(300)
     assert world.tier(3).phase == "Judging"

@@ -105,7 +105,7 @@ def test_restore_puts_it_back_once_and_stops_at_the_second_write():
     assert deliveries(world) == ["bot-3"]
     assert in_sync(world) == ("False", "FieldConflict")
     assert world.health == ("Stalled", "FieldConflict")
-    assert "written by argocd; it was put back once before" in world.condition("Stalled").message
+    assert "written by argocd; it was restored once before" in world.condition("Stalled").message
     assert world.event_reasons().count("FieldConflict") == 2  # of the drift, and of the condition Stalled
 
     world.fleet.annotate(NAME, retry="1")
@@ -191,7 +191,7 @@ def test_a_refused_restore_is_told_and_tried_again():
     world.fleet.apply = refusing  # type: ignore[method-assign]
     set_image(world, "bot-3")
     world.run(60)
-    assert "not put back: delivery of v2 to Deployment bot-3 is refused" in world.condition("InSync").message
+    assert "not restored: delivery of v2 to Deployment bot-3 is refused" in world.condition("InSync").message
     world.fleet.apply = apply  # type: ignore[method-assign]
     world.run(30)
     assert in_sync(world) == ("True", "InSync")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, REGRESSED, World, a_judgement, a_result
-from tierwise.api.modelrollout import Frozen, FrozenDataset
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.runtime.judging.look import Look
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
-from tierwise.api.modelrollout import FrozenDataset, PodsChange
+from tierwise.api.frozen import FrozenDataset
+from tierwise.api.modelrollout import PodsChange
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, PodCounts
 from tierwise.runtime.control_loop.reconcile import reconcile

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.metric import Metric
@@ -17,6 +16,11 @@ from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting, intervals
+from tierwise.stats.matched import Matched
+from tierwise.stats.matched import begin as begin_matched
+from tierwise.stats.matched import fold as fold_matched
+
+MOST_KEPT = 20_000  # lanes whose intervals are by bets: what is kept for them is a few megabytes per thousand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +69,12 @@ class Bets:
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
-    regression: FloatArray  # (6, L): of all starts together
+    regression: FloatArray  # (7, L): of all starts together
     non_inferior: FloatArray  # (3, two_way)
     improved: FloatArray  # (3, straight)
-    kept: tuple[
-        tuple[int, npt.NDArray[np.int32]], ...
-    ] = ()  # block number, and (4, straight) counts until then: for intervals
+    matched: Matched  # candidate and baseline at the same times, of the straight lanes
+    # For intervals: the number of a block, and what `matched` was then.
+    kept: tuple[tuple[int, FloatArray], ...] = ()
 
     @property
     def counts(self) -> FloatArray:
@@ -93,19 +97,19 @@ def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
     return Bets(
         past=np.zeros((4, size)),
         pending=np.zeros((4, size)),
-        regression=np.full((6, size), np.log(stake)),
+        regression=np.full((betting.REGRESSION_ALTERNATIVES, size), np.log(stake)),
         non_inferior=np.zeros((3, lanes.two_way)),
         improved=np.zeros((3, lanes.straight)),
+        matched=begin_matched(2, lanes.straight),
     )
 
 
 def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
     """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
     last = bets.kept[-1][0] if bets.kept else 0
-    if not lanes.straight or not intervals.is_kept(block, last):
+    if not 0 < lanes.straight <= MOST_KEPT or not intervals.is_kept(block, last):
         return bets
-    counts = bets.counts[:, : lanes.straight].astype(np.int32)
-    return replace(bets, kept=(*bets.kept, (block, counts)))
+    return replace(bets, kept=(*bets.kept, (block, bets.matched.snapshot)))
 
 
 def begin_more(bets: Bets, stake: float) -> Bets:
@@ -119,7 +123,10 @@ def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], bounds: LaneBounds) 
     Raises:
         MetricFailedError: a metric's code failed.
     """
-    pending = bets.pending + lane_counts(lanes, block)
+    counts = lane_counts(lanes, block)
+    na, ka, nb, kb = counts[:, : lanes.straight]
+    bets = replace(bets, matched=fold_matched(bets.matched, np.array([[na, nb], [ka, kb]])))
+    pending = bets.pending + counts
     lanes_ready = np.flatnonzero(betting.ready(pending))
     if len(lanes_ready) == 0:
         return replace(bets, pending=pending)

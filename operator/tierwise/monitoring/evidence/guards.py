@@ -135,7 +135,7 @@ def no_rows(numbers: int = 0) -> Guards:
         split_logs=np.zeros(6),
         presence_past=np.zeros((4, bets)),
         presence_pending=np.zeros((4, bets)),
-        presence_logs=np.zeros((6, bets)),
+        presence_logs=np.zeros((betting.REGRESSION_ALTERNATIVES, bets)),
     )
 
 

@@ -106,6 +106,7 @@ def look(
 
 def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
     """Log e-values (slots,) against H0 "within the bounds"; with two bounds, both sides are averaged."""
+    bounds = bounds.beside(found.baseline)
     upper = log_mixture(*worseness(found, sign, bounds.ratio, phi), bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
         return upper
@@ -115,14 +116,30 @@ def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> Fl
 
 
 def log_better(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
-    """Log e-values (slots,) against H0 "at or beyond the bounds"; with two bounds, the smaller one."""
-    difference, variance = worseness(found, sign, bounds.ratio, phi)
+    """Log e-values (slots,) of H0: at or beyond the bounds. Where there are two, the smaller one."""
+    bounds = bounds.beside(found.baseline)
+    difference, variance = worseness(_as_at_margin(found, sign, bounds), sign, bounds.ratio, phi)
     upper = log_mixture(-difference, variance, -bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
         return upper
     difference, variance = worseness(found, -sign, bounds.lower_ratio, phi)
     lower = log_mixture(-difference, variance, -bounds.lower_delta, found.taus)
     return np.where(bounds.is_two_sided, np.minimum(upper, lower), upper)
+
+
+def _as_at_margin(found: Compared, sign: int, bounds: Bounds) -> Compared:
+    """With the candidate's variance as it would be at its margin, of an area or share that is near its best, 1.
+
+    While no badly ranked row has been seen the estimate looks surer than it is. One observation in `units` is taken as
+    the least that can be told.
+    """
+    if sign > 0 or not found.is_area:
+        return found
+    best = np.fmax(found.candidate, found.baseline)
+    least = 1 / np.maximum(found.units.min(axis=-1), 1.0)
+    gap = np.maximum((1 - bounds.ratio) * found.baseline + bounds.delta, 0.0)
+    factor = (1 - found.baseline + gap + least) / np.maximum(1 - best + least, 1e-12)
+    return replace(found, candidate_variance=found.candidate_variance * np.maximum(factor, 1.0))
 
 
 def worseness(found: Compared, sign: int, ratio: FloatArray, phi: FloatArray) -> tuple[FloatArray, FloatArray]:

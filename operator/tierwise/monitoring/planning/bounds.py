@@ -64,6 +64,16 @@ class Bounds:
             return self
         return Bounds(self.ratio, self.delta + by, self.lower_ratio, self.lower_delta + by)
 
+    def beside(self, value: FloatArray) -> Bounds:
+        """For baselines with these values, of estimates: 5 % of a value below 0 is 5 % of its size.
+
+        With R = 1 ± r, s·(a − R·b) ≤ 0 allows a difference of r·b, which is on the wrong side where b is below 0.
+        """
+        sign = np.where(value < 0, -1.0, 1.0)
+        if (sign > 0).all():
+            return self
+        return Bounds(1 + (self.ratio - 1) * sign, self.delta, 1 + (self.lower_ratio - 1) * sign, self.lower_delta)
+
     def narrowed(self, rate: FloatArray, bias: FloatArray) -> Bounds:
         """Narrower by the pods' bias: what must be shown for a promotion; the same object where there is none."""
         if not bias.any():

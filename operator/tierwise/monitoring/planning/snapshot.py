@@ -10,8 +10,8 @@ from datetime import datetime
 
 import numpy as np
 
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.modelrollout import Frozen, FrozenDataset
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, metric_plan
 
@@ -81,6 +81,7 @@ def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[
                     [f.pod_degrees.get(m.name, max(f.pods - 1, 0)) for m in item.metrics], dtype=np.int64
                 ),
                 points=tuple(tuple(f.points.get(m.name, ())) for m in item.metrics),
+                dimensions=tuple(f.dimensions),
             )
         )
         offset += size
@@ -108,4 +109,5 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
         pods=plan.pods,
         pod_degrees=dict(zip(names, plan.pod_degrees.tolist(), strict=True)) if plan.pods else {},
         points={name: list(at) for name, at in zip(names, plan.points, strict=True) if at},
+        dimensions=list(plan.dimensions),
     )

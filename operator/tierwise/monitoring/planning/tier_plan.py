@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.api.frozen import JudgedDimension
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
@@ -18,7 +19,7 @@ from tierwise.api.slices import slice_key
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.errors import PlanError
 from tierwise.metrics import registry
-from tierwise.metrics.metric import Metric
+from tierwise.metrics.metric import Metric, Shift
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning import power as powering
@@ -26,6 +27,7 @@ from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
+from tierwise.monitoring.planning.judged import JudgedMetric, dimensions_of
 from tierwise.monitoring.planning.power import absolute_gap
 from tierwise.monitoring.planning.presence import presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
@@ -69,7 +71,7 @@ class DatasetPlan:
     `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
     it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
     of bins that a shift is judged at. `presence_tolerance` is how much the arms may
-    differ in the share of labelled rows.
+    differ in the share of labelled rows. `dimensions` say what is judged on its own, by each way of slicing.
     """
 
     dataset: Dataset
@@ -87,6 +89,7 @@ class DatasetPlan:
     pods: int
     pod_degrees: IntArray
     points: tuple[tuple[int, ...], ...]
+    dimensions: tuple[JudgedDimension, ...] = ()
 
     @property
     def slots(self) -> int:
@@ -199,6 +202,11 @@ class TierTerms:
     candidate_share: float
     max_duration_seconds: float
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """How many times the history's rows the candidate and the baseline are expected to have."""
+        return self.expected_share * self.candidate_share, self.expected_share * (1 - self.candidate_share)
+
 
 def plan_tier(
     analysis: Sequence[DatasetAnalysis],
@@ -216,10 +224,8 @@ def plan_tier(
     Raises:
         MetricFailedError: a metric's code failed on the history.
     """
-    expected, candidate = terms.expected_share, terms.candidate_share
-    shares = (expected * candidate, expected * (1 - candidate))
     plans = tuple(
-        _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
+        _plan_dataset(item, datasets[item.name], history.get(item.name), terms, spread.get(item.name))
         for item in analysis
     )
     copies = max(1, math.ceil(terms.max_duration_seconds / COPY_SECONDS))
@@ -240,13 +246,14 @@ def _plan_dataset(
     analysis: DatasetAnalysis,
     dataset: Dataset,
     history: Cells | None,
-    shares: tuple[float, float],
+    terms: TierTerms,
     spread: Spread | None,
 ) -> DatasetPlan:
+    shares = terms.shares
     metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
     past = past_of(dataset, history, wished_slices(analysis.expect))
     noise = scatter_of(spread, past.slices, len(metrics), shares)
-    priors, powered, points = [], [], []
+    priors, powered, points, judged = [], [], [], []
     for row, plan in enumerate(metrics):
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
@@ -256,6 +263,19 @@ def _plan_dataset(
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)
+        judged.append(
+            JudgedMetric(
+                name=plan.name,
+                margin=plan.margin,
+                promotes=not isinstance(metric.measure, Shift),
+                powered=powered[-1],
+                times=np.where(ignored, np.inf, known.times),
+                margin_needed=known.margin,
+                rate=known.rate,
+                is_range=np.isin(np.arange(len(past.slices)), list(halves)),
+            )
+        )
+    rows = past.window.counts.sum(axis=(1, 2, 3)).astype(np.float64)
     return DatasetPlan(
         dataset=dataset,
         metrics=metrics,
@@ -272,4 +292,5 @@ def _plan_dataset(
         pods=noise.pods,
         pod_degrees=noise.pod_degrees,
         points=tuple(points),
+        dimensions=dimensions_of(dataset.groupings, past.slices, rows, judged, terms.max_duration_seconds),
     )

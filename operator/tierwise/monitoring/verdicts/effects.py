@@ -13,10 +13,12 @@ from tierwise.monitoring.counts.measures import compared, counted, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
-from tierwise.monitoring.evidence.hypotheses import Layout, tolerance_beyond
+from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.monitoring.planning.bounds import PRIOR_ROWS
+from tierwise.monitoring.planning.bounds import PRIOR_ROWS, Bounds
 from tierwise.stats import intervals, mixture
+from tierwise.stats.matched import joined
+from tierwise.stats.overdispersion import odds_step
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +27,8 @@ class Observed:
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
     `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
-    shifts only. `worse` is the difference for the worse, of rates of bad or of values.
+    shifts only. `beyond` is how far the candidate is seen beyond its margin, in rates of bad
+    or in values; negative within it.
     """
 
     counts: FloatArray
@@ -40,7 +43,7 @@ class Observed:
     spread: FloatArray
     most: FloatArray
     psi: FloatArray
-    worse: FloatArray
+    beyond: FloatArray
 
 
 def observed(evidence: Evidence, exact: int) -> Observed:
@@ -81,13 +84,16 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     counts = evidence.bets.counts[:, group.first : group.first + group.slots]
     na, ka, nb, kb = counts
     out.counts[:, here] = counts
-    candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
-    out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
-    out.worse[here] = _two_sided(layout, here, _share(ka, na) - _share(kb, nb))
+    out.candidate[here], out.baseline[here] = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
+    # Values are of all rows; the difference is of both versions at the same times. Too few rows for that: of all rows.
+    share = evidence.bets.matched.share[:, group.first : group.first + group.slots]
+    pa, pb = np.where(np.isfinite(share), share, np.stack([_share(ka, na), _share(kb, nb)]))
+    out.difference[here] = _values(metric, pa) - _values(metric, pb)
     rate = (kb + PRIOR_ROWS * layout.prior[here]) / (nb + PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
-    low, high = _rates_interval(evidence, group, counts, shown[here])
-    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], np.ones(group.slots))
+    out.beyond[here] = _beyond_margin(layout.margin.part(here), pa, pb, is_rate=True)
+    low, high = _rates_interval(evidence, group, shown[here])
+    low, high = _anchored(evidence, here, (low, high), (pa, pb), is_rate=True)
     out.low[here], out.high[here] = _interval(metric, _share(kb, nb), low, high)
     usual = (kb + 0.5) / (nb + 1)
     variance = usual * (1 - usual) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
@@ -131,14 +137,16 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         found = compared(metric, evidence.mixtures.matched[each.dataset].effective[0])
     own = [_values(metric, x) if is_share else x for x in (found.candidate, found.baseline)]
     out.difference[here] = own[0] - own[1]
-    worse_by = worse_sign(metric) * (found.candidate - found.baseline)
-    out.worse[here] = np.where(found.enough, _two_sided(evidence.layout, here, worse_by), np.nan)
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
-    difference = found.candidate - found.baseline
-    low, high = mixture.interval(difference, variance, evidence.plan.alpha / 2, found.taus)
-    worse = np.full(each.slots, float(worse_sign(metric)))
-    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], worse)
+    sign = worse_sign(metric)
+    at = sign * found.candidate, sign * found.baseline
+    beyond = _beyond_margin(evidence.layout.margin.part(here).beside(found.baseline), *at, is_rate=False)
+    out.beyond[here] = np.where(found.enough, beyond, np.nan)
+    low, high = mixture.interval(at[0] - at[1], variance, evidence.plan.alpha / 2, found.taus)
+    low, high = low - evidence.layout.apart[here], high + evidence.layout.apart[here]
+    low, high = _anchored(evidence, here, (low, high), at, is_rate=False)
+    low, high = (low, high) if sign > 0 else (-high, -low)
     out.low[here], out.high[here] = _interval(metric, found.baseline, low, high) if is_share else (low, high)
     out.variance[here] = variance / each.phi
     na, nb = found.units[:, CANDIDATE], found.units[:, BASELINE]
@@ -148,40 +156,64 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         out.most[here] = 1.0
 
 
-def _rates_interval(
-    evidence: Evidence, group: Group, counts: FloatArray, shown: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Of differences of rates of bad (slots,). Half of α is kept for the bets of the decision (`_beyond`)."""
+def _rates_interval(evidence: Evidence, group: Group, shown: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Of differences of rates of bad (slots,). Half of α is kept for the bets of the decision (`_anchored`)."""
     layout, alpha = evidence.layout, evidence.plan.alpha / 2
     here = slice(group.hypothesis, group.hypothesis + group.slots)
+    n, bad = evidence.bets.matched.effective[..., group.first : group.first + group.slots]
+    counts = np.stack([n[0], bad[0], n[1], bad[1]])
     low, high = intervals.rate_difference_interval(counts, alpha=alpha, phi=layout.phi[here])
     some = np.flatnonzero(shown & (counts[0] > 0) & (counts[2] > 0))
     if len(some) and evidence.bets.kept:
-        kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept]).astype(np.float64)
+        kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept])
         at = group.hypothesis + some
-        low[some], high[some] = intervals.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
-    return low, high
+        low[some], high[some] = intervals.difference_interval(joined(kept), layout.prior[at], layout.phi[at], alpha)
+    # The arms' own users and pods may move a rate without any difference of versions.
+    bias = np.maximum(evidence.pod_bias[here], np.where(layout.is_value[here], 0.0, layout.apart[here]))
+    rate = np.clip(layout.prior[here], 1e-9, 1 - 1e-9)
+    return low + odds_step(rate, -bias), high + odds_step(rate, bias)
 
 
-def _two_sided(layout: Layout, here: slice, worse: FloatArray) -> FloatArray:
-    """A difference for the worse; of what must not move either way its size."""
-    return np.where(layout.margin.is_two_sided[here], np.abs(worse), worse)
+def _beyond_margin(margin: Bounds, candidate: FloatArray, baseline: FloatArray, *, is_rate: bool) -> FloatArray:
+    """How far beyond the bounds the candidate is seen, on the side where it is farther; negative within them.
+
+    Candidate and baseline are rates of bad, or estimates in the direction of worse.
+    """
+    up = candidate - margin.ratio * baseline - margin.delta
+    if is_rate:  # the mirror is of good rows
+        down = (1 - candidate) - margin.lower_ratio * (1 - baseline) - margin.lower_delta
+    else:
+        down = margin.lower_ratio * baseline - candidate - margin.lower_delta
+    return np.asarray(np.where(margin.is_two_sided, np.fmax(up, down), up))
 
 
-def _beyond(
-    evidence: Evidence, here: slice, ends: tuple[FloatArray, FloatArray], tolerance: FloatArray, worse: FloatArray
+def _anchored(
+    evidence: Evidence,
+    here: slice,
+    ends: tuple[FloatArray, FloatArray],
+    at: tuple[FloatArray, FloatArray],
+    *,
+    is_rate: bool,
 ) -> tuple[FloatArray, FloatArray]:
-    """Intervals of which no named one reaches into its tolerance; `worse` is the sign of a difference that is worse.
+    """Intervals of which no named one reaches into its tolerance, of differences in the direction of worse.
 
     The bets that named it have rejected every difference within the tolerance. Where the whole of its rows differs by
-    less, it became worse later.
+    less, it became worse later. `at` are candidate and baseline as `_beyond_margin` takes them.
     """
     low, high = ends
-    two_sided = evidence.layout.tolerance.is_two_sided[here]
-    is_up = np.where(two_sided, np.nan_to_num(low + high) >= 0, worse > 0)
-    named = evidence.named[here]
-    low = np.where(named & is_up, np.fmax(low, tolerance), low)
-    high = np.where(named & ~is_up, np.fmin(high, -tolerance), high)
+    tolerance, named, (candidate, baseline) = evidence.layout.tolerance.part(here), evidence.named[here], at
+    base = np.nan_to_num(baseline)
+    if not is_rate:
+        tolerance = tolerance.beside(base)
+    room_up = (tolerance.ratio - 1) * base + tolerance.delta
+    if is_rate:
+        room_down = (tolerance.lower_ratio - 1) * (1 - base) + tolerance.lower_delta
+    else:
+        room_down = (1 - tolerance.lower_ratio) * base + tolerance.lower_delta
+    difference = np.nan_to_num(candidate - baseline)
+    is_up = ~tolerance.is_two_sided | (difference - room_up >= -difference - np.nan_to_num(room_down))
+    low = np.where(named & is_up, np.fmax(low, room_up), low)
+    high = np.where(named & ~is_up, np.fmin(high, -room_down), high)
     return np.where(named & ~is_up, np.fmin(low, high), low), np.where(named & is_up, np.fmax(low, high), high)
 
 

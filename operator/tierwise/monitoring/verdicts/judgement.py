@@ -73,7 +73,7 @@ class ControlTrouble:
 class Judgement:
     """All results of a tier (or of `analyze`), worst evidence first, and the facts for the gate.
 
-    `regressed`: max w·E ≥ K/α_tier at some look; once true it stays true. `culprits` are named by e-BH and reduced to a
+    `regressed`: max w·E ≥ K/α_tier at some look; once true it stays true. `culprits` are named (Holm) and reduced to a
     short list. `non_inferior`: nothing regressed, and the whole and every powered slice x metric are non-inferior.
     """
 

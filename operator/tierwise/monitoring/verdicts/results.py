@@ -27,8 +27,7 @@ class Numbers:
     """All numbers of the results, per hypothesis (K,); NaN for none.
 
     `counts` (4, K) are candidate n and bad, baseline n and bad. Values, difference and interval are in the metric's own
-    direction and unit; `worse` is the difference for the worse and `margin` what it may be, both of rates of bad or of
-    values.
+    direction and unit; `beyond` is how far the candidate is seen beyond its margin.
     """
 
     counts: FloatArray
@@ -44,8 +43,7 @@ class Numbers:
     labels_needed: FloatArray
     psi: FloatArray
     named: BoolArray
-    worse: FloatArray
-    margin: FloatArray
+    beyond: FloatArray
 
 
 def numbers_of(evidence: Evidence, exact: int) -> Numbers:
@@ -72,8 +70,7 @@ def numbers_of(evidence: Evidence, exact: int) -> Numbers:
         labels_needed=np.where(layout.promotes, needed, np.nan),
         psi=seen.psi,
         named=evidence.named,
-        worse=seen.worse,
-        margin=seen.margin,
+        beyond=seen.beyond,
     )
 
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tierwise.arrays import IntArray
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.verdicts.results import Numbers
+from tierwise.stats import multiplicity
 
-# Among K slices of equal versions some look worse by chance. With this share of K as the bound of w·E, half of all
-# tiers of equal versions have no suspect at the time of promotion (calibrated for 40 to 1,000 slices).
-SUSPECT_PART = 1 / 50
-SUSPECT_AT = 3.0  # at least, also with few slices
 MOST_SUSPECTS = 10
-
-
-def suspect_bound(hypotheses: int) -> float:
-    """The log of w·E from which a slice is suspect."""
-    return math.log(max(SUSPECT_AT, hypotheses * SUSPECT_PART))
 
 
 def suspects_of(evidence: Evidence, x: Numbers) -> IntArray:
@@ -30,9 +20,9 @@ def suspects_of(evidence: Evidence, x: Numbers) -> IntArray:
     """
     layout = evidence.layout
     weighted = evidence.log_regression + evidence.log_weight
-    bound = suspect_bound(evidence.plan.hypotheses)
+    bound = multiplicity.log_suspect_bound(evidence.plan.hypotheses)
     with np.errstate(invalid="ignore"):
-        beyond = x.worse > x.margin
+        beyond = x.beyond > 0
     found = (
         layout.promotes
         & beyond

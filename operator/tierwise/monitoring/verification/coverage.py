@@ -16,7 +16,7 @@ from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
-from tierwise.stats import betting
+from tierwise.stats import delay
 
 BUCKETS = 24  # buckets of a verification, for example the hours of a day
 BEFORE, NOW = 0, 1
@@ -184,7 +184,7 @@ def _is_clearly_lower(na: float, ka: float, nb: float, kb: float, phi: float) ->
     if ka / na >= kb / nb - MOST_LOST:
         return False  # the usual case, without a search
     lacking = np.array([[na], [na - ka], [nb], [nb - kb]])
-    found = betting.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
+    found = delay.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
     return bool(found[0] / phi >= _CLEARLY)
 
 

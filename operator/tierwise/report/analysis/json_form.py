@@ -8,6 +8,7 @@ from typing import Any
 
 from tierwise.api.common import EPOCH, Margin
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.runtime.offline.analysis import Analysis
 
 SCHEMA = "tierwise.io/analysis/v1"
@@ -27,6 +28,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "baseline": request.baseline,
         "candidate": request.candidate,
         "window": _window(analysis),
+        "unjudged": list(unjudged_lines(analysis)),
         "gate": {"decision": str(outcome.decision), "reason": str(outcome.reason), "message": outcome.message},
         "results": [result_json(result, tier) for tier, result in results],
         "culprits": [

@@ -8,7 +8,7 @@ from tierwise.api.modelrollout import SliceVerdict, TierStatus
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
-from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+from tierwise.report.text import count_text, duration_text, printable, rate_text, slice_text
 
 # Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
 _NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
@@ -26,7 +26,9 @@ class Advice:
 def advice_of(view: View) -> Advice:
     """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
-    why = [view.message] if view.message else []
+    judged = view.slices_judged
+    why = [f"{printable(judged.message)}."] if judged is not None and judged.status == "False" else []
+    why += [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
     if view.drift and view.drift not in view.message:
@@ -96,7 +98,7 @@ def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
     if view.drift:
         patch = """'{"spec":{"drift":"Restore"}}'"""
-        then = (remedy_of(Reason.DRIFTED), "To let Tierwise put it back, now and in future:")
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise undo such changes:")
         return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 

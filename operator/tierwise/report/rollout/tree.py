@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tierwise.report.rollout.members import Member, Tone
 from tierwise.report.rollout.view import TierLine, View
-from tierwise.report.text import duration_text
+from tierwise.report.text import duration_text, printable
 
 _MARK: dict[Tone, str] = {"good": "✔", "bad": "✖", "going": "⟳", "waiting": "‖", "quiet": "·"}
 _STYLE: dict[Tone, str] = {"good": "green", "bad": "red", "going": "cyan", "waiting": "yellow", "quiet": "dim"}
@@ -20,6 +20,10 @@ _STYLE: dict[Tone, str] = {"good": "green", "bad": "red", "going": "cyan", "wait
 def render_view(view: View) -> RenderableType:
     """The tree of a view."""
     parts: list[RenderableType] = [header_line(view)]
+    judged = view.slices_judged
+    if judged is not None:
+        style = "bold yellow" if judged.status == "False" else "dim"
+        parts.append(Text.assemble(("Slices:   ", "bold"), (printable(judged.message), style), overflow="fold"))
     if view.message:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     if view.recovery:

@@ -71,6 +71,12 @@ class View:
         return self.result in ("Progressing", "RollingBack", "Pending", "Paused", "Verifying")
 
     @property
+    def slices_judged(self) -> Condition | None:
+        """Whether promotion waits for slices; None before the first tier was planned."""
+        found = self.rollout.status.conditions if self.rollout is not None else ()
+        return next((condition for condition in found if condition.type == ConditionType.SLICES_JUDGED), None)
+
+    @property
     def recovery(self) -> str | None:
         """The state of the recovery after a rollback, in words; None without a rollback, or if it is not checked."""
         found = self.rollout.status.recovery if self.rollout is not None else None

@@ -12,6 +12,7 @@ from tierwise.api.names import ConditionType, GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.rollout.state import drift
 from tierwise.rollout.state.actions import Event
+from tierwise.rollout.state.conditions import slices_judged_now
 from tierwise.rollout.state.wording import clip
 
 _WARNINGS = frozenset({"RolledBack", "RollingBack", "Stalled"})
@@ -52,8 +53,8 @@ def _drifted(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
         if known is None or known.in_sync or drift.text(known) != drift.text(record):
             reason = Reason.FIELD_CONFLICT if drift.given_up([record]) else Reason.DRIFTED
             yield Event("Warning", str(reason), clip(drift.text(record)))
-        if record.put_back and not (known is not None and known.put_back):
-            yield Event("Normal", str(Reason.IN_SYNC), f"{record.kind} {record.name}: {record.version} is put back")
+        if record.restored and not (known is not None and known.restored):
+            yield Event("Normal", str(Reason.IN_SYNC), f"{record.kind} {record.name}: {record.version} is restored")
 
 
 def _shared(conditions: list[Condition]) -> str | None:
@@ -73,6 +74,7 @@ def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[
     if before.result != after.result and after.result != "Progressing":
         kind: Literal["Normal", "Warning"] = "Warning" if after.result in _WARNINGS else "Normal"
         yield Event(kind, after.reason, clip(f"{after.result}: {after.message}"), on="rollout")
+    yield from _unjudged(before, after)
     yield from _recovery(before, after)
     yield from _verification(before, after)
     old_tiers = {tier.name: tier for tier in before.tiers}
@@ -88,6 +90,17 @@ def _rollout(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[
             yield Event(kind, str(tier.gate.reason), message, on="rollout")
         if sum(w.foreign_writes for w in tier.workloads) > sum(w.foreign_writes for w in old.workloads):
             yield Event("Warning", str(Reason.FIELD_CONFLICT), f"{tier.name}: {after.message}", on="rollout")
+
+
+def _unjudged(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[Event]:
+    """A tier was planned of which no slice can be judged: told before a candidate pod exists."""
+    old, new = slices_judged_now(before), slices_judged_now(after)
+    if new is None or new[0] != "False" or new == old:
+        return
+    _, reason, message = new
+    # Also on the ModelDeployment: that is what people describe.
+    yield Event("Warning", str(reason), clip(message), on="rollout")
+    yield Event("Warning", str(reason), clip(message))
 
 
 def _recovery(before: ModelRolloutStatus, after: ModelRolloutStatus) -> Iterator[Event]:

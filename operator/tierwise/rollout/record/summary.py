@@ -38,7 +38,7 @@ def with_rollout_report(
         status=_label(report, rolling),
         tier=tier.name if tier is not None else rolling.tier,
         worst_slice=None if worst is None else _slice_text(worst),
-        message=clip(report.message) or None,
+        message=clip(_unjudged(report) + report.message) or None,
         until=_until(spec, rolling),
     )
     return _rendered(status, report, observation, now, summary)
@@ -108,6 +108,12 @@ def _label(report: Report, rolling: ModelRolloutStatus) -> str:
 def _slice_text(verdict: SliceVerdict) -> str:
     where = ",".join(f"{key}={value}" for key, value in sorted(verdict.slice.items()))
     return clip(f"{verdict.metric} {where or 'overall'}", 128)
+
+
+def _unjudged(report: Report) -> str:
+    """What is said before all else: no slice can be judged."""
+    truth, _, message = report.others.get(ConditionType.SLICES_JUDGED, ("True", None, ""))
+    return f"{message} | " if truth == "False" else ""
 
 
 def _until(spec: ModelRolloutSpec, rolling: ModelRolloutStatus) -> str | None:

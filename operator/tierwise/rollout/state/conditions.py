@@ -15,6 +15,7 @@ from tierwise.api.common import Condition
 from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import UNTRUSTED, Reason
+from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
@@ -83,11 +84,26 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
         ConditionType.ANALYSIS_HEALTHY: _analysis(status),
         ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
     }
+    judged = slices_judged_now(status)
+    if judged is not None:
+        others[ConditionType.SLICES_JUDGED] = judged
     if status.recovery is not None:
         others[ConditionType.RECOVERED] = recovered(status.recovery)
     if status.verification is not None and status.verification.stage == "AfterRollout":
         others[ConditionType.VERIFIED] = verified(status.verification)
     return Report(health, reason, message, others)
+
+
+def slices_judged_now(status: ModelRolloutStatus) -> tuple[Truth, Reason, str] | None:
+    """Whether promotion waits for slices, by the plan of the tier that was planned last; None before the first."""
+    tier = next((tier for tier in reversed(status.tiers) if tier.frozen is not None), None)
+    if tier is None or tier.frozen is None:
+        return None
+    found = slices_judged(judged_of_frozen(tier.frozen))
+    if found is None:
+        return None
+    message = f"{tier.name}: {found.message}"
+    return ("True", Reason.SLICES_JUDGED, message) if found.judged else ("False", Reason.NO_SLICE_JUDGED, message)
 
 
 def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:

@@ -83,7 +83,7 @@ def _recorded(due: Expected, old: WorkloadDrift | None, now: datetime, *, is_cou
     if is_running(view.running, due.version):
         # The count outlives the repair, or a tool that writes again and again would never be noticed.
         is_kept = old is not None and is_counted and not due.is_delivered
-        return old.model_copy(update={"in_sync": True, "put_back": True}) if is_kept and old is not None else None
+        return old.model_copy(update={"in_sync": True, "restored": True}) if is_kept and old is not None else None
     seen = {
         "in_sync": False,
         "writer": clip(view.last_writer or "an unknown manager", 128),
@@ -93,27 +93,27 @@ def _recorded(due: Expected, old: WorkloadDrift | None, now: datetime, *, is_cou
         return WorkloadDrift(
             kind=view.kind, name=view.name, uid=view.uid, version=due.version.name, since=now
         ).model_copy(update=seen)
-    if old.put_back:
+    if old.restored:
         writes = min(old.foreign_writes + 1, FOREIGN_WRITES_TO_STOP)
-        return old.model_copy(update={**seen, "since": now, "foreign_writes": writes, "put_back": False})
+        return old.model_copy(update={**seen, "since": now, "foreign_writes": writes, "restored": False})
     return old.model_copy(update=seen)
 
 
 def forgiven(records: Sequence[WorkloadDrift]) -> list[WorkloadDrift]:
     """The records after `retry`: foreign writes count anew."""
     return [
-        record.model_copy(update={"foreign_writes": 1, "put_back": False}) for record in records if not record.in_sync
+        record.model_copy(update={"foreign_writes": 1, "restored": False}) for record in records if not record.in_sync
     ]
 
 
 def given_up(records: Sequence[WorkloadDrift]) -> list[WorkloadDrift]:
-    """Those that were changed again after they had been put back: a person has to stop the other writer."""
+    """Workloads that were changed again after a restore: a person has to stop the other writer."""
     return [record for record in records if record.foreign_writes >= FOREIGN_WRITES_TO_STOP and not record.in_sync]
 
 
 def text(record: WorkloadDrift) -> str:
     """``Deployment bot-3 does not run v1: image a instead of b, written by kubectl-set``."""
-    again = "; it was put back once before" if record.foreign_writes >= FOREIGN_WRITES_TO_STOP else ""
+    again = "; it was restored once before" if record.foreign_writes >= FOREIGN_WRITES_TO_STOP else ""
     differs = f"{record.difference}, written by {record.writer}"
     return f"{record.kind} {record.name} does not run {record.version}: {differs}{again}"
 
@@ -136,7 +136,7 @@ def in_sync(
     found = summary(status.drift)
     if found is not None:
         if observation.refused is not None and observation.deployment.spec.drift == "Restore":
-            found = clip(f"{found}; not put back: {observation.refused}")
+            found = clip(f"{found}; not restored: {observation.refused}")
         reason = Reason.FIELD_CONFLICT if given_up(status.drift) else Reason.DRIFTED
         return ("False", reason, found)
     views = [view for tier in observation.tiers for view in tier.workloads]

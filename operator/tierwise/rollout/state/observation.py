@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tierwise.api.frozen import Frozen
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
 

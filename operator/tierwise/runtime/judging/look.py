@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.arrays import FloatArray
 from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale

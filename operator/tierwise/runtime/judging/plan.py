@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.snapshot import freeze
 from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, plan_tier

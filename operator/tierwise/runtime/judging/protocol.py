@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.api.modelrollout import Frozen, TierStatus
+from tierwise.api.frozen import Frozen
+from tierwise.api.modelrollout import TierStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook

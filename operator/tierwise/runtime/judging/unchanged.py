@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.planning.snapshot import pinned_hash

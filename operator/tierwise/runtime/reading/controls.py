@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.verdicts.control_drift import (
