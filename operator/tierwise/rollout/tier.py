@@ -1,4 +1,4 @@
-"""One tier at a time: start, probe, judge, gate. (Delivery: delivery.py.)"""
+"""One tier at a time: start, probe, judge, gate. (Delivery: delivery/deliver.py.)"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, REASON, a_deployment, a_twin, judging, rolled_back, tiers
-from tierwise.report.rollout.tree import render_tree
+from tierwise.report.rollout.tree import render_view
+from tierwise.report.rollout.view import view_of
 
 EXPECTED = f"""\
 Name:     bot-score            Namespace: inference       ✖ RolledBack  v8 → v7   12m14s
@@ -22,7 +23,7 @@ NAME                      KIND        STATUS        PODS      EVIDENCE          
 def text_of(deployment, rollouts, tier_views, width: int = 140) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as captured:
-        console.print(render_tree(deployment, rollouts, tier_views, NOW))
+        console.print(render_view(view_of(deployment, rollouts, tier_views, NOW)))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 

@@ -6,13 +6,12 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tierwise.api.common import Margin
+from tierwise.api.common import EPOCH, Margin
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
 from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.runtime.offline.analysis import Analysis
 
 SCHEMA = "tierwise.io/analysis/v1"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:
@@ -143,7 +142,7 @@ def time_text(value: datetime) -> str:
 
 def row_of(value: datetime) -> int:
     """The row number that replaces a time if rows are taken in file order."""
-    return round((value - _EPOCH) / timedelta(seconds=1))
+    return round((value - EPOCH) / timedelta(seconds=1))
 
 
 def _window(analysis: Analysis) -> dict[str, Any]:

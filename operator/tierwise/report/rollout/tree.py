@@ -1,22 +1,17 @@
 """The live tree of `status`: one ModelDeployment, its tiers, workloads and candidate twins. Pure, no terminal needed.
 
-`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface. It returns a rich
-renderable for `rich.console.Console().print` or `rich.live.Live.update`.
+`render_view` returns a rich renderable for `rich.console.Console().print` or `rich.live.Live.update`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.rollout.members import Member, Tone
-from tierwise.report.rollout.view import TierLine, View, view_of
+from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import duration_text, printable
-from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
 _COLUMNS = (
     Column("NAME", NAME),
@@ -28,13 +23,6 @@ _COLUMNS = (
 )
 _MARK: dict[Tone, str] = {"good": "✔", "bad": "✖", "going": "⟳", "waiting": "‖", "quiet": "·"}
 _STYLE: dict[Tone, str] = {"good": "green", "bad": "red", "going": "cyan", "waiting": "yellow", "quiet": "dim"}
-
-
-def render_tree(
-    deployment: DeploymentView, rollouts: Sequence[RolloutView], tiers: Sequence[TierView], now: datetime
-) -> RenderableType:
-    """Header, reason and a table with one line per tier, workload and twin; ages are relative to `now`."""
-    return render_view(view_of(deployment, rollouts, tiers, now))
 
 
 def render_view(view: View) -> RenderableType:

@@ -10,7 +10,7 @@ from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.delivery.converge import missing_container
-from tierwise.rollout.state.conditions import Health
+from tierwise.rollout.state.conditions import Standing
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.versions import captured, is_running
 
@@ -22,7 +22,7 @@ class Adoption:
     """The stable version, or why there is none yet."""
 
     stable: Version | None
-    health: Health
+    health: Standing
     reason: Reason
     message: str
 

@@ -12,12 +12,10 @@ from tierwise.api.names import FIELD_MANAGER
 from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
+from tierwise.rollout.state.drift import FOREIGN_WRITES_TO_STOP
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
-
-# The first foreign write is undone once; a tool that writes again would restart pods for ever.
-FOREIGN_WRITES_TO_STALL = 2
 
 Mark = Literal["applied", "restored"]
 
@@ -96,11 +94,11 @@ def _converge(flight: Flight, target: Target, record: WorkloadStatus) -> _Found:
     if is_running(view.running, target.version):
         marked = record.model_copy(update={target.mark: True})
         return _finish(flight, target, marked, view)
-    if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
+    if record.foreign_writes >= FOREIGN_WRITES_TO_STOP:
         return _Found(record, conflict=overwritten(view, target.version))
     if getattr(record, target.mark):
         writes = record.foreign_writes + 1
-        is_last = writes >= FOREIGN_WRITES_TO_STALL
+        is_last = writes >= FOREIGN_WRITES_TO_STOP
         strategy = record.update_strategy or view.update_strategy
         changes = {target.mark: is_last, "foreign_writes": writes, "update_strategy": strategy}
         counted = record.model_copy(update=changes)

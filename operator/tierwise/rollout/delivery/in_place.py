@@ -12,7 +12,6 @@ from tierwise.api.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.delivery.beside import drift
 from tierwise.rollout.delivery.converge import (
-    FOREIGN_WRITES_TO_STALL,
     Target,
     conflict_remedy,
     delivery_of,
@@ -20,6 +19,7 @@ from tierwise.rollout.delivery.converge import (
     overwritten,
 )
 from tierwise.rollout.state.actions import Deliver
+from tierwise.rollout.state.drift import FOREIGN_WRITES_TO_STOP
 from tierwise.rollout.state.exposure import pods_in_place
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import Pods, Running, WorkloadView
@@ -124,7 +124,7 @@ def _is_ours(record: WorkloadStatus, view: WorkloadView, target: Target, kept: i
 
     A write that met a scaled workload made another strategy than the one that was seen before it.
     """
-    is_scaled = kept != record.kept and record.foreign_writes < FOREIGN_WRITES_TO_STALL
+    is_scaled = kept != record.kept and record.foreign_writes < FOREIGN_WRITES_TO_STOP
     is_held = view.updating is not None and (record.held in (None, view.update_strategy) or is_scaled)
     return is_held and is_running(view.running, target.version)
 
@@ -140,10 +140,10 @@ def _fought_over(record: WorkloadStatus, view: WorkloadView, target: Target) -> 
     else:
         text = overwritten(view, target.version)
         told = text + conflict_remedy()
-    if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
+    if record.foreign_writes >= FOREIGN_WRITES_TO_STOP:
         return _Next(record, conflict=told)
     writes = record.foreign_writes + 1
-    if writes >= FOREIGN_WRITES_TO_STALL:
+    if writes >= FOREIGN_WRITES_TO_STOP:
         return _Next(record.model_copy(update={"foreign_writes": writes}), conflict=told)
     changes = {"foreign_writes": writes, "applied": False, "held": None}
     return _Next(record.model_copy(update=changes), foreign=text)

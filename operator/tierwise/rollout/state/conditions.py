@@ -20,14 +20,14 @@ from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
-Health = Literal["Ready", "Reconciling", "Stalled"]
+Standing = Literal["Ready", "Reconciling", "Stalled"]  # which of the three conditions is True
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of an object's conditions."""
 
-    health: Health
+    health: Standing
     reason: Reason
     message: str
     others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
-            health: Health = "Ready"
+            health: Standing = "Ready"
         case "Stalled" | "RolledBack" | "Superseded":
             health = "Stalled"
         case "Progressing" | "RollingBack" | "Verifying":

@@ -38,11 +38,10 @@ from tierwise.runtime.offline.analysis_window import (
 from tierwise.runtime.reading.arrivals import arrival_notes, recorded_arrival_concerns
 from tierwise.runtime.reading.dispersion import half_hours_before, pods_behind, spread_in
 from tierwise.runtime.reading.missing_times import untimed_of_log
-from tierwise.runtime.reading.runs import blocks_at_once, in_runs
+from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, blocks_at_once, in_runs
 from tierwise.runtime.recorded_log import RecordedLog
 
 MOST_OF_OTHERS = 0.01  # a note reports rows of neither version from this share on
-BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
 @dataclass(frozen=True, slots=True)

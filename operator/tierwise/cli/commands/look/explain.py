@@ -21,7 +21,7 @@ from tierwise.report.verdict_rows import by_evidence, of_verdict
 from tierwise.report.verdict_table import verdict_table
 
 
-@click.command("explain", short_help="Say why a rollout waits or was rolled back, with numbers.")
+@click.command("explain")
 @click.argument("name")
 @kubeconfig_options
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)

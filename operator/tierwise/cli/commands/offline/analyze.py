@@ -23,7 +23,7 @@ from tierwise.runtime.offline.analysis import Analysis, analyze
 EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4}
 
 
-@click.command("analyze", short_help="Compare two versions in a prediction log, slice by slice.")
+@click.command("analyze")
 @source_options
 @click.option("--baseline", required=True, help="The version that candidates are compared with.")
 @click.option("--candidate", required=True, help="The version that is judged.")

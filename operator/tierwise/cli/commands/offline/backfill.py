@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from tierwise.api.common import EPOCH
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
@@ -60,7 +61,7 @@ class BackfillOptions:
     output: str
 
 
-@click.command("backfill", short_help="Compute a metric for the past, from stored distributions or the log.")
+@click.command("backfill")
 @click.argument("metric", type=MetricName())
 @click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN of the log and of ml_performance.")
 @click.option("--dataset", "dataset_file", type=click.Path(), required=True, help="Manifest of a MonitoringDataset.")
@@ -214,8 +215,7 @@ def _show(metric: str, wanted: Wanted, found: Backfill, output: str) -> None:
         console_for().print(table)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EMPTY = PastValue(_EPOCH, _EPOCH, "", "", None)
+_EMPTY = PastValue(EPOCH, EPOCH, "", "", None)
 
 
 def _facts(value: PastValue) -> dict[str, Any]:
