@@ -14,7 +14,6 @@ from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.verdicts.control_drift import (
     SHIFTS,
     ControlEvidence,
-    Shifted,
     against_past,
     fold_control,
     past_block,
@@ -23,7 +22,9 @@ from tierwise.monitoring.verdicts.control_drift import (
 from tierwise.rollout.state.blocks import SharedBlock
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.stats.days import MOST_DAYS
 
+_DAY = timedelta(days=1)
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
 _ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
 _SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
@@ -55,28 +56,56 @@ def choose_history(
     max_seconds: float,
     interval_seconds: float,
     start: datetime | None = None,
-    shifts: Sequence[tuple[Shifted, timedelta]] = tuple(SHIFTS.items()),
 ) -> ControlHistory | None:
     """The same hours of the week before, else of the day before, else the time just before; None without a past.
 
     `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
     A week or a day counts where every dataset has enough rows of the baseline in each quarter of the `max_seconds` from
     there: 30, and a fiftieth of the quarters' mean.
-    The rest is as many whole intervals before `end` as have rows, at most `max_seconds`.
     """
-    for kind, shift in shifts:
+    for kind, shift in SHIFTS.items():
         first = (start or end) - shift
         window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
         if window.start >= window.end:
             continue
         if all(_is_whole(rows) for rows in _rows(sources, _pieces(window, _PIECES))):
             return ControlHistory(kind=kind, ends_at=end)
+    return just_before(sources, end=end, max_seconds=max_seconds, interval_seconds=interval_seconds)
+
+
+def just_before(
+    sources: Mapping[str, BoundSource], *, end: datetime, max_seconds: float, interval_seconds: float
+) -> ControlHistory | None:
+    """As many whole intervals before `end` as have rows, at most `max_seconds`; None without any."""
     found = _first_rows(sources, Block(end - timedelta(seconds=max_seconds), end))
     intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
     if not intervals:
         return None
     starts_at = end - timedelta(seconds=intervals * interval_seconds)
     return ControlHistory(kind="JustBefore", starts_at=starts_at, ends_at=end)
+
+
+def matched_days(sources: Mapping[str, BoundSource], window: Block, nearest: int) -> tuple[int, ...]:
+    """How many days before `window` each past day with enough rows at its hours is: the last `MOST_DAYS` of them.
+
+    `nearest` is the first that counts. Of twice as many days those count where every dataset has enough rows of the
+    baseline in each quarter of the window, as for `choose_history`.
+    """
+    days = range(nearest, nearest + 2 * MOST_DAYS)
+    pieces = _pieces(window, _PIECES)
+    quarters = {day: [Block(p.start - day * _DAY, p.end - day * _DAY) for p in pieces] for day in days}
+    # Windows of more than a day overlap with those of the next: of these each is read by itself.
+    at_once = [list(days)] if window.end - window.start <= _DAY else [[day] for day in days]
+    found: list[int] = []
+    for some in at_once:
+        rows = _rows(sources, [block for day in reversed(some) for block in quarters[day]])
+        for i, day in enumerate(some):
+            at = (len(some) - 1 - i) * _PIECES
+            if all(_is_whole(each[at : at + _PIECES]) for each in rows):
+                found.append(day)
+        if len(found) >= MOST_DAYS:
+            break
+    return tuple(found[:MOST_DAYS])
 
 
 def _is_whole(rows: Sequence[int]) -> bool:
