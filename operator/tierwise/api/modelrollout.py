@@ -123,6 +123,11 @@ class ControlHistory(ApiModel):
     )
     starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
     ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
+    days: int = Field(0, description="Days before with rows at the same hours; with fewer than 5 nothing is held.")
+    apart: dict[str, list[float]] = Field(
+        default_factory=dict,
+        description="Per dataset/metric: how far two days may be apart by themselves, for slices of 0 to 3 dimensions.",
+    )
 
 
 class Frozen(ApiModel):

@@ -92,6 +92,13 @@ def change(
     )
 
 
+def log_odds_of(days: FloatArray) -> Moments:
+    """Log-odds (D, H) of counts (D, 2, H) with their variances; NaN where there are not enough rows."""
+    odds, variance = _log_odds(days)
+    enough = _is_enough(days)
+    return Moments(np.where(enough, odds, np.nan), np.where(enough, variance, np.nan))
+
+
 def _log_odds(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Log-odds with half an observation added to each side (Haldane), and their variance."""
     bad, good = counts[..., 1, :] + 0.5, counts[..., 0, :] - counts[..., 1, :] + 0.5

@@ -165,3 +165,12 @@ def test_a_concern_that_lets_a_regression_stand_holds_promotion_only():
     lenient = Concern(Reason.TOO_FEW_ROWS, "5 rows", regression_stands=True)
     assert gate(situation(judgement=NON_INFERIOR, concerns=(lenient,))).reason is Reason.TOO_FEW_ROWS
     assert gate(situation(judgement=REGRESSED, concerns=(lenient,))).decision == "RollBack"
+
+
+@pytest.mark.parametrize("judgement", [NON_INFERIOR, a_judgement()])
+def test_a_control_worse_than_too_short_a_past_is_noted_and_changes_no_decision(judgement):
+    unsure = replace(judgement, control_trouble=replace(TROUBLE, is_sure=False))
+    plain, noted = gate(Situation(judgement)), gate(Situation(unsure))
+    assert (noted.decision, noted.reason) == (plain.decision, plain.reason)
+    assert noted.message.startswith(plain.message)
+    assert "the untouched pods are themselves worse than the day before" in noted.message

@@ -69,8 +69,9 @@ def test_without_a_regression_it_ends_after_its_time_and_then_nothing_is_written
     world = delivered(a_look())
     world.run(650)
     assert record(world).verdict == "NoRegression"
-    assert "no regression found in 10m00s after promotion, compared with the same hours of 7 days, 1 to 7 days before" in (
-        record(world).message
+    assert (
+        "no regression found in 10m00s after promotion, compared with the same hours of 7 days, 1 to 7 days before"
+        in (record(world).message)
     )
     assert world.condition("Verified").status == "True"
     assert world.event_reasons().count("Verified") == 2  # once per object

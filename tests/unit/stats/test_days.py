@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tierwise.stats.days import day_bound
+from tierwise.stats.days import day_bound, two_days_apart
 from tierwise.stats.estimated import Moments
 
 TAIL = 0.00125
@@ -27,6 +27,16 @@ def test_of_exact_days_it_is_students_prediction_bound():
     values = np.array([-2.0, -1.9, -2.1, -2.05, -1.95, -2.2, -1.8])
     expected = stats.t.ppf(1 - TAIL, 6) * values.std(ddof=1) * np.sqrt(1 + 1 / 7)
     np.testing.assert_allclose(bound(values[:, np.newaxis]), expected, rtol=1e-4)
+
+
+def test_two_exact_days_are_apart_by_students_quantile_of_their_difference():
+    values = np.array([[-2.0], [-1.9], [-2.1], [-2.05], [-1.95]])
+    found = two_days_apart(Moments(values, np.full_like(values, EXACT)), np.zeros(1, dtype=np.intp), TAIL)
+    np.testing.assert_allclose(found, stats.t.ppf(1 - TAIL, 4) * values.std(ddof=1) * np.sqrt(2), rtol=1e-4)
+
+
+def test_one_day_tells_nothing_of_days():
+    assert bound([[-2.0, -1.0]]).tolist() == [0.0, 0.0]
 
 
 def test_days_that_differ_by_chance_alone_take_little_off_most_slices():

@@ -96,7 +96,7 @@ def fold(
 
 
 def _windows(counts: Sequence[FloatArray], days: int) -> FloatArray:
-    """n and bad (2, C, H) of now and each day before, then of the tiers to come."""
+    """N and bad (2, C, H) of now and each day before, then of the tiers to come."""
     found: list[FloatArray] = []
     for first in range(0, len(counts), days):
         found += [counts[first][:2], *(count[2:] for count in counts[first : first + days])]
@@ -133,7 +133,9 @@ def _beyond(
 
 
 def _change(rows: FloatArray, ratio: FloatArray, delta: FloatArray, days: Days) -> history.Change:
-    by_place = [np.moveaxis(rows[:, first : first + days.count + 1], 0, 1) for first in range(0, rows.shape[1], days.count + 1)]
+    by_place = [
+        np.moveaxis(rows[:, first : first + days.count + 1], 0, 1) for first in range(0, rows.shape[1], days.count + 1)
+    ]
     (now, before), *others = ((place[0], place[1:]) for place in by_place)
     elsewhere = others[0] if others else None
     return history.change(now, before, Boundary(ratio, delta), elsewhere=elsewhere, phi=days.of.phi)

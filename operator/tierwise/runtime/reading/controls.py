@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,10 +12,12 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
+from tierwise.monitoring.planning.day_spread import days_apart
 from tierwise.monitoring.verdicts.control_drift import (
     SHIFTS,
     ControlEvidence,
     against_past,
+    day_tail,
     fold_control,
     past_block,
     used_block,
@@ -22,7 +25,7 @@ from tierwise.monitoring.verdicts.control_drift import (
 from tierwise.rollout.state.blocks import SharedBlock
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
-from tierwise.stats.days import MOST_DAYS
+from tierwise.stats.days import MIN_DAYS, MOST_DAYS
 
 _DAY = timedelta(days=1)
 _PIECES = 4  # of a week's or day's window: each must have rows of the control
@@ -38,15 +41,32 @@ def past_of_tier(
     began: datetime,
     start: datetime,
     max_seconds: float,
+    alpha: float,
 ) -> ControlHistory | None:
     """What the control of a tier that starts at `start` is compared with; None without a past, and with ``Ignore``.
 
-    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual.
+    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual. How far
+    two days may be apart is learned from the days before; `alpha` is the tier's.
     """
     if analysis.external_cause == "Ignore":
         return None
     interval = duration_seconds(analysis.interval)
-    return choose_history(sources, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+    found = choose_history(sources, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+    if found is None or found.kind == "JustBefore":
+        return found
+    window = Block(start, start + timedelta(seconds=max_seconds))
+    days = matched_days(sources, window, max(1, math.ceil((window.end - began) / _DAY)))
+    if len(days) < MIN_DAYS:
+        return found.model_copy(update={"days": len(days)})
+    names = {item.name: [metric.name for metric in item.metrics] for item in analysis.datasets}
+    tail = day_tail(alpha, sum(len(metrics) for metrics in names.values()))
+    blocks = [Block(window.start - day * _DAY, window.end - day * _DAY) for day in reversed(days)]
+    apart: dict[str, list[float]] = {}
+    for name, source in sources.items():
+        cells = source.store.read_cells(source.dataset, source.scope, blocks)
+        learned = days_apart(source.dataset, cells, names[name], tail)
+        apart |= {f"{name}/{metric}": values for metric, values in learned.items()}
+    return found.model_copy(update={"days": len(days), "apart": apart})
 
 
 def choose_history(
@@ -89,23 +109,20 @@ def matched_days(sources: Mapping[str, BoundSource], window: Block, nearest: int
     """How many days before `window` each past day with enough rows at its hours is: the last `MOST_DAYS` of them.
 
     `nearest` is the first that counts. Of twice as many days those count where every dataset has enough rows of the
-    baseline in each quarter of the window, as for `choose_history`.
+    baseline in each quarter of the window, as for `choose_history`. Days of a window that is longer than a day are as
+    many days apart: what has rows in common does not say how days differ.
     """
-    days = range(nearest, nearest + 2 * MOST_DAYS)
+    step = max(1, math.ceil((window.end - window.start) / _DAY))
+    days = [nearest + i * step for i in range(2 * MOST_DAYS)]
     pieces = _pieces(window, _PIECES)
-    quarters = {day: [Block(p.start - day * _DAY, p.end - day * _DAY) for p in pieces] for day in days}
-    # Windows of more than a day overlap with those of the next: of these each is read by itself.
-    at_once = [list(days)] if window.end - window.start <= _DAY else [[day] for day in days]
-    found: list[int] = []
-    for some in at_once:
-        rows = _rows(sources, [block for day in reversed(some) for block in quarters[day]])
-        for i, day in enumerate(some):
-            at = (len(some) - 1 - i) * _PIECES
-            if all(_is_whole(each[at : at + _PIECES]) for each in rows):
-                found.append(day)
-        if len(found) >= MOST_DAYS:
-            break
-    return tuple(found[:MOST_DAYS])
+    blocks = [Block(p.start - day * _DAY, p.end - day * _DAY) for day in reversed(days) for p in pieces]
+    rows = _rows(sources, blocks)
+    found = []
+    for i, day in enumerate(reversed(days)):
+        quarters = slice(i * _PIECES, (i + 1) * _PIECES)
+        if all(_is_whole(each[quarters]) for each in rows):
+            found.append(day)
+    return tuple(reversed(found))[:MOST_DAYS]
 
 
 def _is_whole(rows: Sequence[int]) -> bool:

@@ -201,9 +201,7 @@ def _reader(
         found = cells(tiers, [_earlier(block, shift) for shift in reversed(shifts) for block in blocks])
         count = len(blocks)
         starts = [first * count for first in reversed(range(len(shifts)))]
-        return [
-            {name: one.take_blocks(slice(start, start + count)) for name, one in found.items()} for start in starts
-        ]
+        return [{name: one.take_blocks(slice(start, start + count)) for name, one in found.items()} for start in starts]
 
     def read(run: Sequence[Piece]) -> _Cells:
         delivered, others = run[0].delivered, run[0].others

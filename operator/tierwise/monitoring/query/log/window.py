@@ -46,7 +46,8 @@ def stretch_conditions(log: Log, blocks: Sequence[Block]) -> tuple[list[str], di
         stretches[-1][1] = block.end
     if not 1 < len(stretches) <= _MOST_STRETCHES:
         return [], {}
-    column, parts, parameters = log.column("time"), [], {}
+    column, parts = log.column("time"), []
+    parameters: dict[str, object] = {}
     for i, (start, end) in enumerate(stretches):
         parts.append(f"{column} >= {{from{i}:DateTime64(6,'UTC')}} AND {column} < {{to{i}:DateTime64(6,'UTC')}}")
         parameters |= {f"from{i}": time_parameter(start - _BEFORE), f"to{i}": time_parameter(end)}
