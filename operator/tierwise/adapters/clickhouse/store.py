@@ -24,7 +24,18 @@ from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.metrics.counts import ANSWERS, LABELS
-from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.counts.model import (
+    ARMS,
+    Block,
+    Cells,
+    Dataset,
+    Distributions,
+    Invalid,
+    PodCounts,
+    Reads,
+    Scope,
+)
+from tierwise.monitoring.query.log.arms import UNIT_BUCKETS
 from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.query.look.counts import (
     MOST_PODS,
@@ -37,6 +48,7 @@ from tierwise.monitoring.query.look.counts import (
     halves_of,
     pods_query,
     source_sql,
+    units_of,
     versions_of,
 )
 from tierwise.monitoring.query.look.decode import decode_cells, decode_distributions, decode_pods, merge_cells, texts
@@ -110,6 +122,14 @@ class ClickHouseStore:
             return None
         return self._cells(dataset, replace(scope, candidate=scope.baseline), blocks, halves_of)
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """The baseline's counts by 64 buckets of units in place of blocks; None where the dataset names no units."""
+        if dataset.spec.columns.unit is None:
+            return None
+        thin = replace(dataset, reads=Reads())
+        whole = replace(scope, candidate=scope.baseline)
+        return self._cells(thin, whole, (window,) * UNIT_BUCKETS, units_of, at_once=True)
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """The baseline's rows by pod; None where the dataset names no pods."""
         if dataset.spec.columns.pod is None:
@@ -118,7 +138,15 @@ class ClickHouseStore:
         query = built(dataset, lambda: pods_query(log, scope, window, MOST_PODS))
         return decode_pods(self._connection.query(query.sql, query.parameters))
 
-    def _cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], arms: Callable[[Log], Arms]) -> Cells:
+    def _cells(
+        self,
+        dataset: Dataset,
+        scope: Scope,
+        blocks: Sequence[Block],
+        arms: Callable[[Log], Arms],
+        *,
+        at_once: bool = False,
+    ) -> Cells:
         if not blocks:
             return NO_CELLS
         log = self._log(dataset)
@@ -135,6 +163,8 @@ class ClickHouseStore:
 
                 return _told_apart(read)
 
+            if at_once:
+                return ask(dataset, blocks)
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])

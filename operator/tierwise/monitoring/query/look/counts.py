@@ -17,6 +17,7 @@ from tierwise.metrics.counts import ANSWERS, LABELS
 from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Scope
 from tierwise.monitoring.query.log.arms import Arms as Arms
 from tierwise.monitoring.query.log.arms import halves_of as halves_of
+from tierwise.monitoring.query.log.arms import units_of as units_of
 from tierwise.monitoring.query.log.arms import versions_of as versions_of
 from tierwise.monitoring.query.log.binning import Binning, bin_sql, binning_of, number_sql
 from tierwise.monitoring.query.log.columns import Log as Log
@@ -100,7 +101,7 @@ def measured(log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms) -> tup
     """A query without its SQL, and its parts."""
     window, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
     stretches, times = stretch_conditions(log, blocks)
-    block = block_number(log, blocks)
+    block = arms.block or block_number(log, blocks)
     inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
     columns = [f"{_cell(arms, inner, LABELS * ANSWERS, block)} AS tierwise_cell"]
     query = Query("", {**log.scope_parameters(scope), **parameters, **times, **class_parameters(log)})
