@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
+from tierwise.api.control_history import ControlHistory
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
@@ -112,21 +113,6 @@ class FrozenDataset(ApiModel):
     )
     points: dict[str, list[int]] = Field(
         default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
-    )
-
-
-class ControlHistory(ApiModel):
-    """Which past of the tier its untouched pods are compared with, to tell an external cause."""
-
-    kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
-        description="The same hours of the week or the day before, or the time just before the rollout."
-    )
-    starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
-    ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
-    days: int = Field(0, description="Days before with rows at the same hours; with fewer than 5 nothing is held.")
-    apart: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Per dataset/metric: how far two days may be apart by themselves, for slices of 0 to 3 dimensions.",
     )
 
 

@@ -24,17 +24,7 @@ from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.metrics.counts import ANSWERS, LABELS
-from tierwise.monitoring.counts.model import (
-    ARMS,
-    Block,
-    Cells,
-    Dataset,
-    Distributions,
-    Invalid,
-    PodCounts,
-    Reads,
-    Scope,
-)
+from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.log.arms import UNIT_BUCKETS
 from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.query.look.counts import (
@@ -126,9 +116,8 @@ class ClickHouseStore:
         """The baseline's counts by 64 buckets of units in place of blocks; None where the dataset names no units."""
         if dataset.spec.columns.unit is None:
             return None
-        thin = replace(dataset, reads=Reads())
-        whole = replace(scope, candidate=scope.baseline)
-        return self._cells(thin, whole, (window,) * UNIT_BUCKETS, units_of, at_once=True)
+        counts_only = Dataset(dataset.name, dataset.spec, dataset.groupings, dataset.known)
+        return self._cells(counts_only, replace(scope, candidate=scope.baseline), (window,) * UNIT_BUCKETS, units_of)
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """The baseline's rows by pod; None where the dataset names no pods."""
@@ -138,15 +127,7 @@ class ClickHouseStore:
         query = built(dataset, lambda: pods_query(log, scope, window, MOST_PODS))
         return decode_pods(self._connection.query(query.sql, query.parameters))
 
-    def _cells(
-        self,
-        dataset: Dataset,
-        scope: Scope,
-        blocks: Sequence[Block],
-        arms: Callable[[Log], Arms],
-        *,
-        at_once: bool = False,
-    ) -> Cells:
+    def _cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], arms: Callable[[Log], Arms]) -> Cells:
         if not blocks:
             return NO_CELLS
         log = self._log(dataset)
@@ -163,7 +144,7 @@ class ClickHouseStore:
 
                 return _told_apart(read)
 
-            if at_once:
+            if arms is units_of:  # a bucket has its number in one query only
                 return ask(dataset, blocks)
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]

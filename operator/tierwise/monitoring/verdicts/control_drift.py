@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.control_history import ControlHistory
 from tierwise.api.names import Verdict
 from tierwise.api.slices import slice_key
 from tierwise.arrays import AnyArray, FloatArray

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.control_history import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.planning.day_spread import days_apart
