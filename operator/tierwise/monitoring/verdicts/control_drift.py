@@ -58,10 +58,12 @@ class ControlEvidence:
 def begin_control(plan: TierPlan, history: ControlHistory | None = None) -> ControlEvidence:
     """Before the first block; with the tier's own metrics, margins and slices, and how far two days may be apart.
 
-    Half of the tier's α is for the evidence, half for days that are further apart than that.
+    Where days are known, half of the tier's α is for the evidence, half for days that are further apart than that.
     """
-    datasets = tuple(_with_days(dataset, history.apart if history is not None else {}) for dataset in plan.datasets)
-    return ControlEvidence(begin(replace(plan, first_block_start=None, alpha=plan.alpha / 2, datasets=datasets)))
+    apart = history.apart if history is not None else {}
+    datasets = tuple(_with_days(dataset, apart) for dataset in plan.datasets)
+    alpha = plan.alpha / 2 if apart else plan.alpha
+    return ControlEvidence(begin(replace(plan, first_block_start=None, alpha=alpha, datasets=datasets)))
 
 
 def day_tail(plan_alpha: float, metrics: int) -> float:
