@@ -17,7 +17,7 @@ from tierwise.metrics.kinds.shift import deciles
 from tierwise.metrics.metric import Shift
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import Cells, Dataset
-from tierwise.monitoring.planning.dispersion import spread_of
+from tierwise.monitoring.planning.dispersion import spread_of, with_units
 from tierwise.stats import betting, overdispersion
 from tierwise.stats.persistent import of_split
 
@@ -153,4 +153,50 @@ def _shift(seed: int, bundles: int) -> bool:
     return False
 
 
-SCENARIOS = [(error_rates, 250, 0), (shifted_scores, 200, 0)]
+_SESSION = 40  # rows that one user sends in one go
+_UNITS = 64
+
+
+def sessions(replicates: int) -> list[Row]:
+    """Users send their day's rows in one go, of which each goes to one arm whole; the log names no pods."""
+    hits = {by_unit: sum(_sessions(seed, by_unit=by_unit) for seed in range(replicates)) for by_unit in (True, False)}
+    about = (
+        f"Equal versions, 20,000 users whose log-odds have sd 1, each with {_SESSION} rows a day in one go to one arm, "
+        "100 slices, no pods in the log, columns.unit; tolerance R = 1.125, α = 1.5 %: ever rolled back."
+    )
+    rows = [at_most("Rows bundled by user, unit", hits[True], replicates, _ALPHA, about=about)]
+    about = "The same without columns.unit."
+    return [*rows, contrast("Rows bundled by user, no unit", hits[False], replicates, 0.1, about=about)]
+
+
+def _sessions(seed: int, *, by_unit: bool) -> bool:
+    rng = np.random.default_rng([97, seed])
+    users = Users.drawn(rng)
+    base = np.exp(rng.uniform(math.log(0.01), math.log(0.2), _SLICES))[users.slice]
+    rate = 1 / (1 + np.exp(-(np.log(base / (1 - base)) + users.own)))
+    bad = rng.binomial(_SESSION, rate)  # the day before
+    at = rng.integers(0, _UNITS, _USERS) * _SLICES + users.slice
+    counts = np.zeros((_UNITS, _SLICES, 2, 3, 3), dtype=np.int64)
+    for answer, found in enumerate((_SESSION - bad, bad)):
+        counts[:, :, 0, 0, answer] = np.bincount(at, weights=found, minlength=_UNITS * _SLICES).reshape(_UNITS, -1)
+    keys = ("", *(f"slice={i}" for i in range(1, _SLICES)))
+    spread = with_units(None, _DATASET, Cells(some_blocks(_UNITS), keys, counts), ["error-rate"])
+    whole = counts[:, :, 0].sum(axis=0)
+    prior = (whole[:, 0, 1] + 1) / (whole[:, 0].sum(axis=-1) + 2)
+    test = BettingTest("regression", prior, 1.125, 0.0, phi=spread.phi[0] if by_unit else 1.0)
+    look, is_candidate = rng.integers(0, _LOOKS, _USERS), rng.random(_USERS) < 0.25
+    bad = rng.binomial(_SESSION, rate)
+    for now in range(_LOOKS):
+        block = []
+        for arm in (is_candidate, ~is_candidate):
+            some = (look == now) & arm
+            block += [
+                np.bincount(users.slice[some], weights=x[some], minlength=_SLICES)
+                for x in (np.full(_USERS, float(_SESSION)), bad)
+            ]
+        if test.add(np.stack(block)).max() >= math.log(_SLICES / _ALPHA):
+            return True
+    return False
+
+
+SCENARIOS = [(error_rates, 250, 0), (sessions, 250, 0), (shifted_scores, 200, 0)]

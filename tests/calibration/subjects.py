@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.calibration import (
     aa,
     confounding,
+    days,
     delay,
     error,
     intervals,
@@ -46,6 +47,7 @@ SUBJECTS: dict[str, list[Scenario]] = {
     "Peers": [Scenario(*entry) for entry in peers.SCENARIOS],
     "Late onset": [Scenario(*entry) for entry in onset.SCENARIOS],
     "Confounders": [Scenario(*entry) for entry in confounding.SCENARIOS],
+    "Own past from day to day": [Scenario(*entry) for entry in days.SCENARIOS],
     "Noise and pods": [Scenario(*entry) for entry in pods.SCENARIOS],
     "Sticky users": [Scenario(*entry) for entry in sticky.SCENARIOS],
     "Estimated metrics": [Scenario(*entry) for entry in mixture.SCENARIOS],

@@ -195,7 +195,12 @@ class Verification(ApiModel):
     verdict: VerificationVerdict = Field("Verifying", description="What was found.")
     control: Literal["stratified", "history"] | None = Field(None, description="What the version is compared with.")
     shift_seconds: float | None = Field(
-        None, description="How long before a block its past is; fixed before the first look."
+        None, description="How long before a block its nearest past is; fixed before the first look."
+    )
+    past_days: list[int] = Field(
+        default_factory=list,
+        max_length=14,
+        description="How many days before a block each day of its past is; none where the past is at other hours.",
     )
     looks: int = Field(0, description="Number of blocks folded.")
     evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")

@@ -53,6 +53,9 @@ class Columns(ApiModel):
     )
     tier: OptionalColumn = Field("tier", description='The tier\'s name; "" when the table has none.')
     pod: OptionalColumn = Field(None, description="The pod that served. Default: none.")
+    unit: OptionalColumn = Field(
+        None, description="Whose rows are not independent of each other, such as a user's id. Default: none."
+    )
     score: Column = Field("score", description="Score or answer of the model.")
     label: Column = Field("label", description="The true label: 0 or 1; null while it is not known.")
     labelled_at: OptionalColumn = Field(
@@ -72,7 +75,7 @@ class Columns(ApiModel):
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        later = ("request_id", "requestId", "weight", "latency", "status", "top")
+        later = ("unit", "request_id", "requestId", "weight", "latency", "status", "top")
         return without_unset(serialize(self), dict.fromkeys(later))
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import PRECEDENCE, Reason
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.monitoring.verdicts.judgement import ControlTrouble, Judgement
 from tierwise.rollout.state import wording
 
 # "Everywhere" means most of an arm's scores. The metrics judge a few invalid scores.
@@ -130,10 +130,21 @@ def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
 
 
 def _external_cause(now: Situation) -> Outcome | None:
-    """The hold if both arms are worse than the control's past and the candidate is not worse than the control."""
-    if now.judgement is None or now.judgement.control_trouble is None or now.judgement.regressed:
-        return None
-    return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(now.judgement.control_trouble))
+    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
+    trouble = _trouble(now)
+    return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(trouble)) if trouble and trouble.is_sure else None
+
+
+def _trouble(now: Situation) -> ControlTrouble | None:
+    return None if now.judgement is None or now.judgement.regressed else now.judgement.control_trouble
+
+
+def _noted(now: Situation, outcome: Outcome) -> Outcome:
+    """With what is known of the control and too little to hold for."""
+    trouble = _trouble(now)
+    if trouble is None or trouble.is_sure:
+        return outcome
+    return replace(outcome, message=wording.with_note(outcome.message, wording.unsure_cause(trouble)))
 
 
 def _candidate_out_of_domain(now: Situation) -> Outcome | None:
@@ -273,5 +284,5 @@ def gate(now: Situation) -> Outcome:
     for row in TABLE:
         outcome = row.decide(now)
         if outcome is not None:
-            return outcome
+            return _noted(now, outcome)
     raise AssertionError("the last row matches always")

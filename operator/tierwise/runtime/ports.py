@@ -108,6 +108,13 @@ class PredictionStore(Protocol):
         """
         ...
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """As `read_cells`, of the baseline's rows that name their unit: buckets of units in place of blocks, one arm.
+
+        A unit's rows are in one bucket. None where the dataset names no units.
+        """
+        ...
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """Counts of the baseline's rows by pod, ordered by name; None if the dataset names no pods."""
         ...

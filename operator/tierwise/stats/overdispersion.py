@@ -21,6 +21,7 @@ BLOCK_SECONDS = 1800.0  # of history: long enough to hold the correlation that a
 MIN_BLOCKS = 8  # of history with rows in both halves; with fewer nothing is learned
 SCALES = (1, 4, 16)  # half hours that are joined: noise with a longer memory shows in longer blocks only
 MIN_PODS = 3
+MIN_EVENTS = 30
 _BIAS_TAIL = 0.00135  # the pods' own difference exceeds what the null is widened by as rarely as three sd
 
 
@@ -45,6 +46,23 @@ def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> Fl
     typical = np.where(known, size, 0.0).sum(axis=0) / np.maximum(blocks, 1)
     factor, slope = _fit(own, typical, np.where(enough, blocks, 0).astype(np.float64))
     return np.asarray(np.maximum(np.maximum(1.0, factor + slope * typical), own))
+
+
+def phi_of_units(n: FloatArray, bad: FloatArray) -> FloatArray:
+    """φ per slice (S,), at least 1, of rows that belong to units: `n` and `bad` (B, S) are of B random groups of units.
+
+    The design effect of a rate, its variance over that of independent rows. The variance is that of the linearised
+    rate over random groups, each unit being in one of them (Wolter, "Introduction to variance estimation", 2007, 2.4).
+    A slice has the mean of all slices, at least 1, or its own where that is larger by more than two standard deviations
+    of chance; with less than 30 bad and good rows it has the mean.
+    """
+    groups, total, wrong = len(n), n.sum(axis=0), bad.sum(axis=0)
+    enough = np.minimum(wrong, total - wrong) >= MIN_EVENTS
+    rate = np.where(enough, wrong, 1.0) / np.where(enough, total, 2.0)
+    between = groups / (groups - 1) * np.square(bad - rate * n).sum(axis=0)
+    own = np.where(enough, between / np.where(enough, total * rate * (1 - rate), 1.0), 1.0)
+    typical, _ = _fit(own, np.zeros_like(own), np.where(enough, float(groups), 0.0))
+    return np.where(own > typical * (1 + 2 * math.sqrt(2 / (groups - 1))), own, typical)
 
 
 def largest_of_scales(found: Sequence[tuple[FloatArray, int]]) -> FloatArray:

@@ -15,7 +15,7 @@ from tierwise.api.names import Verdict
 from tierwise.cli.commands.look.explain import print_explanation
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.rollout.advice import advice_of
-from tierwise.report.rollout.tree import render_tree
+from tierwise.report.rollout.tree import render_view
 from tierwise.report.rollout.view import view_of
 from tierwise.report.verdict_rows import of_result
 from tierwise.report.verdict_table import verdict_table, whole_file_table
@@ -84,7 +84,7 @@ def test_explain_keeps_names(scene, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_tree_keeps_the_names_of_workloads(width):
-    text = printed(render_tree(*judging(), NOW), width)
+    text = printed(render_view(view_of(*judging(), NOW)), width)
     assert "├─ Deployment/bot-ams-candidate" in text
     assert "6/6 v7+v8" in text
     assert ("KIND, EVIDENCE" in text) == (width <= 80)

@@ -217,3 +217,12 @@ def test_a_suspect_slice_is_handed_to_on_inconclusive_at_max_duration(choice, de
     outcome = gate(situation(judgement=SUSPECT, max_duration_passed=True, on_inconclusive=choice))
     assert (outcome.decision, outcome.reason) == (decision, Reason.MAX_DURATION)
     assert "carrier=HA" in outcome.message
+
+
+@pytest.mark.parametrize("judgement", [NON_INFERIOR, a_judgement()])
+def test_a_control_worse_than_too_short_a_past_is_noted_and_changes_no_decision(judgement):
+    unsure = replace(judgement, control_trouble=replace(TROUBLE, is_sure=False))
+    plain, noted = gate(Situation(judgement)), gate(Situation(unsure))
+    assert (noted.decision, noted.reason) == (plain.decision, plain.reason)
+    assert noted.message.startswith(plain.message)
+    assert "the untouched pods are themselves worse than the day before" in noted.message

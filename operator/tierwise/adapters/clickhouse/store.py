@@ -26,6 +26,7 @@ from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.metrics.counts import ANSWERS, LABELS
 from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.query.log.arms import UNIT_BUCKETS
 from tierwise.monitoring.query.log.config import config_hash
 from tierwise.monitoring.query.log.window import time_of
 from tierwise.monitoring.query.look.counts import (
@@ -39,6 +40,7 @@ from tierwise.monitoring.query.look.counts import (
     halves_of,
     pods_query,
     source_sql,
+    units_of,
     versions_of,
 )
 from tierwise.monitoring.query.look.decode import decode_cells, decode_distributions, decode_pods, merge_cells, texts
@@ -111,6 +113,13 @@ class ClickHouseStore:
             return None
         return self._cells(dataset, replace(scope, candidate=scope.baseline), blocks, halves_of)
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """The baseline's counts by 64 buckets of units in place of blocks; None where the dataset names no units."""
+        if dataset.spec.columns.unit is None:
+            return None
+        counts_only = Dataset(dataset.name, dataset.spec, dataset.groupings, dataset.known)
+        return self._cells(counts_only, replace(scope, candidate=scope.baseline), (window,) * UNIT_BUCKETS, units_of)
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """The baseline's rows by pod; None if the dataset names no pods."""
         if dataset.spec.columns.pod is None:
@@ -136,6 +145,8 @@ class ClickHouseStore:
 
                 return _read_hashed(read)
 
+            if arms is units_of:  # a bucket has its number in one query only
+                return ask(dataset, blocks)
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])

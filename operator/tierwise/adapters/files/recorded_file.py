@@ -28,7 +28,7 @@ _FLAGS = {  # options of `analyze --data` without a manifest
     "model": "--model-column",
 }
 _NEEDED = ("time", "version", "score", "label")
-_TEXTS = (*_FLAGS, "commit", "pod", "labelled_at", "request_id")  # roles that are text until they are read
+_TEXTS = (*_FLAGS, "commit", "pod", "unit", "labelled_at", "request_id")  # roles that are text until they are read
 _COMPOSITE = re.compile(r"\b(Array|Tuple|Map|Nested|Variant|JSON)\(")
 _NUMBER = re.compile(r"\b(?:U?Int|B?Float|Decimal|Bool)")
 _NAME = re.compile(r"`?([A-Za-z_]\w*)`?")

@@ -173,6 +173,10 @@ class RecordedStore:
         """As PredictionStore."""
         return self._store.read_halves(dataset, scope, blocks)
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """As PredictionStore."""
+        return self._store.read_units(dataset, scope, window)
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """As PredictionStore."""
         return self._store.read_pods(dataset, scope, window)

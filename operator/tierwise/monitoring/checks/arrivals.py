@@ -13,7 +13,7 @@ from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.query.quality.arrivals import Received
-from tierwise.stats.presence import arms_differ
+from tierwise.stats.split import arms_differ
 
 STALE_INTERVALS = 5
 STALE_SECONDS = 60.0

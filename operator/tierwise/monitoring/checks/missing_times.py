@@ -9,7 +9,7 @@ from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Dataset
 from tierwise.stats import split
-from tierwise.stats.presence import log_more
+from tierwise.stats.split import log_more
 
 MOST_UNTIMED = 0.01  # share of an arm's rows without a usable time from which nothing is promoted
 

@@ -12,7 +12,7 @@ from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting, split
-from tierwise.stats.presence import PRESENCE_TOLERANCE
+from tierwise.stats.split import PRESENCE_TOLERANCE
 
 _EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
 _SIDES = 2  # of everything that rows may lack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,28 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
         degrees=degrees,
         apart=apart,
     )
+
+
+def with_units(spread: Spread | None, dataset: Dataset, units: Cells, metrics: Sequence[str]) -> Spread:
+    """The spread with the larger φ of the two: of pods, if there is one, and of rows that belong to units.
+
+    `units` are one day's counts of the baseline, with buckets of units in place of blocks. Of metrics that are no share
+    of rows by label and answer the φ of units is not known.
+    """
+    keys = units.slices if spread is None else tuple(dict.fromkeys((*spread.slices, *units.slices)))
+    tally = block_tally(dataset, units, slice(None))
+    phi = np.ones((len(metrics), len(units.slices)))
+    for row, name in enumerate(metrics):
+        metric = registry.get(name)
+        if pods_are_counted(metric) and len(units.slices):
+            n, bad = (x[..., BASELINE].astype(np.float64) for x in counted(metric, tally))
+            phi[row] = overdispersion.phi_of_units(n, bad)
+    none = np.zeros(len(metrics))
+    alone = Spread(units.slices, phi, none * np.nan, 1.0, 0, none.astype(np.int64), np.zeros_like(phi))
+    if spread is None:
+        return alone
+    both = np.maximum(spread.phi_for(keys), alone.phi_for(keys))
+    return replace(spread, slices=keys, phi=both, apart=spread.apart_for(keys))
 
 
 def pods_are_counted(metric: Metric) -> bool:

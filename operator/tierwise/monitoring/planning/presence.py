@@ -12,7 +12,7 @@ from tierwise.monitoring.counts.measures import counted, metric_for
 from tierwise.monitoring.counts.model import BASELINE, Dataset
 from tierwise.monitoring.planning.history import TierHistory
 from tierwise.monitoring.planning.power import absolute_gap
-from tierwise.stats.presence import PRESENCE_TOLERANCE
+from tierwise.stats.split import PRESENCE_TOLERANCE
 
 _SMALLEST = 1e-4  # a difference that no log is free of
 _PART = 0.5  # of a tolerance: what missing labels alone may do to a rate

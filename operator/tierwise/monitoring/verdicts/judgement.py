@@ -61,12 +61,14 @@ class Result:
 class ControlTrouble:
     """The control itself is worse than its own past, which `past` describes in words.
 
-    In `result` the candidate's numbers are the control's now, the baseline's those of the past.
+    In `result` the candidate's numbers are the control's now, the baseline's those of the past. `is_sure`: the past has
+    enough days to tell it from a day that is not like another; else it is noted, and nothing is held.
     """
 
     since: datetime
     result: Result
     past: str
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

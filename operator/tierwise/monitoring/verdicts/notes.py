@@ -87,6 +87,8 @@ def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
             why = "the log's past does not tell how much pods differ"
         else:
             why = "spec.columns.pod is not set, so that the past cannot tell how much pods differ"
+        if plan.dataset.spec.columns.unit:
+            return [f"{where}: {why} (sigma_pod 0); phi is that of units (spec.columns.unit) alone"]
         return [f"{where}: {why}; rows are taken as independent (phi 1, sigma_pod 0)"]
     if evidence.fewest_pods is None:
         return []

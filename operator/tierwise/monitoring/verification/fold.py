@@ -1,9 +1,9 @@
 """Folds the blocks of a delivered version without untouched pods beside it: against strata, or the past. Pure.
 
-There are two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the
-tiers' own past, minus the change in the tiers still to come (past_evidence). stats/stratified and stats/history test
-counts; stats/estimated tests estimates. Both arms are read separately, the version in its delivered tiers, the baseline
-elsewhere or earlier. They come here as cells of one arm each.
+Two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the tiers'
+own past, less the change in the tiers still to come (past_evidence). Counts are tested by stats/stratified and
+stats/history, estimates by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered
+to, the baseline elsewhere or earlier, and come here as cells of one arm each.
 """
 
 from __future__ import annotations
@@ -116,15 +116,16 @@ def strata_of_block(
 def fold_past(
     watch: Watch,
     at: datetime,
-    block: BlockTallies,
-    elsewhere: BlockTallies | None,
+    days: Sequence[BlockTallies],
+    elsewhere: Sequence[BlockTallies] = (),
     pods: Sequence[int] = (),
     *,
     tiers: tuple[str, ...] = (),
 ) -> Watch:
-    """The watch after a block. `pods` are the numbers of pods in the compared groups, if they matter.
+    """The watch after a block beside each of its past days, in the version's place and, if there are some, elsewhere.
 
-    `tiers` are the delivered tiers in the block. Blocks with the same delivered tiers are compared by themselves.
+    `pods` are the numbers of pods set against each other, where they matter. `tiers` were delivered to in the block:
+    what is found while they are the same is compared by itself.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -132,11 +133,17 @@ def fold_past(
     if watch.stopped_at is not None:
         return replace(watch, looks=watch.looks + 1, until=at)
     of, apart = watch.of, max(watch.apart, pods_apart(*pods))
-    parts = [block] if elsewhere is None else [block, elsewhere]
+    parts = (*days, *elsewhere)
     past, log_e = evidence_past.fold(
-        watch.past, of, _widened(of, apart), tiers, [part.counts for part in parts], [part.tallies for part in parts]
+        watch.past,
+        of,
+        _widened(of, apart),
+        evidence_past.Run(tiers, len(days)),
+        [part.counts for part in parts],
+        [part.tallies for part in parts],
     )
-    return _decided(replace(watch, seen=_more(watch.seen, block), past=past, apart=apart, log_e=log_e), at)
+    seen = _more(watch.seen, _all_days(days))
+    return _decided(replace(watch, seen=seen, past=past, apart=apart, log_e=log_e), at)
 
 
 def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[int] = ()) -> Watch:
@@ -201,6 +208,22 @@ def _more(seen: BlockTallies, block: BlockTallies) -> BlockTallies:
     return BlockTallies(seen.counts + block.counts, tallies)
 
 
+def _all_days(days: Sequence[BlockTallies]) -> BlockTallies:
+    """The rows now beside those of all days together."""
+    counts = days[0].counts.copy()
+    counts[2:] = sum(day.counts[2:] for day in days)
+    tallies = list(days[0].tallies)
+    for day in days[1:]:
+        for i, (all_before, tally) in enumerate(zip(tallies, day.tallies, strict=True)):
+            if all_before is not None and tally is not None:
+                tallies[i] = all_before + paired(tally, BASELINE, _nothing(tally), CANDIDATE)
+    return BlockTallies(counts, tuple(tallies))
+
+
+def _nothing(tally: Tally) -> Tally:
+    return tally.map_arrays(lambda values, _: np.zeros_like(values))
+
+
 def _most_strata(of: Hypotheses) -> int:
     return max((len(strata) for strata in of.strata), default=0)
 
@@ -208,7 +231,7 @@ def _most_strata(of: Hypotheses) -> int:
 def _decided(watch: Watch, at: datetime) -> Watch:
     of = watch.of
     assert watch.log_e is not None
-    threshold = multiplicity.log_decision_threshold(max(1, of.size), of.alpha)
+    threshold = multiplicity.log_decision_threshold(max(1, of.size), of.chance_alpha)
     is_over = (watch.log_e + of.log_weight).max(initial=-np.inf) >= threshold
     most = watch.log_e if watch.log_sup is None else np.maximum(watch.log_sup, watch.log_e)
     return replace(watch, log_sup=most, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)

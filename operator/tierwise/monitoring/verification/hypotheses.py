@@ -88,6 +88,20 @@ class Hypotheses:
         return len(self.prior)
 
     @property
+    def chance_alpha(self) -> float:
+        """What the e-values have of α: against the past half of it, as days that differ have the other half."""
+        return self.alpha / 2 if self.control == "history" else self.alpha
+
+    @property
+    def day_tail(self) -> float:
+        """With which probability days that differ may be more than is allowed for, in each metric."""
+        return self.alpha / 2 / max(1, len(self.groups))
+
+    def levels(self, group: Group) -> npt.NDArray[np.intp]:
+        """How many dimensions each of a group's slices has, (slots,)."""
+        return np.array([key.count("=") for key in self.slices[group.dataset]], dtype=np.intp)
+
+    @property
     def watched(self) -> tuple[str, ...]:
         """Metrics that are watched, as dataset/metric."""
         return tuple(f"{self.datasets[group.dataset].name}/{group.spec.name}" for group in self.groups)

@@ -30,7 +30,7 @@ def results_of_watch(watch: Watch) -> tuple[Result, ...]:
     log_e = watch.log_e if watch.log_e is not None else np.zeros(of.size)
     named = np.zeros(of.size, dtype=np.bool_)
     if watch.log_sup is not None:
-        named = multiplicity.holm(watch.log_sup, of.log_weight, of.alpha, hypotheses=max(1, of.size))
+        named = multiplicity.holm(watch.log_sup, of.log_weight, of.chance_alpha, hypotheses=max(1, of.size))
     rows = [row for group in of.groups for row in _rows(watch, group, log_e, named)]
     return tuple(rows[h] for h in np.argsort(-(log_e + of.log_weight), kind="stable").tolist())
 

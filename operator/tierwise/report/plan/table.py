@@ -105,7 +105,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     if weighted:
         told = "sample weights make labels count less than their number: (Σw)²/Σw² of them are effective"
         yield Text(f"{', '.join(weighted)}: {told}", style="dim")
-    alone = [dataset.dataset.name for dataset in tier.plan.datasets if not dataset.pods]
+    alone = [d.dataset.name for d in tier.plan.datasets if not d.pods and d.dataset.spec.columns.unit is None]
     if alone:
         told = "φ = 1: nothing tells how much pods differ (spec.columns.pod)"
         yield Text(f"{', '.join(alone)}: {told}", style="dim")

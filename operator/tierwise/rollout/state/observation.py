@@ -145,6 +145,7 @@ class VerificationLook:
 
     control: Literal["stratified", "history"]
     shift_seconds: float | None = None
+    past_days: tuple[int, ...] = ()  # how many days before each past day is
     looks: int = 0
     until: datetime | None = None
     complete_until: datetime | None = None

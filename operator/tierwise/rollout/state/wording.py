@@ -10,6 +10,7 @@ from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
 from tierwise.monitoring.verdicts.judgement import ArmCounts, ControlTrouble, Judgement, Result
 from tierwise.monitoring.verdicts.waiting import waited_for
+from tierwise.stats.days import MIN_DAYS
 
 LONGEST = 1000
 YEAR_SECONDS = 365 * 86_400
@@ -109,6 +110,19 @@ def external_cause(trouble: ControlTrouble) -> str:
         f"the untouched pods are themselves worse than {trouble.past}: {_then_and_now(trouble.result)}, found at "
         f"{clock_time(trouble.since)}; the candidate is not worse than they are"
     )
+
+
+def unsure_cause(trouble: ControlTrouble) -> str:
+    """What got worse for the untouched pods against a past of too few days to hold for it."""
+    return (
+        f"the untouched pods are themselves worse than {trouble.past} ({_then_and_now(trouble.result)}), for which "
+        f"nothing is held: how much days differ is known from {MIN_DAYS} days on"
+    )
+
+
+def with_note(message: str, note: str) -> str:
+    """A message and a note, of which the message gives way."""
+    return f"{clip(message, LONGEST - len(note) - 2)}; {note}"
 
 
 def _then_and_now(found: Result) -> str:

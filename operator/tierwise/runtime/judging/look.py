@@ -193,7 +193,7 @@ class Judging:
         folded = self._folded.get(owner, {}).get(key)
         if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
             plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, datasets_of(sources))
-            folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
+            folded = _Folded(frozen, begin(plan), begin_control(plan, frozen.history), 0)
         past = self._past.setdefault(owner, ControlPast())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         since = request.tier.judging_since or request.now

@@ -48,7 +48,7 @@ def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
 
     frozen = smallest_that_fits(history.cells, metric_counts, planned)
     began = request.rollout.status.started_at or end
-    past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds)
+    past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds, frozen.alpha)
     return frozen.model_copy(update={"history": past})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tierwise.api.reasons import Reason
 from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, PodCounts, Scope
-from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of
+from tierwise.monitoring.planning.dispersion import Spread, spread_of, thresholds_of, with_units
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
@@ -27,6 +27,10 @@ class PodHistory(Protocol):
     """Reads the past of pods from a log. `PredictionStore` and `RecordedLog` implement it."""
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
+        """As PredictionStore."""
+        ...
+
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
         """As PredictionStore."""
         ...
 
@@ -50,7 +54,7 @@ def spread_in(
     blocks: Sequence[Block],
     tiers: Sequence[str] = (),
 ) -> Spread | None:
-    """The spread of a dataset's metrics; None if its log does not name the pods (spec.columns.pod).
+    """The spread of a dataset's metrics; None where its log names neither pods nor units (columns.pod, columns.unit).
 
     `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
     the log has none, all pods of the scope are one group.
@@ -61,12 +65,37 @@ def spread_in(
     Raises:
         StoreError: the store cannot be read.
     """
+    spread = _spread_of_pods(log, dataset, scope, metrics, blocks, tiers)
+    if dataset.spec.columns.unit is None:
+        return spread
+    try:
+        units = log.read_units(dataset, scope, _last_day(blocks))
+    except StoreError as error:
+        if error.reason is not Reason.QUERY_OVER_LIMITS:
+            raise
+        logger.warning("dataset %s: its units cannot be read, their φ is taken as 1: %s", dataset.name, error)
+        return spread
+    return spread if units is None else with_units(spread, dataset, units, metrics)
+
+
+def _last_day(blocks: Sequence[Block]) -> Block:
+    return Block(max(blocks[0].start, blocks[-1].end - timedelta(days=1)), blocks[-1].end)
+
+
+def _spread_of_pods(
+    log: PodHistory,
+    dataset: Dataset,
+    scope: Scope,
+    metrics: Sequence[str],
+    blocks: Sequence[Block],
+    tiers: Sequence[str],
+) -> Spread | None:
     if dataset.spec.columns.pod is None:
         return None
     try:
         halves = _halves(log, dataset, scope, blocks)
         # One day: over several, what moves from day to day would look like pods that differ.
-        window = Block(max(blocks[0].start, blocks[-1].end - timedelta(days=1)), blocks[-1].end)
+        window = _last_day(blocks)
         pods = {each.tiers: _pods_at(log, dataset, each, metrics, window) for each in by_tier(scope, dataset, tiers)}
     except StoreError as error:
         if error.reason is not Reason.QUERY_OVER_LIMITS:

@@ -10,6 +10,10 @@ from tierwise.api.common import EPOCH
 from tierwise.monitoring.counts.model import Block
 from tierwise.monitoring.query.log.columns import Log
 
+_FAR = timedelta(minutes=5)  # blocks that are further apart are stretches of their own
+_BEFORE = timedelta(minutes=2)  # as long as a repeated request is looked for
+_MOST_STRETCHES = 64
+
 
 def time_parameter(value: datetime) -> str:
     """A time for a parameter of type DateTime64(6,'UTC'), to the microsecond."""
@@ -33,6 +37,27 @@ def window_conditions(log: Log, start: datetime, end: datetime) -> tuple[list[st
         [f"{column} >= {{t0:DateTime64(6,'UTC')}}", f"{column} < {{t1:DateTime64(6,'UTC')}}"],
         {"t0": time_parameter(start), "t1": time_parameter(end)},
     )
+
+
+def stretch_conditions(log: Log, blocks: Sequence[Block]) -> tuple[list[str], dict[str, object]]:
+    """A condition that spares rows between blocks, with its parameters; none where blocks lie close together.
+
+    Blocks of several days then cost the reading of these blocks alone. A little before each is read too, so that a row
+    that is logged again is told from its first.
+    """
+    stretches = [[blocks[0].start, blocks[0].end]]
+    for block in blocks[1:]:
+        if block.start - stretches[-1][1] > _FAR:
+            stretches.append([block.start, block.end])
+        stretches[-1][1] = block.end
+    if not 1 < len(stretches) <= _MOST_STRETCHES:
+        return [], {}
+    column, parts = log.column("time"), []
+    parameters: dict[str, object] = {}
+    for i, (start, end) in enumerate(stretches):
+        parts.append(f"{column} >= {{from{i}:DateTime64(6,'UTC')}} AND {column} < {{to{i}:DateTime64(6,'UTC')}}")
+        parameters |= {f"from{i}": time_parameter(start - _BEFORE), f"to{i}": time_parameter(end)}
+    return [f"({' OR '.join(parts)})"], parameters
 
 
 def block_number(log: Log, blocks: Sequence[Block]) -> str | None:
