@@ -1,4 +1,4 @@
-"""Tests whether the arms' shares of the traffic are those of their pods (sample-ratio mismatch)."""
+"""Tests of shares: is traffic split as the pods are, and has one group more rows of some kind?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tierwise.arrays import FloatArray
+from tierwise.stats import betting
 
 SUSPECT_AT = 1000.0  # the e-value at which a detector holds the tier
 CAP = float(np.log(1e6))  # evidence above this is dropped, so that a detector recovers when its cause is gone
