@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierwise.api.names import Verdict
-from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.verdicts.judgement import Result
+from tierwise.plurals import agreeing, plural
 from tierwise.report.text import difference_text, rate_text, slice_text
 
 NOTHING_WAITED_FOR = "no slice was large enough to wait for: a promotion depends on all traffic together"

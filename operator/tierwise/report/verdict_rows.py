@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from tierwise.api.common import Margin
 from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
-from tierwise.api.plurals import plural
 from tierwise.metrics import registry
 from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
 from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.verdicts.judgement import Result
+from tierwise.plurals import plural
 from tierwise.report.charts import IntervalMarks, interval_marks
 from tierwise.report.text import (
     NEVER,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout import supersede, tier
 from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import rollback, verification

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, TierStatus, WorkloadStatus
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.delivery.converge import restored
 from tierwise.rollout.state.actions import Action, Decision, DeleteTwin, Deliver, Event, SetFinalizer
 from tierwise.rollout.state.flight import FINISHED

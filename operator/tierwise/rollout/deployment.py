@@ -7,8 +7,8 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
 from tierwise.rollout.delivery import verification

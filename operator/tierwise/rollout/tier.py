@@ -9,10 +9,10 @@ from datetime import UTC, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.plurals import plural
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
 from tierwise.rollout.delivery.records import promoted, records_of_tier

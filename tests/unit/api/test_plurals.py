@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierwise.api.plurals import agreeing, plural
+from tierwise.plurals import agreeing, plural
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 pods"), (1, "1 pod"), (2, "2 pods")])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tierwise.api.plurals import plural
 from tierwise.monitoring.planning.bounds import tolerance_of
+from tierwise.plurals import plural
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.text import bounds_text, duration_text, slice_text
 from tierwise.simulation.trials.facts import Report, replay_stops

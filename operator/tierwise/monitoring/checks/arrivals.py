@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.query.quality.arrivals import Received
+from tierwise.plurals import agreeing, plural
 from tierwise.stats.split import arms_differ
 
 STALE_INTERVALS = 5

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.arrivals import unlabelled
 from tierwise.monitoring.checks.concern import Concern
@@ -23,6 +22,7 @@ from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import mean_exceeds
 from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
 from tierwise.monitoring.planning.bounds import room
+from tierwise.plurals import plural
 from tierwise.stats import split
 from tierwise.stats.overdispersion import pods_apart
 

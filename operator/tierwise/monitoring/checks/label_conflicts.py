@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
+from tierwise.plurals import agreeing, plural
 
 
 def contradictions(conflicts: LabelConflicts, labels: int) -> str:

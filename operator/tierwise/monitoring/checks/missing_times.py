@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Dataset
+from tierwise.plurals import agreeing, plural
 from tierwise.stats import split
 from tierwise.stats.split import log_more
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tierwise.api.plurals import plural
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.query.quality.repeated_requests import Dropped
+from tierwise.plurals import plural
 
 
 def left_out(found: Dropped) -> str:

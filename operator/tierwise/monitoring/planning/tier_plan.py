@@ -28,8 +28,7 @@ from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
 from tierwise.monitoring.planning.judged import JudgedMetric, dimensions_of
-from tierwise.monitoring.planning.power import absolute_gap
-from tierwise.monitoring.planning.presence import presence_tolerance
+from tierwise.monitoring.planning.power import absolute_gap, presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
 from tierwise.monitoring.planning.scatter import candidate_pods, scatter_of
 from tierwise.stats.betting import LateOnset

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.slices import WHOLE, slice_key
 from tierwise.monitoring.checks.unpaired_rows import candidate_apart
 from tierwise.monitoring.checks.weights import weights_note
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.monitoring.verdicts.results import control_of
+from tierwise.plurals import agreeing, plural
 
 FEW_PODS = 3
 COLD_MINUTES = 10

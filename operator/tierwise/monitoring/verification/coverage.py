@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tierwise.api.plurals import plural
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
+from tierwise.plurals import plural
 from tierwise.stats import delay
 
 BUCKETS = 24  # buckets of a verification, for example the hours of a day

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.counts.model import Invalid
+from tierwise.plurals import agreeing, plural
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis.json_form import row_of, time_text
 from tierwise.report.analysis.unjudged import unjudged_lines

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tierwise.api.modelrollout import SliceVerdict, TierStatus
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.report.rollout.view import TierLine, View
 from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, printable, rate_text, slice_text, wait_text
 from tierwise.report.verdict_rows import seconds_to_wait

@@ -17,7 +17,7 @@ import tierwise
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, SliceVerdict, TierStatus
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import plural
+from tierwise.plurals import plural
 from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.report.charts import Timeline, timeline_of
 from tierwise.report.legend import of_page, of_results, of_verdicts

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tierwise.api.common import Version
 from tierwise.api.modeldeployment import WorkloadDrift
-from tierwise.api.plurals import agreeing, plural
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.state.observation import Pods, Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.delivery.converge import missing_container
 from tierwise.rollout.state.conditions import Standing

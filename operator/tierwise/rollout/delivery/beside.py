@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierwise.api.names import TWIN_SUFFIX
-from tierwise.api.plurals import agreeing, plural
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.state.actions import Action, ApplyTwin, ScaleTwin
 from tierwise.rollout.state.exposure import twin_replicas

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierwise.api.plurals import plural
+from tierwise.plurals import plural
 from tierwise.rollout.state.flight import Flight
 
 _SHORTEST = 7  # digits of a commit that are enough to tell it

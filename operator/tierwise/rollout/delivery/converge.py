@@ -9,8 +9,8 @@ from typing import Literal
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
 from tierwise.rollout.state.drift import FOREIGN_WRITES_TO_STOP
 from tierwise.rollout.state.flight import Flight

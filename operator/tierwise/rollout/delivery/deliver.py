@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.commits import commit_problem
 from tierwise.rollout.delivery.converge import Target, conflict_message, converge
 from tierwise.rollout.delivery.removal import remove_twins

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.modelrollout import TierStatus, WorkloadStatus
-from tierwise.api.plurals import agreeing, plural
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.delivery.beside import drift
 from tierwise.rollout.delivery.converge import (

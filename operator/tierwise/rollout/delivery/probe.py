@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from tierwise.api.modelrollout import PodsChange, TierStatus, WorkloadStatus
 from tierwise.api.names import TWIN_SUFFIX
-from tierwise.api.plurals import agreeing, plural
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.beside import share_beside
 from tierwise.rollout.delivery.in_place import share_in_place
 from tierwise.rollout.state.actions import Action

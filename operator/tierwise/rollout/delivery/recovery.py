@@ -11,8 +11,8 @@ from typing import Literal
 
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Recovery
-from tierwise.api.plurals import plural
 from tierwise.monitoring.checks.concern import Concern
+from tierwise.plurals import plural
 from tierwise.rollout.delivery.adoption import is_captured
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report

@@ -15,9 +15,9 @@ from tierwise.api.monitoringdataset import (
     MonitoringDatasetStatus,
 )
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import plural
 from tierwise.api.reason_facts import Health
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.state.conditions import Report, Standing, Truth, render
 from tierwise.rollout.state.wording import clip, seconds
 

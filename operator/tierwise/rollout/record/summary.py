@@ -9,8 +9,8 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.state import drift
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
 from tierwise.rollout.state.observation import Observation

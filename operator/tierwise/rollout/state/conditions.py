@@ -14,8 +14,8 @@ from typing import Literal
 from tierwise.api.common import Condition
 from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import UNTRUSTED, Reason
+from tierwise.plurals import plural
 from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 

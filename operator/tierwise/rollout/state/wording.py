@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tierwise.api.common import Margin
-from tierwise.api.plurals import plural
 from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
 from tierwise.monitoring.verdicts.judgement import ArmCounts, ControlTrouble, Judgement, Result
 from tierwise.monitoring.verdicts.waiting import waited_for
+from tierwise.plurals import plural
 from tierwise.stats.days import MIN_DAYS
 
 LONGEST = 1000

@@ -10,7 +10,6 @@ from typing import Protocol
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import DifferingSources, LoggedVersion, LogStatus, MonitoringDatasetSpec
 from tierwise.api.names import ConditionType
-from tierwise.api.plurals import agreeing
 from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.metrics.support import missing
@@ -23,6 +22,7 @@ from tierwise.monitoring.counts.model import Block, Dataset, PodCounts, Reads, S
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.query.quality.score_range import Answers, invalid_text
+from tierwise.plurals import agreeing
 from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE, first_concern
 from tierwise.rollout.record.dataset_status import Finding, usable_text
 from tierwise.rollout.state.conditions import Truth

@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from tierwise.api.names import GateDecision
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.slices import slice_key
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
@@ -25,6 +24,7 @@ from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
 from tierwise.monitoring.verdicts.results import numbers_of, results_of
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.runtime.offline.analysis_window import AnalysisRequest as AnalysisRequest
 from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest

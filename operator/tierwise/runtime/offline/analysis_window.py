@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import DatasetAnalysis
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
+from tierwise.plurals import agreeing, plural
 from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 
 MAX_BLOCKS = 50_000

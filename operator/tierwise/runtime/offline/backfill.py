@@ -16,7 +16,6 @@ import numpy as np
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import FloatArray
 from tierwise.errors import NothingStoredError, SpecError, StoreError
@@ -32,6 +31,7 @@ from tierwise.monitoring.query.look.decode import merge_cells
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.monitoring.query.stored.decode import StoredPast, joined, past_of_cells
 from tierwise.monitoring.query.stored.distributions import StoredConfig, Wanted
+from tierwise.plurals import plural
 from tierwise.runtime.recorded_log import VersionRows
 
 Origin = Literal["auto", "stored", "rows"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Dataset
+from tierwise.plurals import agreeing, plural
 
 FEW_ROWS, FEW_SHARE = 20, 0.01  # fewer usable rows, in number and share, are taken for accidents
 

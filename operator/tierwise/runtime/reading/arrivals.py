@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.api.plurals import plural
 from tierwise.monitoring.checks.arrivals import detect_arrivals, duplicated, received_window
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.plurals import plural
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.recorded_log import RecordedLog
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
@@ -19,6 +18,7 @@ from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.query.look.row_patterns import Entries
+from tierwise.plurals import plural
 from tierwise.runtime.offline.analysis_window import clipped_at
 from tierwise.runtime.offline.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.offline.unjudged import require_judged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tierwise.api.plurals import agreeing, plural
 from tierwise.monitoring.planning.drop import Drop
+from tierwise.plurals import agreeing, plural
 from tierwise.simulation.policy import Policy, TierPolicy
 from tierwise.simulation.trials.summary import Detected
 

@@ -12,11 +12,11 @@ import click
 from pydantic import ValidationError
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec
-from tierwise.api.plurals import plural
 from tierwise.cli.manifests.checks import KINDS, check_files
 from tierwise.cli.manifests.gitops import TOOLS, needs
 from tierwise.cli.manifests.yaml_lines import Document, Problem
 from tierwise.cli.output.formats import print_facts
+from tierwise.plurals import plural
 
 if TYPE_CHECKING:
     from tierwise.cli.options.manifest_traffic import OfTraffic

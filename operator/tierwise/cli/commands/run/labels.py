@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.plurals import plural
 from tierwise.cli.options.decorators import gathered
 from tierwise.cli.output.formats import QUIET_SECONDS, print_facts
+from tierwise.plurals import plural
 
 
 @click.group("labels")
