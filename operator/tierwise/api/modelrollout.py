@@ -10,6 +10,7 @@ from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestam
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
+from tierwise.api.rollout_outcomes import Recovery, StoredEvidence
 from tierwise.api.rules import IMMUTABLE, validations
 from tierwise.api.strategy import CandidatePods
 
@@ -228,16 +229,6 @@ class TierStatus(ApiModel):
     )
 
 
-class Recovery(ApiModel):
-    """Whether the baseline recovered after a rollback. Open until it is verified, failed or superseded."""
-
-    since: Timestamp = Field(description="When everything that was touched ran `from` again.")
-    verified_at: Timestamp | None = Field(None, description="When it was verified over all of verifyRecovery.")
-    failed_at: Timestamp | None = Field(None, description="When it was found that the baseline has not recovered.")
-    superseded_by: str | None = Field(None, description="The version whose rollout began before the check ended.")
-    message: Message = Field("", description="What is found so far, or what is waited for.")
-
-
 VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVerified", "Superseded"]
 
 
@@ -288,12 +279,13 @@ class ModelRolloutStatus(ApiModel):
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
     verification: Verification | None = Field(None, description="Whether delivered tiers got worse on the log.")
+    evidence: StoredEvidence | None = Field(None, description="What of its verdicts is in the store's `ml_verdicts`.")
     handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified.",
+        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified, EvidenceStored.",
         json_schema_extra=list_map("type"),
     )

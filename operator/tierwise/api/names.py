@@ -40,6 +40,7 @@ class ConditionType(StrEnum):
     VERIFIED = "Verified"
     MODEL_NAME_UNIQUE = "ModelNameUnique"
     LABELS_AGREE = "LabelsAgree"  # of a MonitoringDataset with several sources of labels
+    EVIDENCE_STORED = "EvidenceStored"  # whether the verdicts are in the store
     PAUSED = "Paused"
 
 

@@ -201,6 +201,13 @@ class Reason(Described):
         "RegressedAfterPromotion", "rollout", "It got worse after delivery.", "As Regressed."
     )
     SUPERSEDED = progress("Superseded", "rollout", "A newer version took the rollout's place.")
+    EVIDENCE_STORED = progress("EvidenceStored", "rollout", "Its verdicts so far are in the store.")
+    EVIDENCE_NOT_STORED = warning(
+        "EvidenceNotStored", "rollout", "The store takes no verdicts.", "Run `tierwise store init`, or mend the store."
+    )
+    EVIDENCE_LOST = critical(
+        "EvidenceLost", "rollout", "A ModelRollout went before all its verdicts were stored.", "Mend the store."
+    )
     # the ModelDeployment
     ADOPTED = progress("Adopted", "deployment", "What runs is the stable version, taken over without a write.")
     AT_REST = progress("AtRest", "deployment", "The stable version serves, and nothing is in flight.")

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
-from tierwise.api.modelrollout import Recovery, Verification
+from tierwise.api.modelrollout import Verification
+from tierwise.api.rollout_outcomes import Recovery
 from tierwise.cli.commands.look.explain import print_explanation
 from tierwise.cli.commands.look.status import exit_code
 from tierwise.report.rollout.advice import advice_of

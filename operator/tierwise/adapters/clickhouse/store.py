@@ -20,6 +20,7 @@ from tierwise.adapters.clickhouse.numbers import check_numbers
 from tierwise.adapters.clickhouse.refusals import Refusals
 from tierwise.adapters.clickhouse.schema import migrate
 from tierwise.adapters.clickhouse.values import CountedValues, built
+from tierwise.adapters.clickhouse.verdict_table import verdict_rows
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
@@ -48,6 +49,7 @@ from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_query
 from tierwise.monitoring.query.quality.score_range import Answers, answers_of, answers_query
 from tierwise.monitoring.query.stored.performance_table import Origin, config_row, performance_rows
+from tierwise.rollout.record.verdicts import VerdictRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)  # no row is of the future then
@@ -208,6 +210,10 @@ class ClickHouseStore:
             if hashed not in self._stored_configs:
                 self._connection.insert("tierwise_config", config_row(dataset, distributions.edges))
                 self._stored_configs.add(hashed)
+
+    def write_verdicts(self, record: VerdictRecord) -> None:
+        """Store a decision with its verdicts; of one that is written twice the fuller stays, else the later."""
+        self._connection.insert("ml_verdicts", verdict_rows(record))
 
     def init(self, dimensions: Sequence[str] = (), ttl_days: int | None = None) -> int:
         """Create or migrate the tables, with a column per dimension; the version reached.

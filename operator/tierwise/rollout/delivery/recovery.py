@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Recovery
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.rollout_outcomes import Recovery
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.delivery.adoption import is_captured
 from tierwise.rollout.state.actions import CreateRollout, Decision

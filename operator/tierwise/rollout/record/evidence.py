@@ -16,6 +16,7 @@ MOST_SLICES = 10
 def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) -> ModelRolloutStatus:
     """The status with the tier's evidence replaced by this judgement's."""
     by_place = is_by_place(tier_status(status, tier))
+    worst, culprits = judgement.results[:MOST_SLICES], judgement.culprits[:MOST_SLICES]
     return with_tier(
         status,
         tier,
@@ -23,12 +24,12 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
         evidence_until=judgement.until,
         labels=sum(judgement.labels),
         coverage=_coverage(judgement),
-        worst=[_of_place(slice_verdict(result), by_place) for result in judgement.results[:MOST_SLICES]],
-        culprits=[_of_place(slice_verdict(result), by_place) for result in judgement.culprits[:MOST_SLICES]],
+        worst=[of_place(slice_verdict(result), by_place) for result in worst],
+        culprits=[of_place(slice_verdict(result), by_place) for result in culprits],
     )
 
 
-def _of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
+def of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
     """Served side by side, but by pods of other places: the evidence cannot tell that from the log."""
     return verdict.model_copy(update={"control": BY_PLACE}) if by_place and verdict.control == CONCURRENT else verdict
 

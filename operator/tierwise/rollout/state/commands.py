@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK
@@ -15,6 +16,14 @@ ANNOTATIONS: Mapping[Verb, str] = {
     "retry": ANNOTATION_RETRY,
 }
 ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Who wrote a command, and when: the field manager of the write, as Kubernetes keeps no user with an object."""
+
+    by: str
+    at: datetime | None
 
 
 def present(annotations: Mapping[str, str]) -> dict[str, str]:

@@ -41,7 +41,6 @@ from tierwise.runtime.verification.coverage import ByTier, coverage_of, missing_
 from tierwise.runtime.verification.pods import TierPods, pods_of, sigma_of
 
 _BLOCKS_PER_READ = 96
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Verifying:
             looks=watch.looks,
             until=watch.until,
             complete_until=min(mature, record.until) if record.until is not None else mature,
-            results=results[:_SHOWN],
+            results=results,
             regressed=watch.stopped_at is not None,
             has_compared=has_compared(watch),
             watched=watch.of.watched,
