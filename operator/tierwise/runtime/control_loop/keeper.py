@@ -174,8 +174,9 @@ class VerdictKeeper:
             state = self._states.setdefault(key[0], _State(owner))
             state.written.add(key[1])
             state.failing_since, state.reason, state.message = None, "", ""
-            self._changed.notify_all()
         self._wake(*owner)
+        with self._changed:  # a tick that waits for it goes on when its next one is asked for
+            self._changed.notify_all()
 
     def _failed(self, owner: tuple[str, str], record: VerdictRecord, error: TierwiseError) -> None:
         reason = str(getattr(error, "reason", type(error).__name__))

@@ -1,0 +1,221 @@
+"""Verdicts outlive the rollout: written at every decision, retried, and no decision waits for the store."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_judgement, a_result
+from tests.unit.runtime.keeping import NO_TABLE, KeptWorld
+from tierwise.api.names import Verdict
+from tierwise.rollout.state.actions import DeleteRollout
+
+MANY = a_judgement(
+    non_inferior=True,
+    results=tuple(a_result(slice={"carrier": f"C{n:03}"}, powered=n % 2 == 0) for n in range(50)),
+)
+WORSE = a_judgement(
+    regressed=True,
+    results=(a_result(Verdict.REGRESSED, flagged=True), *MANY.results),
+    culprits=(a_result(Verdict.REGRESSED, flagged=True),),
+)
+
+
+@pytest.fixture
+def world() -> KeptWorld:
+    world = KeptWorld()
+    world.judge.answer = MANY
+    world.adopted()
+    return world
+
+
+def completed(world: World) -> World:
+    return world.run_until(lambda w: w.rollout.result == "Completed")
+
+
+def judged(world: World) -> World:
+    """Tier 3 has evidence, and is in flight."""
+    return world.run_until(lambda w: bool(w.fleet.rollouts) and w.tier(3).look > 0)
+
+
+def rolled_back(world: World) -> World:
+    return world.run_until(lambda w: w.rollout.result == "RolledBack")
+
+
+def test_a_promotion_stores_every_slice_and_metric_of_every_tier(world):
+    completed(world.apply("v2")).settle()
+    past = world.store.of(f"{NAME}-1")
+    assert [(record.decided.tier, record.decided.decision) for record in past.decisions] == [
+        ("", "Start"), ("tier-3", "Promote"), ("tier-2", "Promote"), ("tier-1", "Promote"), ("", "Completed"),
+    ]  # fmt: skip
+    promoted = past.decisions[1]
+    assert (promoted.decided.reason, promoted.missing) == ("NonInferior", 0)
+    assert [each.found.slice for each in promoted.verdicts] == [result.slice for result in MANY.results]
+    assert [each.powered for each in promoted.verdicts] == [result.powered for result in MANY.results]
+    assert len(world.tier(3).worst) == 10
+    assert set(world.written) == {"/Start", "tier-3/Promote", "tier-2/Promote", "tier-1/Promote", "/Completed"}
+
+
+def test_a_rollback_stores_its_culprits_and_the_object_as_it_ended(world):
+    world.judge.answer = WORSE
+    rolled_back(world.apply("v2")).settle()
+    past = world.store.of(f"{NAME}-1")
+    back = next(record for record in past.decisions if record.decided.tier == "tier-3")
+    assert (back.decided.decision, back.decided.reason) == ("RollBack", "Regressed")
+    assert [each.found.slice for each in back.verdicts if each.culprit] == [{"carrier": "HA"}]
+    assert len(back.verdicts) == 51
+    assert past.rollout.status.result == "RolledBack"
+    assert past.rollout.status.message == world.rollout.message
+
+
+def test_a_superseded_tier_keeps_what_was_known_of_it(world):
+    world.judge.answer = a_judgement()
+    judged(world.apply("v2")).apply("v3").run(60)
+    past = world.store.of(f"{NAME}-1")
+    assert [(r.decided.tier, r.decided.decision, len(r.verdicts)) for r in past.decisions] == [
+        ("", "Start", 0), ("tier-3", "Supersede", 1), ("", "Superseded", 0),
+    ]  # fmt: skip
+
+
+def test_without_the_table_decisions_are_the_same_and_it_is_said_what_to_run():
+    kept, bare = KeptWorld(patience=0.05), World()
+    kept.store.error = NO_TABLE
+    ends = []
+    for world in (kept, bare):
+        completed(world.adopted().apply("v2"))
+        ends.append([(tier.gate, tier.finished_at) for tier in world.rollout.tiers])
+    assert ends[0] == ends[1]
+    kept.settle()
+    evidence = kept.rollout.evidence
+    assert evidence.written == []
+    assert "tierwise store init" in evidence.message
+    assert kept.condition("EvidenceStored").status == "False"
+    assert "tierwise store init" in kept.condition("EvidenceStored").message
+    assert kept.event_reasons().count("EvidenceNotStored") == 1
+    assert kept.health == ("Ready", "AtRest")
+    kept.mended()
+    assert set(kept.written) == {"/Start", "tier-3/Promote", "tier-2/Promote", "tier-1/Promote", "/Completed"}
+    assert kept.event_reasons().count("EvidenceStored") == 1
+    assert [c.type for c in kept.status.conditions if c.type == "EvidenceStored"] == []
+
+
+def test_a_store_that_hangs_holds_no_decision_up():
+    world = KeptWorld(patience=0.1)
+    world.adopted()
+    world.store.hangs = True
+    started = time.monotonic()
+    completed(world.apply("v2"))
+    assert time.monotonic() - started < 25, "a write that hangs waits 30 s"
+    assert world.store.records == []
+    world.store.goes_on.set()
+    world.store.hangs = False
+    world.mended()
+
+
+def test_a_process_that_ends_before_the_store_is_back_stores_what_the_status_has_and_says_how_much_is_lost():
+    world = KeptWorld(patience=0.05)
+    world.judge.answer = WORSE
+    world.store.error = NO_TABLE
+    rolled_back(world.adopted().apply("v2"))
+    world.restart()
+    world.store.error = None
+    world.settle()
+    back = next(r for r in world.store.of(f"{NAME}-1").decisions if r.decided.tier == "tier-3")
+    assert (len(back.verdicts), back.missing) == (10, 41)
+    assert [each.found.slice for each in back.verdicts if each.culprit] == [{"carrier": "HA"}]
+    assert world.store.of(f"{NAME}-1").missing
+
+
+def test_a_process_that_ends_before_its_status_is_written_loses_nothing(world):
+    """Written twice: what is made up from the status does not replace what is whole."""
+    completed(world.apply("v2")).settle()
+    stored = world.fleet.rollouts[f"{NAME}-1"]
+    stored.status = stored.status.model_copy(update={"evidence": None})
+    world.restart()
+    world.settle()
+    past = world.store.of(f"{NAME}-1")
+    assert [record.missing for record in past.decisions] == [0, 0, 0, 0, 0]
+    assert [len(record.verdicts) for record in past.decisions] == [0, 50, 50, 50, 0]
+    assert len(world.store.records) > 5
+    assert "/Completed" in world.written
+
+
+def with_versions(world: World, *versions: str) -> None:
+    for version in versions:
+        completed(world.apply(version, historyLimit=1)).settle()
+
+
+def names(world: World) -> list[str]:
+    return sorted(world.fleet.rollouts)
+
+
+def test_history_waits_for_the_store_and_goes_on_when_it_is_back():
+    world = KeptWorld(patience=0.05)
+    world.store.error = NO_TABLE
+    with_versions(world.adopted(), "v2", "v3", "v4")
+    assert names(world) == [f"{NAME}-{n}" for n in (1, 2, 3)]
+    world.mended()
+    world.run(60)
+    assert names(world) == [f"{NAME}-3"]
+    assert world.store.of(f"{NAME}-1").rollout.status.result == "Completed"
+    assert "EvidenceLost" not in world.event_reasons()
+
+
+def test_history_does_not_wait_for_ever_and_says_what_is_lost():
+    world = KeptWorld(patience=0.05)
+    world.store.error = NO_TABLE
+    with_versions(world.adopted(), "v2", "v3")
+    world.run(8 * 86400)
+    assert names(world) == [f"{NAME}-2"]
+    (lost,) = [event for event in world.fleet.events if event.reason == "EvidenceLost"]
+    assert f"{NAME}-1 is deleted (historyLimit), and ml_verdicts never got its Start, tier-3/Promote" in lost.message
+
+
+def test_history_is_pruned_as_before_where_no_verdicts_are_stored():
+    world = World()
+    with_versions(world.adopted(), "v2", "v3", "v4")
+    assert names(world) == [f"{NAME}-3"]
+    assert [type(action) for action in world.fleet.actions].count(DeleteRollout) == 2
+
+
+def test_who_asked_for_what_is_stored(world):
+    world.judge.answer = a_judgement()
+    judged(world.apply("v2"))
+    world.apply("v2", paused=True).run(10)
+    world.apply("v2", paused=False).run(10)
+    world.fleet.annotate(NAME, promote=f"{NAME}-1/tier-3")
+    world.run(60)
+    world.fleet.annotate(NAME, rollback="looks wrong")
+    rolled_back(world).settle()
+    past = world.store.of(f"{NAME}-1")
+    assert [(record.decided.verb, record.decided.message) for record in past.commands] == [
+        ("pause", "true"), ("pause", "false"), ("promote", f"{NAME}-1/tier-3"), ("rollback", "looks wrong"),
+    ]  # fmt: skip
+    assert [(r.decided.tier, r.decided.decision, r.decided.reason) for r in past.decisions if r.decided.tier] == [
+        ("tier-3", "Promote", "PromoteRequested"),
+        ("tier-2", "RollBack", "RollbackRequested"),
+    ]
+
+
+def test_deleting_the_model_deployment_in_flight_keeps_what_was_known(world):
+    world.judge.answer = REGRESSED
+    judged(world.apply("v2", rollback={"automatic": False}))
+    world.fleet.delete_deployment(NAME)
+    world.run(60)
+    assert world.fleet.rollouts == {}
+    past = world.store.of(f"{NAME}-1")
+    assert [(r.decided.tier, r.decided.decision, len(r.verdicts)) for r in past.decisions] == [
+        ("", "Start", 0), ("tier-3", "Deleted", 1), ("", "Deleted", 0),
+    ]  # fmt: skip
+
+
+def test_rollouts_of_an_earlier_release_are_stored_as_far_as_their_status_goes(world):
+    bare = World()
+    bare.judge.answer = NON_INFERIOR
+    completed(bare.adopted().apply("v2"))
+    world.fleet, world.clock = bare.fleet, bare.clock
+    world.restart()
+    world.settle()
+    assert "/Completed" in world.written
+    assert world.store.of(f"{NAME}-1").decisions[1].verdicts[0].found.metric == "accuracy"
