@@ -21,7 +21,7 @@ NO_TABLE = StoreError(
 
 
 class VerdictStore:
-    """Everything that was written, in order; `error` is raised, and while `hangs` is set a write waits for `goes_on`."""
+    """Everything that was written, in order. `error` is raised; while `hangs` is set a write waits for `goes_on`."""
 
     def __init__(self) -> None:
         self.records: list[VerdictRecord] = []

@@ -42,6 +42,7 @@ def status_json(view: View) -> dict[str, Any]:
             "seconds": view.seconds,
             "recovery": None if rollout.status.recovery is None else rollout.status.recovery.to_wire(),
             "verification": None if rollout.status.verification is None else rollout.status.verification.to_wire(),
+            "evidence": None if rollout.status.evidence is None else rollout.status.evidence.to_wire(),
         },
         "tiers": [_tier(tier) for tier in view.tiers],
         "conditions": [condition.to_wire() for condition in view.conditions],

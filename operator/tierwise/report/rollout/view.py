@@ -148,7 +148,7 @@ def view_of(
         seconds=seconds,
         reason=reason,
         message=message,
-        tiers=tuple(_tier_line(tier, records.get(tier.name), known, now) for tier in tiers),
+        tiers=tuple(tier_line(tier, records.get(tier.name), known, now) for tier in tiers),
         conditions=tuple(deployment.status.conditions),
     )
 
@@ -203,7 +203,8 @@ def _deployment_status(deployment: DeploymentView) -> tuple[str, Tone]:
             return "Pending", "waiting"
 
 
-def _tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:
+def tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:
+    """A tier with its workloads and twins; `known` are the versions that pods are told apart by."""
     members = [member_of(workload, workload.kind, known) for workload in tier.workloads]
     for twin in tier.twins:
         place = next((i for i, m in enumerate(members) if m.name == twin.twin_of), len(members) - 1)

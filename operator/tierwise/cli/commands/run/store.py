@@ -50,9 +50,10 @@ def command() -> None:
     "are there keep what they have.",
 )
 def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
-    """Create or migrate the tables predictions and ml_performance; running it again changes nothing.
+    """Create or migrate the tables predictions, ml_performance, ml_verdicts and those that explain them.
 
-    Every step only adds, so that an older release goes on working beside a newer one. Several may run at once.
+    Running it again changes nothing. Run it before an operator is started for the first time, and before every upgrade:
+    every step only adds, so that an older release goes on working beside a newer one. Several may run at once.
 
     \b
       tierwise store init --store clickhouse://writer@ch:8123/ml --dimension carrier --dimension origin --ttl 90d
@@ -64,7 +65,7 @@ def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
         version = store.init(dimensions, ttl)
     finally:
         store.close()
-    click.echo(f"predictions and ml_performance are at version {version}")
+    click.echo(f"predictions, ml_performance and ml_verdicts are at version {version}")
 
 
 @command.command("serve", short_help="Serve a directory over HTTP, until Ctrl-C.")
