@@ -35,7 +35,7 @@ from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import ControlPast, Followed
-from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
+from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of, writer_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import read_recovery
 from tierwise.runtime.reading.request import RolloutRequest
@@ -235,7 +235,8 @@ class Judging:
                     cells[name] = counted
                 try:
                     origin = Origin(request.rollout.name, request.tier.name, index)
-                    source.store.write_performance(origin, source.dataset, source.scope, found)
+                    writer = writer_of(request.stores, source.store)
+                    writer.write_performance(origin, source.dataset, source.scope, found)
                 except ReasonedError as error:
                     # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
                     logger.warning(
