@@ -13,6 +13,7 @@ from tierwise.rollout.record.past import PastRollout, past_of
 from tierwise.rollout.record.verdicts import VerdictRecord
 from tierwise.runtime.control_loop.keeper import VerdictKeeper
 from tierwise.runtime.control_loop.reconcile import Ticking
+from tierwise.simulation.cluster.faults import CrashError
 from tierwise.simulation.cluster.fleet import NAMESPACE
 
 NO_TABLE = StoreError(
@@ -80,7 +81,11 @@ class KeptWorld(World):
 
     def tick(self) -> float | None:
         using = Ticking(self.fleet, lambda _dsn: self.store, self.clock, self.judge, self.keeper)  # type: ignore[arg-type, return-value]
-        return using.tick(NAMESPACE, NAME)
+        try:
+            return using.tick(NAMESPACE, NAME)
+        except CrashError:
+            self.restart()
+            raise
 
     @property
     def written(self) -> list[str]:

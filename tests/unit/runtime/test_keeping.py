@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
-from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_judgement, a_result
+from tests.unit.rollout.test_verification import a_look
+from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_judgement, a_result, a_spec
 from tests.unit.runtime.keeping import NO_TABLE, KeptWorld
 from tierwise.api.names import Verdict
+from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.actions import DeleteRollout
+from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite
 
 MANY = a_judgement(
     non_inferior=True,
@@ -28,6 +32,11 @@ def world() -> KeptWorld:
     world.judge.answer = MANY
     world.adopted()
     return world
+
+
+def watched(seconds: str) -> dict[str, Any]:
+    """Delivered tiers are watched for so long."""
+    return {"analysis": {**a_spec().analysis.to_wire(), "verification": seconds}}
 
 
 def completed(world: World) -> World:
@@ -139,6 +148,54 @@ def test_a_process_that_ends_before_its_status_is_written_loses_nothing(world):
     assert [len(record.verdicts) for record in past.decisions] == [0, 50, 50, 50, 0]
     assert len(world.store.records) > 5
     assert "/Completed" in world.written
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("answer", [MANY, WORSE])
+def test_a_crash_at_any_write_loses_no_verdict(answer, is_before):
+    whole = stored_after(answer, None)
+    index = 0
+    while True:
+        fault = FaultAtWrite(index, CrashError, is_before=is_before)
+        assert stored_after(answer, fault) == whole, f"crash at write {index}"
+        if not fault.has_happened:
+            break
+        index += 1
+    assert index > 20
+
+
+def stored_after(answer: Judgement, fault: FaultAtWrite | None) -> list[tuple[str, str, str, int, int]]:
+    """The decisions of a version's rollout that ended, while the operator died at a write."""
+    world = KeptWorld()
+    world.judge.answer = answer
+    world.adopted()
+    if fault is not None:
+        world.fleet.faults = fault
+    world.apply("v2").run(400)
+    past = world.store.of(f"{NAME}-1")
+    return [(r.decided.tier, r.decided.decision, r.decided.reason, len(r.verdicts), r.missing) for r in past.decisions]
+
+
+def test_what_is_found_after_the_end_is_stored_too(world):
+    world.judge.verified = a_look()
+    completed(world.apply("v2", **watched("5m"))).run(100)
+    more = tuple(a_result(Verdict.REGRESSED, slice={"carrier": f"C{n}"}) for n in range(7))  # a status keeps 5
+    world.judge.verified = a_look(regressed=True, results=more)
+    world.run(400)
+    forward, backward = world.store.of(f"{NAME}-1"), world.store.of(f"{NAME}-2")
+    found = next(r for r in forward.decisions if r.decided.decision == "VerificationAfterRollout")
+    assert (found.decided.reason, len(found.verdicts), found.missing) == ("Regressed", 7, 0)
+    assert [(r.decided.tier, r.decided.decision, r.decided.reason) for r in backward.decisions if r.decided.tier] == [
+        (f"tier-{n}", "RollBack", "RegressedAfterPromotion") for n in (3, 2, 1)
+    ]
+
+
+def test_the_recovery_after_a_rollback_is_stored(world):
+    world.judge.answer = WORSE
+    brief = {"rollback": {"verifyRecovery": "1m"}}
+    rolled_back(world.apply("v2", **brief)).run(120)
+    last = world.store.of(f"{NAME}-1").decisions[-1]
+    assert (last.decided.decision, last.decided.reason) == ("Recovery", "RecoveryVerified")
 
 
 def with_versions(world: World, *versions: str) -> None:
