@@ -226,7 +226,7 @@ def test_history_does_not_wait_for_ever_and_says_what_is_lost():
     world.run(8 * 86400)
     assert names(world) == [f"{NAME}-2"]
     (lost,) = [event for event in world.fleet.events if event.reason == "EvidenceLost"]
-    assert f"{NAME}-1 is deleted (historyLimit), and ml_verdicts never got its Start, tier-3/Promote" in lost.message
+    assert f"{NAME}-1 is deleted (historyLimit), and ml_verdicts has not got its Start, tier-3/Promote" in lost.message
 
 
 def test_history_is_pruned_as_before_where_no_verdicts_are_stored():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -47,8 +48,15 @@ def verdict_rows(record: VerdictRecord) -> pa.Table:
     """The decision's row, without a metric, and one per slice and metric."""
     shared = _shared(record)
     head = shared | _numbers(None) | {"object": _object(record)}
+    # A number that is not finite is none: JSON has no form of it, and no reader expects it.
     rows = [head, *(shared | _numbers(each) | {"object": ""} for each in record.verdicts)]
-    return pa.table({name: pa.array([row[name] for row in rows], _TYPES.get(name, pa.string())) for name in head})
+    return pa.table(
+        {name: pa.array([_finite(row[name]) for row in rows], _TYPES.get(name, pa.string())) for name in head}
+    )
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shared(record: VerdictRecord) -> dict[str, Any]:

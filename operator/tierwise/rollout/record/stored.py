@@ -81,7 +81,7 @@ def lost_events(observation: Observation, decision: Decision, now: datetime) -> 
         if lost:
             why = rollout.status.evidence.message if rollout.status.evidence is not None else ""
             names = ", ".join(key.removeprefix("/") for key in lost)
-            text = f"{rollout.name} is deleted (historyLimit), and ml_verdicts never got its {names}"
+            text = f"{rollout.name} is deleted (historyLimit), and ml_verdicts has not got its {names}"
             yield Event("Warning", str(Reason.EVIDENCE_LOST), clip(f"{text}: {why}" if why else text))
 
 
