@@ -148,9 +148,10 @@ def test_explain_of_a_rollout_that_is_gone_says_where_it_is_from(store, dsn, bad
     nowhere = {"KUBECONFIG": str(tmp_path / "none"), "TIERWISE_KUBECONFIG": str(tmp_path / "none")}
     shown = CliRunner().invoke(cli, ["explain", "bot-score-1", "--store", dsn], env=nowhere)
     assert shown.exit_code == 0, shown.output
-    assert f"this is what store {dsn} has of it" in shown.output
+    assert f"this is what store {dsn} has of bot-score-1" in " ".join(shown.output.split())
     assert "tier-3: RollBack (Regressed)" in shown.output
     assert "52 slices x metrics" in shown.output
+    assert "42 more, with less evidence" in shown.output
     assert "\x1b" not in shown.output
     facts = json.loads(
         CliRunner().invoke(cli, ["explain", "rollout/bot-score-1", "--store", dsn, "-o", "json"], env=nowhere).stdout

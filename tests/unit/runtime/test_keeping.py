@@ -10,10 +10,15 @@ import pytest
 from tests.unit.rollout.test_verification import a_look
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_judgement, a_result, a_spec
 from tests.unit.runtime.keeping import NO_TABLE, KeptWorld
+from tests.unit.runtime.prediction_log import PredictionLog
+from tests.unit.runtime.test_judging import DATASET, JudgedWorld
 from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.actions import DeleteRollout
+from tierwise.runtime.control_loop.keeper import VerdictKeeper
+from tierwise.runtime.control_loop.reconcile import Ticking
 from tierwise.simulation.cluster.faults import CrashError, FaultAtWrite
+from tierwise.simulation.cluster.fleet import NAMESPACE
 
 MANY = a_judgement(
     non_inferior=True,
@@ -64,6 +69,21 @@ def test_a_promotion_stores_every_slice_and_metric_of_every_tier(world):
     assert [each.powered for each in promoted.verdicts] == [result.powered for result in MANY.results]
     assert len(world.tier(3).worst) == 10
     assert set(world.written) == {"/Start", "tier-3/Promote", "tier-2/Promote", "tier-1/Promote", "/Completed"}
+
+
+def test_on_real_evidence_as_many_verdicts_are_stored_as_were_judged():
+    log = PredictionLog(per_second=60, error_rates=(0.1, 0.3))
+    world = JudgedWorld(log)
+    keeper = VerdictKeeper(lambda _dsn: log, world.fleet, world.clock, lambda *_: None)
+    ticking = Ticking(world.fleet, lambda _dsn: log, world.clock, world.judge, keeper)
+    world.tick = lambda: ticking.tick(NAMESPACE, NAME)
+    world.judged().run_until(lambda w: w.rollout.result == "RolledBack", 900)
+    (back,) = [record for record in log.verdicts if record.decided.key == "tier-3/RollBack"]
+    assert len(back.verdicts) == world.tier(3).coverage.slices == 3
+    assert {frozenset(each.found.slice.items()) for each in back.verdicts if each.culprit} == {
+        frozenset(culprit.slice.items()) for culprit in world.tier(3).culprits
+    }
+    assert back.datasets == {"humans": DATASET}
 
 
 def test_a_rollback_stores_its_culprits_and_the_object_as_it_ended(world):

@@ -86,7 +86,7 @@ def look_up(where: Where) -> Read | Named:
         if where.dsn is None:
             raise
         missing, namespace = None, where.namespace or ""
-        why = f"the cluster was not asked: {error}"
+        why = f"the cluster was not asked ({str(error).partition('; ')[0]})"
     if where.dsn is None:
         assert missing is not None
         raise missing
@@ -94,7 +94,9 @@ def look_up(where: Where) -> Read | Named:
 
 
 def stored_rollout(dsn: str, name: str, namespace: str, why: str) -> Named:
-    """What the store has of a rollout; `why` says in the notes why its object is not shown. "" is any namespace.
+    """What the store has of a rollout; `why` says in the notes why its object is not shown ("" where nobody asks).
+
+    The empty namespace is any.
 
     Raises:
         SpecError: nothing. StoreError: it cannot be read.
@@ -106,12 +108,14 @@ def stored_rollout(dsn: str, name: str, namespace: str, why: str) -> Named:
     if past is None:
         where = f" in namespace {namespace!r}" if namespace else ""
         raise SpecError(
-            f"{why}, and ml_verdicts of store {address} has no rollout {name!r}{where}",
+            (f"{why}, and " if why else "") + f"ml_verdicts of store {address} has no rollout {name!r}{where}",
             "fix the name (NAME-N, as `kubectl get mro` shows it) or the namespace (-n)",
             reason=Reason.INVALID_SPEC,
         )
-    note = f"{why}; this is what store {address} has of it."
-    return Named(past.namespace, past.rollout, past, gone=True, store=address, notes=(note, *_of_past(past)))
+    note = f"this is what store {address} has of {name}."
+    note = f"{why}; {note}" if why else note
+    notes = (note[0].upper() + note[1:], *_of_past(past))
+    return Named(past.namespace, past.rollout, past, gone=True, store=address, notes=notes)
 
 
 def _with_store(where: Where, namespace: str, rollout: RolloutView) -> Named:

@@ -112,6 +112,8 @@ def print_past(console: Console, view: View, advice: Advice, found: Named) -> No
             shown = worst_first(record)[:MOST_SHOWN]
             console.print(worst_table(shown))
             _legend(console, shown)
+            if len(record.verdicts) > len(shown):
+                console.print(f"  {len(record.verdicts) - len(shown)} more, with less evidence: -o json has all")
     _paragraph(console, "Asked for by people", tuple(command_text(record) for record in found.past.commands))
     _paragraph(console, "See also", advice.commands)
 

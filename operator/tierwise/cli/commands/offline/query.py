@@ -163,7 +163,7 @@ def _of_rollout(given: QueryOptions, now: datetime) -> list[_Found]:
     from tierwise.adapters.prediction_logs.recorded import open_recorded_store
 
     assert given.rollout is not None
-    named = stored_rollout(given.dsn, given.rollout, given.namespace or "", "objects were not asked")
+    named = stored_rollout(given.dsn, given.rollout, given.namespace or "", "")
     assert named.past is not None
     for note in named.notes:
         click.echo(note, err=True)
