@@ -125,6 +125,7 @@ class ModelDeploymentStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Reconciling, Stalled, Available, Progressing, AnalysisHealthy, RolledBack, Paused.",
+        description="Ready, Reconciling, Stalled, Available, Progressing, AnalysisHealthy, RolledBack, Paused; "
+        "EvidenceStored while verdicts wait for the store.",
         json_schema_extra=list_map("type"),
     )

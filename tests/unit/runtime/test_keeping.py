@@ -196,6 +196,26 @@ def stored_after(answer: Judgement, fault: FaultAtWrite | None) -> list[tuple[st
     return [(r.decided.tier, r.decided.decision, r.decided.reason, len(r.verdicts), r.missing) for r in past.decisions]
 
 
+def test_a_decision_that_was_never_recorded_is_stored_anew_when_it_is_made(world):
+    """The write of the status fails, and at the next look there is no reason to promote any more, for a while."""
+    world.judge.answer = a_judgement()
+    judged(world.apply("v2"))
+    world.run(60)
+    world.judge.answer = NON_INFERIOR
+    world.fleet.faults = FaultAtWrite(0, ConnectionError, is_before=True)
+    with pytest.raises(ConnectionError):
+        world.tick()
+    too_early = next(r for r in world.store.records if r.decided.key == "tier-3/Promote").decided.at
+    world.judge.answer = a_judgement()
+    world.run(60)
+    assert world.tier(3).phase == "Judging"
+    world.judge.answer = MANY
+    completed(world).settle()
+    promoted = world.store.of(f"{NAME}-1").decisions[1]
+    assert promoted.decided.at == world.tier(3).delivering_since > too_early
+    assert len(promoted.verdicts) == 50
+
+
 def test_what_is_found_after_the_end_is_stored_too(world):
     world.judge.verified = a_look()
     completed(world.apply("v2", **watched("5m"))).run(100)

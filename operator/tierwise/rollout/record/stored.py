@@ -29,7 +29,8 @@ def with_writing(
         return status
     before = status.evidence or StoredEvidence()
     due = {decided.key for decided in due_decisions(observation.deployment, rollout, status, now)}
-    written = [*before.written, *sorted(writing.written - set(before.written))]
+    recorded = {decided.key for decided in due_decisions(observation.deployment, rollout, rollout.status, now)}
+    written = [*before.written, *sorted((writing.written & recorded) - set(before.written))]
     # Keys of a pause say whether the next one resumes; others that are not due are of a command that came before.
     kept = [key for key in written if key in due or key.startswith("/pause ")]
     since, message = writing.failing_since, writing.message

@@ -92,10 +92,11 @@ def due_records(
         done = set(status.evidence.written) if status.evidence is not None else set()
         if writing is not None:
             done |= writing.written | writing.waiting
-        earlier = {decided.key for decided in decisions(rollout.status)}
+        earlier = {each.key for each in due_decisions(observation.deployment, rollout, rollout.status, now)}
         for decided in due_decisions(observation.deployment, rollout, status, now):
-            if decided.key not in done:
-                is_new = decided.key not in earlier
+            # What the object does not say yet is written also when it was before: that decision was never recorded.
+            is_new = decided.key not in earlier
+            if is_new or decided.key not in done:
                 records.append(_record(observation, rollout, status, decided, is_new=is_new))
     return tuple(records)
 

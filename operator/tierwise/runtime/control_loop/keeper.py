@@ -90,7 +90,7 @@ class VerdictKeeper:
         with self._changed:
             was_failing = self._retry_at > 0
             for record in records:
-                self._states.setdefault(record.uid, _State(owner))
+                self._states.setdefault(record.uid, _State(owner)).written.discard(record.decided.key)
                 self._waiting[record.uid, record.decided.key] = (owner, record)
             self._give_up_oldest()
             self._start()
@@ -165,11 +165,14 @@ class VerdictKeeper:
             logger.exception("%s/%s: cannot store verdicts", record.namespace, record.rollout)
             self._failed(owner, record, TierwiseError(f"unexpected {type(error).__name__}"))
             return False
-        self._succeeded(key, owner)
+        self._succeeded(key, owner, record)
         return True
 
-    def _succeeded(self, key: Key, owner: tuple[str, str]) -> None:
+    def _succeeded(self, key: Key, owner: tuple[str, str], record: VerdictRecord) -> None:
         with self._changed:
+            now = self._waiting.get(key)
+            if now is not None and now[1] is not record:
+                return  # it was decided anew meanwhile
             self._waiting.pop(key, None)
             state = self._states.setdefault(key[0], _State(owner))
             state.written.add(key[1])
