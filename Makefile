@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
-export PYTHONDONTWRITEBYTECODE := 1
+# Bytecode is kept (git and Docker ignore it): tests start many processes, and pytest compiles every test file.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
@@ -56,13 +57,16 @@ postgres:
 	    || echo "==> not installed: its tests are skipped (or fail with CI=true)"; \
 	fi
 
-# Unit tests share nothing, so they run on all cores. What starts real components stays in one process.
+# Unit tests share nothing, so they run on all cores.
 UNIT := $(BIN)/pytest -n auto --dist worksteal tests/unit
+# What starts real components runs in two processes, file by file, each with a control plane of its own. Most of it
+# waits, so two cores serve both. The order is kept, for the long files come first.
+REAL := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e tests/calibration tests/integration
 
 .PHONY: test
 test: $(STAMP) postgres ## unit, integration and e2e tests on real components (CI=true: a missing component fails)
 	$(UNIT)
-	$(BIN)/pytest --durations=20 tests/calibration tests/integration tests/e2e
+	$(REAL) --durations=20
 
 .PHONY: unit
 unit: $(STAMP) ## only the pure core: under a minute

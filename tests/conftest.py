@@ -1,20 +1,26 @@
-"""Fixtures on real components: one control plane for the session, a namespace for each test."""
+"""Fixtures on real components: one control plane for each process of the session, a namespace for each test."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.cluster import Kubectl
 from tests.support.helm import Helm, ensure_helm
 from tierwise.errors import NoComponentsError
 from tierwise.local import cluster
 from tierwise.local.components import ensure_components
+
+# How long an example takes says nothing on a machine that others use too.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 CRDS = ROOT / "crds"
@@ -44,11 +50,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    capture = session.config.pluginmanager.get_plugin("capturemanager")
 
     def progress(line: str) -> None:
-        if reporter is not None:
-            reporter.write_line(line)
+        # To stderr: a worker of pytest-xdist has no terminal reporter.
+        with capture.global_and_fixture_disabled():
+            print(line, file=sys.stderr, flush=True)
 
     for fixture, ensure in (("control_plane", ensure_components), ("helm", ensure_helm)):
         if fixture in wanted:
@@ -60,7 +67,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[cluster.Cluster]:
-    """A real control plane, shared by the session; nothing of it survives the session, however that ends."""
+    """A real control plane, shared by this process's tests; nothing of it survives the session, however that ends."""
     require("control plane", _missing.get("control_plane"))
     name = f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     try:

@@ -1,26 +1,26 @@
-"""Every error that a person or a caller meets, in one tree.
+"""All errors that a person or a caller can get, in one tree.
 
 * TierwiseError
   * ReasonedError        carries the reason that a gate, a condition or a command shows
     * SpecError          a person must change an object; the rollout is Stalled
       * PlanError        an analysis that cannot be planned
-      * RefusedError     a dataset that cannot be asked
+      * RefusedError     a dataset that cannot be read
       * UnknownMetricError
       * ManifestError    a file, with the line
     * StoreError         the prediction log cannot be read; the gate holds
       * NothingStoredError
     * MetricFailedError  a metric of another package failed; the gate holds
-    * LocalClusterError  a control plane on this machine cannot be had
+    * LocalClusterError  a control plane on this machine cannot be started
       * NoComponentsError
       * ComponentEndedError
     * DemoError
-  * ConflictError        somebody else wrote first: observe again
-  * ClusterError         the API server does not answer: nothing is concluded from it
-    * ApiError           it answered with a status of 400 or more
+  * ConflictError        another writer was first: observe again
+  * ClusterError         the API server does not respond: nothing is concluded from it
+    * ApiError           it responded with a status of 400 or more
       * ForbiddenError   401 or 403
   * LeadershipLostError  this process may not write any more
 
-No error ever carries a credential. Signals that never leave their own package are not here.
+No error ever has a credential. Exceptions that never leave their own package are not here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tierwise.api.reasons import Reason
 
 
 class TierwiseError(Exception):
-    """What is wrong (`message`, naming object and value), and what to do (`remedy`, "" where the message says all)."""
+    """What is wrong (`message`, with object and value), and what to do (`remedy`, "" if the message says it)."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(f"{message}; {remedy}" if remedy else message)
@@ -58,7 +58,7 @@ class PlanError(SpecError):
 
 
 class RefusedError(SpecError):
-    """A dataset that cannot be asked."""
+    """A dataset that cannot be read."""
 
     def __init__(self, message: str, remedy: str = "", *, reason: Reason = Reason.DATASET_INVALID) -> None:
         super().__init__(message, remedy, reason=reason)
@@ -80,7 +80,7 @@ class NothingStoredError(StoreError):
 
 
 class MetricFailedError(ReasonedError):
-    """A plug-in's metric raised, or gave arrays that make no sense: nothing is known of this metric."""
+    """A plug-in's metric raised or gave impossible arrays, so its value is not known."""
 
     def __init__(self, name: str, distribution: str, cause: str) -> None:
         message = f"metric {name!r} of {distribution} failed: {cause}"
@@ -90,12 +90,12 @@ class MetricFailedError(ReasonedError):
         self.cause = cause
 
     def __reduce__(self) -> tuple[type[MetricFailedError], tuple[str, str, str]]:
-        """Another process gets it back from its three parts: without this it would be made from its one message."""
+        """Pickle the error by its three parts. Without this it would be rebuilt from its message alone, which fails."""
         return type(self), (self.name, self.distribution, self.cause)
 
 
 class LocalClusterError(ReasonedError):
-    """A local cluster or one of its binaries cannot be had; never a condition of an object."""
+    """A local cluster cannot be started, or one of its binaries is missing; never a condition of an object."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy, reason=Reason.NOT_SUPPORTED)
@@ -106,15 +106,15 @@ class NoComponentsError(LocalClusterError):
 
 
 class ConflictError(TierwiseError):
-    """The object changed, is gone, or belongs to another owner: observe again and decide anew."""
+    """The object changed, no longer exists, or belongs to another owner: observe again and decide anew."""
 
 
 class ClusterError(TierwiseError):
-    """The API server cannot be reached, or failed (5xx, 429) as often as we tried. Nothing is concluded from it."""
+    """The API server cannot be reached, or every try failed (5xx, 429). Nothing is concluded from it."""
 
 
 class ApiError(ClusterError):
-    """An answer with a status of 400 or more. `reason` and `message` are the server's own; never holds a header."""
+    """A response with a status of 400 or more. `reason` and `message` are the server's own. It never has a header."""
 
     def __init__(self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{status} {reason}: {message}")
@@ -125,13 +125,13 @@ class ApiError(ClusterError):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields that the server found wrong (a 422's causes)."""
+        """Names of the fields that the server found wrong (the causes of a 422)."""
         return tuple(str(cause.get("field", "")) for cause in self.details.get("causes") or [])
 
 
 class ForbiddenError(ApiError):
-    """401 or 403: credentials are wrong, or a Role lacks a verb; the message of the server names which."""
+    """401 or 403: credentials are wrong, or a Role lacks a verb. The server's message says which."""
 
 
 class LeadershipLostError(TierwiseError):
-    """This process does not hold the Lease any more: no write may leave it."""
+    """This process no longer holds the Lease, so it must not write."""

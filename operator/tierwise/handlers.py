@@ -1,8 +1,8 @@
 """kopf: watches of Tierwise's own objects, and nothing else.
 
-Only event handlers are registered. kopf's daemons and change handlers would put a finalizer of kopf's on the objects
-and keep state in their annotations by PATCHes of their own, which are lost or conflict when the process dies between
-two of them; so kopf writes nothing here, and when an object is looked at again is known to the work queue alone.
+Only event handlers are registered. kopf's daemons and change handlers would put kopf's finalizer on the objects and
+keep state in annotations. Their PATCHes are lost or conflict if the process dies between two of them. So kopf writes
+nothing here, and only the work queue knows when an object is due again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 290
 WORKER_LIMIT = 400
-WORKER_IDLE_SECONDS = 0.5  # with kopf's 5 s a limited pool takes up only 40 objects a second after a start
+WORKER_IDLE_SECONDS = 0.5  # with kopf's 5 s a limited pool handles only 40 objects a second after a start
 ERROR_BACK_OFFS = (0.5, 1, 2, 4, 8, 16, 30)
 REQUEST_TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What the watches call, from kopf's event loop: each must return at once."""
+    """The functions that the watches call from kopf's event loop. Each must return at once."""
 
     wake: Callable[[str, str], None]  # namespace and name of a ModelDeployment
     forget: Callable[[str, str], None]

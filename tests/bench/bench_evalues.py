@@ -38,7 +38,7 @@ def measure(hypotheses: int = 100_000, sample: int = 2_000) -> dict[str, float]:
     regression_seconds, look_seconds = math.inf, math.inf
     for _ in range(REPEATS):
         started = time.process_time()
-        logs = np.zeros((6, hypotheses))
+        logs = np.zeros((betting.REGRESSION_ALTERNATIVES, hypotheses))
         betting.add_regression(logs, block, past, betting.Boundary(ratio, delta), prior)
         log_e = betting.log_mean(logs, betting.REGRESSION_LOG_WEIGHTS)
         regression_seconds = min(regression_seconds, time.process_time() - started)

@@ -84,6 +84,19 @@ def as_shipped(replicates: int) -> list[Row]:
     return rows
 
 
+def far_beyond(replicates: int) -> list[Row]:
+    """Rare errors that become frequent: far beyond every odds ratio, so the bets must follow the candidate."""
+    least = THRESHOLD / growth_rate((20, 0.1), (20, 0.001))
+    test = BettingTest("regression", np.full(replicates, 0.001))
+    found = first_crossing(np.random.default_rng(35), test, (20, 0.1), (20, 0.001), log_threshold=THRESHOLD)
+    about = (
+        f"Error .1 → 10 %, 20 labels a minute and arm, Δ = 0; no test can be faster than {least:.1f} minutes on "
+        "average; the goal is twice that, because the bets have to see the candidate first."
+    )
+    bound = math.ceil(2 * least)
+    return [median_at_most("Rare errors become frequent", float(np.median(found)), bound, "min", "142", about=about)]
+
+
 def with_flipped_labels(replicates: int) -> list[Row]:
     """Two labels of a hundred are wrong: slower, not blind."""
     p0, p1 = (0.98 * p + 0.02 * (1 - p) for p in (0.05, 0.15))
@@ -114,5 +127,6 @@ SCENARIOS = [
     (without_tolerance, 2000, 600),
     (as_shipped, 1000, 400),
     (with_flipped_labels, 2000, 0),
+    (far_beyond, 1000, 300),
     (few_labels, 2000, 600),
 ]

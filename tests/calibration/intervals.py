@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.calibration.streams import ALPHA, draw
 from tests.calibration.table import Row, at_most, contrast
-from tierwise.stats import intervals, inversion
+from tierwise.stats import intervals
 
 _RATES = (0.001, 0.005, 0.05, 0.3)
 _LOOKS = 240
@@ -66,12 +66,12 @@ def _missed(replicates: int, rate: float, labels: float, *, phi: int, known: flo
     total, kept, last = np.zeros((4, replicates)), [], 0
     for look in range(1, _LOOKS + 1):
         total = total + phi * draw(rng, size, 1.2 * rates, size, rates)
-        if inversion.is_kept(look, last):
+        if intervals.is_kept(look, last):
             kept.append(total)
             last = look
         if look in _SEEN_AT:
             phis = np.full(replicates, float(phi if known is None else known))
-            low, high = inversion.difference_interval(np.stack(kept), rates, phis, ALPHA)
+            low, high = intervals.difference_interval(np.diff(kept, axis=0, prepend=[0 * total]), rates, phis, ALPHA)
             missed |= (low > 0.2 * rate) | (high < 0.2 * rate)
     return int(missed.sum())
 

@@ -52,7 +52,9 @@ class BettingTest:
     def __post_init__(self) -> None:
         size = len(self.prior)
         self.late_onset = betting.LateOnset(float(self.late_over))
-        self.logs = np.full((6 if self.kind == "regression" else 3, size), np.log(self.late_onset.first))
+        self.logs = np.full(
+            (betting.REGRESSION_ALTERNATIVES if self.kind == "regression" else 3, size), np.log(self.late_onset.first)
+        )
         self.log_e = np.zeros(size)
         self.past, self.pending = np.zeros((4, size)), np.zeros((4, size))
         self.ratios, self.deltas, self.phis = (np.full(size, x) for x in (self.ratio, self.delta, self.phi))

@@ -20,6 +20,7 @@ from tests.calibration import (
     promotion,
     shift,
     sticky,
+    suspects,
     traffic,
 )
 from tests.calibration.table import Row
@@ -51,6 +52,7 @@ SUBJECTS: dict[str, list[Scenario]] = {
     "Estimates while the split moves": [Scenario(*entry) for entry in moving_split.SCENARIOS],
     "Score shift": [Scenario(*entry) for entry in shift.SCENARIOS],
     "Promotion": [Scenario(*entry) for entry in promotion.SCENARIOS],
+    "Suspect slices": [Scenario(*entry) for entry in suspects.SCENARIOS],
     "Naming": [Scenario(*entry) for entry in naming.SCENARIOS],
     "Intervals": [Scenario(*entry) for entry in intervals.SCENARIOS],
     "Traffic split and labels": [Scenario(*entry) for entry in traffic.SCENARIOS],

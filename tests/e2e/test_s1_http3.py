@@ -68,6 +68,7 @@ def analyze(tmp_path: Path, world: World) -> Any:
 def test_the_better_version_goes_3_2_1_and_becomes_stable(scenes: dict[str, Scene], world: World):
     scene = scenes["forward"]
     rollout = scene.ends("Completed", within=400)
+    scene.falls_silent()
     tiers = rollout["tiers"]
     assert [tier["name"] for tier in tiers] == ["tier-3", "tier-2", "tier-1"]
     assert scene.phases() == ["Delivered"] * 3
@@ -89,6 +90,7 @@ def _decided(scene: Scene, world: World, tier: str) -> dict[str, Any] | None:
 def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], world: World):
     scene = scenes["reverse"]
     rollout = scene.ends("RolledBack", within=240)
+    scene.falls_silent()
     assert scene.phases() == ["RolledBack", "Untouched", "Untouched"]
     assert "recall on http_version=HTTP/3" in rollout["message"]
     assert [culprit["slice"] for culprit in rollout["tiers"][0]["culprits"]] == [HTTP3]

@@ -89,7 +89,7 @@ def scenes(world: World, own_store: Restartable) -> dict[str, Scene]:
         scene.becomes_ready()
         scene.has_logged(3000)
     play(scenes["unlabelled"], replace(TRAFFIC, labelled_share=0.0))
-    play(scenes["stale"], replace(TRAFFIC, stops_at_interval=0))
+    scenes["stale"].falls_silent()
     scenes["denied"].kubectl.apply(secret(own_store.dsn("wrong-0b5e")))
     scenes["table"].kubectl.apply(monitoring_dataset("segment", table="predictionz"))
     for place in ("unlabelled", "stale", "denied", "table"):
@@ -133,13 +133,13 @@ def test_without_labels_it_holds_and_calls_for_a_person_at_the_deadline(scenes: 
 def test_operator_killed_in_a_tier_goes_on_where_it_was_and_shortens_no_soak(scenes: dict[str, Scene], world: World):
     scene = scenes["killed"]
     manifest = model_deployment("v2", model=scene.model, **ROLLOUT)
-    # longer than another operator needs to take the Lease over: the soak goes on after the restart
-    manifest["spec"]["tiers"][0] |= {"minDuration": "30s", "maxDuration": "1m"}
+    # longer than another operator needs to start: the soak goes on after the restart
+    manifest["spec"]["tiers"][0] |= {"minDuration": "20s", "maxDuration": "1m"}
     scene.kubectl.apply(manifest)
     seen: dict[str, dict[str, Any]] = {}
     for tier in ("tier-3", "tier-2"):
         eventually(lambda tier=tier: scene.tier(tier).get("judgingSince"), within=120, what=f"{tier} is judged")
-        world.operator.kill()
+        world.kill_operator()
         seen[tier] = scene.tier(tier)
         templates = _templates(scene)
         world.operator.start()

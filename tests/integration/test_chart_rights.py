@@ -85,6 +85,9 @@ class Served:
     def results(self) -> list[str]:
         return [each.get("status", {}).get("result") for each in self.kubectl.get("modelrollouts")["items"]]
 
+    def events(self) -> list[str]:
+        return [each["reason"] for each in self.kubectl.get("events")["items"]]
+
     def start_v2(self) -> None:
         eventually(lambda: (self.status().get("stable") or {}).get("name") == "v1", within=60, what="v1 is adopted")
         self.kubectl(
@@ -134,8 +137,7 @@ def test_the_operator_adopts_probes_and_rolls_back_with_the_charts_rights_only(s
         world.roll_back()
         eventually(lambda: "deployment.apps/web-candidate" not in deployments(), within=60, what="no twin")
         eventually(lambda: world.results() == ["RolledBack"], within=60, what="the rollout is over")
-        events = [each["reason"] for each in world.kubectl.get("events")["items"]]
-        assert "RolledBack" in events
+        eventually(lambda: "RolledBack" in world.events(), within=20, what="an event tells it")
         conditions = world.kubectl.get("mds", "humans").get("status", {}).get("conditions", [])
         assert [each["reason"] for each in conditions if each["type"] == "Ready"] == ["NoRows"]
 

@@ -72,6 +72,11 @@ class Stage:
         tiers = found[0].get("status", {}).get("tiers", []) if found else []
         return tiers[0] if tiers else {}
 
+    def kill(self, operator: OperatorProcess) -> None:
+        """Kill it and free the Lease: how long a dead leader's Lease keeps others away has tests of its own."""
+        operator.kill()
+        self.kubectl("delete", "lease", "tierwise-operator")
+
     def close(self) -> None:
         self._operators.close()
 
@@ -108,7 +113,7 @@ def test_killed_while_it_probes_it_goes_on_where_it_was(stage: Stage):
     stage.adopt()
     stage.deploy("v2")
     eventually(lambda: "model-tier-3-candidate" in stage.deployments(), within=60, what="the twin is there")
-    operator.kill()
+    stage.kill(operator)
     twin = stage.deployments()["model-tier-3-candidate"]
     started = stage.tier_status()["startedAt"]
 
@@ -130,7 +135,7 @@ def test_killed_at_any_moment_of_a_start_one_rollout_and_one_twin_come_of_it(sta
     stage.adopt()
     stage.deploy("v2")
     with suspended_after(moment):
-        operator.kill()
+        stage.kill(operator)
     operator.start()
     operator.wait_ready()
     eventually(lambda: stage.tier_status().get("phase") == "Judging", within=60, what="the tier is judged")
@@ -273,7 +278,7 @@ def test_it_says_what_is_missing_when_it_cannot_start(stage: Stage, tmp_path: Pa
     text = stage.control_plane.kubeconfig.read_text()
     away = tmp_path / "away.kubeconfig"
     away.write_text(text.replace(stage.control_plane.server, "https://127.0.0.1:9"))
-    assert "does not answer" in error_of(away)
+    assert "does not respond" in error_of(away)
     stage.kubectl("create", "serviceaccount", "nobody")
     nobody = stage.kubectl.as_service_account("nobody", tmp_path)
     refused = error_of(nobody.kubeconfig)

@@ -114,5 +114,5 @@ def test_an_api_server_that_does_not_answer_is_an_error_in_two_lines(kubectl, tm
     command = [sys.executable, "-m", "tierwise.cli.main", "status", "x", "--kubeconfig", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
-    assert "does not answer" in done.stderr
+    assert "does not respond" in done.stderr
     assert "Traceback" not in done.stderr

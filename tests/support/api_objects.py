@@ -104,6 +104,7 @@ def model_deployment() -> dict[str, Any]:
         "progressDeadline": "15m",
         "historyLimit": 3,
         "paused": False,
+        "drift": "Report",
     }
     return _object("ModelDeployment", spec)
 

@@ -11,6 +11,9 @@ from typing import Any
 
 import yaml
 
+from tests.support.api_reads import find
+from tierwise.errors import ClusterError
+
 
 class KubectlError(AssertionError):
     """kubectl ended with an error; the text is what it said."""
@@ -48,8 +51,16 @@ class Kubectl:
         return result.stdout
 
     def get(self, *arguments: str) -> Any:
-        """What `kubectl get … -o json` says, parsed."""
-        return json.loads(self("get", *arguments, "-o", "json"))
+        """What `kubectl get … -o json` says, parsed. Tests poll with it, so simple reads start no process.
+
+        Raises:
+            KubectlError: there is no such object, or no answer.
+        """
+        try:
+            found = find(self.kubeconfig, self.namespace, *arguments)
+        except ClusterError as error:
+            raise KubectlError(("get", *arguments), str(error)) from error
+        return json.loads(self("get", *arguments, "-o", "json")) if found is None else found
 
     def apply(self, *objects: dict[str, Any] | str, arguments: Sequence[str] = ()) -> str:
         """Applies objects given as values or as YAML text."""

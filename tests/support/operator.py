@@ -48,7 +48,7 @@ class OperatorProcess:
             return log.read().decode(errors="replace")
 
     def probe(self, path: str) -> tuple[int, str]:
-        """Status and text of a page of the health port; (0, "") while it does not answer."""
+        """Status and text of a page of the health port; (0, "") while it does not respond."""
         found = _ADDRESS.search(self.since_start())
         if found is None:
             return 0, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tierwise.demo.traffic import INTERVAL_SECONDS, play, serving_pods
 from tierwise.runtime.predictions import Predictions, ServingPod
 from tierwise.serving.log import PredictionLog
 from tierwise.simulation.traffic.rows import TrafficSource
+from tierwise.simulation.traffic.scenarios import BernoulliTraffic
 
 LABEL_WAIT_SECONDS = 0.6  # labels of the scenarios come half a second after the prediction
 
@@ -31,6 +33,11 @@ class Switch:
     def dimensions(self) -> tuple[str, ...]:
         """Names of the log's dimension columns."""
         return self.source.dimensions
+
+    def stop(self) -> None:
+        """Nothing is served from now on; the source must be a scenario."""
+        assert isinstance(self.source, BernoulliTraffic)
+        self.source = replace(self.source, stops_at_interval=0)
 
     def serve(self, interval: int, pods: Sequence[ServingPod], seconds: float) -> Predictions:
         """As the present source does."""

@@ -41,6 +41,11 @@ class Scene:
         """Traffic flows to the model's pods."""
         self.traffic, self._log = traffic, log
 
+    def falls_silent(self) -> None:
+        """No more predictions: what is still asked of this scene needs none, and other scenes need the machine."""
+        assert self.traffic is not None
+        self.traffic.stop()
+
     def has_logged(self, rows: int, within: float = 120) -> None:
         """Wait until so many predictions are in the log."""
         log = self._log
@@ -109,12 +114,13 @@ class Scene:
         return [tier["phase"] for tier in self.rollout(revision).get("tiers", [])]
 
     def ends(self, *results: str, revision: int = 1, within: float) -> dict[str, Any]:
-        """Wait until the attempt ended, with one of these results if any are given; its status."""
+        """Wait until the attempt ended, with one of these results if any are given, for its model too; its status."""
         over = ("Completed", "RolledBack", "Superseded")
 
         def ended() -> dict[str, Any] | None:
             found = self.rollout(revision)
-            return found if found.get("result", "") in over else None
+            is_in_flight = self.status().get("rollout") == f"{self.model}-{revision}"
+            return found if found.get("result", "") in over and not is_in_flight else None
 
         what = f"{self.model}-{revision} is {' or '.join(results or over)}"
         status = eventually(ended, within=within, every=0.5, what=what)
@@ -216,6 +222,12 @@ class World:
         )
         for scene in scenes:
             scene.plays(switches[scene.model], logs[scene.model])
+
+    def kill_operator(self) -> None:
+        """Kill it and free its Lease, so that the next one begins at once."""
+        self.operator.kill()
+        first = next(iter(self._namespaces.values()))
+        self._admin("delete", "lease", "tierwise-operator", "-n", first)
 
     def dossier(self, scenes: Sequence[Scene]) -> str:
         """For a failed test: the operator's last lines, and what it did with these scenes."""

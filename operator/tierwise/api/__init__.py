@@ -1,1 +1,1 @@
-"""What users write: pydantic models, nothing else."""
+"""The API that users write, as pydantic models, and every reason."""

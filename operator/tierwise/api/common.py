@@ -51,7 +51,7 @@ class ApiModel(BaseModel):
 
 
 def list_map(key: str) -> dict[str, Any]:
-    """A list whose items are told apart by a key: unique, and merged item by item by server-side apply."""
+    """A list whose items are identified by a key. Keys are unique, and server-side apply merges item by item."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
@@ -69,13 +69,13 @@ def _rfc3339(value: datetime) -> str:
 
 
 def _shortened(value: object) -> object:
-    # A long message must never make a status unwritable, or an object unreadable.
+    # A long message must never prevent the write of a status, or the read of an object.
     if isinstance(value, str) and len(value) > MESSAGE_LENGTH:
         return value[: MESSAGE_LENGTH - 1] + "…"
     return value
 
 
-# The format makes it a duration in CEL; the pattern refuses what the format lets through (1d, 4 hours, -5m, 1.5h).
+# The format makes it a duration in CEL. The pattern refuses texts that the format allows (1d, 4 hours, -5m, 1.5h).
 Duration = Annotated[
     str, Field(pattern=DURATION_PATTERN, max_length=32, json_schema_extra={"format": "duration"})
 ]  # fmt: skip
@@ -90,7 +90,7 @@ class Version(ApiModel):
     """One build of a model."""
 
     name: str = Field(
-        min_length=1, max_length=63, description="The value that the prediction log carries in its version column."
+        min_length=1, max_length=63, description="The value of this version in the prediction log's version column."
     )
     commit: str | None = Field(
         None,
@@ -100,7 +100,7 @@ class Version(ApiModel):
     digest: str | None = Field(
         None,
         max_length=128,
-        description="Digest of the weights, such as sha256:9c1d…; a rolled-back one is remembered, not only the name.",
+        description="Digest of the weights, such as sha256:9c1d…; a rollback rejects the digest, not only the name.",
     )
     image: str | None = Field(None, max_length=512, description="The container image that serves this version.")
     parameters: dict[str, Annotated[str, Field(max_length=512)]] = Field(
@@ -112,7 +112,7 @@ class Version(ApiModel):
 
 
 class Margin(ApiModel):
-    """How much worse than the baseline: exactly one of an absolute difference and a share of the baseline's rate."""
+    """How much worse than the baseline: either an absolute difference or a share of the baseline's rate."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
@@ -120,8 +120,8 @@ class Margin(ApiModel):
         None,
         ge=0,
         le=1_000_000,
-        description="Difference of the two rates, where 0.01 is one percentage point and 1 the most; or of the two "
-        "values, in the metric's own unit.",
+        description="Difference of the two rates, where 0.01 is one percentage point and 1 is the maximum; or "
+        "difference of the two values, in the metric's own unit.",
     )
     relative: float | None = Field(
         None, ge=0, le=10, description="Share of the baseline's rate; 0.25 is a quarter more errors."
@@ -131,9 +131,9 @@ class Margin(ApiModel):
 class Condition(ApiModel):
     """One Kubernetes condition."""
 
-    type: str = Field(max_length=64, description="What is said: Ready, Reconciling, Stalled, Available, …")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
-    reason: str = Field(max_length=64, description="One word for why, for programs.")
-    message: Message = Field("", description="Why, with numbers, and what to do; for people.")
-    observed_generation: int | None = Field(None, description="The metadata.generation this was said of.")
+    type: str = Field(max_length=64, description="The type: Ready, Reconciling, Stalled, Available, …")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition is true.")
+    reason: str = Field(max_length=64, description="The reason in one word, for programs.")
+    message: Message = Field("", description="The reason with numbers, and what to do; for people.")
+    observed_generation: int | None = Field(None, description="The metadata.generation that the condition is about.")
     last_transition_time: Timestamp = Field(description="When `status` last changed.")

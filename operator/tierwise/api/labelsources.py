@@ -18,7 +18,7 @@ def _none_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
-# A column with a default is switched off by "": the API server would turn null into the default.
+# "" switches off a column that has a default, because the API server would turn null into the default.
 Column = Annotated[str, Field(min_length=1, max_length=128, pattern=COLUMN_PATTERN)]
 OptionalColumn = Annotated[
     Annotated[str, Field(max_length=128, pattern=OPTIONAL_COLUMN_PATTERN)] | None,
@@ -37,7 +37,7 @@ class LabelSource(ApiModel):
         description="Column: a column of the log. Table: a ClickHouse table, joined by request id. PostgreSQL: a table "
         "there, read through a named collection of ClickHouse, which holds the credentials.",
     )
-    column: Column = Field(description="What was right: 0, 1, or null as long as it is not known.")
+    column: Column = Field(description="The true label: 0 or 1; null while it is not known.")
     table: str | None = Field(
         None, min_length=1, max_length=253, pattern=TABLE_PATTERN, description="The label table (not for Column)."
     )
@@ -63,17 +63,17 @@ class Labels(ApiModel):
     """Sources of labels, the most trusted first: a later one counts where no earlier one has a label by maturity."""
 
     sources: list[LabelSource] = Field(
-        min_length=1, max_length=8, description="In their order of precedence.", json_schema_extra=list_map("name")
+        min_length=1, max_length=8, description="In order of precedence.", json_schema_extra=list_map("name")
     )
     min_confidence: float = Field(
-        0.0, ge=0, le=1, description="A source below it is measured against the others, but judges nothing."
+        0.0, ge=0, le=1, description="A source below this confidence is compared with others, but not used to judge."
     )
 
 
 class Freshness(ApiModel):
     """How old the newest prediction may be."""
 
-    max_age: Duration = Field(description="Older than this and the gate holds, with reason StaleLog.")
+    max_age: Duration = Field(description="If the newest prediction is older, the gate holds with reason StaleLog.")
 
 
 class Volume(ApiModel):

@@ -7,6 +7,9 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
+from tierwise.api.frozen import ControlHistory as ControlHistory
+from tierwise.api.frozen import Frozen as Frozen
+from tierwise.api.frozen import FrozenDataset as FrozenDataset
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
@@ -23,7 +26,7 @@ class RolloutStrategy(ApiModel):
         min_length=1, max_length=10, description="In rollout order.", json_schema_extra=list_map("name")
     )
     analysis: Analysis = Field(description="How the candidate is judged.")
-    verify_recovery: Duration = Field("10m", description="So long after a rollback the baseline's recovery is checked.")
+    verify_recovery: Duration = Field("10m", description="How long the recovery is checked after a rollback.")
     progress_deadline: Duration = Field("15m", description="Pods that are not ready by then roll the candidate back.")
 
 
@@ -33,14 +36,15 @@ class ModelRolloutSpec(ApiModel):
     model_config = ConfigDict(json_schema_extra=validations(IMMUTABLE))
 
     model_deployment: str = Field(
-        min_length=1, max_length=253, description="The ModelDeployment this attempt belongs to."
+        min_length=1, max_length=253, description="The ModelDeployment to which this attempt belongs."
     )
     model: str = Field(min_length=1, max_length=63, description="Name of the model.")
     revision: int = Field(ge=1, description="Number of the attempt; part of the object's name.")
-    from_: Version = Field(alias="from", description="The version it starts from, and returns to: the baseline.")
-    to: Version = Field(description="The version it introduces: the candidate.")
+    from_: Version = Field(alias="from", description="The baseline: the rollout starts from it and rolls back to it.")
+    to: Version = Field(description="The candidate: the version that the rollout introduces.")
     compared: bool = Field(
-        True, description="False when the baseline was captured at first sight: reversible, but not judged."
+        True,
+        description="False if the baseline was captured at first sight: the rollout is reversible, but not judged.",
     )
     strategy: RolloutStrategy = Field(description="The ModelDeployment's strategy as it was when the rollout started.")
 
@@ -52,100 +56,37 @@ class PodsChange(ApiModel):
     candidate: int = Field(ge=0, description="Ready pods of the candidate.")
     baseline: int = Field(ge=0, description="Ready pods of the baseline.")
     until: Timestamp | None = Field(
-        None, description="The pods changed too often: until then nothing is judged, and no change is recorded."
+        None, description="Until this time nothing is judged or recorded, because the pods changed too often."
     )
 
 
 class WorkloadStatus(ApiModel):
-    """A workload that a tier is made of, fixed when the tier starts."""
+    """A workload of a tier. The list of workloads is fixed when the tier starts."""
 
     kind: str = Field(description="Its kind, as in the tier.")
     name: str = Field(description="Its name.")
-    uid: str = Field(description="Its uid: a workload made anew under the same name is another one.")
+    uid: str = Field(description="Its uid, which tells it from a new workload with the same name.")
     candidate_pods: CandidatePods = Field(
         "Beside", description="Where its candidate's pods are until the verdict, fixed when the tier starts."
     )
     update_strategy: str | None = Field(
-        None, description="Its spec.updateStrategy as JSON: it comes back when all of its pods run one version."
+        None, description="Its spec.updateStrategy as JSON; it is restored when all its pods run one version."
     )
     template: str | None = Field(
         None, description="InPlace: hash of its pod template without image and parameters, to see edits meanwhile."
     )
+    kept: int | None = Field(None, description="InPlace: how many of its pods are to stay as they are.")
+    held: str | None = Field(
+        None, description="InPlace: its updateStrategy as Tierwise made it; what differs is a write by others."
+    )
     delivered: bool = Field(False, description="A delivery of `to` was recorded before it was written.")
-    applied: bool = Field(False, description="`to` was written; what differs from then on is a write by others.")
+    applied: bool = Field(False, description="`to` was written; any later difference is a write by others.")
     restored: bool = Field(False, description="`from` was delivered again after a rollback.")
     twin_replicas: int | None = Field(
-        None, description="Pods that its twin may keep: beside an autoscaled workload it goes in steps after delivery."
+        None, description="Pods that its twin may keep: after delivery an autoscaled twin is removed in steps."
     )
-    twin_step_at: Timestamp | None = Field(None, description="When the twin was last taken down by a step.")
+    twin_step_at: Timestamp | None = Field(None, description="When the twin was last reduced by a step.")
     foreign_writes: int = Field(0, description="Writes by others to what was delivered; the second stalls the rollout.")
-
-
-class FrozenDataset(ApiModel):
-    """What of a dataset is fixed at a tier's start."""
-
-    name: str = Field(description="The MonitoringDataset.")
-    config_hash: str = Field(description="Hash of its spec: another one means other evidence.")
-    slices: list[str] = Field(
-        default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
-    )
-    reserved_slots: int = Field(0, description="Places kept for slices that appear later.")
-    phi: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
-    )
-    phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
-    apart: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Per metric, in order of the slices and one more for later ones: how far the versions' own users "
-        "may differ (log-odds, or the metric's unit). Absent where nothing of the kind was seen.",
-    )
-    presence_tolerance: float = Field(
-        0.005, description="How much the arms may differ in the share of rows that have a label."
-    )
-    sigma_pod: dict[str, float] = Field(
-        default_factory=dict, description="Spread between pods per metric, where it is known: sd of their log-odds."
-    )
-    pods: int = Field(0, description="Pods of the baseline that served the tier before it was judged.")
-    pod_degrees: dict[str, int] = Field(
-        default_factory=dict,
-        description="Degrees of freedom of sigmaPod per metric: the pods of all tiers, less one in each.",
-    )
-    points: dict[str, list[int]] = Field(
-        default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
-    )
-
-
-class ControlHistory(ApiModel):
-    """Which past of the tier its untouched pods are compared with, to tell an external cause."""
-
-    kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
-        description="The same hours of the week or the day before, or the time just before the rollout."
-    )
-    starts_at: Timestamp | None = Field(None, description="JustBefore: the time that the first block is matched with.")
-    ends_at: Timestamp = Field(description="End of the past: nothing from then on is used.")
-
-
-class Frozen(ApiModel):
-    """What the judgement of a tier must not change while it runs."""
-
-    at: Timestamp = Field(description="When it was fixed.")
-    alpha: float = Field(description="The tier's share of falseRollbackRate.")
-    hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
-    phi: float = Field(1.0, description="Largest overdispersion of the counts.")
-    sigma_pod: float = Field(0.0, description="Largest spread between pods.")
-    copies: int = Field(1, description="Number of late-onset copies of every e-process.")
-    copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
-    first_block_start: Timestamp | None = Field(None, description="Start of the first block, where it was known.")
-    history: ControlHistory | None = Field(None, description="The past of the control; absent where there is none.")
-    datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
-    powered: str = Field(
-        "",
-        description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior.",
-    )
-    prior_rates: dict[str, list[float]] = Field(
-        default_factory=dict, description="p0 per dataset/metric, in order of the slices."
-    )
 
 
 class SliceVerdict(ApiModel):
@@ -154,11 +95,11 @@ class SliceVerdict(ApiModel):
     dataset: str = Field(description="The MonitoringDataset.")
     metric: str = Field(description="The metric.")
     slice: dict[str, str] = Field(default_factory=dict, description="Dimension to value; empty for the whole.")
-    verdict: Verdict = Field(description="What the evidence says of it.")
-    candidate_n: int = Field(description="What the candidate's rate is out of.")
-    candidate_bad: int | None = Field(None, description="The candidate's errors; absent where there are none to count.")
-    baseline_n: int = Field(description="What the baseline's rate is out of.")
-    baseline_bad: int | None = Field(None, description="The baseline's errors; absent where there are none to count.")
+    verdict: Verdict = Field(description="What the evidence says about the slice and metric.")
+    candidate_n: int = Field(description="Number of the candidate's rows that the metric counts.")
+    candidate_bad: int | None = Field(None, description="The candidate's errors; absent if the metric counts none.")
+    baseline_n: int = Field(description="Number of the baseline's rows that the metric counts.")
+    baseline_bad: int | None = Field(None, description="The baseline's errors; absent if the metric counts none.")
     candidate_value: float | None = Field(None, description="The metric of the candidate.")
     baseline_value: float | None = Field(None, description="The metric of the baseline.")
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
@@ -170,17 +111,17 @@ class SliceVerdict(ApiModel):
     )
     test: str = Field("block-betting", description="How it was tested.")
     control: str = Field("concurrent", description="What the candidate was compared with.")
-    phi: float = Field(1.0, description="Overdispersion that the evidence was divided by.")
-    sigma_pod: float = Field(0.0, description="Spread between pods that the tolerance was widened by.")
+    phi: float = Field(1.0, description="Overdispersion by which the evidence was divided.")
+    sigma_pod: float = Field(0.0, description="Spread between pods by which the tolerance was widened.")
 
 
 class Gate(ApiModel):
     """The gate's latest decision."""
 
     decision: GateDecision = Field(description="What is done with the tier.")
-    reason: Reason = Field(description="One word for why.")
+    reason: Reason = Field(description="The reason in one word.")
     message: Message = Field("", description="Why, with numbers.")
-    since: Timestamp = Field(description="Since when decision and reason are these.")
+    since: Timestamp = Field(description="Since when the decision and the reason have not changed.")
 
 
 class Coverage(ApiModel):
@@ -205,17 +146,17 @@ TierPhase = Literal[
 
 
 class TierStatus(ApiModel):
-    """Where one tier is."""
+    """The state of one tier."""
 
     name: str = Field(description="The tier's name in the strategy.")
-    phase: TierPhase = Field("Pending", description="Where the tier is.")
-    started_at: Timestamp | None = Field(None, description="When its first twin was asked for.")
+    phase: TierPhase = Field("Pending", description="The phase of the tier.")
+    started_at: Timestamp | None = Field(None, description="When its first twin was requested.")
     judging_since: Timestamp | None = Field(None, description="t0 of the blocks: both arms ready plus warm-up.")
     delivering_since: Timestamp | None = Field(None, description="When delivery into its workloads began.")
     finished_at: Timestamp | None = Field(None, description="When it was delivered or rolled back.")
     workloads: list[WorkloadStatus] = Field(default_factory=list, description="Its workloads, fixed at the start.")
     pods_changes: list[PodsChange] = Field(default_factory=list, description="When the pods of either arm changed.")
-    frozen: Frozen | None = Field(None, description="What the judgement must not change while it runs.")
+    frozen: Frozen | None = Field(None, description="Values of the judgement that must not change while it runs.")
     gate: Gate | None = Field(None, description="The gate's latest decision.")
     look: int = Field(0, description="Number of blocks folded.")
     evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
@@ -225,7 +166,7 @@ class TierStatus(ApiModel):
         default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
     )
     culprits: list[SliceVerdict] = Field(
-        default_factory=list, max_length=10, description="The slices named as regressed when the verdict fell."
+        default_factory=list, max_length=10, description="The slices that the verdict named as regressed."
     )
 
 
@@ -235,8 +176,8 @@ VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVeri
 class Verification(ApiModel):
     """Whether delivered tiers got worse on the log: beside the tiers still to come, then after the rollout."""
 
-    stage: Literal["BesideOtherTiers", "AfterRollout"] = Field(description="Which of the two; each has its own alpha.")
-    since: Timestamp = Field(description="When it began: prediction time from then on counts.")
+    stage: Literal["BesideOtherTiers", "AfterRollout"] = Field(description="The stage; each has its own alpha.")
+    since: Timestamp = Field(description="When the stage began; predictions from then on count.")
     until: Timestamp | None = Field(None, description="When it ends; BesideOtherTiers ends with the last tier.")
     alpha: float = Field(description="The stage's share of falseRollbackRate.")
     verdict: VerificationVerdict = Field("Verifying", description="What was found.")
@@ -263,18 +204,18 @@ RolloutResult = Literal["Progressing", "RollingBack", "Verifying", "Completed", 
 
 
 class ModelRolloutStatus(ApiModel):
-    """Only what cannot be recomputed, and what people read."""
+    """The values that cannot be computed again, and the texts that people read."""
 
     observed_generation: int = Field(
         -1, description="The metadata.generation that this status describes; -1: none yet."
     )
-    result: RolloutResult = Field("Progressing", description="Where the rollout is, or how it ended.")
-    reason: str = Field("", description="One word for why.")
+    result: RolloutResult = Field("Progressing", description="The state of the rollout, or how it ended.")
+    reason: str = Field("", description="The reason in one word.")
     message: Message = Field("", description="Why, with numbers.")
     tier: str | None = Field(None, description="The tier in flight, or where it ended.")
     started_at: Timestamp | None = Field(None, description="When it began.")
     finished_at: Timestamp | None = Field(None, description="When it ended.")
-    stalled_since: Timestamp | None = Field(None, description="Since when it waits for a person.")
+    stalled_since: Timestamp | None = Field(None, description="Since when the rollout waits for a person.")
     rolling_back_since: Timestamp | None = Field(None, description="When the rollback began.")
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
@@ -286,6 +227,6 @@ class ModelRolloutStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified, EvidenceStored.",
+        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified, EvidenceStored.",
         json_schema_extra=list_map("type"),
     )

@@ -27,7 +27,7 @@ from tierwise.api.rules import CLASSES, DEDUPLICATE, DOMAIN, LABEL_TABLES, NUMBE
 def without_unset(data: dict[str, Any], unset: dict[str, object]) -> dict[str, Any]:
     """`data` without the keys that have the value in `unset`.
 
-    Fields that came later are written only when they are set: what was written and hashed before stays as it was.
+    A field of a later release is written only if it is set. So texts and hashes of earlier releases stay the same.
     """
     return {key: value for key, value in data.items() if key not in unset or value != unset[key]}
 
@@ -54,7 +54,7 @@ class Columns(ApiModel):
     tier: OptionalColumn = Field("tier", description='The tier\'s name; "" when the table has none.')
     pod: OptionalColumn = Field(None, description="The pod that served. Default: none.")
     score: Column = Field("score", description="Score or answer of the model.")
-    label: Column = Field("label", description="What was right: 0, 1, or null as long as it is not known.")
+    label: Column = Field("label", description="The true label: 0 or 1; null while it is not known.")
     labelled_at: OptionalColumn = Field(
         None, description="When the label came. Without it a label counts whenever it is read."
     )
@@ -77,7 +77,7 @@ class Columns(ApiModel):
 
 
 class Domain(ApiModel):
-    """Where a score is valid."""
+    """The range of valid scores."""
 
     model_config = ConfigDict(json_schema_extra=validations(DOMAIN))
 
@@ -105,10 +105,13 @@ class Dimension(ApiModel):
 
     name: DimensionName = Field(description="Name of the dimension, unique in this list; slices refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
+        "the columns of score, label and version are refused.",
     )
     max_values: int = Field(
-        50, ge=2, le=10000, description="Most frequent values that are kept apart; the others count as 'other'."
+        50, ge=2, le=10000, description="How many of the most frequent values are slices; the rest count as 'other'."
     )
 
 
@@ -117,7 +120,10 @@ class Value(ApiModel):
 
     name: DimensionName = Field(description="Name of the value, unique in this list; metrics refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
+        "the columns of score, label and version are refused.",
     )
 
 
@@ -155,16 +161,16 @@ class MonitoringDatasetSpec(ApiModel):
         max_length=4096,
         description="SQL condition for which labels count, checked before it is sent; rows without a label stay.",
     )
-    maturity: Duration = Field("0s", description="Label delay, 99th percentile: a block is judged when it is so old.")
+    maturity: Duration = Field("0s", description="Label delay, 99th percentile: a block is judged when it is this old.")
     threshold: float = Field(0.5, description="Turns scores into answers, with `positive`.")
     positive: Literal["AtOrAbove", "Below"] = Field(
         "AtOrAbove", description="On which side of the threshold the answer is yes."
     )
-    # No default in the schema: a rule must see whether it was given.
+    # No default in the schema, because a rule must see whether it was given.
     domain: Domain = Field(
         default_factory=Domain,
-        description="Valid scores; one outside is invalid, and a reason to act when it is everywhere. Default: 0 to 1; "
-        "target: Number needs one.",
+        description="The range of valid scores. If most scores are outside, the candidate is rolled back. Default: "
+        "0 to 1; required with target: Number.",
     )
     scale: Scale = Field(
         default_factory=Scale,
@@ -180,12 +186,12 @@ class MonitoringDatasetSpec(ApiModel):
     classes: list[Annotated[str, Field(min_length=1, max_length=128)]] = Field(
         default_factory=list,
         max_length=100,
-        description="Names of the classes, for scale Classes; a score or label that is none of them is invalid.",
+        description="Names of the classes, for scale Classes; any other score or label is invalid.",
         json_schema_extra=LIST_SET,
     )
     target: Literal["Binary", "Number"] = Field(
         "Binary",
-        description="What labels are, where they are no classes. Binary: 0 or 1. Number: any finite number, which the "
+        description="What labels are, if they are not classes. Binary: 0 or 1. Number: any finite number, which the "
         "score predicts, for metrics such as mae; spec.domain must say which predictions are valid.",
     )
     values: list[Value] = Field(
@@ -212,7 +218,7 @@ class MonitoringDatasetSpec(ApiModel):
     volume: Volume | None = Field(None, description="How many rows are expected. Default: any.")
 
     def threshold_of(self, metric: str) -> float:
-        """The threshold that a metric's answers are read at."""
+        """The threshold at which a metric reads answers."""
         return next((item.threshold for item in self.thresholds if item.metric == metric), self.threshold)
 
     @model_serializer(mode="wrap")
@@ -224,7 +230,7 @@ class MonitoringDatasetSpec(ApiModel):
 class LoggedVersion(ApiModel):
     """Rows of one version."""
 
-    name: str = Field(max_length=256, description="As the log's version column has it.")
+    name: str = Field(max_length=256, description="The version's name in the log.")
     rows: int = Field(ge=0, description="Its predictions in the window.")
 
 
@@ -238,7 +244,7 @@ class DifferingSources(ApiModel):
 
 
 class LogStatus(ApiModel):
-    """What the log holds, as it was last measured."""
+    """The content of the log when it was last measured."""
 
     newest: Timestamp = Field(description="Time of the newest prediction.")
     since: Timestamp = Field(description="Start of the window in which rows were counted: spec.volume.per, or an hour.")
@@ -281,5 +287,5 @@ class MonitoringDatasetStatus(ApiModel):
         "model of the same name is logged in the same table.",
         json_schema_extra=list_map("type"),
     )
-    log: LogStatus | None = Field(None, description="What the log holds.")
+    log: LogStatus | None = Field(None, description="What was measured in the log.")
     summary: DatasetSummary | None = Field(None, description="Text for `kubectl get`, derived from the above.")

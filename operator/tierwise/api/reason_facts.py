@@ -1,4 +1,4 @@
-"""What is known of a reason, and the few forms that entries of the registry (reasons.py) have."""
+"""The facts about a reason, and functions for the entries of the registry (reasons.py)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Scope = Literal["gate", "rollout", "deployment", "dataset", "program"]
 
 
 class Health(Enum):
-    """What a MonitoringDataset is while it has a reason."""
+    """The state of a MonitoringDataset while it has a reason."""
 
-    UNKNOWN = "unknown"  # nothing was learned of it: the store did not answer
-    PASSING = "passing"  # it goes on by itself once rows, labels or the store's load are other ones
+    UNKNOWN = "unknown"  # nothing is known, because the store did not respond
+    PASSING = "passing"  # it ends by itself when rows, labels or the store's load change
     BLOCKED = "blocked"  # it waits for a person
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a reason.
+    """The facts about a reason.
 
-    `meaning` is one sentence for people, `remedy` what a person does about it ("" where nothing has to be done).
-    `severity`: info is progress, warning goes on by itself, critical waits for a person or has undone something.
-    `untrusted`: what was read cannot be judged, so that AnalysisHealthy is False.
+    `meaning` is one sentence for people. `remedy` says what a person should do ("" if nothing). `severity` info is
+    progress, warning ends by itself, critical waits for a person or has undone something. `untrusted` means that the
+    rows that were read cannot be judged, so that AnalysisHealthy is False.
     """
 
     scope: Scope
@@ -35,17 +35,17 @@ class Facts:
     dataset: Health = Health.BLOCKED
 
 
-# An entry is made under the type of the enum's value: a member is a string, and carries its facts beside it.
+# For the type checker an entry is the value of an enum member. The member is a string with its facts beside it.
 Entry = tuple[str, Facts]
 
-_FACTS: dict[str, Facts] = {}  # by value: an enum takes no attributes of its members that are not values
+_FACTS: dict[str, Facts] = {}  # by value, because members of an enum cannot have further attributes
 
 
 class Described(StrEnum):
-    """Texts with facts, made from entries."""
+    """A string enum whose members have facts; the members are made from entries."""
 
     def __new__(cls, value: str, facts: Facts | None = None) -> Described:
-        """A member of an entry's value and facts; without facts, the look-up of a value."""
+        """Make a member from the value and facts of an entry. Without facts, look up the value."""
         assert facts is not None
         member = str.__new__(cls, value)
         member._value_ = value
@@ -54,35 +54,35 @@ class Described(StrEnum):
 
     @property
     def facts(self) -> Facts:
-        """What else is known of it."""
+        """The facts about the member."""
         return _FACTS[self.value]
 
 
 def progress(value: str, scope: Scope, meaning: str) -> Entry:
-    """All is well."""
+    """Make an entry for normal progress."""
     return value, Facts(scope, "info", meaning)
 
 
 def warning(value: str, scope: Scope, meaning: str, remedy: str = "") -> Entry:
-    """It goes on by itself, and a person may want to look."""
+    """Make an entry for a state that ends by itself and that a person may want to check."""
     return value, Facts(scope, "warning", meaning, remedy)
 
 
 def critical(value: str, scope: Scope, meaning: str, remedy: str = "") -> Entry:
-    """It waits for a person, or something was undone."""
+    """Make an entry for a state that waits for a person, or in which something was undone."""
     return value, Facts(scope, "critical", meaning, remedy)
 
 
 def hold(value: str, meaning: str, remedy: str = "") -> Entry:
-    """The gate waits, and goes on by itself."""
+    """Make an entry for a hold of the gate that ends by itself."""
     return warning(value, "gate", meaning, remedy)
 
 
 def unread(value: str, meaning: str, remedy: str, dataset: Health = Health.BLOCKED) -> Entry:
-    """The gate waits, because what was read cannot be judged; `dataset` is what its MonitoringDataset is then."""
+    """Make an entry for a hold because the rows cannot be judged. `dataset` is then the state of the dataset."""
     return value, Facts("gate", "warning", meaning, remedy, untrusted=True, dataset=dataset)
 
 
 def broken(value: str, meaning: str, remedy: str) -> Entry:
-    """A person has to change the dataset or the analysis before anything can be read."""
+    """Make an entry for an error that a person must correct in the dataset or the analysis."""
     return value, Facts("dataset", "critical", meaning, remedy, untrusted=True)

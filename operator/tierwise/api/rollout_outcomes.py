@@ -12,11 +12,11 @@ from tierwise.api.common import ApiModel, Message, Timestamp
 class Recovery(ApiModel):
     """Whether the baseline recovered after a rollback. Open until it is verified, failed or superseded."""
 
-    since: Timestamp = Field(description="When everything that was touched ran `from` again.")
+    since: Timestamp = Field(description="When every workload that was changed ran `from` again.")
     verified_at: Timestamp | None = Field(None, description="When it was verified over all of verifyRecovery.")
     failed_at: Timestamp | None = Field(None, description="When it was found that the baseline has not recovered.")
     superseded_by: str | None = Field(None, description="The version whose rollout began before the check ended.")
-    message: Message = Field("", description="What is found so far, or what is waited for.")
+    message: Message = Field("", description="What was found so far, or what the check waits for.")
 
 
 class StoredEvidence(ApiModel):

@@ -1,4 +1,4 @@
-"""What a schema's keywords cannot say: CEL rules for the API server, each with its twin in Python for `tierwise lint`.
+"""Rules that a schema's keywords cannot express: CEL for the API server, and the same in Python for `tierwise lint`.
 
 Tests give both the same objects. A message names the field, says what is expected, and what to do.
 """
@@ -19,8 +19,8 @@ MAX_DEPLOYMENT_NAME = 52  # leaves room for "-<revision>" in a label's 63 charac
 class Rule:
     """A CEL rule of one object or field.
 
-    `holds` is its twin: it takes the value, defaults filled in, and returns True, False, or a message of its own.
-    `field` is the path below the object that is to blame.
+    `holds` is the same rule in Python. It takes the value with defaults, and returns True, False, or its own message.
+    `field` is the path of the wrong field below the object.
     """
 
     cel: str
@@ -151,8 +151,8 @@ DOMAIN = Rule(
 )
 NUMBER_DOMAIN = Rule(
     "self.target != 'Number' || has(self.domain)",
-    "target: Number needs to know which predictions are valid: 0 to 1, as of scores, would throw most numbers away; "
-    "give domain: {min: …, max: …} around all that the model may predict",
+    "target: Number needs to know which predictions are valid: with 0 to 1, as of scores, most numbers would be "
+    "invalid; give domain: {min: …, max: …} around all that the model may predict",
     lambda dataset: dataset.get("target") != "Number" or "domain" in dataset,
     ".domain",
 )

@@ -9,7 +9,7 @@ WHOLE = ""
 
 
 def slice_key(values: Mapping[str, str]) -> str:
-    """Key of a slice: dimensions sorted by name, values percent-encoded where they hold ``,``, ``=`` or ``%``."""
+    """Key of a slice: dimensions sorted by name; ``,``, ``=`` and ``%`` in values are percent-encoded."""
     return ",".join(f"{dim}={quote(values[dim], safe=' /:+()[]{}@!*;?&$#~|<>^')}" for dim in sorted(values))
 
 

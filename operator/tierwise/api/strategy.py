@@ -1,4 +1,4 @@
-"""How a version is rolled out: tiers, delivery and analysis. A ModelRollout keeps a copy of all three."""
+"""How a version is rolled out: tiers, delivery and analysis. A ModelRollout stores a copy of all three."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLICE_PATTERN = r"^[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*){0,2}$"
 
 
 class LabelSelector(ApiModel):
-    """Workloads by label."""
+    """Selects workloads by label."""
 
     match_labels: dict[str, Annotated[str, Field(max_length=63)]] = Field(
         min_length=1,
@@ -51,7 +51,7 @@ class WorkloadSelector(ApiModel):
         "pod of the workload is touched. InPlace: some of the workload's own pods get the candidate, because pods need "
         f"their name, volume or node. Default: InPlace where a field shows that ({_TIED}), else Beside.",
     )
-    selector: LabelSelector = Field(description="Which of them, in this namespace, by label.")
+    selector: LabelSelector = Field(description="Selects workloads of this kind in this namespace by label.")
 
 
 class SecretKey(ApiModel):
@@ -76,7 +76,7 @@ class Tier(ApiModel):
         json_schema_extra={"maxLength": 4, **validations(EXPOSURE)},
     )
     min_duration: Duration = Field(
-        "10m", description="Soak: not promoted earlier, whatever the evidence. Counted from the start of judging."
+        "10m", description="A tier is not promoted earlier, whatever the evidence. Counted from the start of judging."
     )
     max_duration: Duration = Field(
         "4h", description="After this time analysis.onInconclusive decides. A hold that lasts longer becomes Stalled."
@@ -104,7 +104,7 @@ class Within(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=validations(RANGE))
 
-    min: float = Field(description="Smallest difference that is right; negative: the metric may fall so far.")
+    min: float = Field(description="Smallest difference that is right; a negative value allows a fall.")
     max: float = Field(description="Largest difference that is right.")
 
 
@@ -116,14 +116,15 @@ class Expectation(ApiModel):
     slice: dict[str, Annotated[str, Field(max_length=128)]] = Field(
         min_length=1,
         max_length=3,
-        description="Dimension to value; one of `slices`.",
+        description="The slice, as dimension to value; it must be in `slices`.",
         json_schema_extra=validations(DIMENSION_NAMES),
     )
     metric: MetricName = Field(description="The metric that changes there.")
     change: Literal["Improve", "Ignore", "Within"] = Field(
         "Improve",
-        description="Improve: wanted, so it is tested for it; Ignore: known, so it is not judged; Within: it and "
-        "its parts are judged against the range `within` instead of margin and tolerance.",
+        description="Improve: the change is wanted, and the slice is tested for it. Ignore: the change is known, and "
+        "the slice is not judged. Within: the slice and its parts are judged against the range `within` instead of "
+        "margin and tolerance.",
     )
     within: Within | None = Field(None, description="The range of the difference, for change: Within.")
 
@@ -151,7 +152,7 @@ class DatasetAnalysis(ApiModel):
 
 
 class PreRelease(ApiModel):
-    """The same slices judged on a validation table, before any pod is touched."""
+    """The candidate is judged on a validation table, before any pod is changed."""
 
     dataset: str = Field(
         min_length=1,
@@ -183,12 +184,12 @@ class PreRelease(ApiModel):
     )
     on_inconclusive: Literal["Hold", "Promote", "Reject"] = Field(
         "Hold",
-        description="What to do when the validation set is too small to tell; Hold waits for more rows or a person.",
+        description="What to do if the validation set is too small for a verdict. Hold waits for rows or a person.",
     )
 
     @property
     def analysis(self) -> DatasetAnalysis:
-        """The same as a dataset of the analysis."""
+        """The gate's dataset, in the form of a dataset of the analysis."""
         return DatasetAnalysis(name=self.dataset, metrics=self.metrics, slices=self.slices, expect=self.expect)
 
 
@@ -230,17 +231,17 @@ class Analysis(ApiModel):
     )
     verification: Duration = Field(
         "24h",
-        description="So long after the last tier the version is watched on the log, and rolled back everywhere on a "
-        "regression; at most 168h, 0s: not at all. It has a tenth of falseRollbackRate, and delays nothing.",
+        description="How long the version is watched on the log after the last tier; on a regression it is rolled back "
+        "everywhere. At most 168h; 0s switches it off. It has a tenth of falseRollbackRate, and delays nothing.",
         json_schema_extra=validations(VERIFICATION),
     )
     external_cause: Literal["Hold", "Ignore"] = Field(
         "Hold",
-        description="What to do when the untouched pods themselves get worse than their own past: Hold until they are "
-        "back; Ignore where the past is no measure, because what is predicted changes by itself.",
+        description="What to do if the untouched pods get worse than their own past. Hold waits until they are as good "
+        "as before. Use Ignore if the past is not a measure, because the rates change by themselves.",
     )
     pre_release: PreRelease | None = Field(
-        None, description="Judged on a validation table before any pod is touched. Default: nothing."
+        None, description="The candidate is judged on a validation table before any pod is changed. Default: off."
     )
 
 

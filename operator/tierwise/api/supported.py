@@ -1,4 +1,4 @@
-"""Fields of the API that this release does not implement: never ignored: the message says to remove them."""
+"""Fields of the API that this release does not implement. They are never ignored: a message says to remove them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierwise.api.strategy import Tier
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A field whose feature comes later: its path below the object, what it asks for, and what to do instead."""
+    """A field whose feature comes later: its path below the object, the feature, and what to do instead."""
 
     path: tuple[str | int, ...]
     fact: str
@@ -28,12 +28,12 @@ def path_text(path: tuple[str | int, ...]) -> str:
 
 
 def unsupported_features(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[str]:
-    """One line per field that asks for a feature of a later release, with its path and what to do; empty: none."""
+    """One line per field that needs a feature of a later release, with its path and what to do."""
     return [str(item) for item in unsupported(spec)]
 
 
 def unsupported(spec: ModelDeploymentSpec | MonitoringDatasetSpec) -> list[Unsupported]:
-    """The same with the paths apart, in the order of the object."""
+    """All such fields, in the order of the object."""
     return [] if isinstance(spec, MonitoringDatasetSpec) else list(_of_deployment(spec))
 
 

@@ -1,4 +1,4 @@
-"""The program `tierwise` (and `kubectl-tierwise`): commands loaded when they are called, errors in two lines."""
+"""The program `tierwise` (and `kubectl-tierwise`): loads a command when it is called, prints errors in two lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 import tierwise
 from tierwise.errors import ClusterError, TierwiseError
 
-EXIT_ERROR = 1  # design: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
+EXIT_ERROR = 1  # all commands: 0 yes, 1 an error, 2 wrong usage, 3 not yet, 4 no
 EXIT_INTERRUPTED = 130
 ENVIRONMENT_PREFIX = "TIERWISE"
 
@@ -26,12 +26,12 @@ FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
 LOOK, OFFLINE, RUN = "Look", "Judge without a cluster", "Run"
 FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
 
-# One line each here, so that `tierwise --help` imports no command's module (the operator's alone takes a second).
+# The short helps are here, so that `tierwise --help` imports no command's module (that of the operator takes a second).
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": (LOOK, "Show a ModelDeployment's rollout as a tree; --watch until it ends."),
     "explain": (LOOK, "Say why a rollout waits or was rolled back, with numbers."),
     "analyze": (OFFLINE, "Compare two versions in a prediction log, slice by slice."),
-    "simulate": (OFFLINE, "A policy against recorded or generated traffic, peers' rules beside it."),
+    "simulate": (OFFLINE, "Test a policy on recorded or generated traffic, beside other tools' rules."),
     "plan": (OFFLINE, "How long tiers must run to see a given drop in a given slice."),
     "metrics": (OFFLINE, "What can be measured, how it is tested, and what it needs."),
     "backfill": (OFFLINE, "Compute a metric for the past, from stored distributions or the log."),
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click calls it so
-        """The command, imported now; None when there is none of that name."""
+        """Import and return the command; None if there is no command of that name."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"tierwise.cli.commands.{FOLDERS[COMMANDS[cmd_name][0]]}.{cmd_name}")
@@ -70,11 +70,11 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, text) for name, (of, text) in COMMANDS.items() if of == group])
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401  # click's own signature, passed through
-        """Run and exit: 0, 3 or 4 as the command says, 1 an error (two lines on stderr), 2 wrong usage."""
+        """Run and exit: 0, 3 or 4 from the command, 1 for an error (two lines on stderr), 2 for wrong usage."""
         given = args[0] if args else extra.pop("args", None)
         arguments = list(sys.argv[1:] if given is None else given)
         debug = "--debug" in arguments or os.environ.get("TIERWISE_DEBUG", "") not in ("", "0")
-        arguments = [argument for argument in arguments if argument != "--debug"]  # wherever it was written
+        arguments = [argument for argument in arguments if argument != "--debug"]  # it may stand anywhere
         try:
             code = super().main(arguments, *args[1:], **(extra | {"standalone_mode": False}))
             sys.stdout.flush()  # inside the try: a closed pipe shows here
@@ -131,7 +131,7 @@ def cli(debug: bool) -> None:
 
     \b
     Start here:
-      tierwise demo                          the whole story on this machine, with real data
+      tierwise demo                          rollouts of a bad and a good model on this machine, with real data
       tierwise status bot-score --watch      what a rollout is doing
       tierwise explain bot-score             why it waits, or why it was rolled back
       tierwise analyze --help                compare two versions in a log, without Kubernetes

@@ -166,7 +166,7 @@ def main(**options: Any) -> None:  # noqa: ANN401  # each of its own type
     )
     cache.start()
     if not cache.wait_synced(60.0):
-        _say("the API server does not answer")
+        _say("the API server does not respond")
         sys.exit(1)
     store = open_store(given.dsn)
     log = PredictionLog(store, model=given.model, wait_seconds=given.wait_seconds)

@@ -1,4 +1,4 @@
-"""Go programs built once from a committed go.mod and go.sum, and kept in the user's cache folder."""
+"""Builds Go programs once from a committed go.mod and go.sum, and keeps them in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROGRESS_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A Go that is new enough; `environment` is what it needs beside the caller's."""
+    """A Go that is new enough; `environment` has the further variables that it needs."""
 
     executable: Path
     environment: Mapping[str, str]
@@ -44,7 +44,7 @@ class GoModule:
     minutes: int
 
     def bin(self) -> Path:
-        """Where the binaries are: named by what they are built from, so versions never mix."""
+        """The folder of the binaries. Its name has a hash of go.mod and go.sum, so that versions are never mixed."""
         digest = hashlib.sha256()
         for part in ((self.folder / "go.sum").read_bytes(), (self.folder / "go.mod").read_bytes()):
             digest.update(part)
@@ -90,7 +90,7 @@ def _version(go: Toolchain) -> tuple[int, int]:
 def build(module: GoModule, go: Toolchain, *, progress: Progress) -> Path:
     """Builds what is missing and returns the folder of the binaries.
 
-    An interrupted build goes on where it stopped: each finished program is moved into place in one step, and the Go
+    An interrupted build continues where it stopped: each finished program is moved into place in one step, and the Go
     build cache keeps the packages of an unfinished one.
     """
     folder = module.bin()

@@ -1,12 +1,12 @@
-"""Brings a local cluster up, tells how it is, takes it down.
+"""Starts a local cluster, reports its state, stops it.
 
     cluster = up("demo", progress=print, owner_pid=os.getpid())
     …
     down("demo")
 
-`up` prefers, in this order: binaries of $KUBEBUILDER_ASSETS, the cached build, kind with a Docker engine that answers,
-a build with Go. With `provider="components"` (what tests and the demo need: their pods are simulated by kwok) kind is
-left out. With `owner_pid` a supervisor takes the cluster down when that process ends, however it ends.
+`up` uses the first of these that exists: binaries of $KUBEBUILDER_ASSETS, the cached build, kind with a Docker engine
+that responds, a build with Go. With `provider="components"` kind is not used; tests and the demo need this, because
+kwok simulates their pods. With `owner_pid` a supervisor stops the cluster when that process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SUPERVISOR = "supervisor"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that is up: `kubeconfig` has an administrator's rights; `kubectl` fits its version."""
+    """A running cluster. `kubeconfig` has an administrator's rights; `kubectl` fits the cluster's version."""
 
     name: str
     kubeconfig: Path
@@ -46,7 +46,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Status:
-    """How a cluster is: `Absent`, `Running`, or `Degraded` (`processes` says which of its parts live)."""
+    """The state of a cluster: `Absent`, `Running`, or `Degraded` (`processes` says which of its parts run)."""
 
     name: str
     state: Literal["Absent", "Running", "Degraded"]
@@ -65,10 +65,10 @@ def up(
     provider: ProviderChoice = "auto",
     owner_pid: int | None = None,
 ) -> Cluster:
-    """Returns when the cluster is ready to schedule pods; at once when it already is.
+    """Start the cluster. Returns when it is ready to schedule pods; at once if it already is.
 
-    A cluster with a part that ended is started again on its old data. If this call fails or is interrupted, what it
-    started is ended.
+    A cluster with a part that ended is started again with its old data. If this call fails or is interrupted, it ends
+    the processes that it started.
 
     Raises:
         NoComponentsError: this machine has no way to get a control plane.
@@ -114,7 +114,7 @@ def down(name: str = DEFAULT_NAME, *, progress: Progress = silent) -> bool:
 
 
 def status(name: str = DEFAULT_NAME) -> Status:
-    """How the cluster is now; reads, never writes."""
+    """The present state of the cluster. It only reads."""
     state = load(name)
     if state is None:
         return Status(name=name, state="Absent")
@@ -158,7 +158,7 @@ def _locked(name: str, progress: Progress) -> AbstractContextManager[None]:
 
 
 def _same(known: State, wanted: ProviderChoice) -> ProviderChoice:
-    """A cluster that is started again keeps its kind."""
+    """The provider of a cluster that is started again: it must not change."""
     if wanted not in ("auto", known.provider):
         raise LocalClusterError(
             f"cluster '{known.name}' was made by {known.provider}, not {wanted}",
@@ -184,7 +184,7 @@ def _choose(provider: ProviderChoice, progress: Progress) -> tuple[Components | 
 
 
 def _start(state: State, components: Components, progress: Progress) -> State:
-    """Starts the components, on other ports when another process took one meanwhile."""
+    """Starts the components. If another process took a port meanwhile, it tries other ports."""
     progress(f"starting the control plane '{state.name}' ({components.source})")
     for attempt in range(1, ATTEMPTS + 1):
         starter = Starter(state, components)
@@ -200,7 +200,7 @@ def _start(state: State, components: Components, progress: Progress) -> State:
 
 
 def _supervise(state: State, owner_pid: int) -> State:
-    """Starts the process that takes the cluster down when its owner has ended."""
+    """Starts the process that stops the cluster when its owner has ended."""
     since = started_at(owner_pid)
     if since is None:
         raise LocalClusterError(f"there is no process {owner_pid} to own cluster '{state.name}'", "give a running one")

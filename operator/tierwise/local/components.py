@@ -1,4 +1,4 @@
-"""The binaries of a control plane: which there are, and where they come from."""
+"""Finds or builds the binaries of a control plane."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONTROL_PLANE = GoModule(
 
 @dataclass(frozen=True)
 class Components:
-    """A folder that has all six binaries; `source` says how they came there."""
+    """A folder that has all six binaries; `source` says where they come from."""
 
     folder: Path
     source: str
@@ -44,7 +44,7 @@ class Components:
 
 
 def find_components(*, progress: Progress = silent) -> Components | None:
-    """Binaries that are there: $KUBEBUILDER_ASSETS when it has all of them, else the cached build, else None."""
+    """Existing binaries: those of $KUBEBUILDER_ASSETS if it has all, else those of the cached build, else None."""
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         folder = Path(assets).expanduser().absolute()
         absent = [name for name in CONTROL_PLANE.programs if not os.access(folder / name, os.X_OK)]
@@ -57,10 +57,10 @@ def find_components(*, progress: Progress = silent) -> Components | None:
 
 
 def ensure_components(*, progress: Progress) -> Components:
-    """Binaries that are there, else built with Go.
+    """Existing binaries, else binaries that it builds with Go.
 
     Raises:
-        NoComponentsError: there are none and no Go ≥ 1.26 either.
+        NoComponentsError: there are no binaries and no Go ≥ 1.26.
         LocalClusterError: the build failed.
     """
     if found := find_components(progress=progress):

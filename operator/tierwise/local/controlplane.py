@@ -31,7 +31,7 @@ _RATES = ("--kube-api-qps=500", "--kube-api-burst=1000")
 
 
 class ComponentEndedError(LocalClusterError):
-    """A component ended while it was waited for; `port_taken` when another process took its port meanwhile."""
+    """A component ended during the start. `port_taken`: another process took its port meanwhile."""
 
     def __init__(self, message: str, remedy: str, *, port_taken: bool) -> None:
         super().__init__(message, remedy)
@@ -39,7 +39,7 @@ class ComponentEndedError(LocalClusterError):
 
 
 class Starter:
-    """One start of one cluster: every process is recorded at once, so that whatever happens next, it can be ended."""
+    """One start of one cluster. Every process is recorded at once, so that it can be ended whatever happens next."""
 
     def __init__(self, state: State, components: Components) -> None:
         self.state = state
@@ -52,7 +52,7 @@ class Starter:
         """Starts every component; returns when the node is ready and ServiceAccounts are made.
 
         Raises:
-            ComponentEndedError: a component ended; its last words are in the message.
+            ComponentEndedError: a component ended; the message has the last line of its log.
             LocalClusterError: not ready within two minutes.
         """
         self._prepare()
@@ -69,7 +69,7 @@ class Starter:
         return self.state
 
     def _prepare(self) -> None:
-        """The folder's fixed content: keys, tokens, kwok's stages. What is there already stays."""
+        """Writes the folder's fixed content: keys, tokens, kwok's stages. Existing files stay."""
         for name in ("etcd", "logs", "certificates"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.folder / "serviceaccount.key").exists():
@@ -80,7 +80,7 @@ class Starter:
 
     def _start_etcd(self, port: int, peer: int) -> None:
         client, peers = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
-        # fsync would only guard against a power cut of a cluster that is thrown away, and it costs most of the time.
+        # fsync takes most of the time and only protects against a power cut, which does not matter here.
         self._spawn(
             "etcd",
             "--name=local",
@@ -93,7 +93,7 @@ class Starter:
             "--unsafe-no-fsync",
             "--log-level=warn",
         )
-        # etcd first, and ours: an API server that finds another cluster's etcd at the address would use it.
+        # Start our etcd first: the API server would use the etcd of another cluster if it found one at the address.
         self._wait("etcd answers", lambda: _get(f"{client}/health", None))
 
     def _start_apiserver(self, etcd: int, port: int) -> None:
@@ -138,7 +138,7 @@ class Starter:
             "--leader-elect=false",
             "--node-monitor-grace-period=1h",
             "--secure-port=0",
-            # Its default is a system folder, which it would create.
+            # The default is a system folder, which the program would create.
             f"--flex-volume-plugin-dir={self.folder / 'flexvolume'}",
             *_RATES,
         )
@@ -207,7 +207,7 @@ class Starter:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """So many different ports of the loopback interface that are free now (another process may still take one)."""
+    """This many different ports of the loopback interface that are free now. Another process may still take one."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = tuple(int(each.getsockname()[1]) for each in sockets)
     for each in sockets:
@@ -221,7 +221,7 @@ def is_ready(server: str, certificate: Path) -> bool:
 
 
 def _get(url: str, certificate: Path | None) -> bool:
-    """Whether a GET answers 200; no proxy, two seconds at most."""
+    """Whether a GET returns 200, without a proxy and within two seconds."""
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if certificate is not None:
         if not certificate.exists():

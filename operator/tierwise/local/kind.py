@@ -1,4 +1,4 @@
-"""The same cluster by kind, where a Docker engine answers."""
+"""The same cluster by kind, if a Docker engine responds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROBE_SECONDS = 10.0
 
 
 def is_usable() -> bool:
-    """Whether kind and kubectl are on the PATH and a Docker engine really answers (a client alone is not enough)."""
+    """Whether kind and kubectl are on the PATH and a Docker engine responds (a client alone is not enough)."""
     docker = shutil.which("docker")
     if docker is None or shutil.which("kind") is None or shutil.which("kubectl") is None:
         return False
@@ -26,7 +26,7 @@ def is_usable() -> bool:
 
 
 def create(name: str, kubeconfig: Path) -> None:
-    """Creates the kind cluster `tierwise-<name>` unless it is there, and writes its kubeconfig."""
+    """Creates the kind cluster `tierwise-<name>` unless it exists, and writes its kubeconfig."""
     listed = _run("get", "clusters").splitlines()
     if f"tierwise-{name}" not in listed:
         _run("create", "cluster", "--name", f"tierwise-{name}", "--kubeconfig", str(kubeconfig), "--wait", "180s")
@@ -41,7 +41,7 @@ def exists(name: str) -> bool:
 
 
 def delete(name: str) -> None:
-    """Deletes the kind cluster `tierwise-<name>`; none there is no error."""
+    """Deletes the kind cluster `tierwise-<name>`. It is no error if the cluster does not exist."""
     _run("delete", "cluster", "--name", f"tierwise-{name}")
 
 

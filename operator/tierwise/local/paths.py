@@ -1,4 +1,4 @@
-"""Where local clusters and built binaries live, and the locks that keep two commands apart."""
+"""The folders of local clusters and built binaries, and locks, so that only one command works on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Progress = Callable[[str], None]
-"""Takes one line for a person: what is being done now."""
+"""A function that takes one line for a person, which says what is done now."""
 
 
 def silent(_line: str) -> None:
@@ -18,7 +18,7 @@ def silent(_line: str) -> None:
 
 
 def home() -> Path:
-    """The folder of everything this package keeps: $TIERWISE_HOME, else `tierwise` in the user's cache folder."""
+    """The folder of all files of this package: $TIERWISE_HOME, else `tierwise` in the user's cache folder."""
     if chosen := os.environ.get("TIERWISE_HOME"):
         return Path(chosen).expanduser().absolute()
     if sys.platform == "darwin":
@@ -35,8 +35,8 @@ def clusters() -> Path:
 def locked(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds an exclusive lock on `path` (created when missing); calls `waiting` once if another process holds it.
 
-    The kernel drops the lock with the process, so a killed command never leaves one behind. The holder may delete the
-    file: whoever waited for it then locks the new one.
+    The kernel releases the lock when the process ends, so a killed command never leaves a lock behind. The holder may
+    delete the file. Then a waiting process locks the new file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -53,7 +53,7 @@ def locked(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether the open file is still the one of that name."""
+    """Whether the open file is still the file at that path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

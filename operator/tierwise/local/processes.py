@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them, and are ended only when they are still the same ones."""
+"""Processes that outlive the command that started them. They are ended only if they are still the same processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Process:
-    """A process by id and start time: a process id alone is given to another process sooner or later."""
+    """A process, identified by its id and start time, because the system reuses ids."""
 
     name: str
     pid: int
@@ -30,7 +30,7 @@ class Process:
 
 
 def started_at(pid: int) -> str | None:
-    """A value that only this run of the process has; None when there is no such process, or a zombie."""
+    """A value that only this process has; None if there is no such process, or if it is a zombie."""
     if sys.platform == "linux":
         try:
             # The name may hold spaces and brackets, so fields are counted after the last bracket: state is the first.
@@ -55,12 +55,12 @@ def spawn(name: str, command: Sequence[str], *, cwd: Path, log: Path) -> tuple[P
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # A child that ended at once is a zombie until it is waited for: it gets a start time that matches nothing.
+    # A child that ended at once is a zombie until its status is read. Then it gets a start time that matches nothing.
     return Process(name, child.pid, started_at(child.pid) or "ended"), child
 
 
 def stop(processes: Iterable[Process]) -> None:
-    """Ends the processes that are still the same ones, in order: asks, waits STOP_SECONDS for each, then kills."""
+    """Ends the processes that are still the same ones, in order: SIGTERM, wait STOP_SECONDS for each, then SIGKILL."""
     for process in processes:
         if not process.is_alive():
             continue
@@ -77,7 +77,7 @@ def stop(processes: Iterable[Process]) -> None:
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    """Sends a signal; that the process has ended meanwhile is no error."""
+    """Sends a signal. It is no error if the process has ended meanwhile."""
     try:
         os.kill(process.pid, number)
     except ProcessLookupError:
@@ -85,7 +85,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Takes the exit status when the process is a child of this one."""
+    """Reads the exit status if the process is a child of this one."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -1,4 +1,4 @@
-"""What is kept of a local cluster, so that any later command can find, check and end it."""
+"""The record of a local cluster, with which any later command can find, check and end it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load(name: str) -> State | None:
 
 
 def save(state: State) -> None:
-    """Writes the record in one step: a reader sees the old or the new one."""
+    """Writes the record in one step, so that a reader sees either the old or the new record."""
     folder = folder_of(state.name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = folder / f".state.{os.getpid()}"

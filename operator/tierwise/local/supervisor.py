@@ -1,4 +1,4 @@
-"""Takes a cluster down when the process that owns it has ended, also when that was killed."""
+"""Stops a cluster when the process that owns it has ended, also if that process was killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.25
 
 
 def main(arguments: list[str]) -> None:
-    """Waits for the end of the owner given by its id and start time, then ends the cluster."""
+    """Waits for the end of the owner, which is given by its id and start time. Then it ends the cluster."""
     name, pid, since = arguments
     owner = Process("owner", int(pid), since)
     while owner.is_alive():

@@ -1,1 +1,1 @@
-"""What is measured of a model: proportions computed from counts by label and answer. Plain arrays in and out."""
+"""The metrics of a model, computed from counts, sums and distributions. Plain arrays in and out."""

@@ -1,4 +1,4 @@
-"""The one container of what is counted of rows: every array that a look reads has its line here. Plain arrays, pure."""
+"""The container of all counts of rows: every array that a look reads has its line here. Plain arrays, pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _OF_POWERS: Mapping[str, int] = {"first": 1}  # the leading axes come after that
 class Counts:
     """Rows as counts, distributions and sums. All arrays have the same leading axes `...`.
 
-    Leading axes are, in this order and as far as there are any: blocks (or looks, or windows), slices (or slots), arms
-    (or versions). What follows them, or comes before them, is the array's own:
+    Leading axes are, in this order, if they exist: blocks (or looks, or windows), slices (or slots), arms (or
+    versions). Each array has its own axes after them, or before them:
 
     - `counts`: int64 (..., 3 labels: negative, positive, unknown; 3 answers: negative, positive, invalid).
     - `bins`: int64 (..., labels, bins + 1) by label (the last is unknown) and bin of the score (the last is invalid);
@@ -34,10 +34,10 @@ class Counts:
     - `edges`: float64 (bins + 1,), the bins' bounds; None for classes. It has no leading axes, so nothing changes it.
     - `sums`: float64 (...) by name.
     - `weights`: float64 (2: Σw and Σw², ..., 3 labels, 3 answers), for datasets with a sample weight.
-    - `bin_weights`: float64 (2, *shape of `bins`), for these where bins are read.
+    - `bin_weights`: float64 (2, *shape of `bins`), for such datasets if bins are read.
 
-    What was not asked for is None or absent. A new array is a new field with `_LEADING` or `_OF_POWERS`: whatever adds,
-    joins, places or takes apart goes through the methods below, which know the fields by that.
+    Data that was not read is None or absent. A new array is a new field with `_LEADING` or `_OF_POWERS`. The methods
+    below find the fields by this, and all code that adds, joins, places or splits counts uses these methods.
     """
 
     counts: IntArray = field(metadata=_LEADING)
@@ -53,7 +53,7 @@ class Counts:
         return {name: getattr(self, name) for name in _FIELDS}
 
     def map_arrays(self, change: Callable[[Any, int], Any]) -> Self:
-        """Every array changed alike; the second argument is the axis at which its leading axes begin."""
+        """The counts with every array changed by `change`. Its second argument is where the leading axes begin."""
         changes: dict[str, Any] = {}
         for name, first in _ARRAYS:
             value = getattr(self, name)
@@ -64,9 +64,10 @@ class Counts:
         return replace(self, **changes)
 
     def zip_arrays(self, others: Sequence[Counts], join: Callable[[list[Any], int], Any]) -> Self:
-        """The same array of all of them made one; an array that any of them lacks is left out.
+        """The counts in which `join` makes one array from the same array of all parts.
 
-        The second argument of `join` is as in `map_arrays`. Everything that is no such array stays this one's.
+        An array that a part lacks is left out. The second argument of `join` is as in `map_arrays`. All other fields
+        are those of this object.
         """
         changes: dict[str, Any] = {}
         for name, first in _ARRAYS:
@@ -79,11 +80,11 @@ class Counts:
         return replace(self, **changes)
 
     def __add__(self, other: Counts) -> Self:
-        """The rows of both, of the same leading axes; of arrays that only one of them has, that one's."""
+        """The rows of both, which have the same leading axes. An array that only one of them has is copied."""
         return self._combined(other, 1)
 
     def __sub__(self, other: Counts) -> Self:
-        """The rows that are not in `other`, which are some of these."""
+        """The rows without those of `other`, which must be some of these rows."""
         return self._combined(other, -1)
 
     def _combined(self, other: Counts, sign: int) -> Self:
@@ -102,11 +103,11 @@ class Counts:
         return replace(self, **changes)
 
     def take(self, index: Index, axis: int = 0) -> Self:
-        """What is at `index` of a leading axis; an int drops the axis, a slice or a list keeps it."""
+        """The counts at `index` of a leading axis. An int drops the axis; a slice or a list keeps it."""
         return self.map_arrays(lambda values, first: values[(slice(None),) * (first + axis) + (index,)])
 
     def sum(self, axis: int = 0) -> Self:
-        """Added up over a leading axis, which is dropped."""
+        """The counts added up over a leading axis, which is dropped."""
         return self.map_arrays(lambda values, first: values.sum(axis=first + axis))
 
 
@@ -117,10 +118,10 @@ AnyCounts = TypeVar("AnyCounts", bound=Counts)
 
 
 def stacked(parts: Sequence[AnyCounts], axis: int = 0) -> AnyCounts:
-    """Counts of equal shape along a new leading axis; what one of them lacks is left out."""
+    """Counts of equal shape along a new leading axis. An array that one of them lacks is left out."""
     return parts[0].zip_arrays(parts[1:], lambda arrays, first: np.stack(arrays, axis=first + axis))
 
 
 def concatenated(parts: Sequence[AnyCounts], axis: int = 0) -> AnyCounts:
-    """Counts one after the other along a leading axis; what one of them lacks is left out."""
+    """Counts one after the other along a leading axis. An array that one of them lacks is left out."""
     return parts[0].zip_arrays(parts[1:], lambda arrays, first: np.concatenate(arrays, axis=first + axis))

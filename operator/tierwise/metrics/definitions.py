@@ -1,4 +1,4 @@
-"""Whether what another package calls a metric or a family is one: every field of it, before anything uses it."""
+"""Checks every field of a metric or family of another package, before anything uses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tierwise.metrics.tally import Sum
 
 
 def wrong(entry: Metric | Family) -> str | None:
-    """Why this cannot be a metric or a family, whatever its name; None when it can."""
+    """Why this cannot be a metric or a family, apart from its name; None if it can."""
     if isinstance(entry, Metric):
         return wrong_metric(entry)
     if not all(isinstance(text, str) and text for text in (entry.parameter, entry.example)):
@@ -20,7 +20,7 @@ def wrong(entry: Metric | Family) -> str | None:
 
 
 def wrong_metric(metric: object, name: str | None = None) -> str | None:
-    """Why this cannot be a metric, called `name` where it is given; None when it can."""
+    """Why this cannot be a metric; None if it can. If `name` is given, the metric must have this name."""
     if not isinstance(metric, Metric):
         return f"it is a {type(metric).__name__}, expected a Metric"
     if name is not None and metric.name != name:

@@ -14,8 +14,8 @@ SEPARATOR = "@"
 class Family:
     """Metrics that differ by a parameter, named ``name@parameter``.
 
-    `build` makes the metric of a parameter as it was written, and raises ValueError, saying what it expects, for one
-    that makes no sense. `parameter` names it in lists (``MS``), `example` is one that works.
+    `build` makes the metric from the text of a parameter. For a wrong parameter it raises ValueError, which says what
+    is expected. `parameter` is its name in lists (``MS``), `example` is a valid parameter.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Family:
 
     @property
     def usage(self) -> str:
-        """How it is written: ``latency-over@MS``."""
+        """The name with a placeholder: ``latency-over@MS``."""
         return f"{self.name}{SEPARATOR}{self.parameter}"
 
     @property
     def instance(self) -> Metric:
-        """The metric of the example."""
+        """The metric for the example parameter."""
         return self.build(self.example)
 
 
@@ -38,7 +38,7 @@ def number(text: str, what: str, *, low: float, high: float) -> float:
     """A number strictly between `low` and `high`.
 
     Raises:
-        ValueError: it is none, saying what is expected.
+        ValueError: the text is not such a number; it says what is expected.
     """
     try:
         value = float(text)

@@ -1,4 +1,4 @@
-"""A metric that somebody else wrote: what it raises becomes MetricFailedError, and what it gives is checked."""
+"""Guards a metric of another package: its exceptions become MetricFailedError, and its results are checked."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def guarded(entry: Family, distribution: str) -> Family: ...
 
 
 def guarded(entry: Metric | Family, distribution: str) -> Metric | Family:
-    """The metric, whose failures become MetricFailedError and whose results are checked; a family's metrics too.
+    """The metric or family, guarded: failures become MetricFailedError, and results are checked.
 
-    Other than that, a family's `build` raises ValueError for a parameter that makes no sense, and for whatever else
-    fails in it.
+    A family's `build` is different: it raises ValueError for a wrong parameter and for any other failure.
     """
     if isinstance(entry, Family):
         return replace(entry, build=_built(entry, distribution))
@@ -56,7 +55,7 @@ def called(function: Callable[..., Result], *arguments: object) -> Result:
     """The result of another package's code.
 
     Raises:
-        ForeignError: it raised, or wanted to end the process. (An interrupt from the keyboard passes through.)
+        ForeignError: the code raised, or called for the end of the process. (An interrupt from the keyboard is raised.)
     """
     try:
         return function(*arguments)
@@ -110,7 +109,7 @@ def _built(family: Family, distribution: str) -> Callable[[str], Metric]:
 
 
 def _locked(tally: Tally) -> Tally:
-    """The same numbers as arrays that cannot be written to: other metrics read them, too."""
+    """The tally with read-only arrays, because other metrics read the same arrays."""
 
     def view(array: npt.ArrayLike, _: int = 0) -> AnyArray:
         seen = np.asarray(array).view()

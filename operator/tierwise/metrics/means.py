@@ -1,4 +1,4 @@
-"""Means over rows, from sums that the store computes: the building block of losses, errors and values."""
+"""Means over rows, from sums that the store computes. Losses, errors and values are built from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierwise.metrics.weighted import plain, squared
 from tierwise.stats import moments
 
 FEWEST_EACH = 30  # labelled positives, and negatives, from which the normal approximation is used
-FEWEST_ROWS = 100  # rows of a mean of numbers, which may have a long tail
+FEWEST_ROWS = 100  # fewest rows of a mean of numbers, which may have a long tail
 
 Enough = Callable[[Tally, FloatArray], BoolArray]
 
@@ -42,7 +42,7 @@ def mean(name: str, enough: Enough, *, taus: tuple[float, ...] | None = None) ->
 
 
 def mean_of(tally: Tally, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(value, spread, units) of the mean of the sums `name`, with sample weights where the dataset has them."""
+    """(value, spread, units) of the mean of the sums `name`, with sample weights if the dataset has them."""
     n, x, xx = (f"{name}:{part}" for part in ("n", "x", "xx"))
     return moments.mean(plain(tally, n), squared(tally, n), plain(tally, x), squared(tally, x), squared(tally, xx))
 

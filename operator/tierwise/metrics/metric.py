@@ -1,4 +1,4 @@
-"""The one interface of a metric: what it needs, how it is computed, how it is tested, how people read it."""
+"""The interface of a metric: what it needs, how it is computed, how it is tested, how people read it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ANY_KIND: tuple[Kind, ...] = ("Binary", "Classes", "Number")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a metric needs beyond the counts by label and answer. `labels`: it says nothing without them.
+    """What a metric needs beyond the counts by label and answer. `labels`: it has no value without labels.
 
     `columns` are roles of spec.columns that the dataset must name (such as ``latency``), `values` names of spec.values,
-    `classes` names of spec.classes. `probability`: scores must be probabilities; `excluded`: needs domain.exclude.
-    `some_rows`: the rows that it is out of are picked by a number of the model's own doing (challenges issued), so that
-    arms may differ in how many they have; without it a row that lacks its number is missing data.
+    `classes` names of spec.classes. `probability`: scores must be probabilities. `excluded`: it needs domain.exclude.
+    `some_rows`: the model itself causes which rows count (for example challenges issued), so arms may differ in their
+    number. Without `some_rows`, a row that lacks its number is missing data.
     """
 
     labels: bool = True
@@ -42,10 +42,10 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """Out of n rows, `bad` are errors: judged by exact block-betting.
+    """A share of rows: of n rows, `bad` are errors. It is judged by exact block-betting.
 
-    `count` gives (n, bad) of shape (...), sums over cells: with Σw or Σw² in place of counts it gives their sums.
-    `shown` turns the share of bad into the value people know, where that is neither it nor 1 minus it.
+    `count` gives (n, bad) of shape (...), which are sums over cells. So with Σw or Σw² instead of counts it gives their
+    sums. `shown` converts the share of bad to the value that people know, if that is neither the share nor 1 minus it.
     """
 
     count: Callable[[Tally], tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]]
@@ -56,10 +56,10 @@ class Proportion:
 class Estimated:
     """A value with a variance: judged by the Gaussian mixture in information time.
 
-    `taus` are the sizes of differences at which the mixture is most sensitive, in the metric's own unit; None: shares
+    `taus` are the sizes of differences at which the mixture is most sensitive, in the metric's own unit. None means
     .03, .1 and .3 of one observation's standard deviation. `weighted`: in a dataset with a sample weight the estimate
-    is of Σw (`tally.weights`, `tally.bin_weights`, `weighted.plain`), its variance of Σw² (`weighted.squared`); without
-    it such a dataset is refused, never judged as if its rows counted the same.
+    uses Σw (`tally.weights`, `tally.bin_weights`, `weighted.plain`) and its variance Σw² (`weighted.squared`). Without
+    `weighted` such a dataset is refused; it is never judged as if its rows counted equally.
     """
 
     estimate: Callable[[Tally], Estimate]
@@ -71,7 +71,8 @@ class Estimated:
 class Shift:
     """Whether the distribution of the score moved: at each of `points` quantiles of the past, block bets on both sides.
 
-    The e-values of all points and sides are averaged. There is no non-inferiority: promotion does not wait for it.
+    The e-values of all points and sides are averaged. There is no test of non-inferiority, so promotion does not wait
+    for this metric.
     `count(tally, at)` gives n (...) and the numbers below each edge (..., points), `at` being edge indices (points,).
     """
 
@@ -83,7 +84,7 @@ class Shift:
 class Metric:
     """One metric. More bad is worse, for every proportion; margins are of the rate of `bad`, or of the value.
 
-    `direction` tells how people read the value: with ``HigherIsBetter`` it is 1 − bad/n (accuracy, recall), with
+    `direction` says how people read the value: with ``HigherIsBetter`` it is 1 − bad/n (accuracy, recall), with
     ``LowerIsBetter`` it is bad/n (error rate, false positives); ``Either``: any move beyond the margin is worse.
     `description` is the definition in one line, `unit` the unit of value and margin, `not_for` when not to use it.
     """
@@ -101,12 +102,12 @@ class Metric:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it says nothing without labels."""
+        """Whether the metric has no value without labels."""
         return self.needs.labels
 
     @property
     def takes_weights(self) -> bool:
-        """Whether it can be judged in a dataset with a sample weight, never as if rows counted the same."""
+        """Whether the metric can be judged in a dataset with a sample weight."""
         match self.measure:
             case Proportion():
                 return True
@@ -117,14 +118,14 @@ class Metric:
 
     @property
     def present(self) -> str | None:
-        """The sum that counts the rows with its number, where every row should have one: a guard watches it."""
+        """The sum that counts the rows with the metric's number, if every row should have one. It is watched."""
         name = f"{self.name}:n"
         is_counted = any(each.name == name for each in self.needs.sums)
         return name if is_counted and not self.needs.labels and not self.needs.some_rows else None
 
     @property
     def test(self) -> Literal["block-betting", "mixture"]:
-        """How it is tested."""
+        """The kind of test."""
         return "mixture" if isinstance(self.measure, Estimated) else "block-betting"
 
     def n_bad(self, counts: IntArray) -> tuple[IntArray, IntArray]:

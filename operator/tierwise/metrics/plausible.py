@@ -1,7 +1,7 @@
-"""Whether what a metric of another package gives can be true of the rows that are there.
+"""Checks whether a result of another package's metric is possible for the rows.
 
-Each function gives the result as it is used from then on, or raises ImplausibleError with what was found and what was
-expected. Arrays of a tally (...) have the leading shape of its counts.
+Each function returns the result in the form in which it is used, or raises ImplausibleError with what was found and
+what was expected. Arrays of a tally (...) have the leading shape of its counts.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy.typing as npt
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.metrics.tally import Estimate, Tally
 
-_LARGEST = 1e100  # a value whose square, times any number of rows, is still a number
-_NO_VARIANCE = 1e-9  # share of the squared value down to which a negative variance is a rounded zero
-_ROUNDING = 1e-6  # share of the rows by which sums of weights, of which earlier ones were taken off, may be out
+_LARGEST = 1e100  # largest value; its square times any number of rows is still a number
+_NO_VARIANCE = 1e-9  # a negative variance up to this share of the squared value is a rounded zero
+_ROUNDING = 1e-6  # rounding error of differences of sums of weights, as a share of the rows
 
 
 class ImplausibleError(ValueError):
-    """A result that cannot be: the fact, and the expectation."""
+    """An impossible result: what was found, and what was expected."""
 
 
 def counts_of(result: object, tally: Tally) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
@@ -66,8 +66,8 @@ def shift_of(result: object, tally: Tally, at: IntArray) -> tuple[IntArray, IntA
 def estimate_of(result: object, tally: Tally) -> Estimate:
     """An estimate with value and enough (...), spread and units (..., k).
 
-    Where there is enough: value finite, spread finite and not negative, units above 0; anywhere: no unit below 0 or
-    above the number of rows, no spread below 0. NaN is for places without enough rows.
+    Where `enough` is true, value is finite, spread is finite and not negative, and units are above 0. Everywhere units
+    are from 0 to the number of rows, and spread is not below 0. NaN means not enough rows.
 
     Raises:
         ImplausibleError: it is something else.
@@ -101,10 +101,10 @@ def estimate_of(result: object, tally: Tally) -> Estimate:
 
 
 def shown_of(value: object) -> float:
-    """The value that a share of bad rows is shown as.
+    """The shown value of a share of bad rows.
 
     Raises:
-        ImplausibleError: it is no finite number.
+        ImplausibleError: it is not a finite number.
     """
     number = _numbers(value, "shown", "its value")
     if number.shape != () or not abs(float(number)) <= _LARGEST:
@@ -153,6 +153,6 @@ def _require_where(where: BoolArray | bool, holds: BoolArray, numbers: FloatArra
 
 
 def _first(numbers: npt.NDArray[np.generic], wrong: BoolArray) -> str:
-    """The first of the wrong numbers; empty where none is (of a message that is not used)."""
+    """The first of the wrong numbers; empty if there is none (then the message is not used)."""
     found = numbers[np.broadcast_to(wrong, numbers.shape)]
     return f"{found[0]:.6g}" if len(found) else ""

@@ -1,8 +1,8 @@
-"""Metrics of other packages: entry points of the group ``tierwise.metrics``, kept apart from what is built in.
+"""Metrics of other packages: entry points of the group ``tierwise.metrics``, separate from the built-in metrics.
 
-An entry point gives a Metric, a Family, or a sequence of them. A plug-in that cannot be imported or gives something
-else leaves its own metrics out and nothing else; one that raises later, or gives arrays that make no sense, raises
-MetricFailedError where it is used.
+An entry point gives a Metric, a Family, or a sequence of them. If a plug-in cannot be imported or gives something else,
+only its own metrics are left out. If it raises later, or gives impossible arrays, MetricFailedError is raised where it
+is used.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Broken:
 
 
 def load(points: Iterable[EntryPoint], taken: Iterable[str]) -> tuple[list[tuple[Metric | Family, str]], list[Broken]]:
-    """What the entry points give, guarded, with the distribution it is from; and what cannot be used.
+    """The metrics of the entry points, guarded, each with its distribution; and the plug-ins that cannot be used.
 
-    `taken` are the names that are built in.
+    `taken` are the names of the built-in metrics.
     """
     found: list[tuple[Metric | Family, str]] = []
     broken: list[Broken] = []
@@ -68,13 +68,13 @@ def _entries(point: EntryPoint) -> list[object]:
 
 
 def _name(entry: object, point: EntryPoint) -> str:
-    """What it is called, where it is called anything."""
+    """The name of the entry, or of the entry point if it has none."""
     given = getattr(entry, "name", None)
     return given if isinstance(given, str) else point.name
 
 
 def _wrong(entry: object, point: EntryPoint, names: dict[str, str]) -> str | None:
-    """Why this cannot be a metric; None when it can."""
+    """Why this cannot be a metric; None if it can."""
     if not isinstance(entry, Metric | Family):
         return f"{point.value} holds a {type(entry).__name__}, expected a Metric, a Family or a sequence of them"
     if not isinstance(entry.name, str) or not re.fullmatch(_NAME, entry.name):
@@ -85,7 +85,7 @@ def _wrong(entry: object, point: EntryPoint, names: dict[str, str]) -> str | Non
 
 
 def _wrong_example(entry: Metric | Family, point: EntryPoint) -> str | None:
-    """Why a family's example cannot be built: lists of metrics show what is known of it."""
+    """Why a family's example cannot be built; None if it can. Lists of metrics show the facts of the example."""
     if isinstance(entry, Metric):
         return None
     try:

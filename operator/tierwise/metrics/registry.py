@@ -1,4 +1,4 @@
-"""Metrics by name: those built in, and those of other packages."""
+"""Finds metrics by name: built-in metrics and those of other packages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BUILT_IN: tuple[Entry, ...] = tuple(entry for _, entries in SUBJECTS for entry i
 
 
 class Registry:
-    """Metrics and families by name. What another package gives can add names, never change those built in."""
+    """Metrics and families by name. Another package can add names, but it can never change built-in ones."""
 
     def __init__(self, points: Iterable[EntryPoint] = ()) -> None:
         found, broken = plugins.load(points, [entry.name for entry in BUILT_IN])
@@ -45,14 +45,14 @@ class Registry:
         self._built: dict[str, Metric] = {}
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted; of a family as it is written: ``latency-over@MS``."""
+        """All names, sorted. A family has its placeholder: ``latency-over@MS``."""
         return tuple(sorted(e.name if isinstance(e, Metric) else e.usage for e in self.entries))
 
     def get(self, name: str) -> Metric:
         """The metric of that name, the same object every time.
 
         Raises:
-            UnknownMetricError: there is none, or its parameter makes no sense.
+            UnknownMetricError: there is none, or its parameter is wrong.
         """
         metric = self._metrics.get(name) or self._built.get(name)
         if metric is None:
@@ -77,15 +77,15 @@ class Registry:
             raise UnknownMetricError(f"metric {name!r}: {error}", example) from None
 
     def _left_out(self) -> str:
-        """What could not be used: the metric somebody looks for may be among it."""
+        """A text about the plug-ins that could not be used, because they may have the wanted metric."""
         return "".join(f" (plug-in {broken})" for broken in self.broken)
 
 
 def closest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Up to three names that somebody who wrote `name` may have meant: short or long forms first, then those alike.
+    """Up to three names that `name` may mean: short or long forms first, then similar names.
 
-    ``fpr``, ``f1_score``, ``mean_absolute_error`` and ``acuracy`` are understood. A parameter that was written is kept:
-    ``recal@spam`` is ``recall@spam``.
+    ``fpr``, ``f1_score``, ``mean_absolute_error`` and ``acuracy`` are understood. A parameter is kept: ``recal@spam``
+    becomes ``recall@spam``.
     """
     stem, _, parameter = name.lower().replace("_", "-").partition(SEPARATOR)
     usages: dict[str, str] = {}
@@ -102,18 +102,18 @@ def closest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _initials(name: str) -> str:
-    """``fpr`` of ``false-positive-rate``."""
+    """The initial letters of a name: ``fpr`` for ``false-positive-rate``."""
     return "".join(part[:1] for part in name.split("-"))
 
 
 @cache
 def installed() -> Registry:
-    """The registry of this process, with the plug-ins that are installed; read once."""
+    """The registry of this process with the installed plug-ins. It is made once."""
     return Registry(entry_points(group=plugins.GROUP))
 
 
 def names() -> tuple[str, ...]:
-    """All names, sorted; of a family as it is written: ``latency-over@MS``."""
+    """All names, sorted. A family has its placeholder: ``latency-over@MS``."""
     return installed().names()
 
 
@@ -121,13 +121,13 @@ def get(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        UnknownMetricError: there is none, or its parameter makes no sense.
+        UnknownMetricError: there is none, or its parameter is wrong.
     """
     return installed().get(name)
 
 
 def find(name: str) -> Metric | None:
-    """The metric of that name, None when there is none: what a status says may come from a plug-in that is gone."""
+    """The metric of that name, or None. A name in a status may come from a plug-in that is no longer installed."""
     try:
         return get(name)
     except UnknownMetricError:

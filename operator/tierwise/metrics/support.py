@@ -1,4 +1,4 @@
-"""Whether a dataset can support a metric: its kind of answers, columns, values and scale."""
+"""Checks whether a dataset supports a metric: its kind of answers, columns, values and scale."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _KINDS = {"Binary": "yes or no", "Classes": "classes", "Number": "numbers"}
 
 
 def kinds_of(spec: MonitoringDatasetSpec) -> set[Kind]:
-    """What answers are taken as: a label of 0 or 1 is no number that a score predicts, as the reference says."""
+    """The kinds of the dataset's answers, as the metrics reference explains them."""
     if spec.scale.kind == "Classes":
         return {"Classes"}
     return {spec.target}
 
 
 def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
-    """What a dataset lacks for a metric, and what to do; None when nothing."""
+    """What a dataset lacks for a metric, and what to do; None if it lacks nothing."""
     needs = metric.needs
     if not set(metric.kinds) & kinds_of(spec):
         wanted = " or ".join(_KINDS[kind] for kind in metric.kinds)
@@ -46,7 +46,7 @@ def missing(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | No
 
 
 def _of_its_kind(metric: Metric, spec: MonitoringDatasetSpec) -> str:
-    """What to do where a dataset's answers are of another kind: nothing that it already has."""
+    """What to do if a dataset's answers are of another kind. It suggests no setting that the dataset already has."""
     if spec.scale.kind == "Classes":
         if metric.name == "accuracy":
             return "choose multiclass-accuracy"
@@ -59,7 +59,7 @@ def _of_its_kind(metric: Metric, spec: MonitoringDatasetSpec) -> str:
 
 
 def _unweighted(metric: Metric, spec: MonitoringDatasetSpec) -> tuple[str, str] | None:
-    """Why a metric cannot be judged with sample weights, and what to do: never as if rows counted the same."""
+    """Why a metric cannot be judged with sample weights, and what to do; None if it can."""
     if metric.takes_weights:
         return None
     is_shift = isinstance(metric.measure, Shift)

@@ -1,4 +1,4 @@
-"""What is known of a set of rows, and what a metric makes of it: plain arrays whose leading axes are free."""
+"""The data of a set of rows, and the estimate that a metric makes from it: arrays with any leading axes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Sum:
     - ``{latency}`` (ms), ``{status}``: the columns as they are, so that they may be null
     - ``{weight}``: the sample weight, 1 where the dataset has none; ``{value:clicks}``: a named value of the dataset
 
-    The number must be finite for every row: `null` and `nan` are the metric's to guard. (In a dataset with a sample
-    weight `weighted.sums_of` asks for every sum with {weight} and with its square, too.)
-    `name` tells sums apart within a dataset: equal names must have equal expressions.
+    The number should be finite for every row, so the expression must handle `null` and `nan`. (In a dataset with a
+    sample weight `weighted.sums_of` adds every sum with {weight} and with its square.) `name` identifies a sum within a
+    dataset: equal names must have equal expressions.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Sum:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally(Counts):
-    """What a metric computes with: `Counts` of any leading axes, and what the dataset says of them.
+    """The data with which a metric computes: `Counts` with any leading axes, and facts of the dataset.
 
-    `classes`: names in order, else empty. `positive_below`: low scores are those of positives (``positive: Below``), so
-    that a ranking is turned. What a metric did not ask for (`Needs`) is None or absent.
+    `classes`: names in order, else empty. `positive_below`: positives have low scores (``positive: Below``). Data that
+    no metric needs (`Needs`) is None or absent.
     """
 
     classes: tuple[str, ...] = ()
@@ -48,12 +48,12 @@ class Tally(Counts):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A metric's value with what its variance is made of; all of shape (...) or (..., k).
+    """A metric's value with the parts of its variance; all of shape (...) or (..., k).
 
     Var(value) = Σ_k spread[..., k] / units[..., k]: `spread` is the variance per observation and `units` how many
     observations of that kind there are (AUC: positives and negatives, k = 2; a mean: rows, k = 1). A difference of two
     arms uses the larger of each arm's own spread and the spread of both arms pooled. `value` is NaN where it cannot be
-    computed, `enough` tells where the normal approximation may be used.
+    computed. `enough` is true where the normal approximation may be used.
     """
 
     value: FloatArray

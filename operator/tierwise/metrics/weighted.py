@@ -1,7 +1,7 @@
-"""Sample weights: what to read, and proportions as estimates.
+"""Sample weights: which sums to read, and proportions as estimates.
 
 In a dataset with a sample weight w (the inverse of the rate at which a row was sampled) a proportion is Σw·bad/Σw. Its
-variance comes from Σw², and it is judged by the mixture: the exact test is of rows that count the same.
+variance comes from Σw². It is judged by the mixture, because the exact test is only for rows that count equally.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tierwise.metrics.metric import Metric, Proportion
 from tierwise.metrics.tally import Estimate, Sum, Tally
 from tierwise.stats import moments
 
-FEWEST = 10.0  # effective rows that are bad, and that are not, from which the normal approximation is used
+FEWEST = 10.0  # effective bad rows, and effective good rows, from which the normal approximation is used
 # Rows that have a weight: one that is null, no number or not above 0 counts in no weighted sum.
 WEIGHED = Sum("weight:n", "isFinite({weight})")
 _WEIGHTED, _SQUARED = "*w", "*w2"  # how the sums with w and w² are named
 
 
 def sums_of(metric: Metric, *, weighted: bool) -> tuple[Sum, ...]:
-    """What the store sums for a metric; with sample weights every sum also with w and with w²."""
+    """The sums that the store computes for a metric. With sample weights each sum is also there with w and w²."""
     if not weighted:
         return metric.needs.sums
     return tuple(
@@ -49,7 +49,7 @@ def squared(tally: Tally, name: str) -> FloatArray:
 
 
 def weighted(proportion: Proportion, tally: Tally) -> Estimate:
-    """A proportion of a dataset with sample weights: its share of bad, linearised; units are effective rows."""
+    """The share of bad of a proportion with sample weights, linearised; units are effective rows."""
     assert tally.weights is not None
     counted = (*proportion.count(_with(tally, 0, _WEIGHTED)), *proportion.count(_with(tally, 1, _SQUARED)))
     n, bad, n2, bad2 = (np.asarray(x, dtype=np.float64) for x in counted)
@@ -60,7 +60,7 @@ def weighted(proportion: Proportion, tally: Tally) -> Estimate:
 
 
 def _with(tally: Tally, power: int, suffix: str) -> Tally:
-    """A tally whose counts, bins and sums are of w or w²; proportions are sums over cells, of any number."""
+    """A tally whose counts, bins and sums are of w or w². Proportions can use it, as they only add up cells."""
     assert tally.weights is not None
     sums: Mapping[str, FloatArray] = {
         name.removesuffix(suffix): values for name, values in tally.sums.items() if name.endswith(suffix)

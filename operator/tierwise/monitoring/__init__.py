@@ -1,1 +1,1 @@
-"""One look: what is asked of the prediction log, and what the answer is worth. Pure."""
+"""One look: the queries to the prediction log, and the judgement of their results. Pure."""

@@ -1,4 +1,4 @@
-"""The cluster that is served: connected to, and refused where nothing could work."""
+"""Connects to the cluster, and refuses to start if the operator could not work there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tierwise.runtime.control_loop.settings import OperatorSettings
 
 
 def connected(settings: OperatorSettings, timeout_seconds: float) -> Client:
-    """A client with this time-out. ReasonedError when the kubeconfig or the API server is not to be had."""
+    """A client with this time-out. ReasonedError if there is no usable kubeconfig or API server."""
     try:
         return connect(settings.kubeconfig, settings.context, request_timeout_seconds=timeout_seconds)
     except ClusterError as error:
@@ -19,7 +19,7 @@ def connected(settings: OperatorSettings, timeout_seconds: float) -> Client:
 
 
 def check_cluster(client: Client, settings: OperatorSettings) -> None:
-    """Refuse to start where nothing could work: no answer, no CRDs, no rights to read them."""
+    """Refuse to start if the operator could not work: no response, no CRDs, no rights to read them."""
     try:
         try:
             served = client.get(f"/apis/{API_VERSION}")

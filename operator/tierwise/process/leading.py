@@ -1,4 +1,4 @@
-"""Holding the Lease while the operator works."""
+"""Holds the Lease while the operator works."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tierwise.runtime.control_loop.settings import OperatorSettings
 def leadership(
     settings: OperatorSettings, client: Client, stop: threading.Event, state: ProcessState
 ) -> Iterator[bool]:
-    """Hold the Lease inside (False: stopped before it was got). When it is lost the process ends, at once."""
+    """Hold the Lease inside the block (False: stopped before). If the Lease is lost, the process ends at once."""
     if not settings.leader_elect:
         yield True
         return
-    # A client of its own: a hung request must end within the renew deadline, and renewing is not guarded by itself.
+    # It has its own client: a request that hangs must end within the renew deadline, and renewals need no guard.
     own = connected(settings, settings.lease_times.request_timeout)
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     lease = KubernetesLease(own, settings.lease_namespace, settings.lease_name)
@@ -43,7 +43,7 @@ def leadership(
     def keep() -> None:
         if not elector.keep(ended):
             logging.shutdown()
-            os._exit(1)  # a graceful end would wait for requests that may hang; writes are stopped by the guard already
+            os._exit(1)  # a graceful end would wait for requests that may hang; the guard already stops writes
 
     keeper = threading.Thread(target=keep, name="lease", daemon=True)
     keeper.start()

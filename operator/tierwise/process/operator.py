@@ -1,4 +1,4 @@
-"""The operator's process: builds its parts, ties them together, and ends when it must."""
+"""The operator's process: builds its parts, connects them, and ends when it must."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from tierwise.runtime.judging.look import Judging
 
 logger = logging.getLogger(__name__)
 
-_DATASET_WORKERS = 2  # so that one store that hangs does not keep the others' datasets waiting
+_DATASET_WORKERS = 2  # so that datasets of other stores need not wait for one store that hangs
 
 
 class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """UTC-aware."""
+        """The present time, UTC-aware."""
         return datetime.now(UTC)
 
 
 class _Unobserved:
-    """Checks of datasets are not ticks of rollouts, which the metrics count."""
+    """Ignores the ticks of datasets, because the metrics count only ticks of rollouts."""
 
     def tick_ended(self, outcome: str, seconds: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What an operator is made of. Each is made of those before it, and of nothing that comes later."""
+    """The parts of an operator. Each part uses only parts before it."""
 
     settings: OperatorSettings
     client: Client
@@ -72,11 +72,11 @@ def run_operator(settings: OperatorSettings) -> None:
     """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
     Raises:
-        ReasonedError: no cluster, CRDs or rights missing, a DSN that is none, a port that is taken.
+        ReasonedError: no cluster, missing CRDs or rights, an invalid DSN, a port that is taken.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())  # kopf takes the signals over while it watches
+        signal.signal(number, lambda *_: stop.set())  # while kopf watches, it handles the signals
     client = connected(settings, settings.request_timeout_seconds)
     with contextlib.closing(Stores(settings.store)) as stores:
         parts = _build(settings, client, stores)
@@ -110,7 +110,7 @@ def _build(settings: OperatorSettings, client: Client, stores: Stores) -> _Parts
 
 
 def _serve(parts: _Parts) -> None:
-    """Leading: fill the caches, then tick and watch until a signal."""
+    """Work as the leader: fill the caches, then tick and watch until a signal."""
 
     def announce() -> None:
         parts.state.watching = True
@@ -134,12 +134,12 @@ def _serve(parts: _Parts) -> None:
     finally:
         parts.rollouts.stop()
         parts.keeper.close()
-        parts.datasets.stop(timeout_seconds=1.0)  # a check that hangs must not hold up the end: it writes nothing
+        parts.datasets.stop(timeout_seconds=1.0)  # a check that hangs must not delay the end; it writes nothing
         parts.mirror.stop()
 
 
 class _Watched:
-    """MonitoringDatasets as the watch tells of them: only another spec is news, not the status that Tierwise writes."""
+    """The MonitoringDatasets of the watch. Only a changed spec is passed on, not the status that Tierwise writes."""
 
     def __init__(self, mirror: Mirror, datasets: Loop, statuses: DatasetStatuses) -> None:
         self._datasets = datasets
@@ -148,7 +148,7 @@ class _Watched:
         self._states: dict[tuple[str, str], str] = {}  # only used by the watch's thread
 
     def seen(self, namespace: str, name: str, state: str | None) -> None:
-        """A dataset is there with this uid and generation; None: gone."""
+        """Note a dataset with this uid and generation; None means that it no longer exists."""
         key = (namespace, name)
         if state is not None and self._states.get(key) == state:
             return

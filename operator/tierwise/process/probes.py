@@ -1,4 +1,4 @@
-"""The pages that kubelet and Prometheus ask for: /healthz, /readyz and /metrics."""
+"""The pages for the kubelet and Prometheus: /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def probes(settings: OperatorSettings, loop: Loop, telemetry: Telemetry, state: ProcessState) -> Iterator[None]:
-    """Serve /healthz, /readyz and /metrics inside, on the ports that are set."""
+    """Serve /healthz, /readyz and /metrics inside the block, on the ports that are set."""
 
     def alive() -> tuple[int, str]:
         late = loop.overdue_seconds()

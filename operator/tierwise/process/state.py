@@ -1,4 +1,4 @@
-"""What the probes say of the process; written by the main thread."""
+"""The state of the process for the probes. The main thread writes it."""
 
 from __future__ import annotations
 

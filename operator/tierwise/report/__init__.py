@@ -1,1 +1,1 @@
-"""The HTML report."""
+"""Reports for people and programs: tables, JSON, HTML."""

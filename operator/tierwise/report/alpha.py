@@ -1,4 +1,4 @@
-"""How much of a rollout's α one tier has, in the same words in every command."""
+"""Formats a tier's share of the rollout's α, in the same words in every command."""
 
 from __future__ import annotations
 

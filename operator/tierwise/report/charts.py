@@ -15,7 +15,7 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a tier's time."""
+    """A part of a tier's time."""
 
     kind: str  # probe, judge, deliver, verify, rollback
     left: float
@@ -25,7 +25,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One tier."""
+    """The row of one tier."""
 
     name: str
     phase: str
@@ -42,7 +42,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class IntervalMarks:
-    """A difference with its interval on a scale that all rows share; None where there is none. 50 is no difference."""
+    """A difference with its interval on the common scale of all rows; None for none. 50 means no difference."""
 
     point: float | None
     low: float | None
@@ -52,7 +52,7 @@ class IntervalMarks:
 
 
 def timeline_of(rollout: RolloutView, now: datetime) -> Timeline:
-    """When each tier was probed, judged, delivered to or rolled back."""
+    """The timeline: when each tier was probed, judged, delivered or rolled back."""
     start = rollout.status.started_at or rollout.created_at
     end = max(rollout.status.finished_at or now, start + timedelta(seconds=1))
     span = (end - start).total_seconds()
@@ -69,7 +69,7 @@ def timeline_of(rollout: RolloutView, now: datetime) -> Timeline:
 
 
 def ticks_of(span: float) -> tuple[tuple[float, str], ...]:
-    """Round times within so many seconds, at most nine."""
+    """At most nine round times within `span` seconds."""
     step = next((step for step in _STEPS if span / step <= 8), _STEPS[-1])
     return tuple((round(at * step / span * 100, 3), duration_text(at * step)) for at in range(int(span // step) + 1))
 
@@ -97,7 +97,7 @@ def interval_marks(
     """Marks of rows on one scale: wide enough for every difference and margin, intervals are clipped to it."""
     found = max([abs(d) for d in differences if d is not None], default=0.0)
     bounds = [abs(bound) for interval in intervals if interval is not None for bound in interval]
-    # An interval of a tiny slice would squeeze all others: it is cut at twice the largest difference.
+    # The interval of a tiny slice would make all others too small, so it is cut at twice the largest difference.
     largest = max(found * 1.3, min(max(bounds, default=0.0), found * 2), max(margins, default=0.0) * 2, 1e-6)
 
     def place(value: float) -> float:

@@ -1,4 +1,4 @@
-"""What a reader of a table of verdicts may stumble over, said below it where it occurs. Pure."""
+"""Explanations below a table of verdicts, only for unusual entries that are in it. Pure."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ OF_PLACES = (
 
 
 def of_results(results: Iterable[Result], *, is_weighted: bool = False) -> tuple[str, ...]:
-    """For a judgement's rows; `is_weighted`: a dataset of it has sample weights."""
+    """The explanations for a judgement's rows. `is_weighted`: one of its datasets has sample weights."""
     lines = _legend([(r.verdict, r.interval, (r.candidate.n, r.candidate.bad)) for r in results])
     return (*lines, WEIGHTED) if is_weighted else lines
 
 
 def of_verdicts(found: Iterable[SliceVerdict]) -> tuple[str, ...]:
-    """For a status' rows."""
+    """The explanations for the rows of a status."""
     rows = list(found)
     lines = _legend([(v.verdict, v.interval, (v.candidate_n, v.candidate_bad)) for v in rows])
     return (*lines, OF_PLACES) if any(v.control == BY_PLACE for v in rows) else lines
 
 
 def covers_no_difference(verdict: Verdict, interval: Sequence[float] | None) -> bool:
-    """Whether a regression is named whose interval does not say so."""
+    """Whether the verdict is a regression although the interval includes 0."""
     return verdict is Verdict.REGRESSED and bool(interval) and interval[0] <= 0 <= interval[1]  # type: ignore[index]
 
 

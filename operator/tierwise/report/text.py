@@ -1,4 +1,4 @@
-"""Numbers and names as people read them: in the tree, `explain`, `analyze` and the HTML report alike."""
+"""Formats numbers and names for people, in the same way in the tree, `explain`, `analyze` and the HTML report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def points_text(difference: float | None) -> str:
 
 
 def coverage_text(whole: float | None, traffic: float | None) -> str:
-    """What labels are enough for: all traffic as one, and how much of it in slices of their own."""
+    """The coverage in words: whether labels are enough for all traffic together, and the share in judged slices."""
     if traffic == 0:
         none = "slice of at least one dimension"
         if whole is None:
@@ -74,24 +74,24 @@ def interval_text(metric: str, interval: Sequence[float] | None) -> str:
 
 
 def counts_text(n: int, bad: int | None) -> str:
-    """``12/3400``: errors out of rows; rows alone where errors are not counted."""
+    """``12/3400``: errors of rows; only the rows if errors are not counted."""
     return count_text(n) if bad is None else f"{bad}/{n}"
 
 
 def slice_text(values: Mapping[str, str]) -> str:
-    """``carrier=HA, origin=JFK``; the whole is ``all traffic``. Clients choose values: none may act."""
+    """``carrier=HA, origin=JFK``; the whole is ``all traffic``. Clients choose the values, so they are escaped."""
     return ", ".join(f"{dimension}={printable(value)}" for dimension, value in sorted(values.items())) or "all traffic"
 
 
 def printable(text: str) -> str:
-    """The text with what would act on a terminal shown as escapes (``\\x1b[31m``)."""
+    """The text in which control characters for a terminal are shown as escapes (``\\x1b[31m``)."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def margin_text(margin: Margin, metric: str = "") -> str:
-    """``+25 %`` of the baseline's rate, ``1 pp``, or ``0.02`` of a metric that is no share."""
+    """``+25 %`` of the baseline's rate, ``1 pp``, or ``0.02`` for a metric that is not a share."""
     if margin.relative is not None:
         return f"+{margin.relative * 100:g} %"
     absolute = margin.absolute or 0.0

@@ -1,4 +1,4 @@
-"""Slices that were too small to be waited for, said below a table of verdicts: how many, which, and how blind. Pure."""
+"""Lines below a table of verdicts about slices that were too small to wait for: how many, which, how large. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _SHOWN = frozenset({Verdict.NON_INFERIOR, Verdict.IMPROVED, Verdict.REGRESSED})
 
 
 def unwaited_lines(results: Sequence[Result]) -> tuple[str, ...]:
-    """Of what promotion did not wait for and nothing is shown of: count, share of traffic, what could have been seen.
+    """Lines about slices for which promotion did not wait and that have no verdict.
 
-    Results with a verdict of their own are left out, however small they were planned to be.
+    They say the number of slices, their share of traffic, and which difference could have been seen. A slice with a
+    verdict is left out, however small it is.
     """
     planned = [found for found in results if not found.powered and found.slice]
     open_ = [found for found in planned if found.verdict not in _SHOWN]
@@ -37,7 +38,7 @@ def unwaited_lines(results: Sequence[Result]) -> tuple[str, ...]:
 
 
 def _traffic(found: Sequence[Result]) -> str:
-    """The largest share that they hold in one way of slicing: two ways hold the same rows twice."""
+    """The largest share of traffic of these slices in one grouping, because two groupings have the same rows."""
     ways: dict[tuple[str, ...], dict[str, float]] = {}
     for result in found:
         ways.setdefault(tuple(sorted(result.slice)), {})[slice_text(result.slice)] = result.traffic or 0.0

@@ -46,7 +46,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What SliceVerdict and Result have in common."""
+    """The values that SliceVerdict and Result have in common."""
 
     metric: str
     slice: str
@@ -61,7 +61,7 @@ class Measured:
 
 
 def of_result(result: Result) -> Measured:
-    """Of a judgement."""
+    """The values of a judgement's result."""
     return Measured(
         metric=result.metric,
         slice=slice_text(result.slice),
@@ -77,7 +77,7 @@ def of_result(result: Result) -> Measured:
 
 
 def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
-    """Of a rollout's status; the margin is in its strategy."""
+    """The values of a verdict in a rollout's status. Its margin is in the rollout's strategy."""
     margins = {
         (dataset.name, metric.name): metric.margin
         for dataset in spec.strategy.analysis.datasets
@@ -98,7 +98,7 @@ def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
 
 
 def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
-    """At most `MOST_ROWS` rows, all with marks on one scale."""
+    """The rows as text, at most `MOST_ROWS`, all with marks on one scale."""
     shown = found[:MOST_ROWS]
     marks = interval_marks(
         [row.difference for row in shown],
@@ -142,7 +142,7 @@ def _higher_is_better(metric: str) -> bool:
 
 
 def values_of(found: SliceVerdict) -> tuple[float | None, float | None]:
-    """Baseline's and candidate's value; of a status that has none yet, from the counts."""
+    """The values of baseline and candidate. If the status does not have them yet, they are computed from the counts."""
     if found.baseline_value is not None or found.candidate_value is not None:
         return found.baseline_value, found.candidate_value
     return (

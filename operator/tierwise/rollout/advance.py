@@ -1,4 +1,4 @@
-"""The rollout's part of a decision: which step is due."""
+"""The rollout's part of a decision: the next step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tierwise.rollout.state.flight import FINISHED, Flight, Step, progressing, s
 
 
 def advance(flight: Flight) -> Step:
-    """One step of a rollout that has not finished."""
+    """Take one step of a rollout that has not finished."""
     status = flight.status
     if status.result in FINISHED:
         return Step(status)
@@ -40,14 +40,14 @@ def advance(flight: Flight) -> Step:
     status, worse = verification.watched(flight, status)
     if worse is not None:
         return rollback.begin(flight, status, Reason.REGRESSED_AFTER_PROMOTION, worse)
-    if status != flight.status:  # what was found of delivered tiers is recorded before the tier in flight goes on
+    if status != flight.status:  # results about delivered tiers are recorded before the tier in flight continues
         return Step(status, (), 0.0)
     found = _watch_delivered(flight)
     if found is not None and found.status.tiers != status.tiers:
         return found
     step = _tier_step(flight, record, conflict=found.status.message if found is not None else None)
     if found is not None and step.status.result in ("Progressing", "Stalled"):
-        # Fought over: judging goes on, and a person is told until `retry` or a new version.
+        # Another writer fights over it. Judging continues, and the status says so until `retry` or a new version.
         reason, message = Reason(found.status.reason), found.status.message
         step = replace(step, status=stalled(step.status, reason, message, flight.now))
     return step
@@ -90,7 +90,7 @@ def _begin(flight: Flight) -> Step:
     if is_backward(flight.observation.deployment.status, flight.spec):
         return _begin_backward(flight, status)
     handled = dict(status.handled)
-    # What asked for this very rollout, or was there before it, is not a command to it.
+    # A command that started this rollout, or that was there before it, is not a command to this rollout.
     present = commands.present(flight.observation.deployment.annotations)
     if "retry" in present:
         handled["retry"] = present["retry"]
@@ -100,7 +100,7 @@ def _begin(flight: Flight) -> Step:
 
 
 def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
-    """Back to the previous stable version: every workload counts as delivered to."""
+    """Begin the return to the previous stable version. Every workload counts as delivered."""
     tiers = [
         record.model_copy(
             update={
@@ -124,12 +124,12 @@ def _begin_backward(flight: Flight, status: ModelRolloutStatus) -> Step:
 
 
 def _retry(flight: Flight) -> Step:
-    """`retry` during a rollout: writes by others are forgiven, a tier whose dataset was edited is judged anew."""
+    """Handle `retry` during a rollout: forgive writes by others, and judge a tier anew if its dataset was edited."""
     status = flight.status
     value = _pending(flight, "retry") or ""
     for record in status.tiers:
         forgiven = [
-            workload.model_copy(update={"foreign_writes": 0, "applied": False, "restored": False})
+            workload.model_copy(update={"foreign_writes": 0, "applied": False, "restored": False, "held": None})
             if workload.foreign_writes
             else workload
             for workload in record.workloads
@@ -142,7 +142,7 @@ def _retry(flight: Flight) -> Step:
 
 
 def _watch_delivered(flight: Flight) -> Step | None:
-    """Undo the first foreign write to a delivered tier; from the second on nothing is promoted. None: nothing to do."""
+    """Undo the first foreign write to a delivered tier. After the second, nothing is promoted. None: nothing to do."""
     status = flight.status
     for record in delivery.watched(status):
         found = converge(flight, Target(record.name, flight.spec.to, "applied"), record.workloads)

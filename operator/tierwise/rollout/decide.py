@@ -1,4 +1,4 @@
-"""decide(): everything Tierwise does to a ModelDeployment in one tick, as a pure function of what it sees."""
+"""decide(): all that Tierwise does to a ModelDeployment in one tick, as a pure function of the observation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.rollout import deployment
+from tierwise.rollout.answers import answered
 from tierwise.rollout.deletion import decide_deletion
 from tierwise.rollout.delivery.recovery import checked, recovering
 from tierwise.rollout.delivery.verification import verified, verifying
@@ -14,6 +15,8 @@ from tierwise.rollout.housekeeping import housekeeping
 from tierwise.rollout.record.events import deployment_events, rollout_events
 from tierwise.rollout.record.size import fitted
 from tierwise.rollout.record.stored import lost_events, with_all_writing, writing_events
+from tierwise.rollout.restore import restored
+from tierwise.rollout.state import drift
 from tierwise.rollout.state.actions import Decision, Event
 from tierwise.rollout.state.observation import Observation, RolloutView
 
@@ -21,21 +24,27 @@ from tierwise.rollout.state.observation import Observation, RolloutView
 def decide(observation: Observation, now: datetime) -> Decision:
     """The actions, the statuses and the Events of this tick.
 
-    Actions are idempotent and level-triggered: deciding again on an unchanged world asks for the same ones, so a crash
-    anywhere only repeats work. `requeue_after_seconds` 0 means at once, None that only a change matters.
+    Actions are idempotent and level-triggered: a second decision on an unchanged cluster has the same actions, so a
+    crash at any point only repeats work. `requeue_after_seconds` 0 means at once; None means only after a change.
     """
     view = observation.deployment
     if view.deleting:
-        return decide_deletion(observation)
+        return decide_deletion(observation, now)
     if view.status.first_seen_at is None:
         return deployment.first_sight(observation, now)
-    rollout = deployment.in_flight(observation)
-    if rollout is None:
+    flying = deployment.in_flight(observation)
+    seen = answered(observation, flying, now)
+    seen = seen.model_copy(update={"drift": drift.recorded(observation, flying, now, seen.drift)})
+    if seen != view.status:  # told first: commands without effect, and what others wrote
+        return Decision(seen, events=deployment_events(view.status, seen), requeue_after_seconds=0.0)
+    if flying is None:
         rollout = recovering(observation) or verifying(observation)
         decision = checked(observation, deployment.rest(observation, now), now)
         decision = verified(observation, decision, now)
     else:
+        rollout = flying
         decision = deployment.fly(observation, rollout, now)
+    decision = restored(observation, decision, flying)
     if decision.rollout_status is not None:
         decision = replace(decision, rollout_status=fitted(decision.rollout_status))
     decision = with_all_writing(observation, decision, rollout.name if rollout is not None else None, now)

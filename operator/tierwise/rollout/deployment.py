@@ -1,4 +1,4 @@
-"""The ModelDeployment's part of a decision: what is in flight, what it led to, and what is due at rest."""
+"""The ModelDeployment's part of a decision: the rollout in flight, its end, and what to do at rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierwise.rollout.delivery import verification
 from tierwise.rollout.delivery.adoption import adopt
 from tierwise.rollout.delivery.validate import Problem, preflight_problem
 from tierwise.rollout.record.summary import with_report, with_rollout_report
-from tierwise.rollout.state import commands
+from tierwise.rollout.state import commands, drift
 from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy, SetFinalizer
 from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
 from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
@@ -23,11 +23,11 @@ from tierwise.rollout.state.versions import identity_of, is_same
 from tierwise.rollout.state.wording import clip, counted
 
 MOST_REJECTED = 20
-RETRY_SECONDS = 15.0  # a cause that needs a person may go without an event that wakes us
+RETRY_SECONDS = 15.0  # a cause that needs a person may end without an event that wakes the loop
 
 
 def first_sight(observation: Observation, now: datetime) -> Decision:
-    """Record when, and which commands were already there: those are not executed."""
+    """Record when Tierwise first saw the object, and the commands on it, which are not executed."""
     view = observation.deployment
     status = view.status.model_copy(
         update={"first_seen_at": now, "handled": {**commands.present(view.annotations), **view.status.handled}}
@@ -46,7 +46,7 @@ def in_flight(observation: Observation) -> RolloutView | None:
 
 
 def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
-    """One step of the rollout in flight."""
+    """Take one step of the rollout in flight."""
     view = observation.deployment
     if view.status.rollout != rollout.name:
         update = {"rollout": rollout.name, "last_revision": rollout.spec.revision}
@@ -58,14 +58,14 @@ def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decisi
     flight = Flight(observation, rollout, now)
     step = _unless_refused(flight, advance(flight))
     rolling = with_conditions(step.status, flight)
-    status = _with_handled(observation, rolling, rollout.name)
+    status = _with_handled(observation, rolling)
     status = _with_rejected(status, rollout, rolling, now)
     status = with_rollout_report(status, rollout_report(rolling), observation, now, (rollout.spec, rolling))
     return _decision(status, Step(rolling, step.actions, step.requeue_after_seconds), rollout.name)
 
 
 def _unless_refused(flight: Flight, step: Step) -> Step:
-    """What was refused was not written: nothing is recorded of it but the refusal, and it is tried again later."""
+    """The step, unless a write was refused. Then only the refusal is recorded, and the write is tried again later."""
     refused = flight.observation.refused
     if refused is None or not any(isinstance(action, Deliver | RestoreStrategy) for action in step.actions):
         return step
@@ -82,24 +82,18 @@ def _decision(status: ModelDeploymentStatus, step: Step, name: str) -> Decision:
     )
 
 
-def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: str) -> ModelDeploymentStatus:
-    """Copy what the rollout handled; a promotion of another rollout is done with as well."""
+def _with_handled(observation: Observation, rolling: ModelRolloutStatus) -> ModelDeploymentStatus:
+    """Copy the commands that the rollout handled."""
     view = observation.deployment
     present = commands.present(view.annotations)
     done = {verb: value for verb, value in present.items() if rolling.handled.get(verb) == value}
-    handled = {**view.status.handled, **done}
-    if "promote" in present:
-        wanted = commands.parse_promotion(present["promote"])
-        undelivered = {tier.name for tier in rolling.tiers if tier.phase != "Delivered"} | {commands.ALL}
-        if rolling.tiers and (wanted is None or wanted.rollout not in (None, name) or wanted.tier not in undelivered):
-            handled["promote"] = present["promote"]
-    return view.status.model_copy(update={"handled": handled})
+    return view.status.model_copy(update={"handled": {**view.status.handled, **done}})
 
 
 def _with_rejected(
     status: ModelDeploymentStatus, rollout: RolloutView, rolling: ModelRolloutStatus, now: datetime
 ) -> ModelDeploymentStatus:
-    """Remember the version before anything is undone (not when it was superseded: it was not found bad)."""
+    """Remember the rejected version before anything is undone. A superseded version is not rejected."""
     is_rejected = rolling.rolling_back_since is not None and rolling.superseded_by is None
     if not is_rejected or any(entry.rollout == rollout.name for entry in status.rejected):
         return status
@@ -114,7 +108,7 @@ def _with_rejected(
 
 
 def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decision:
-    """The rollout has ended, and its own status says so: what is stable follows from it."""
+    """Update the ModelDeployment after the end of its rollout. The rollout's status decides what is stable."""
     status, spec = observation.deployment.status, rollout.spec
     update: dict[str, object] = {"rollout": None}
     if rollout.status.result == "Completed":
@@ -123,14 +117,14 @@ def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decis
         update |= {"stable": spec.to, "previous_stable": spec.from_, "rejected": kept}
     elif start.is_backward(status, spec):
         update |= {"stable": spec.from_, "previous_stable": None}
-    status = _with_handled(observation, rollout.status, rollout.name).model_copy(update=update)
+    status = _with_handled(observation, rollout.status).model_copy(update=update)
     report = rollout_report(rollout.status)
     status = with_rollout_report(status, report, observation, now, (spec, rollout.status))
     return Decision(status, requeue_after_seconds=0.0)
 
 
 def rest(observation: Observation, now: datetime) -> Decision:
-    """Nothing in flight: adopt, start, or be content."""
+    """Decide without a rollout in flight: adopt a version, start a rollout, or do nothing."""
     view = observation.deployment
     status = view.status.model_copy(update={"rollout": None})
     if status.stable is None:
@@ -145,37 +139,28 @@ def rest(observation: Observation, now: datetime) -> Decision:
     if worse is not None and status.previous_stable is not None and view.spec.rollback.automatic:
         return _create(observation, start.backward(observation, stable, status.previous_stable), now)
     asked = commands.pending("rollback", view.annotations, status.handled)
-    if asked is not None:
-        if status.previous_stable is not None:
-            return _create(observation, start.backward(observation, stable, status.previous_stable, asked), now)
-        return Decision(_handle(observation, "rollback"), requeue_after_seconds=0.0)
-    if commands.pending("promote", view.annotations, status.handled) is not None:
-        return Decision(_handle(observation, "promote"), requeue_after_seconds=0.0)
+    if asked is not None and status.previous_stable is not None:
+        return _create(observation, start.backward(observation, stable, status.previous_stable, asked), now)
     if is_same(start.candidate_of(observation, stable), stable):
-        if commands.pending("retry", view.annotations, status.handled) is not None:
-            return Decision(_handle(observation, "retry"), requeue_after_seconds=0.0)
         return _content(observation, status, now)
     return _changed(observation, status, now)
 
 
-def _handle(observation: Observation, verb: commands.Verb) -> ModelDeploymentStatus:
-    status = observation.deployment.status
-    value = commands.present(observation.deployment.annotations)[verb]
-    return status.model_copy(update={"handled": {**status.handled, verb: value}})
-
-
 def _content(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
-    """The spec's version is stable."""
-    problem = preflight_problem(observation)
+    """The decision if the spec's version is stable."""
+    problem = preflight_problem(observation) or _overwritten_again(status)
     if problem is not None:
         return _held(observation, status, now, "Stalled", problem, label="Stalled")
-    wanted = observation.deployment.spec.version  # carries the newest commit and digest
+    wanted = observation.deployment.spec.version  # it has the newest commit and digest
     stable = (
         status.stable.model_copy(update={"commit": wanted.commit, "digest": wanted.digest}) if status.stable else None
     )
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
     text = f"{wanted.name} is stable in {counted(workloads, 'workload')} of {counted(len(observation.tiers), 'tier')}"
+    drifted = drift.summary(status.drift)
+    if drifted is not None:
+        text += f"; but {drifted}"
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {}
     record = verification.of_stable(observation)
     if record is not None:
@@ -186,8 +171,16 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     return Decision(with_report(status, report, observation, now, label="Ready"))
 
 
+def _overwritten_again(status: ModelDeploymentStatus) -> Problem | None:
+    """The problem of workloads that were restored and changed again: one more restore could go on for ever."""
+    found = drift.summary(drift.given_up(status.drift))
+    if found is None:
+        return None
+    return Problem(Reason.FIELD_CONFLICT, f"{found}; stop the other writer, then set tierwise.io/retry")
+
+
 def _changed(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
-    """The spec names another version than the stable one."""
+    """The decision if the spec names another version than the stable one."""
     assert status.stable is not None
     rejected = start.rejection(observation, status.stable)
     if rejected is not None:

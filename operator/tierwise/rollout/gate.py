@@ -1,7 +1,7 @@
-"""THE precedence table: from what is known to Promote, Hold or RollBack. First match wins.
+"""The gate's table of precedence, which decides Promote, Hold or RollBack. The first row that matches decides.
 
-`TABLE` and the order of api/reasons.py are the only places where an order between causes is written down. The operator,
-`analyze`, the pre-release gate, simulations and the status of a MonitoringDataset all ask here.
+Only `TABLE` and the order of api/reasons.py define an order between causes. The operator, `analyze`, the pre-release
+gate, simulations and the status of a MonitoringDataset all use them.
 docs/concepts/rollout.md shows the table as `tierwise.tools.generate` writes it.
 """
 
@@ -18,18 +18,18 @@ from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state import wording
 
-# "Everywhere": most of an arm's scores. A few strays are the metrics' business.
+# "Everywhere" means most of an arm's scores. The metrics judge a few invalid scores.
 OUT_OF_DOMAIN_SHARE = 0.5
 OUT_OF_DOMAIN_ROWS = 20
-# By chance alone two equal arms differ by more than the bound below at a look with probability ≤ 1e-6 (Hoeffding).
+# Two equal arms differ by more than this bound at a look only with probability ≤ 1e-6 (Hoeffding).
 OUT_OF_DOMAIN_LOG_ERROR = math.log(1e6)
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that the gate may look at.
+    """All input of the gate.
 
-    `concerns` are those of the pods, of people and of the store; the judgement has those of the evidence.
+    `concerns` are those about pods, people and the store. The judgement has those about the evidence.
     """
 
     judgement: Judgement | None = None
@@ -42,17 +42,17 @@ class Situation:
 
     @property
     def all_concerns(self) -> tuple[Concern, ...]:
-        """Those of the situation, then those of the evidence."""
+        """The concerns of the situation, then those of the evidence."""
         return self.concerns + (self.judgement.concerns if self.judgement is not None else ())
 
     def concern(self, reason: Reason) -> Concern | None:
-        """The first with this reason."""
+        """The first concern with this reason."""
         return next((concern for concern in self.concerns if concern.reason is reason), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The gate's answer. `stalled`: a person has to change an object before it can go on."""
+    """The gate's decision. `stalled`: a person has to change an object before the tier can continue."""
 
     decision: GateDecision
     reason: Reason
@@ -65,7 +65,7 @@ Decide = Callable[[Situation], Outcome | None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. `decision` and `reason` are what the docs show."""
+    """One row of the table. The docs show `decision` and `reason`."""
 
     cause: str
     decision: str
@@ -74,7 +74,7 @@ class Row:
 
 
 def first_concern(concerns: Iterable[Concern]) -> Concern | None:
-    """Of several concerns the one that is shown: the first in the order of api/reasons.py."""
+    """The concern that is shown: the first in the order of api/reasons.py."""
     return min(concerns, key=lambda concern: PRECEDENCE[concern.reason], default=None)
 
 
@@ -113,7 +113,7 @@ def _untrusted(now: Situation) -> Outcome | None:
 
 
 def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
-    """Whose scores are outside the domain: the candidate's only where it is clearly more than by chance."""
+    """Whose scores are outside the domain. "candidate" only if the arms differ by more than chance."""
     (baseline, candidate), (nb, na) = judgement.out_of_domain, judgement.rows
     if candidate is None or candidate < OUT_OF_DOMAIN_SHARE or na < OUT_OF_DOMAIN_ROWS:
         return "fine"
@@ -124,7 +124,7 @@ def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
 
 
 def _external_cause(now: Situation) -> Outcome | None:
-    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
+    """The hold if both arms are worse than the control's past and the candidate is not worse than the control."""
     if now.judgement is None or now.judgement.control_trouble is None or now.judgement.regressed:
         return None
     return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(now.judgement.control_trouble))
@@ -161,6 +161,16 @@ def _uncompared(now: Situation) -> Outcome | None:
         "the baseline was captured at first sight and is not in the log: promoted on readiness and minDuration alone"
     )
     return Outcome(GateDecision.PROMOTE, Reason.UNCOMPARED, message)
+
+
+def _suspect_slice(now: Situation) -> Outcome | None:
+    """What would be promoted in spite of a slice that looks worse; after `maxDuration` it is inconclusive."""
+    judged = now.judgement
+    if judged is None or not judged.non_inferior or not judged.suspects:
+        return None
+    if now.max_duration_passed:
+        return _max_duration(now)
+    return _hold(Reason.SUSPECT_SLICE, wording.suspect(judged))
 
 
 def _non_inferior(now: Situation) -> Outcome | None:
@@ -228,6 +238,12 @@ TABLE: tuple[Row, ...] = (
     _row("`minDuration` is not over", _HOLD, Reason.SOAKING),
     Row("the rollout is uncompared", _PROMOTE, "`Uncompared`", _uncompared),
     Row(
+        "a slice that is too small to be waited for looks worse than its margin",
+        "Hold; after `maxDuration` `analysis.onInconclusive`",
+        "`SuspectSlice`, `MaxDuration`",
+        _suspect_slice,
+    ),
+    Row(
         "the candidate is not worse than the margins: overall, and in every powered slice and metric",
         _PROMOTE,
         "`NonInferior`",
@@ -237,7 +253,7 @@ TABLE: tuple[Row, ...] = (
     Row("`maxDuration` is over", "`analysis.onInconclusive`", "`MaxDuration`", _max_duration),
 )
 
-# Concerns that have a row of their own; every other one says that something cannot be read or trusted.
+# Concerns that have a row of their own. Every other concern means that something cannot be read or trusted.
 _OWN_ROW = frozenset(
     {
         Reason.ROLLBACK_REQUESTED,
@@ -253,10 +269,10 @@ _OWN_ROW = frozenset(
 
 
 def gate(now: Situation) -> Outcome:
-    """The first row of `TABLE` that matches.
+    """Decide by the first row of `TABLE` that matches.
 
-    A Promote needs a judgement that says non-inferior, a person's annotation, `onInconclusive: Promote`, or a rollout
-    that says of itself that it is uncompared; missing data leads to none of them.
+    A Promote needs a non-inferior judgement, a person's annotation, `onInconclusive: Promote`, or a rollout that is
+    marked as uncompared. Missing data never leads to a Promote.
     """
     for row in TABLE:
         outcome = row.decide(now)

@@ -1,6 +1,6 @@
-"""Metadata that follows from what is recorded: annotations, finalizers, history. Only in ticks that write no status.
+"""Keeps annotations, finalizers and the history in line with the statuses, only in ticks that write no status.
 
-Each of these writes changes an object's resourceVersion, which a status write of the same tick would then miss.
+Each of these writes changes an object's resourceVersion, so a status write in the same tick would fail.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from tierwise.api.names import ANNOTATION_ROLLBACK_AT, ANNOTATION_ROLLBACK_REASO
 from tierwise.rollout.delivery import verification
 from tierwise.rollout.delivery.recovery import is_open
 from tierwise.rollout.record.stored import MOST_UNSTORED, may_go
-from tierwise.rollout.start import candidate_of
+from tierwise.rollout.start import rejected
 from tierwise.rollout.state.actions import Action, Annotate, DeleteRollout, SetFinalizer
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import Observation, RolloutView
-from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip
 
 _OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLBACK_AT)
 
 
 def housekeeping(observation: Observation, now: datetime) -> tuple[Action, ...]:
-    """What is due, at most one kind at a time; empty when all is in order."""
+    """The actions that are due, at most one kind at a time; empty if nothing is due."""
     return _annotations(observation) or _finalizers(observation) or _history(observation, now)
 
 
@@ -30,8 +30,7 @@ def _annotations(observation: Observation) -> tuple[Action, ...]:
     view, status = observation.deployment, observation.deployment.status
     if status.stable is None:
         return ()
-    identity = identity_of(candidate_of(observation, status.stable))
-    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    entry = rejected(observation, status.stable)
     wanted: dict[str, str | None] = {}
     if entry is not None:
         at = entry.at.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -52,7 +51,7 @@ def _finalizers(observation: Observation) -> tuple[Action, ...]:
 
 
 def _is_watched(observation: Observation, rollout: RolloutView) -> bool:
-    """Whether its recovery or its version's verification goes on, or what it found is still to be acted upon."""
+    """Whether the recovery or verification continues, or its result still needs an action."""
     watched = (verification.verifying(observation), verification.regressed(observation))
     return is_open(rollout.status) or any(found is not None and found.name == rollout.name for found in watched)
 

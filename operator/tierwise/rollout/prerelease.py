@@ -1,4 +1,4 @@
-"""What the pre-release gate decides: start, wait, or do not start at all."""
+"""The decision of the pre-release gate: start, wait, or do not start at all."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ REMEDY = "no pod was touched: set another version, or change spec.analysis.preRe
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Why no rollout starts: waiting for rows (Reconciling), or for a person (Stalled)."""
+    """Why no rollout starts: it waits for rows (Reconciling) or for a person (Stalled)."""
 
     health: Health
     problem: Problem
 
 
 def closed(observation: Observation, candidate: str) -> Closed | None:
-    """Why the gate is closed to the candidate; None where it is open, or there is none.
+    """Why the gate is closed to the candidate; None if it is open, or if there is no gate.
 
-    Missing rows, labels or a store that cannot be read never open it.
+    The gate never opens if rows or labels are missing, or if the store cannot be read.
     """
     gate = observation.deployment.spec.analysis.pre_release
     if gate is None:

@@ -1,11 +1,11 @@
-"""A new rollout: on a change of version, on `retry`, or back to the previous stable version."""
+"""Starts a rollout: after a change of version, after `retry`, or back to the previous stable version."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tierwise.api.common import Version
-from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.rollout_outcomes import Recovery
@@ -29,24 +29,30 @@ class Start:
 
 
 def candidate_of(observation: Observation, stable: Version) -> Version:
-    """`spec.version` in full: without an image of its own it keeps the stable one, which a rollback then restores."""
+    """The full `spec.version`. Without its own image it gets the stable image, which a rollback then restores."""
     version = observation.deployment.spec.version
     return version if version.image is not None else version.model_copy(update={"image": stable.image})
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a version is not tried, and what is known of the recovery from it."""
+    """Why a version is not tried, and the state of the recovery from it."""
 
     message: str
     recovery: Recovery | None
 
 
-def rejection(observation: Observation, stable: Version) -> Rejection | None:
-    """Why the spec's version is not tried: it was rolled back, and nobody asked to try again."""
+def rejected(observation: Observation, stable: Version) -> RejectedVersion | None:
+    """The record that the spec's version was rolled back."""
     identity = identity_of(candidate_of(observation, stable))
+    found = reversed(observation.deployment.status.rejected)
+    return next((entry for entry in found if entry.identity == identity), None)
+
+
+def rejection(observation: Observation, stable: Version) -> Rejection | None:
+    """The rejection of the spec's version, if it was rolled back and there is no `retry`; else None."""
     status = observation.deployment.status
-    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    entry = rejected(observation, stable)
     if entry is None or commands.pending("retry", observation.deployment.annotations, status.handled) is not None:
         return None
     version = observation.deployment.spec.version.name
@@ -56,13 +62,13 @@ def rejection(observation: Observation, stable: Version) -> Rejection | None:
     rollout = next((rollout for rollout in observation.rollouts if rollout.name == entry.rollout), None)
     recovery = rollout.status.recovery if rollout is not None else None
     said = "" if recovery is None else f" {recovery.message};"
-    # The reason gives way: what follows it is what a person waits for.
+    # If the text is too long, the reason is cut, because a person needs the text after it.
     reason = clip(entry.reason, LONGEST - 200 - len(said))
     return Rejection(f"{version} was rolled back by {entry.rollout}: {reason};{said} {remedy}", recovery)
 
 
 def version_problem(observation: Observation, stable: Version) -> Problem | None:
-    """Why the log or the pods could not tell the versions apart."""
+    """Why the log or the pods could not distinguish the two versions; None if they can."""
     candidate = candidate_of(observation, stable)
     if candidate.name == stable.name:
         text = (
@@ -111,9 +117,9 @@ def _with_image(observation: Observation, stable: Version, candidate: Version) -
 
 
 def backward(observation: Observation, stable: Version, previous: Version, value: str | None = None) -> Start:
-    """The instant return to the previous stable version: a rollout that starts where a rollback starts.
+    """The immediate return to the previous stable version: a rollout that begins as a rollback.
 
-    `value` is the annotation that asked for it; None where verification did.
+    `value` is the annotation that requested it; None if verification caused it.
     """
     started = _start(observation, previous, stable, is_compared=False)
     if value is None:
@@ -123,7 +129,7 @@ def backward(observation: Observation, stable: Version, previous: Version, value
 
 
 def is_backward(status: ModelDeploymentStatus, spec: ModelRolloutSpec) -> bool:
-    """Whether the rollout takes the stable version away, which only `backward` does."""
+    """Whether the rollout takes back the stable version, which is its `to`. Only `backward` makes such a rollout."""
     return status.stable is not None and is_same(status.stable, spec.to)
 
 

@@ -1,4 +1,4 @@
-"""A new version during a rollout: everything touched returns to `from`, and nothing of the evidence is used again."""
+"""Handles a new version during a rollout: changed workloads return to `from`, and the evidence is not used again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tierwise.rollout.state.versions import is_same
 
 
 def strategy_of(spec: ModelDeploymentSpec) -> RolloutStrategy:
-    """The strategy as a rollout that starts now would keep it."""
+    """The strategy that a rollout would get if it started now."""
     return RolloutStrategy(
         delivery=spec.delivery,
         tiers=spec.tiers,
@@ -22,10 +22,10 @@ def strategy_of(spec: ModelDeploymentSpec) -> RolloutStrategy:
 
 
 def successor(flight: Flight) -> str | None:
-    """The name of the version that replaces this rollout; None: nothing does.
+    """The name of the version that replaces this rollout; None if none does.
 
-    That is another version; the same one when this rollout is Stalled and the strategy was changed; the same one when
-    this rollout is being deleted.
+    It is another version, or the same version if this rollout is being deleted, or if it is Stalled and the strategy
+    was changed.
     """
     wanted = flight.observation.deployment.spec
     version = wanted.version
@@ -41,7 +41,7 @@ def successor(flight: Flight) -> str | None:
 
 
 def begin(flight: Flight, by: str) -> Step:
-    """Record the end before anything is undone."""
+    """Record the end of the rollout before anything is undone."""
     status = flight.status.model_copy(update={"superseded_by": by})
     message = f"superseded by {by}: returning to {flight.spec.from_.name}"
     return rollback.begin(flight, status, Reason.SUPERSEDED, message)

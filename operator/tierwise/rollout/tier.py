@@ -14,13 +14,13 @@ from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
-from tierwise.rollout.delivery.records import records_of_tier
+from tierwise.rollout.delivery.records import promoted, records_of_tier
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.rollout.record.evidence import with_judgement
 from tierwise.rollout.state import commands, wording
 from tierwise.rollout.state.flight import Flight, Step, is_by_place, progressing, stalled, with_tier, with_workloads
 
-# What is said of the evidence also says where the control is, when that is not beside the candidate.
+# A message about the evidence also names the control, if it is not beside the candidate.
 _OF_EVIDENCE = (
     Reason.REGRESSED,
     Reason.REGRESSION_OBSERVED,
@@ -31,7 +31,7 @@ _OF_EVIDENCE = (
 
 
 def start(flight: Flight, tier: TierStatus) -> Step:
-    """Fix the tier's workloads and its time of start; a tick of its own, before the first twin."""
+    """Fix the tier's workloads and its start time, in a tick of its own before the first twin."""
     problem = validate.tier_problem(flight, tier.name)
     if problem is not None:
         return Step(stalled(flight.status, problem.reason, problem.message, flight.now), (), flight.poll_seconds)
@@ -42,9 +42,9 @@ def start(flight: Flight, tier: TierStatus) -> Step:
 
 
 def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
-    """Probing and judging: keep the twins as they should be, record the pods, ask the gate.
+    """Probe and judge: update the twins, record the pods, and call the gate.
 
-    `conflict`: a delivered workload of an earlier tier is fought over; judging goes on, promotion does not.
+    `conflict`: another writer fights over a delivered workload of an earlier tier. Judging continues without promotion.
     """
     arms = arms_of(flight, tier)
     problem = validate.probe_problem(flight, arms)
@@ -68,14 +68,17 @@ def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
     if isinstance(flight.observation.judgement, Judgement):
         status = with_judgement(status, tier.name, flight.observation.judgement)
     outcome = gate(_situation(flight, tier, arms, conflict))
+    if arms.unprobed and arms.candidate_wanted and outcome.decision is not GateDecision.ROLL_BACK:
+        outcome = replace(outcome, message=f"{outcome.message}; {'; '.join(arms.unprobed)}")
     if is_by_place(tier) and outcome.reason in _OF_EVIDENCE:
         outcome = replace(outcome, message=f"{outcome.message}; control: by place")
-    if problem is not None and outcome.decision is not GateDecision.ROLL_BACK:
+    is_asked_for = outcome.reason is Reason.PROMOTE_REQUESTED and problem is not None and problem.promotable
+    if problem is not None and outcome.decision is not GateDecision.ROLL_BACK and not is_asked_for:
         outcome = Outcome(GateDecision.HOLD, problem.reason, problem.message, stalled=True)
     elif outcome.decision is GateDecision.HOLD:
         outcome = replace(outcome, message=outcome.message + _unfollowed(tier))
     step = _obey(flight, status, tier, outcome)
-    # Twins are made only once the tier's plan is recorded: no exposure while nothing could be judged.
+    # Twins are made only after the tier's plan is recorded, so there is no exposure that cannot be judged.
     may_probe = _is_planned(flight, tier) and (problem is None or problem.reason is not Reason.TWIN_CONFLICT)
     if outcome.decision is GateDecision.HOLD and may_probe:
         status = with_workloads(step.status, tier.name, arms.records)
@@ -103,7 +106,7 @@ def _situation(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | Non
 
 
 def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None) -> Iterator[Concern]:
-    """What people, pods, time and the store say of the tier now."""
+    """The concerns from people, pods, time and the store about the tier now."""
     observation = flight.observation
     annotations, handled = observation.deployment.annotations, observation.deployment.status.handled
     asked = commands.pending("rollback", annotations, handled, flight.status.handled)
@@ -113,7 +116,7 @@ def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None
         Reason.ROLLBACK_REQUESTED: rollback.requested_message(asked),
         Reason.PROMOTE_REQUESTED: promotion(flight, tier.name),
         Reason.PROBE_UNAVAILABLE: arms.blocked,
-        Reason.BASELINE_UNREADY: arms.baseline_unready if is_begun else None,
+        Reason.BASELINE_UNREADY: arms.baseline_unready if is_begun or is_by_place(tier) else None,
         Reason.CANDIDATE_UNREADY: _candidate_unready(flight, tier, arms),
         Reason.WARMING_UP: _warming_up(flight, tier, arms),
         Reason.FIELD_CONFLICT: conflict,
@@ -126,30 +129,35 @@ def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None
 
 def promotion(flight: Flight, tier: str) -> str | None:
     """The message of a promote annotation for this tier, unhandled or given for all tiers of this rollout."""
-    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     given_for_all = commands.parse_promotion(flight.status.handled.get("promote", ""))
     if given_for_all is not None and given_for_all.tier == commands.ALL:
         return "promoted for all tiers by annotation"
+    return None if _promoting(flight, tier) is None else f"{tier} promoted by annotation"
+
+
+def _promoting(flight: Flight, tier: str) -> str | None:
+    """The unhandled value of the promote annotation, where it names this tier."""
+    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     value = commands.pending("promote", annotations, handled, flight.status.handled)
     wanted = None if value is None else commands.parse_promotion(value)
-    if wanted is None or not wanted.names(flight.rollout.name, tier):
-        return None
-    return f"{tier} promoted by annotation"
+    return value if wanted is not None and wanted.names(flight.rollout.name, tier) else None
 
 
 def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if arms.crash_looping is not None:
         return arms.crash_looping
-    if arms.candidate_ready >= arms.candidate_wanted or arms.drifted is not None:
+    if arms.candidate_ready >= arms.candidate_wanted or arms.drifted is not None or arms.is_control_short:
         return None
     if tier.judging_since is not None:
+        # In place a pod may have to wait for an untouched one: only the time counts in which those were there.
+        least = arms.baseline_wanted if is_by_place(tier) else 0
         since = None
         for change in reversed(tier.pods_changes):
-            if change.candidate >= arms.candidate_wanted or change.until is not None:
+            if change.candidate >= arms.candidate_wanted or change.until is not None or change.baseline < least:
                 break
             since = change.at
     else:
-        # Only the time counts in which nothing else kept the pods from being ready.
+        # Only time counts in which nothing else kept the pods from being ready.
         since = tier.gate.since if tier.gate is not None and tier.gate.reason is Reason.WARMING_UP else None
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
@@ -170,7 +178,7 @@ def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
 
 
 def _unfollowed(tier: TierStatus) -> str:
-    """Why no time is judged while the pods change too often."""
+    """A message: why no time is judged while the pods change too often."""
     if not tier.pods_changes or tier.pods_changes[-1].until is None:
         return ""
     until = tier.pods_changes[-1].until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -178,7 +186,7 @@ def _unfollowed(tier: TierStatus) -> str:
 
 
 def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:
-    # A time, not a countdown: a message that changes by itself would be a status write at every tick.
+    # A time instead of a countdown, because a message that changes by itself would cause a status write at every tick.
     if tier.judging_since is None or flight.seconds_since(tier.judging_since) >= soak_seconds:
         return None
     return f"minDuration is over at {wording.clock_time(tier.judging_since + timedelta(seconds=soak_seconds))}"
@@ -194,11 +202,11 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
         case GateDecision.ROLL_BACK:
             return rollback.begin(flight, status, outcome.reason, message)
         case GateDecision.PROMOTE:
-            # The record that workloads are delivered to precedes the delivery: a rollback then knows all of them.
-            records = [record.model_copy(update={"delivered": True}) for record in tier.workloads]
+            # The delivery is recorded before it begins, so that a rollback knows all workloads.
+            records = promoted(tier.workloads, flight.tier_view(tier.name).workloads)
             status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
             if outcome.reason is Reason.PROMOTE_REQUESTED:
-                status = with_promotion_handled(flight, status)
+                status = _with_promotion_handled(flight, status, tier.name)
             return Step(progressing(status, outcome.reason, message), (), 0.0)
         case GateDecision.HOLD:
             longest = duration_seconds(flight.tier_spec(tier.name).max_duration)
@@ -212,9 +220,12 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             return Step(status, (), flight.poll_seconds)
 
 
-def with_promotion_handled(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """Record the promote annotation, in the rollout first: the same write that promotes."""
-    value = flight.observation.deployment.annotations.get(commands.ANNOTATIONS["promote"])
+def _with_promotion_handled(flight: Flight, status: ModelRolloutStatus, tier: str) -> ModelRolloutStatus:
+    """Record the promote annotation first in the rollout, with the same write that promotes.
+
+    A value that promotes something else, or was refused, did not promote this tier.
+    """
+    value = _promoting(flight, tier)
     if value is None:
         return status
     return status.model_copy(update={"handled": {**status.handled, "promote": value}})

@@ -1,1 +1,1 @@
-"""The shell's one loop: observe, decide, act, write status once, emit events."""
+"""The loop of the operator: observe, decide, act, write the status once, emit Events."""

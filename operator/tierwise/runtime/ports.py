@@ -1,4 +1,4 @@
-"""What the loop needs from the world. Adapters and the simulation implement these."""
+"""The ports of the loop: clock, cluster and prediction log. Adapters and the simulation implement them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Clock(Protocol):
     """The only source of the time."""
 
     def now(self) -> datetime:
-        """UTC-aware."""
+        """The present time, UTC-aware."""
         ...
 
 
@@ -30,15 +30,15 @@ class Fleet(Protocol):
     """Objects and workloads of a cluster. Reads are fresh, or from a watch cache as new as our last write."""
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
-        """None when it does not exist. Raises SpecError when the stored object is not valid."""
+        """The ModelDeployment; None when it does not exist. Raises SpecError when the stored object is not valid."""
         ...
 
     def list_rollouts(self, deployment: DeploymentView) -> tuple[RolloutView, ...]:
-        """Of this owner uid, by revision."""
+        """The rollouts with this owner uid, ordered by revision."""
         ...
 
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
-        """Tiers in spec order, workloads by selector without twins, twins by label."""
+        """The tiers in spec order. Workloads are found by selector, without twins; twins are found by label."""
         ...
 
     def list_claims(self, deployment: DeploymentView) -> tuple[Claim, ...]:
@@ -50,11 +50,11 @@ class Fleet(Protocol):
         ...
 
     def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
-        """Say in the status and an Event that the stored object cannot be read; no write when they say so already."""
+        """Report in the status and an Event that the stored object cannot be read. It does not repeat a report."""
         ...
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
-        """None when it does not exist."""
+        """The dataset's spec; None when it does not exist. Raises SpecError when the stored object is not valid."""
         ...
 
     def get_secret(self, namespace: str, name: str, key: str) -> str | None:
@@ -62,27 +62,32 @@ class Fleet(Protocol):
         ...
 
     def apply(self, deployment: DeploymentView, action: Action) -> None:
-        """Idempotent. Raises ConflictError when its precondition fails."""
+        """Carry out the action; idempotent.
+
+        Raises:
+            ConflictError: its precondition fails.
+            SpecError: a person has to change something.
+        """
         ...
 
     def replace_deployment_status(self, deployment: DeploymentView, status: ModelDeploymentStatus) -> None:
-        """One PUT with the observed resourceVersion; ConflictError on 409."""
+        """Send one PUT with the observed resourceVersion; ConflictError on 409."""
         ...
 
     def replace_rollout_status(self, rollout: RolloutView, namespace: str, status: ModelRolloutStatus) -> None:
-        """One PUT with the observed resourceVersion; ConflictError on 409."""
+        """Send one PUT with the observed resourceVersion; ConflictError on 409."""
         ...
 
     def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:
-        """Best effort: a lost Event is only logged."""
+        """Write the Events. An Event that cannot be written is only logged."""
         ...
 
 
 class PredictionStore(Protocol):
-    """The prediction log. Every method raises StoreError (hold) or SpecError (stalled); none returns NaN."""
+    """The prediction log. Every method may raise StoreError (hold) or SpecError (stalled); none returns NaN."""
 
     def check(self, dataset: Dataset) -> None:
-        """Raises when the dataset cannot be read: unknown table or column (naming those there are), refused SQL."""
+        """Raises when the dataset cannot be read: an unknown table or column (it lists the known ones), refused SQL."""
         ...
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
@@ -90,42 +95,42 @@ class PredictionStore(Protocol):
         ...
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
-        """Counts by block, slice, arm, label, answer; one query. Slices present: the whole first, then by key."""
+        """Counts by block, slice, arm, label and answer, by one query. The whole is the first slice, then by key."""
         ...
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
-        """Counts by bin; one query."""
+        """Counts by bin, by one query."""
         ...
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
-        """As `read_cells`, of the baseline alone: its pods in two halves, by a stable hash, in place of the arms.
+        """As `read_cells`, but of the baseline only: instead of the arms, its pods in two halves by a stable hash.
 
-        None where the dataset names no pods.
+        None if the dataset names no pods.
         """
         ...
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
-        """Counts of the baseline's rows by pod, by name; None where the dataset names no pods."""
+        """Counts of the baseline's rows by pod, ordered by name; None if the dataset names no pods."""
         ...
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
-        """Rows that no count holds."""
+        """Count the rows that are in none of the other counts."""
         ...
 
     def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
-        """Rows of the baseline and of the candidate without a time or with one after `now`, of all of the log."""
+        """Rows of the baseline and of the candidate without a time or with one after `now`, in the whole log."""
         ...
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
-        """Rows of both versions in the window, labels that count, and rows logged twice."""
+        """Rows of both versions in the window, labels that count, and rows that were logged twice."""
         ...
 
     def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
-        """How many labels each source has in the window and how often two of them differ; None for one source."""
+        """How many labels each source has in the window and how often two sources differ; None for one source."""
         ...
 
     def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
-        """Store a block's distributions in `ml_performance`; writing one twice changes nothing."""
+        """Store a block's distributions in `ml_performance`. Writing a block twice changes nothing."""
         ...
 
     def write_verdicts(self, record: VerdictRecord) -> None:

@@ -1,4 +1,4 @@
-"""Served predictions as columns: what pods log, and what traffic for tests and demos produces."""
+"""Served predictions as columns. Pods log them, and the traffic of tests and demos produces them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ServingPod:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Served predictions of one interval, columns of equal length.
+    """Served predictions of one interval, as columns of equal length.
 
-    `offset_seconds` is the time of serving since the interval's start, `pod` indexes `pods`. `label` is 1, 0 or −1
-    (never known); `label_delay_seconds` is how long after the prediction it comes.
+    `offset_seconds` is the time of serving since the interval's start. `pod` is an index into `pods`. `label` is 1, 0
+    or −1 (never known). `label_delay_seconds` is how long after the prediction the label comes.
     """
 
     pods: tuple[ServingPod, ...]

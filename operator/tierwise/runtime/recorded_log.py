@@ -1,4 +1,4 @@
-"""The port of a recorded log: what an analysis reads of it."""
+"""The port of a recorded log, which an analysis reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VersionRows:
 
 
 class RecordedLog(Protocol):
-    """What an analysis reads; adapters/prediction_logs/recorded.py has it for ClickHouse and files."""
+    """What an analysis reads. adapters/prediction_logs/recorded.py implements it for ClickHouse and files."""
 
     def check(self, dataset: Dataset) -> None:
         """Raises when the dataset cannot be read."""
@@ -40,7 +40,7 @@ class RecordedLog(Protocol):
         ...
 
     def read_entries(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], most: int) -> Entries:
-        """Rows by all their numbers, for metrics that counts are not enough for; in an order of their own.
+        """Rows grouped by all their numbers, in any order, for metrics that need more than counts.
 
         Raises:
             SpecError: there are more than `most` combinations.
@@ -76,5 +76,5 @@ class RecordedLog(Protocol):
         ...
 
     def hash_of(self, dataset: Dataset) -> str:
-        """16 hex digits that pin what is counted; ml_performance carries the same."""
+        """16 hex digits that identify what is counted. ml_performance stores the same."""
         ...

@@ -1,9 +1,9 @@
-"""The prediction log as an inference pod writes it: a row per prediction, written once its label is known or given up.
+"""Writes the prediction log in an inference pod: a row per prediction, once its label is known or the wait is over.
 
-ClickHouse rows are not updated. So a row waits in the pod until its label came, and is written then, with `ts` in the
-past and `labelled_at` after it; a prediction whose label never comes is written when the wait is over, without one.
-Counts are right because the reader only uses predictions older than the dataset's `maturity`, which must be at least
-`wait_seconds` and the time between two flushes: each of these rows has been written by then.
+ClickHouse rows are not updated. So a row waits in the pod until its label comes. Then it is written, with `ts` in the
+past and `labelled_at` after it. A prediction without a label is written when the wait is over. The counts are right
+because the reader only uses predictions older than the dataset's `maturity`. The maturity must be at least
+`wait_seconds` plus the time between two flushes, so that each of these rows has been written by then.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tierwise.runtime.predictions import Predictions
 
 
 class PredictionSink(Protocol):
-    """Where rows go."""
+    """The target of rows."""
 
     def insert_predictions(self, rows: pa.Table) -> int:
-        """Append; how many. Raises StoreError."""
+        """Append rows; returns their number. Raises StoreError."""
         ...
 
 
@@ -31,7 +31,7 @@ def to_table(predictions: Predictions, *, start: datetime, model: str, dimension
     micros = 1_000_000
     begin = np.datetime64(start.astimezone(UTC).replace(tzinfo=None), "us")
     offset = (predictions.offset_seconds * micros).astype("timedelta64[us]")
-    # whole milliseconds, as the column keeps them
+    # whole milliseconds, as in the column
     ts = (begin + offset).astype("datetime64[ms]")
     delay = np.maximum((predictions.label_delay_seconds * 1000).astype("timedelta64[ms]"), np.timedelta64(1, "ms"))
     unknown = predictions.label < 0
@@ -68,11 +68,11 @@ class PredictionLog:
 
     @property
     def waiting(self) -> int:
-        """Rows not yet written."""
+        """The number of rows that are not written yet."""
         return sum(table.num_rows for table, _ in self._pending)
 
     def add(self, predictions: Predictions, start: datetime) -> None:
-        """Take an interval's predictions; nothing is written yet."""
+        """Add an interval's predictions. Nothing is written yet."""
         if not len(predictions):
             return
         table = to_table(predictions, start=start, model=self._model)
@@ -82,7 +82,7 @@ class PredictionLog:
         self._pending.append((table, np.where(late, ts + np.timedelta64(self._wait), labelled)))
 
     def flush(self, now: datetime) -> int:
-        """Write every row that is due; how many. On StoreError nothing is lost: the rows stay due."""
+        """Write every row that is due; returns their number. After a StoreError no row is lost: the rows stay due."""
         moment = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "ms")
         due = [
             (table.filter(pa.array(at <= moment)), table.filter(pa.array(at > moment)), at[at > moment])

@@ -1,1 +1,1 @@
-"""The ports in memory."""
+"""The ports of the loop, implemented in memory, and simulated rollouts."""

@@ -1,4 +1,4 @@
-"""What is simulated: how a candidate is judged tier by tier, as a ModelDeployment or the command line says it."""
+"""The policy of a simulation: how a candidate is judged tier by tier, from a ModelDeployment or the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.scatter import candidate_pods
 from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 
-START = datetime(2026, 1, 1, tzinfo=UTC)  # of generated blocks; nothing depends on it
+START = datetime(2026, 1, 1, tzinfo=UTC)  # start of generated blocks; no result depends on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Policy:
     spread: tuple[Mapping[str, Spread], ...] = ()
 
     def looks(self, tier: int) -> int:
-        """Blocks of a tier until its maxDuration."""
+        """The number of blocks of a tier until its maxDuration."""
         return max(1, int(self.tiers[tier].max_duration // self.block_seconds))
 
     def pods(self, tier: int) -> tuple[int, int] | None:
@@ -54,7 +54,7 @@ class Policy:
         return min(found), candidate_pods(min(found), self.tiers[tier].exposure)
 
     def plan(self, tier: int, history: Mapping[str, Cells], covered_seconds: float) -> TierPlan:
-        """The tier's plan, by the same function as the operator's; `history` covers so many seconds."""
+        """The tier's plan, made by the operator's function. `history` covers `covered_seconds`."""
         policy = self.tiers[tier]
         return plan_tier(
             self.analysis,
@@ -71,6 +71,6 @@ class Policy:
 
 
 def blocks_of(seconds: float, looks: Sequence[int]) -> tuple[Block, ...]:
-    """Blocks by number, from `START` on."""
+    """The blocks with these numbers, from `START` on."""
     width = timedelta(seconds=seconds)
     return tuple(Block(START + look * width, START + (look + 1) * width) for look in looks)

@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: tests that stay valid however often they are looked at. Knows no Kubernetes, SQL or model."""
+"""Statistical tests that stay valid with any number of looks. Arrays in, arrays out; no Kubernetes, SQL or models."""

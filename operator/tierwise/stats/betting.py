@@ -1,14 +1,14 @@
 """Exact e-processes for two proportions, from block counts.
 
 For observations y ∈ {0, 1} ("bad") of a candidate a and a baseline b, the null is μa ≤ R·μb + Δ (regression,
-improvement: with R = 1, Δ = 0 and the arms' roles turned) or μa ≥ R·μb + Δ (non-inferiority). For every block one bet
-is fixed from the counts of *earlier* blocks and the sizes na, nb of this one,
+improvement: with R = 1, Δ = 0 and the arms' roles exchanged) or μa ≥ R·μb + Δ (non-inferiority). For every block one
+bet is fixed from the counts of *earlier* blocks and the sizes na, nb of this one,
 
     e = Π candidate rows (1 + sa(y − ca)) · Π baseline rows (1 + sb(y − cb)),  ca = R·cb + Δ,  nb·sb = −R·na·sa.
 
-Its log-expectation is concave in the true means, and at (ca, cb) on the null's boundary it is zero with its gradient
-at right angles to that boundary, out of the null. So E[e] ≤ 1 for every mean in the null and every predictable
-(cb, sa): a drifting base rate does no harm. Bets for several alternatives run side by side and are averaged;
+Its log-expectation is concave in the true means. At (ca, cb) on the null's boundary it is zero, and its gradient is
+orthogonal to that boundary and points out of the null. So E[e] ≤ 1 for every mean in the null and every predictable
+(cb, sa). A drifting base rate does not weaken this. Bets for several alternatives run side by side and are averaged.
 P(the average ever reaches x) ≤ 1/x (Ville).
 
 All arrays are over hypotheses, shape (H,); counts of a block or of the past are (4, H): candidate n, candidate bad,
@@ -26,15 +26,17 @@ from tierwise.arrays import BoolArray, FloatArray
 
 PRIOR_OBSERVATIONS = 10.0  # weight of the prior rate p0 in the plug-in estimate
 MIN_BLOCK = 5  # an arm with fewer observations waits for the next block
-_EDGE = 1e-6  # distance of (ca, cb) from 0 and 1
-_STAKE = 0.98  # most of the wealth that a single kind of outcome may cost
-_CHUNK = 8192  # hypotheses per pass: about twenty temporaries stay in the cache
+_EDGE = 1e-6  # smallest distance of (ca, cb) from 0 and 1
+_STAKE = 0.98  # largest share of the wealth that one kind of outcome may cost
+_CHUNK = 8192  # hypotheses per pass, so that about twenty temporary arrays stay in the cache
 
 _REGRESSION_LOG_ODDS = np.log([1.05, 1.12, 1.3, 1.7, 2.5, 5.0])
+_FOLLOWS_AT_LEAST = 3  # the odds ratio 1.7
 _NON_INFERIOR_SHARES = np.array([1.0, 0.5, 2.0])
 _IMPROVED_LOG_ODDS = np.log([1.12, 1.3, 2.0])
 
-REGRESSION_LOG_WEIGHTS: FloatArray = np.full(6, -np.log(6.0))
+REGRESSION_ALTERNATIVES = len(_REGRESSION_LOG_ODDS) + 1  # and one that follows the candidate
+REGRESSION_LOG_WEIGHTS: FloatArray = np.full(REGRESSION_ALTERNATIVES, -np.log(REGRESSION_ALTERNATIVES))
 NON_INFERIOR_LOG_WEIGHTS: FloatArray = np.log([0.5, 0.25, 0.25])
 IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
 
@@ -43,7 +45,8 @@ IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
 class Boundary:
     """The null's boundary μa = R·μb + Δ per hypothesis: `ratio` and `delta`, both (H,).
 
-    `gap` (H,): how far on the good side of it a bet expects the candidate; NaN or None: as far as an equal one is.
+    `gap` (H,) is the distance from the boundary, on its good side, at which a bet expects the candidate. NaN or None
+    means the distance of a candidate that is equal to the baseline.
     """
 
     ratio: FloatArray
@@ -51,24 +54,30 @@ class Boundary:
     gap: FloatArray | None = None
 
     def part(self, some: slice | BoolArray | npt.NDArray[np.integer]) -> Boundary:
-        """Of some hypotheses."""
+        """The boundary of some hypotheses."""
         return Boundary(self.ratio[some], self.delta[some], None if self.gap is None else self.gap[some])
 
 
 def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
-    """How far a rate moves when its log-odds move by `log_odds`."""
+    """The change of a rate when its log-odds change by `log_odds`."""
     clipped = np.clip(rate, _EDGE, 1 - _EDGE)
     factor = np.exp(log_odds)
     return np.asarray(clipped * factor / (1 - clipped + clipped * factor) - clipped)
 
 
 def regression_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
-    """η of shape (6, H): how far beyond the tolerance each bet expects the candidate."""
+    """η of shape (7, H): how far beyond the tolerance each bet expects the candidate.
+
+    Six odds ratios, and one bet that follows the candidate's own rate in earlier blocks: where errors are rare, the
+    worst regressions are far beyond any odds ratio of the baseline's rate.
+    """
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
     boundary = null.ratio * base + null.delta
     # A boundary below 0 is farther still from any rate that there is.
     below = np.maximum(-boundary, 0.0)
-    return np.stack([_odds_step(boundary, step) + below for step in _REGRESSION_LOG_ODDS])
+    steps = [_odds_step(boundary, step) + below for step in _REGRESSION_LOG_ODDS]
+    seen = (past[1] + PRIOR_OBSERVATIONS * boundary) / (past[0] + PRIOR_OBSERVATIONS)
+    return np.stack([*steps, np.maximum(seen - boundary, steps[_FOLLOWS_AT_LEAST])])
 
 
 def non_inferior_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
@@ -99,21 +108,26 @@ def log_increment(
     *,
     phi: FloatArray | float = 1.0,
 ) -> FloatArray:
-    """Log of one block's bets, shape of `eta`: (H,) or (alternatives, H). Its sign is the side of the null bet on.
+    """Log of one block's bets, in the shape of `eta`: (H,) or (alternatives, H).
 
-    Both arms of `block` must have observations. Exact for φ = 1; a larger φ, of one or (H,), divides the log: still an
-    e-process where φ = 1 is true, an approximation where it is not.
+    The sign of `eta` says on which side of the null the bet is. Both arms of `block` must have observations. The result
+    is exact for φ = 1. A larger φ, a number or (H,), divides the log. Then it is still an e-process if the true φ is 1,
+    and an approximation otherwise.
     """
     ratio, delta = null.ratio, null.delta
     na, ka, nb, kb = block
     past_na, past_ka, past_nb, past_kb = past
     low = np.maximum(0.0, -delta / ratio) + _EDGE
     high = np.minimum(1.0, (1.0 - delta) / ratio) - _EDGE
+    # Where no pair of rates is on the boundary the null holds every pair, or none: nothing is bet.
+    possible = low < high
+    low, high = np.where(possible, low, 0.4), np.where(possible, high, 0.6)
+    ratio, delta = np.where(possible, ratio, 1.0), np.where(possible, delta, 0.0)
     mean = (past_kb + (past_ka - past_na * (delta + eta)) / ratio + PRIOR_OBSERVATIONS * prior) / (
         past_na + past_nb + PRIOR_OBSERVATIONS
     )
     ratio_squared = ratio * ratio
-    # The null's mean pair that is hardest to tell from the alternative: three steps of its own variance are enough.
+    # The pair of means in the null that is nearest to the alternative; three steps of the iteration are enough.
     shift = np.zeros_like(mean)
     for _ in range(3):
         cb = np.clip(mean + shift, low, high)
@@ -135,7 +149,7 @@ def log_increment(
         + kb * np.log1p(sb * (1 - cb))
         + (nb - kb) * np.log1p(-sb * cb)
     )
-    return np.asarray(total / phi)
+    return np.asarray(np.where(possible, total / phi, 0.0))
 
 
 def add_regression(
@@ -147,7 +161,7 @@ def add_regression(
     *,
     phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
+    """Add a block to the logs (7, H) of H0: μa ≤ R·μb + Δ, in place."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], null.part(part))
         eta = regression_alternatives(*args, prior[part])
@@ -163,7 +177,7 @@ def add_non_inferior(
     *,
     phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 nothing is bet."""
+    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. With R = 1, Δ = 0 there is no bet."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], null.part(part))
         eta = non_inferior_alternatives(*args, prior[part])
@@ -202,9 +216,9 @@ def log_mean(logs: FloatArray, log_weights: FloatArray) -> FloatArray:
 
 
 def copy_log_weights(copies: int) -> FloatArray:
-    """Log weights of the late-onset copies: half for the one that starts at once, the others share the rest.
+    """Log weights of the late-onset copies: half for the copy that starts at once; the others share the rest.
 
-    Weights fixed in advance and summing to one keep the average an e-process.
+    The weights are fixed in advance and sum to one, so the average is an e-process.
     """
     if copies == 1:
         return np.zeros(1)
@@ -255,39 +269,5 @@ def log_e_of(logs: FloatArray, log_weights: FloatArray, later: float) -> FloatAr
 
 
 def ready(pending: FloatArray) -> BoolArray:
-    """Which hypotheses' pending counts (4, H) make a block: decided on the numbers of observations alone."""
+    """Which hypotheses have pending counts (4, H) for a block. Only the numbers of observations decide this."""
     return np.asarray((pending[0] >= MIN_BLOCK) & (pending[2] >= MIN_BLOCK))
-
-
-def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:
-    """Log-likelihood ratio of cumulative counts (4, H) against the nearest means with μa ≤ R·μb + Δ; 0 within the null.
-
-    The best any bet on these counts could have reached with hindsight. Both arms need observations.
-    """
-    na, ka, nb, kb = counts
-    pa, pb = ka / na, kb / nb
-    low = np.maximum(0.0, -delta / ratio)
-    high = np.minimum(1.0, (1.0 - delta) / ratio)
-
-    def divergence(cb: FloatArray) -> FloatArray:
-        ca = ratio * cb + delta
-        return np.asarray(
-            _xlogy(ka, pa, ca) + _xlogy(na - ka, 1 - pa, 1 - ca) + _xlogy(kb, pb, cb) + _xlogy(nb - kb, 1 - pb, 1 - cb)
-        )
-
-    left = np.clip(np.minimum(pb, (pa - delta) / ratio), low, high)
-    right = np.clip(np.maximum(pb, (pa - delta) / ratio), low, high)
-    # The divergence is convex in cb, so a golden-section search between the arms' own rates finds its minimum.
-    shrink = (np.sqrt(5.0) - 1) / 2
-    for _ in range(60):
-        x1, x2 = right - shrink * (right - left), left + shrink * (right - left)
-        lower = divergence(x1) < divergence(x2)
-        left, right = np.where(lower, left, x1), np.where(lower, x2, right)
-    found = divergence((left + right) / 2)
-    return np.asarray(np.where(pa > ratio * pb + delta, np.maximum(found, 0.0), 0.0))
-
-
-def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
-    """count·ln(p/q) with 0·ln 0 = 0; q is kept off zero."""
-    odds = np.where(count > 0, p, 1.0) / np.where(count > 0, np.maximum(q, 1e-300), 1.0)
-    return np.asarray(np.where(count > 0, count * np.log(odds), 0.0))

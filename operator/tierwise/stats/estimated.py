@@ -1,15 +1,16 @@
-"""Estimates that are compared without a control beside them: with the past of their own place, or within strata.
+"""Compares estimates that have no concurrent control: with the past of their own place, or within strata.
 
-`beyond_past`: as stats/history, of estimates. With the change elsewhere taken off, as a difference
+`beyond_past` is stats/history for estimates. The change elsewhere is removed as a difference
 (expected = before + elsewhere now − elsewhere before) or as a factor (expected = before · elsewhere now / elsewhere
-before), the variance is by the delta method. Both windows grow alike, so that the increments of the estimate are
+before). The variance is by the delta method. Both windows grow equally, so that the increments of the estimate are
 independent in information time.
 
-`within_strata`: the null is "within tolerance in every stratum", so any mean of the strata's differences with weights
-that are not of the outcomes is within it too. Weights are na·nb/(na + nb), as Mantel and Haenszel's. Estimates that are
-no means have a bias of the order of 1/n in a stratum of n rows; a mean over S strata of N rows together has it S times
-over, c·S/N, beside a standard error of σ/√N. So only the S largest strata are used of which each has `PER_STRATUM`·S
-observations in either arm: then the bias is at most (c/σ)/√`PER_STRATUM` standard errors, for any number of strata.
+`within_strata`: the null is "within tolerance in every stratum". So any mean of the strata's differences is within
+tolerance too, if its weights do not depend on the outcomes. The weights are na·nb/(na + nb), those of Mantel and
+Haenszel. Estimates that are not means have a bias of the order of 1/n in a stratum of n rows. A mean over S strata of N
+rows together has a bias S times as large, c·S/N, and a standard error of σ/√N. So only the S largest strata are used,
+with S such that each has `PER_STRATUM`·S observations in either arm. Then the bias is at most (c/σ)/√`PER_STRATUM`
+standard errors, for any number of strata.
 
 Asymptotic, by the Gaussian mixture (stats/mixture).
 """
@@ -28,7 +29,7 @@ PER_STRATUM = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Estimates and their variances, shape (H,); NaN where there is too little."""
+    """Estimates and their variances, shape (H,); NaN where there are too few observations."""
 
     value: FloatArray
     variance: FloatArray
@@ -43,9 +44,10 @@ def beyond_past(
     elsewhere: tuple[Moments, Moments] | None = None,
     as_factor: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """sign·(now − R·expected) (H,) and its variance; NaN where one of the estimates is missing.
+    """sign·(now − R·expected) (H,) and its variance; NaN if one of the estimates is missing.
 
-    `elsewhere` is (now, before) where the baseline still serves. As a factor it is known where all three are positive.
+    `elsewhere` is (now, before) of the places where the baseline still serves. It can only be used as a factor if all
+    three values are positive.
     """
     expected, variance = before.value, before.variance
     if elsewhere is not None:
@@ -63,16 +65,17 @@ def beyond_past(
 
 
 def used_strata(units: FloatArray, owner: npt.NDArray[np.intp], owners: int) -> BoolArray:
-    """Which strata are used (P,): per owner the S largest with `PER_STRATUM`·S observations each, S as large as can be.
+    """Which strata are used (P,).
 
-    `units` (P, 2) are observations of the two arms, `owner` (P,) the hypothesis of each stratum, in 0 … owners − 1.
+    These are, per owner, the S largest with `PER_STRATUM`·S observations each, for the largest possible S. `units`
+    (P, 2) are observations of the two arms. `owner` (P,) is the hypothesis of each stratum, in 0 … owners − 1.
     """
     smaller = units.min(axis=1)
     order = np.lexsort((-smaller, owner))
     first = np.searchsorted(owner[order], np.arange(owners))
     rank = np.arange(len(order)) - first[owner[order]] + 1
     used = np.zeros(len(units), dtype=np.bool_)
-    # Sorted by size the condition holds for a beginning of each owner's strata.
+    # Sorted by size, the condition is true for the first strata of each owner.
     used[order] = smaller[order] >= PER_STRATUM * rank
     return used
 
@@ -80,9 +83,10 @@ def used_strata(units: FloatArray, owner: npt.NDArray[np.intp], owners: int) -> 
 def within_strata(
     difference: FloatArray, variance: FloatArray, units: FloatArray, owner: npt.NDArray[np.intp], owners: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The common difference (owners,), its variance, and each stratum's weight (P,), which is 0 where it is not used.
+    """The common difference (owners,), its variance, and each stratum's weight (P,), which is 0 if it is not used.
 
-    `difference` and `variance` (P,) are of the strata, NaN where there is too little. NaN for an owner without strata.
+    `difference` and `variance` (P,) are those of the strata, NaN where there are too few observations. The result is
+    NaN for an owner without strata.
     """
     known = np.isfinite(difference) & np.isfinite(variance)
     used = used_strata(np.where(known[:, np.newaxis], units, 0.0), owner, owners)

@@ -1,15 +1,15 @@
-"""A version against what ran in the same place before, with the change elsewhere taken off. Asymptotic.
+"""Compares a version with the version that ran in the same place before, and removes the change elsewhere. Asymptotic.
 
-With no pods of the baseline left in a tier, the candidate's rate now is compared with the baseline's in a window of the
-past that is matched by the time of day. What changed meanwhile where the baseline still serves (other tiers) is taken
-off, on the log-odds, where a common change of traffic is additive (counts that are compared at the same times:
-stats/matched):
+If a tier has no pods of the baseline any more, the candidate's rate now is compared with the baseline's rate in a
+window of the past at the same time of day. The change in other tiers, where the baseline still serves, is removed. This
+is done on the log-odds, where a common change of traffic is additive. (stats/matched gives the counts at the same
+times.)
 
     logit(expected) = logit(before) + [logit(elsewhere now) − logit(elsewhere before)].
 
-The null is now ≤ R·expected + Δ; its distance on the log-odds is tested by the Gaussian mixture (stats/mixture). The
-window before grows as the one now does, so that the estimate's increments are independent in information time.
-Without an elsewhere any change with time counts as the candidate's: least trusted of all controls.
+The null is now ≤ R·expected + Δ. The Gaussian mixture (stats/mixture) tests the distance from it on the log-odds. The
+window before grows with the window now, so that the estimate's increments are independent in information time. Without
+other tiers any change with time counts as the candidate's, so this control is the least trusted.
 
 Arrays are over hypotheses, (H,); counts are (2, H): n and bad.
 """
@@ -24,7 +24,7 @@ from tierwise.arrays import BoolArray, FloatArray
 from tierwise.stats.betting import Boundary
 from tierwise.stats.mixture import log_mixture
 
-ENOUGH = 30.0  # bad and good observations in every window: below, the normal approximation is not used
+ENOUGH = 30.0  # fewest bad and good observations in every window for the normal approximation
 _SHARES = np.array([0.03, 0.1, 0.3])  # scales of the mixture, in standard deviations of one observation
 
 
@@ -55,9 +55,9 @@ def change(
     elsewhere: tuple[FloatArray, FloatArray] | None = None,
     phi: float = 1.0,
 ) -> Change:
-    """What the counts so far say against now ≤ R·expected + Δ; `elsewhere` (now, before) is the change to take off.
+    """The change so far beyond now ≤ R·expected + Δ. `elsewhere` (now, before) is the change to remove.
 
-    `phi` is the overdispersion of the counts: every variance is so many times that of independent rows.
+    `phi` is the overdispersion of the counts: the factor on the variance of independent rows.
     """
     odds, variance = _log_odds(before)
     enough = _is_enough(now) & _is_enough(before)

@@ -1,13 +1,14 @@
-"""Shares of windows that are compared at the same times: with equal weights in every block, whatever the traffic was.
+"""Shares of windows that are compared at the same times, with equal weights in every block, whatever the traffic was.
 
-Where rates move by the hour and traffic does too, totals of two windows differ though every hour is alike (Simpson). So
-the C windows' shares are means over blocks with common weights, which are of the numbers of rows alone:
+If rates and traffic both change by the hour, the totals of two windows differ although each hour is equal (Simpson's
+paradox). So the shares of the C windows are means over blocks with common weights, which depend only on the numbers of
+rows:
 
-    p(c) = Σ w·k(c)/n(c) / Σ w,      w = 1/Σ_c 1/n(c),
+    p(c) = Σ w·k(c)/n(c) / Σ w,      w = 1/Σ_c 1/n(c).
 
-which is what equal rates in each block need, and nearly all that the rows know. Blocks are joined until each window
-has `MIN_ROWS` rows. A window's variance is Σ w²·p̂(1 − p̂)/(n − 1)/(Σ w)², at least that of Kish's number of rows,
-(Σ w)²/Σ (w²/n); what is given is that many independent rows.
+With these weights equal rates in each block give equal shares, and nearly no information is lost. Blocks are joined
+until each window has `MIN_ROWS` rows. A window's variance is Σ w²·p̂(1 − p̂)/(n − 1)/(Σ w)², but at least that of Kish's
+number of rows, (Σ w)²/Σ (w²/n). The result is given as counts of as many independent rows as have this variance.
 
 Source: Mantel and Haenszel, JNCI 1959 (weights of two windows); Kish, Survey Sampling, 1965 (effective rows).
 Arrays are over windows and hypotheses, (C, H).
@@ -36,16 +37,42 @@ class Matched:
 
     @property
     def effective(self) -> FloatArray:
-        """(2, C, H): n and bad of as many independent rows as know the shares as well; 0 before there are any."""
+        """(2, C, H): n and bad of as many independent rows as have the same variance; 0 before there are any."""
         with np.errstate(divide="ignore", invalid="ignore"):
             share = self.shares / self.weight
             n = share * (1 - share) * np.square(self.weight) / self.spread
             n = np.nan_to_num(np.fmin(n, np.square(self.weight) / self.inverse), posinf=0.0)
         return np.stack([n, n * np.nan_to_num(share)])
 
+    @property
+    def share(self) -> FloatArray:
+        """(C, H): the windows' shares; NaN before there are enough rows."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.shares / self.weight)
+
+    @property
+    def snapshot(self) -> FloatArray:
+        """(1 + 2·C, H): what `joined` needs of the blocks so far."""
+        return np.concatenate([self.weight[np.newaxis], self.shares, self.inverse])
+
+
+def joined(snapshots: FloatArray) -> FloatArray:
+    """Counts (T, 2·C, H), n and bad of each window in turn, of the blocks between snapshots (T, 1 + 2·C, H).
+
+    Of several blocks that are one they are those of Kish's number of rows with the matched shares; of one block alone
+    they are its own.
+    """
+    parts = np.diff(snapshots, axis=0, prepend=np.zeros_like(snapshots[:1]))
+    windows = (parts.shape[1] - 1) // 2
+    weight, shares, inverse = parts[:, :1], parts[:, 1 : 1 + windows], parts[:, 1 + windows :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = np.where(weight > 0, np.square(weight) / inverse, 0.0)
+        bad = np.where(weight > 0, n * shares / weight, 0.0)
+    return np.stack([n, np.clip(bad, 0.0, n)], axis=2).reshape(len(parts), 2 * windows, -1)
+
 
 def begin(windows: int, hypotheses: int) -> Matched:
-    """Before the first block."""
+    """The sums before the first block."""
     nothing = np.zeros((windows, hypotheses))
     return Matched(np.zeros((2, windows, hypotheses)), np.zeros(hypotheses), nothing, nothing, nothing)
 

@@ -1,6 +1,6 @@
 """The Gaussian mixture in information time: evidence about a difference that is estimated with a variance.
 
-For metrics that no exact test on counts covers (AUC, calibration error, ratios, …). With I = 1/V, S = (D − Δ)·I and
+It is for metrics without an exact test on counts (AUC, calibration error, ratios, …). With I = 1/V, S = (D − Δ)·I and
 q = 1 + τ²I the e-value of H0: D ≤ Δ is the likelihood ratio of a half-normal prior of scale τ on how far D is beyond
 Δ, against D = Δ:
 
@@ -29,9 +29,9 @@ def log_mixture(
 ) -> FloatArray:
     """Log e-value (...) of H0: D ≤ Δ from cumulative estimates D̂ (...) of variance V (...), equal weights over τ.
 
-    `taus` is (T,) for all or (T, ...) for each; default `TAUS`. H0: D ≥ Δ is
-    ``log_mixture(-difference, variance, -delta)``. 0, no evidence, where D̂, V or a τ is not finite, or V or a τ is not
-    positive.
+    `taus` is (T,) for all or (T, ...) for each; default `TAUS`. For H0: D ≥ Δ use
+    ``log_mixture(-difference, variance, -delta)``. The result is 0 (no evidence) where D̂, V or a τ is not finite, or V
+    or a τ is not positive.
     """
     scales = TAUS if taus is None else np.asarray(taus, dtype=np.float64)
     if scales.ndim == 1:

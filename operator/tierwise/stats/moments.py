@@ -1,4 +1,4 @@
-"""From sums over rows to an estimate with its variance: the delta method in closed form.
+"""Computes an estimate with its variance from sums over rows: the delta method in closed form.
 
 Everything is computed from sums with weights w: Σw, Σw², Σwx, … (w = 1: counts). A result is (value, spread, units)
 with Var(value) = spread/units: `units` is the effective number of rows (Σw)²/Σw², `spread` the variance per such row.
@@ -59,7 +59,7 @@ def cells(
 ) -> tuple[FloatArray, FloatArray]:
     """(spread, units) over `axis`: cells that hold Σw = `mass` and Σw² = `squares` (default: w = 1).
 
-    Var = Σ Σw²·(∂T/∂Σw)², for a value T that does not change when all cells are doubled, so that Σ Σw·∂T/∂Σw = 0.
+    Var = Σ Σw²·(∂T/∂Σw)². This requires a value T that does not change when all cells are doubled: Σ Σw·∂T/∂Σw = 0.
     """
     squared = mass if squares is None else squares
     units = effective(mass.sum(axis=axis), squared.sum(axis=axis))
@@ -69,5 +69,5 @@ def cells(
 
 
 def _per_row(squares: FloatArray, w2: FloatArray, units: FloatArray) -> FloatArray:
-    """Variance per effective row, with the n − 1 of a sample's variance; differences of sums may round below zero."""
+    """Variance per effective row, with n − 1 as in a sample's variance. A rounded value below zero becomes zero."""
     return share(np.maximum(squares, 0.0) * units, w2 * (units - 1))

@@ -1,4 +1,4 @@
-"""From many e-values to one decision and to names."""
+"""Makes one decision from many e-values, and names the hypotheses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import numpy as np
 
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 
+SUSPECT_PART = 1 / 50
+SUSPECT_AT = 3.0  # at least, also with few slices
+
 
 def log_decision_threshold(hypotheses: int, alpha: float) -> float:
     """ln(K/α): roll back when log E + log w reaches it in any hypothesis.
 
-    With weights of mean one, P(ever reached when all nulls hold) ≤ α by Ville and the union bound, whatever the
-    dependence between hypotheses and whatever the rhythm of their blocks.
+    With weights of mean one, P(ever reached if all nulls are true) ≤ α by Ville's inequality and the union bound. This
+    holds for any dependence between hypotheses and for any times of their blocks.
     """
     return float(np.log(hypotheses / alpha))
+
+
+def log_suspect_bound(hypotheses: int) -> float:
+    """Ln of the w·E from which a slice is suspect: what was not waited for holds a promotion from there on.
+
+    Among K slices of equal versions some look worse by chance. With this share of K as the bound, half of all tiers of
+    equal versions have no suspect at the time of promotion (calibrated for 40 to 1,000 slices).
+    """
+    return float(np.log(max(SUSPECT_AT, hypotheses * SUSPECT_PART)))
 
 
 def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypotheses: int) -> BoolArray:
@@ -40,8 +52,8 @@ def holm(log_sup: FloatArray, log_weights: FloatArray, alpha: float, *, hypothes
 def level_weights(levels: IntArray, reserved: int) -> FloatArray:
     """Weights of mean one for slices (count,) by number of dimensions, then `reserved` unnamed slots of weight one.
 
-    The whole gets a tenth of what the slices have together, single dimensions .4, pairs .3, triples .2, renormalised
-    over the levels there are: the many pairs cannot drown the few single dimensions.
+    The whole gets a tenth of the slices' total weight, single dimensions .4, pairs .3, triples .2. The weights are
+    renormalised over the existing levels. So the many pairs do not take the weight of the few single dimensions.
     """
     shares = np.array([0.1, 0.4, 0.3, 0.2])
     bounded = np.minimum(levels, 3)

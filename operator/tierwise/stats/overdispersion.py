@@ -1,9 +1,9 @@
-"""How much more counts scatter than rows drawn one by one, learned from a time when both arms ran the same version.
+"""Learns how much more counts vary than independent rows do, from a time when both arms ran the same version.
 
-Two kinds of excess are told apart. Scatter *in time* (bursts, shared minutes, kept-alive connections) is φ, the factor
-on the variance of a block's difference; e-values' logs are divided by it. A *persistent* difference between pods is
-bias that no amount of data averages out; it is σ_pod, the standard deviation of the pods' log-odds, and widens the
-null. Both are approximations: the tests stay exact where φ = 1 and σ_pod = 0 are true.
+There are two kinds of excess variation. Variation *in time* (bursts, shared minutes, kept-alive connections) is φ, the
+factor on the variance of a block's difference. The logs of e-values are divided by φ. A *persistent* difference between
+pods is a bias that more data does not average out. It is σ_pod, the standard deviation of the pods' log-odds, and it
+widens the null. Both are approximations. The tests stay exact if φ = 1 and σ_pod = 0 are true.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def phi_of(difference: FloatArray, variance: FloatArray, size: FloatArray) -> Fl
     """φ per slice, shape (S,), at least 1, from A/A differences of 30-minute blocks.
 
     `difference`, its binomial (or estimated) `variance` and `size` are (blocks, S), NaN where an arm is empty. `size`
-    is n·p(1 − p) with n = na·nb/(na + nb): noise of fixed variance on the log-odds inflates the variance of a
-    difference by c·size, rows that come in bundles or twice by a factor a, so a + c·size is fitted over all slices and
-    lends its strength to the small ones, whose own figures scatter. A slice's φ is the largest of 1, the fit at its own
-    size, and its own mean of d²/V. The mean difference of the whole history is taken out first (with its degree of
-    freedom): what persists is the pods' own, see `sigma_pod`.
+    is n·p(1 − p) with n = na·nb/(na + nb). Noise of fixed variance on the log-odds inflates the variance of a
+    difference by c·size. Rows that come in groups or twice inflate it by a factor a. So a + c·size is fitted over all
+    slices. The fit helps small slices, whose own values are imprecise. A slice's φ is the largest of 1, the fit at its
+    own size, and its own mean of d²/V. The mean difference of the whole history is subtracted first (with its degree of
+    freedom), because a persistent difference belongs to the pods, see `sigma_pod`.
     """
     known = np.isfinite(difference) & (variance > 0)
     blocks = known.sum(axis=0)
@@ -51,12 +51,12 @@ def largest_of_scales(found: Sequence[tuple[FloatArray, int]]) -> FloatArray:
     """φ (S,) of noise of any memory: `found` has φ and the number of blocks at each scale, the shortest blocks first.
 
     Of a longer scale, which has fewer blocks, a φ counts where it is larger than that of the shorter ones by more than
-    two standard deviations of chance: the largest of three figures of one quantity would always be too large.
+    one standard deviation of chance: the largest of three figures of one quantity would always be too large.
     """
     phi, _ = found[0]
     for longer, blocks in found[1:]:
         if blocks >= MIN_BLOCKS:
-            by_chance = 1 + 2 * math.sqrt(2 / (blocks - 1))
+            by_chance = 1 + math.sqrt(2 / (blocks - 1))
             phi = np.where(longer > by_chance * phi, longer, phi)
     return phi
 
@@ -64,7 +64,7 @@ def largest_of_scales(found: Sequence[tuple[FloatArray, int]]) -> FloatArray:
 def _fit(own: FloatArray, size: FloatArray, blocks: FloatArray) -> tuple[float, float]:
     """The a ≥ 1 and c ≥ 0 of own ≈ a + c·size, by weighted least squares: Var(own) is about 2·(a + c·size)²/blocks."""
     a, c = 1.0, 0.0
-    for _ in range(4):  # the weights follow the fit; after four rounds they no longer move
+    for _ in range(4):  # the weights depend on the fit; after four rounds they no longer change
         weight = blocks / np.square(a + c * size)
         total = float(weight.sum())
         if total == 0:
@@ -133,8 +133,8 @@ def pod_spread(groups: Sequence[tuple[FloatArray, FloatArray]]) -> PodSpread:
 def phi_split(candidate: FloatArray, total: FloatArray) -> float:
     """φ of the traffic split from A/A halves: `candidate` of `total` requests per block, both (blocks,).
 
-    1 where too few blocks have rows. Requests that share a connection arrive together at one pod, so that counts
-    scatter as many times more as a connection has requests.
+    It is 1 if too few blocks have rows. Requests that share a connection arrive together at one pod. So the variance of
+    counts is larger by a factor of the number of requests per connection.
     """
     seen = total > 0
     if int(seen.sum()) < MIN_BLOCKS:
@@ -150,7 +150,7 @@ def phi_split(candidate: FloatArray, total: FloatArray) -> float:
 def pods_apart(*pods: int) -> float:
     """√Σ 1/P: by how many σ of log-odds the means of groups of P pods each differ, one standard deviation.
 
-    A group without a pod is taken as one of a single pod.
+    A group without a pod counts as a group of one pod.
     """
     return math.sqrt(sum(1 / max(count, 1) for count in pods))
 

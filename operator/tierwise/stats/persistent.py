@@ -22,12 +22,15 @@ MIN_SLICES = 8
 _LEVEL = 0.01  # halves of independent rows are taken for different ones as rarely
 
 
-def persistent_bound(difference: FloatArray, variance: FloatArray, size: FloatArray) -> FloatArray:
+def persistent_bound(
+    difference: FloatArray, variance: FloatArray, size: FloatArray, disjoint: int | None = None
+) -> FloatArray:
     """How far two halves of equal size may persistently differ (S,), by slice; 0 where nothing persists.
 
     `difference` of the halves, in log-odds of a rate or in a value's own unit, its `variance` by chance and `size` m
     (S,) are over all of the past; NaN where a half has no rows. σ is a moment fit, weighted by the variance of D²,
-    2(V + σ²)²; the bound is σ times Student's quantile, as for pods (`overdispersion.pod_quantile`).
+    2(V + σ²)²; the bound is σ times Student's quantile, as for pods (`overdispersion.pod_quantile`), with as many
+    degrees as `disjoint` slices give: those that overlap say the same twice.
     """
     known = np.isfinite(difference) & (variance > 0) & (size > 0)
     count = int(known.sum())
@@ -42,7 +45,9 @@ def persistent_bound(difference: FloatArray, variance: FloatArray, size: FloatAr
     for _ in range(6):  # the weights follow the fit
         weight = 1 / np.square(v + a + c * inverse)
         a, c = _non_negative_fit(weight, inverse, d2 - v)
-    return np.asarray(pod_quantile(count - 1) * np.sqrt(a + c / np.where(size > 0, size, np.inf)))
+    return np.asarray(
+        pod_quantile(max(min(count, disjoint or count) - 1, 1)) * np.sqrt(a + c / np.where(size > 0, size, np.inf))
+    )
 
 
 def _non_negative_fit(weight: FloatArray, x: FloatArray, y: FloatArray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Whether one of two groups has a larger share of rows of some kind, of all rows at once."""
+"""Tests whether one of two groups has a larger share of rows of some kind, with all rows at once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from tierwise.stats import betting, split
 
-# Arms may differ this much in the share of labelled rows, and of valid predictions: far below it no margin that can be
-# tested is touched.
+# Arms may differ this much in the share of labelled rows, and of valid predictions. Such a difference is too small to
+# matter for any margin that can be tested.
 PRESENCE_TOLERANCE = 0.005
-_PRIORS = np.array([0.001, 0.01, 0.05, 0.2])  # shares that the bets expect: nothing was seen before
+_PRIORS = np.array([0.001, 0.01, 0.05, 0.2])  # shares that the bets expect, because there is no earlier data
 
 
 def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, float]:
     """Log e-values against "the first group's share of rows of the kind is no larger", and against "the second's".
 
-    The bets of `tierwise.stats.betting` on one block, half a percentage point beyond the other group's share. Each is a
-    valid e-value of these rows, not a process: asked again with more rows it is another one.
+    The bets are those of `tierwise.stats.betting` on one block, half a percentage point beyond the other group's share.
+    Each result is a valid e-value of these rows, but not a process: with more rows it is a new e-value.
 
     Args:
         rows: All rows of the two groups.
@@ -31,7 +31,7 @@ def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, fl
             continue
         counts = np.array([rows[more], of_kind[more], rows[other], of_kind[other]], dtype=np.float64)
         size = len(_PRIORS)
-        logs = np.zeros((6, size))
+        logs = np.zeros((betting.REGRESSION_ALTERNATIVES, size))
         block, past = np.repeat(counts[:, np.newaxis], size, axis=1), np.zeros((4, size))
         null = betting.Boundary(np.ones(size), np.full(size, PRESENCE_TOLERANCE))
         betting.add_regression(logs, block, past, null, _PRIORS)
@@ -41,5 +41,5 @@ def log_more(rows: tuple[int, int], of_kind: tuple[int, int]) -> tuple[float, fl
 
 
 def arms_differ(rows: tuple[int, int], of_kind: tuple[int, int]) -> bool:
-    """Whether one group has clearly more rows of a kind: a union bound over both sides, at the guards' bound."""
+    """Whether one group has clearly more rows of a kind: an e-value of 1,000, with a union bound over both sides."""
     return max(log_more(rows, of_kind)) >= math.log(2 * split.SUSPECT_AT)

@@ -1,4 +1,4 @@
-"""Whether the traffic is split between the arms as their pods are (sample-ratio mismatch)."""
+"""Tests whether the arms' shares of the traffic are those of their pods (sample-ratio mismatch)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from tierwise.arrays import FloatArray
 
-SUSPECT_AT = 1000.0  # the e-value at which a guard holds the tier
-CAP = float(np.log(1e6))  # evidence above this is dropped, so that a guard recovers when its cause is gone
+SUSPECT_AT = 1000.0  # the e-value at which a detector holds the tier
+CAP = float(np.log(1e6))  # evidence above this is dropped, so that a detector recovers when its cause is gone
 _ODDS_TOLERANCE = 1.1
 _STEPS = np.array([1.1, 1.3, 2.0])
 
@@ -15,8 +15,8 @@ _STEPS = np.array([1.1, 1.3, 2.0])
 def split_increments(candidate: FloatArray, total: FloatArray, share: float, *, phi: float = 1.0) -> FloatArray:
     """Log of one block's six bets, shape (6, ...), against "the odds are within 10 % of share/(1 − share)".
 
-    `candidate` of `total` requests went to the candidate; `share` in (0, 1) is its share of the ready pods when the
-    block began. E[e] ≤ 1 for each bet, as it is linear in the true share.
+    Of `total` requests `candidate` went to the candidate. `share` in (0, 1) is its share of the ready pods when the
+    block began. E[e] ≤ 1 for each bet, because it is linear in the true share.
     """
     odds = share / (1 - share)
     steps = []
@@ -31,5 +31,5 @@ def split_increments(candidate: FloatArray, total: FloatArray, share: float, *, 
 
 
 def add_capped(logs: FloatArray, increments: FloatArray) -> FloatArray:
-    """Logs after a block, cut at `CAP`. Throwing wealth away keeps E[e] ≤ 1 and lets a guard recover."""
+    """Logs after a block, cut at `CAP`. Dropping wealth keeps E[e] ≤ 1 and lets a detector recover."""
     return np.minimum(logs + increments, CAP)

@@ -1,21 +1,21 @@
-"""Two versions in different places, compared within strata of declared confounders.
+"""Compares two versions in different places, within strata of declared confounders.
 
 The null of a hypothesis is "within tolerance in **every** stratum": μa(s) ≤ R·μb(s) + Δ for all s. Given the blocks
-before it, each stratum's bet of a block (stats/betting) has expectation at most one under that null. Two ways to make
-one e-process of them are valid:
+before it, each stratum's bet of a block (stats/betting) has expectation at most one under that null. There are two
+valid ways to make one e-process of them:
 
-- the *mean* over strata of each one's own e-process, whatever the dependence between strata;
-- the *product*: within one block the strata are different rows, so given the past their bets are independent as rows
-  of a block are, and the expectation of a product of independent bets, each at most one, is at most one. With bets of
-  the next block fixed by the past alone, the product over strata and blocks is an e-process.
+- the *mean* over strata of each stratum's own e-process, for any dependence between strata;
+- the *product*. Within one block the strata are different rows, so given the past their bets are independent, like the
+  rows of a block. The expectation of a product of independent bets, each with expectation at most one, is at most one.
+  The bets of the next block depend on the past alone, so the product over strata and blocks is an e-process.
 
-The product is used. Where the candidate is worse by a common step it adds up what the strata know (its logarithm grows
-by the sum of their growth rates), while the mean has to win in one stratum alone and pays ln(strata) for the choice.
-What is lost: a regression in one stratum of many is paid for by the bets lost in the others. Such a stratum is a slice
-to judge by, not a confounder to adjust for. The mean over the alternatives is taken *outside* the product: each
-alternative, one step of the log-odds for all strata, is an e-process of its own.
+The product is used. If the candidate is worse by a common step, the product combines the evidence of the strata: its
+logarithm grows by the sum of their growth rates. The mean would have to win in one stratum alone and would lose
+ln(strata) for the choice. The product has a cost: for a regression in one stratum of many, the lost bets in the others
+reduce the evidence. Such a stratum should be a slice to judge, not a confounder. The mean over the alternatives is
+taken *outside* the product: each alternative, one step of the log-odds for all strata, is an e-process of its own.
 
-A stratum in which an arm has no rows says nothing and is never filled in.
+A stratum in which an arm has no rows adds no evidence, and its rows are never imputed.
 
 All arrays are over hypotheses and strata, shape (H, S); counts are (4, H, S): candidate n, bad, baseline n, bad.
 """
@@ -32,7 +32,7 @@ from tierwise.stats import betting
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratified:
-    """The e-processes so far. `logs` is (6, H): per alternative, the log of the product over strata and blocks."""
+    """The e-processes so far. `logs` is (7, H): per alternative, the log of the product over strata and blocks."""
 
     past: FloatArray  # (4, H, S), consumed by bets
     pending: FloatArray  # (4, H, S), waiting for five observations in both arms of the stratum
@@ -50,9 +50,9 @@ class Stratified:
 
 
 def begin(hypotheses: int, strata: int) -> Stratified:
-    """Evidence before the first block."""
+    """The evidence before the first block."""
     empty = np.zeros((4, hypotheses, strata))
-    return Stratified(empty, empty, np.zeros((6, hypotheses)))
+    return Stratified(empty, empty, np.zeros((betting.REGRESSION_ALTERNATIVES, hypotheses)))
 
 
 def fold(
@@ -65,7 +65,7 @@ def fold(
 ) -> Stratified:
     """The evidence after a block (4, H, S); `prior` (H,) is the usual rate of bad.
 
-    Strata may be added at the end: a block with more strata than before is welcome. Exact for φ = 1.
+    A block may have more strata than before, with new strata at the end. Exact for φ = 1.
     """
     strata = block.shape[2]
     past, pending = _widened(evidence.past, strata), _widened(evidence.pending, strata) + block
@@ -79,7 +79,7 @@ def fold(
     increments = betting.log_increment(chosen, before, here, eta, p, phi=phi)
     logs = evidence.logs.copy()
     for alternative in range(len(logs)):
-        # bincount adds in the order of the strata: the same blocks give the same bits.
+        # bincount adds in the order of the strata, so the same blocks give the same bits.
         logs[alternative] += np.bincount(rows, weights=increments[alternative], minlength=logs.shape[1])
     past, pending = past.copy(), pending.copy()
     past[:, ready] += chosen
@@ -95,7 +95,7 @@ def _widened(counts: FloatArray, strata: int) -> FloatArray:
 def mantel_haenszel(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The common difference of rates (candidate − baseline) and its variance, (H,), from counts (4, H, S).
 
-    Each stratum weighs na·nb/(na + nb). NaN where no stratum has both arms.
+    Each stratum has the weight na·nb/(na + nb). The result is NaN if no stratum has both arms.
 
     Source: Greenland and Robins, "Estimation of a common effect parameter from sparse follow-up data", Biometrics 1985
     (risk difference); variance: the strata's own, Σ w²·(pa·qa/na + pb·qb/nb)/(Σ w)².
@@ -114,7 +114,7 @@ def mantel_haenszel(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def mantel_haenszel_odds_ratio(counts: FloatArray) -> FloatArray:
-    """The common odds ratio (H,) from counts (4, H, S); NaN where it cannot be said.
+    """The common odds ratio (H,) from counts (4, H, S); NaN if it is not defined.
 
     Source: Mantel and Haenszel, "Statistical aspects of the analysis of data from retrospective studies of disease",
     JNCI 1959.

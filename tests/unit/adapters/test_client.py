@@ -92,7 +92,7 @@ def test_an_error_whose_body_is_not_what_it_should_be_is_still_an_error(body: ob
 def test_no_answer_is_a_cluster_error_that_names_the_host():
     with serving(OK) as (client, _):
         pass  # the server is gone
-    with pytest.raises(ClusterError, match=r"API server http://127\.0\.0\.1:\d+ does not answer"):
+    with pytest.raises(ClusterError, match=r"API server http://127\.0\.0\.1:\d+ does not respond"):
         client.get("/x")
 
 

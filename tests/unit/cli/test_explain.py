@@ -6,14 +6,17 @@ import json
 from dataclasses import replace
 
 import pytest
+import yaml
 from rich.console import Console
 
 from tests.unit.cli.bot_score import NOW, T0, a_deployment, a_rollout, condition, judging, rolled_back, tiers, version
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Verification
 from tierwise.api.rollout_outcomes import Recovery
+from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.cli.commands.look.explain import print_explanation
 from tierwise.cli.commands.look.status import exit_code
+from tierwise.cli.output.formats import print_facts
 from tierwise.report.rollout.advice import advice_of
 from tierwise.report.rollout.json_form import explain_json, status_json
 from tierwise.report.rollout.tree import render_view
@@ -91,6 +94,14 @@ def test_documents_are_json_with_stable_keys():
     assert [tier["phase"] for tier in status["tiers"]] == ["RolledBack", "Untouched", "Untouched"]
     assert status["tiers"][0]["worst"][0]["slice"] == {"asn_type": "residential"}
     assert explain_json(view, advice_of(view))["explanation"]["commands"]
+
+
+def test_documents_are_the_same_in_yaml(capsys: pytest.CaptureFixture[str]):
+    deployment, rollouts, views = rolled_back()
+    workloads = tuple(replace(each, kind=WorkloadKind.DEPLOYMENT) for each in views[0].workloads)  # as a cluster's are
+    status = status_json(view_of(deployment, rollouts, (replace(views[0], workloads=workloads), *views[1:]), NOW))
+    print_facts(status, "yaml")
+    assert yaml.safe_load(capsys.readouterr().out) == json.loads(json.dumps(status))
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_an_unknown_command_is_wrong_usage():
 
 
 def test_an_error_is_two_lines_what_is_wrong_and_what_to_do():
-    error = StoreError("store ch:8123: does not answer", "is it up?", reason=Reason.STORE_UNREACHABLE)
-    assert render_error(error) == "Error: store ch:8123: does not answer\nIs it up?"
+    error = StoreError("store ch:8123: does not respond", "is it up?", reason=Reason.STORE_UNREACHABLE)
+    assert render_error(error) == "Error: store ch:8123: does not respond\nIs it up?"
 
 
 def test_an_unexpected_error_says_how_to_get_a_traceback():
@@ -50,7 +50,7 @@ def test_an_unexpected_error_says_how_to_get_a_traceback():
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_with_a_remedy():
-    text = render_error(ClusterError("API server https://127.0.0.1:1 does not answer: MaxRetryError"))
+    text = render_error(ClusterError("API server https://127.0.0.1:1 does not respond: MaxRetryError"))
     assert text.splitlines()[1].startswith("Check --kubeconfig")
 
 

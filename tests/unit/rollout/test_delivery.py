@@ -65,7 +65,9 @@ def test_delivered_pods_that_are_not_ready_by_the_deadline_roll_back():
     assert world.rollout.result == "Progressing"
     world.run(60)
     assert (world.rollout.result, world.rollout.reason) == ("RolledBack", "DeliveryUnready")
-    assert "0 of 4 pods ready, 4 of the old ones left after progressDeadline 2m" in world.rollout.message
+    assert (
+        "after progressDeadline 2m: Deployment bot-3 has 0 of 4 pods ready, 4 of the old ones" in world.rollout.message
+    )
     assert world.versions == ("v1", "v1", "v1")
 
 

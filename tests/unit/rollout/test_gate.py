@@ -20,6 +20,9 @@ DOMAIN_CANDIDATE = a_judgement(out_of_domain=(0.0, 1.0))
 ANSWERS_MISSING = Concern(Reason.DOMAIN_SUSPECT, "20 % against 0 %", regression_stands=True)
 
 
+SUSPECT = replace(NON_INFERIOR, suspects=REGRESSED.culprits)
+
+
 def concern(reason: Reason, message: str) -> dict[str, Any]:
     return {"concerns": (Concern(reason, message),)}
 
@@ -41,6 +44,7 @@ ROWS: list[tuple[str, dict[str, Any], str, Reason]] = [
     ("paused", {"paused": True}, "Hold", Reason.PAUSED),
     ("soaking", concern(Reason.SOAKING, "until 12:00:30Z"), "Hold", Reason.SOAKING),
     ("uncompared", {"is_compared": False}, "Promote", Reason.UNCOMPARED),
+    ("suspect slice", {"judgement": SUSPECT}, "Hold", Reason.SUSPECT_SLICE),
     ("non-inferior", {"judgement": NON_INFERIOR}, "Promote", Reason.NON_INFERIOR),
     ("before maxDuration", {"max_duration_passed": False}, "Hold", Reason.INCONCLUSIVE),
     ("maxDuration", {"max_duration_passed": True}, "Hold", Reason.MAX_DURATION),
@@ -77,6 +81,8 @@ def test_each_row_wins_over_every_later_one(index: int):
     _, cause, decision, reason = ROWS[index]
     for later in ROWS[index + 1 :]:
         if any(shared <= cause.keys() & later[1].keys() for shared in EXCLUSIVE):
+            continue
+        if reason is Reason.SUSPECT_SLICE and later[3] is Reason.MAX_DURATION:
             continue
         if reason is Reason.PROMOTE_REQUESTED and later[3] in (Reason.PAUSED, Reason.FIELD_CONFLICT):
             continue
@@ -165,3 +171,10 @@ def test_a_concern_that_lets_a_regression_stand_holds_promotion_only():
     lenient = Concern(Reason.TOO_FEW_ROWS, "5 rows", regression_stands=True)
     assert gate(situation(judgement=NON_INFERIOR, concerns=(lenient,))).reason is Reason.TOO_FEW_ROWS
     assert gate(situation(judgement=REGRESSED, concerns=(lenient,))).decision == "RollBack"
+
+
+@pytest.mark.parametrize(("choice", "decision"), [("Hold", "Hold"), ("Promote", "Promote"), ("RollBack", "RollBack")])
+def test_a_suspect_slice_is_handed_to_on_inconclusive_at_max_duration(choice, decision):
+    outcome = gate(situation(judgement=SUSPECT, max_duration_passed=True, on_inconclusive=choice))
+    assert (outcome.decision, outcome.reason) == (decision, Reason.MAX_DURATION)
+    assert "carrier=HA" in outcome.message

@@ -9,7 +9,7 @@ from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.state.observation import RecoveryLog, Running
 
-UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not answer")
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not respond")
 
 
 def rolled_back(verify: str = "5m", **changes: object) -> World:
@@ -86,7 +86,7 @@ def test_a_store_that_cannot_be_reached_leaves_it_open_and_says_so_however_long(
     world.judge.recovered = UNREADABLE
     world.run(seconds)
     assert recovered(world) == ("Unknown", "VerifyingRecovery")
-    assert "cannot be read (StoreUnreachable): the store does not answer" in world.rollout.recovery.message
+    assert "cannot be read (StoreUnreachable): the store does not respond" in world.rollout.recovery.message
     world.judge.recovered = None
     world.run(30)
     assert recovered(world)[0] == "True"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, REGRESSED, World, a_judgement, a_result
-from tierwise.api.modelrollout import Frozen, FrozenDataset
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.runtime.judging.look import Look
 
 
@@ -26,7 +26,8 @@ def test_every_condition_has_the_generation_a_reason_and_its_own_time_of_transit
     world = judging()
     conditions = world.status.conditions
     assert {c.type for c in conditions} == {
-        "Ready", "Reconciling", "Stalled", "Available", "Progressing", "AnalysisHealthy", "RolledBack", "Paused"
+        "Ready", "Reconciling", "Stalled", "Available", "InSync",
+        "Progressing", "AnalysisHealthy", "RolledBack", "Paused",
     }  # fmt: skip
     assert {c.observed_generation for c in conditions} == {2}
     assert all(c.reason for c in conditions)

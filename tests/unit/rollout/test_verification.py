@@ -12,7 +12,7 @@ from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.rollout.state.observation import VerificationLook
 
-UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not answer")
+UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "the store does not respond")
 
 
 def rules(verification="10m", *, automatic=True):

@@ -98,10 +98,8 @@ def test_a_stalled_rollback_says_so_and_ends_when_the_pods_are_back():
     world.fleet.annotate(NAME, rollback="no")
     world.run(200)
     assert world.health == ("Stalled", "RollingBack")
-    assert (
-        "bot-3 has 0 of 4 pods ready, 4 of the old ones left after progressDeadline"
-        in world.condition("Stalled").message
-    )
+    found = "after progressDeadline 2m: Deployment bot-3 has 0 of 4 pods ready, 4 of the old ones left"
+    assert found in world.condition("Stalled").message
     world.fleet.unready.clear()
     world.run_until(lambda w: w.rollout.result == "RolledBack")
     assert "requested by annotation: no" in world.rollout.message

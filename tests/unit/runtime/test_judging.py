@@ -161,7 +161,7 @@ def test_a_log_that_stops_is_stale():
 )
 def test_a_store_that_fails_holds_and_goes_on_by_itself(reason: Reason):
     world = JudgedWorld(PredictionLog(per_second=60)).judged()
-    world.log.error = StoreError("the store does not answer", "check it", reason=reason)
+    world.log.error = StoreError("the store does not respond", "check it", reason=reason)
     world.run(120)
     assert world.health == ("Reconciling", reason)
     world.log.error = None

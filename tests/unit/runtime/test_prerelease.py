@@ -68,7 +68,7 @@ def test_a_dataset_that_is_missing_or_a_store_that_is_away_keeps_it_closed():
     world = validated((0.1, 0.1), dataset="nothing").run(60)
     assert world.health == ("Stalled", "DatasetMissing")
     world = validated((0.1, 0.1))
-    world.log.error = StoreError("the store does not answer", "check it", reason=Reason.STORE_UNREACHABLE)
+    world.log.error = StoreError("the store does not respond", "check it", reason=Reason.STORE_UNREACHABLE)
     world.run(60)
     assert world.health == ("Reconciling", "StoreUnreachable")
     world.log.error = None

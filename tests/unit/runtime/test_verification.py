@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
-from tierwise.api.modelrollout import FrozenDataset, PodsChange
+from tierwise.api.frozen import FrozenDataset
+from tierwise.api.modelrollout import PodsChange
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, PodCounts
 from tierwise.runtime.control_loop.reconcile import reconcile
@@ -284,8 +285,7 @@ def with_spread(world, sigma, pods):
             )
             for tier in rollout.status.tiers
         ]
-        status = rollout.status.model_copy(update={"tiers": tiers})
-        world.fleet.rollouts[name] = replace(rollout, status=status)
+        world.fleet.rollouts[name] = replace(rollout, status=rollout.status.model_copy(update={"tiers": tiers}))
     return world
 
 

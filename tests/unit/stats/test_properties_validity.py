@@ -74,7 +74,7 @@ def test_every_bet_of_every_family_expects_at_most_one(kind, null, inside, sizes
     if past is None:  # a past that knows the rates: bets are never larger
         past = 1e6 * np.array([1, candidate, 1, rate])[:, None]
     block = outcomes(*sizes)
-    logs = np.zeros((6 if kind == "regression" else 3, block.shape[1]))
+    logs = np.zeros((betting.REGRESSION_ALTERNATIVES if kind == "regression" else 3, block.shape[1]))
     add(kind, logs, block, past, ratio, delta, prior, phi)
     assert (np.exp(logs) * chance(block, candidate, rate)).sum(axis=1).max() <= 1 + ROUNDING
 

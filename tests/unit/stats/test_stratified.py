@@ -69,7 +69,7 @@ def test_one_stratum_is_the_plain_test_and_pieces_fold_as_the_whole():
     rng = np.random.default_rng(4)
     blocks = list(blocks_of(rng, np.array([[50], [60]]), 0.2, 0.1, 8))
     whole, _ = folded(blocks)
-    logs, past = np.zeros((6, 1)), np.zeros((4, 1))
+    logs, past = np.zeros((betting.REGRESSION_ALTERNATIVES, 1)), np.zeros((4, 1))
     for block in blocks:
         betting.add_regression(logs, block[:, :, 0], past, SAME, PRIOR)
         past += block[:, :, 0]

@@ -1,4 +1,4 @@
-"""What arrived in the log, as counts; and whether label tables can be read at all."""
+"""Counts what arrived in the log, and checks whether label tables can be read."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Unive
 
 
 def read_received(connection: Connection, log: Log, scope: Scope, window: Block) -> Received:
-    """Rows and labels of the window; rows logged twice where the dataset names its requests and keeps them.
+    """Rows and labels of the window, and rows logged twice if the dataset names its requests and keeps such rows.
 
-    And labels that contradict each other, of label tables; rows that `deduplicate` leaves out, by arm.
+    Also labels of label tables that contradict each other, and by arm the rows that `deduplicate` leaves out.
     """
 
     def ask(query: Query) -> Mapping[str, int]:
-        answer: Mapping[str, int] = connection.query(query.sql, query.parameters).to_pylist()[0]
-        return answer
+        row: Mapping[str, int] = connection.query(query.sql, query.parameters).to_pylist()[0]
+        return row
 
     row = ask(received_query(log, scope, window))
     repeated = None
@@ -57,7 +57,7 @@ def _read_dropped(connection: Connection, log: Log, scope: Scope, window: Block)
 
 
 def read_sources(connection: Connection, log: Log, scope: Scope, window: Block) -> Sources | None:
-    """What the sources of labels say of each other; None for one source."""
+    """How many labels each source has and how often two sources differ; None for one source."""
     if log.spec.labels is None:
         return None
     query = sources_query(log, scope, window)
@@ -94,7 +94,7 @@ def check_labels(connection: Connection, log: Log) -> None:
 
 
 def _require_table_functions(connection: Connection, source: str) -> None:
-    """Refuse a read-only user, who may not call postgresql() and would be told no more than that access is denied."""
+    """Refuse a read-only user: it may not call postgresql(), and ClickHouse would only say that access is denied."""
     if connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly").column("readonly")[0].as_py() == 1:
         raise RefusedError(
             f"label source {source!r}: the store's user is read-only and may not call postgresql()",

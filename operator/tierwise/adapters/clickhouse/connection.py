@@ -1,4 +1,4 @@
-"""Clients of one store, one per thread, with time-outs; every failure is an error with a reason and no credential."""
+"""Clients of one store, one per thread, with time-outs. Every failure is an error with a reason and no credential."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tierwise.errors import ReasonedError, SpecError, StoreError
 T = TypeVar("T")
 
 for _name in ("clickhouse_connect", "urllib3"):
-    # The drivers raise what they log: an error is told once, without their sixty lines, which may hold a credential.
+    # The drivers log and raise the same error. We report it once, without their long log, which may have a credential.
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 ACCESS_CODES = {192, 193, 194, 195, 516, 497, 164}  # unknown user, wrong password, …, ACCESS_DENIED, READONLY
@@ -35,12 +35,12 @@ LIMIT_CODES = {
     396,
     201,
     202,
-}  # rows, time, estimated time, memory, bytes, result, quota, too many
+}  # limits of rows, time, estimated time, memory, bytes, result and quota; too many queries
 COLUMN_CODES = {8, 16, 47}
 FINAL_CODE = 181
 SPEC_CODES = {6, 38, 41, 42, 43, 44, 46, 48, 53, 62, 63, 70, 72, 349, 386, 395}  # the dataset's own SQL or types
 
-_SCOPE = re.compile(r": In scope (?:SELECT|WITH) .*$", re.DOTALL)  # what ClickHouse adds: the whole query
+_SCOPE = re.compile(r": In scope (?:SELECT|WITH) .*$", re.DOTALL)  # ClickHouse adds the whole query
 
 _OPTIONS = {
     "connect_timeout",
@@ -56,7 +56,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A DSN taken apart. `repr` and `str` never show the password."""
+    """The parts of a DSN. `repr` and `str` never show the password."""
 
     scheme: str
     host: str
@@ -81,10 +81,10 @@ class Address:
 
 
 def parse_dsn(dsn: str) -> Address:
-    """Take a DSN apart.
+    """Parse a DSN.
 
     Raises:
-        SpecError: InvalidSpec; the message does not repeat the DSN, which may hold a password.
+        SpecError: InvalidSpec; the message does not repeat the DSN, which may have a password.
     """
     try:
         parts = urlsplit(dsn)
@@ -131,7 +131,7 @@ def parse_dsn(dsn: str) -> Address:
 
 
 class Connection:
-    """Clients of one store, one per thread: neither chDB's nor a session's client may be shared."""
+    """Clients of one store, one per thread, because a client of chDB or of a session may not be shared."""
 
     def __init__(self, dsn: str, *, read_only: bool = False, timeout_seconds: float = 60.0) -> None:
         self.address = parse_dsn(dsn)
@@ -142,13 +142,13 @@ class Connection:
         self._clients: list[Client] = []
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """The answer as Arrow columns."""
+        """Run the query; returns its result as Arrow columns."""
         return self.run(
             lambda client: client.query_arrow(sql, parameters=dict(parameters or {}), use_strings=self._use_strings)
         )
 
     def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> object:
-        """Run a statement; its first value."""
+        """Run a statement; returns its first value."""
         return self.run(lambda client: client.command(sql, parameters=dict(parameters or {})))
 
     def insert(self, table: str, rows: pa.Table) -> None:
@@ -156,11 +156,11 @@ class Connection:
         self.run(lambda client: client.insert_arrow(table, rows))
 
     def run(self, call: Callable[[Client], T]) -> T:
-        """Call with this thread's client.
+        """Call the function with this thread's client.
 
         Raises:
             StoreError: the store cannot be read now (unreachable, access, limits, unknown table).
-            SpecError: what was asked is wrong (unknown column, types).
+            SpecError: the query is wrong (unknown column, types).
         """
         try:
             return call(self._client())
@@ -179,7 +179,7 @@ class Connection:
 
     @property
     def _use_strings(self) -> bool | None:
-        # A read-only chDB client cannot change a setting per query: it is set once, before readonly.
+        # A read-only chDB client cannot change a setting per query, so the settings are set once, before readonly.
         return None if self.address.embedded else True
 
     def _client(self) -> Client:
@@ -214,7 +214,7 @@ class Connection:
             database=address.database,
             interface="https" if secure else "http",
             tz_mode="aware",
-            autogenerate_session_id=False,  # a session would serialise the threads that share the pool
+            autogenerate_session_id=False,  # with a session, threads that share the pool would wait for each other
             query_retries=1,
             show_clickhouse_errors="scrub",  # without the URL and the server's version
             **options,
@@ -233,13 +233,13 @@ class Connection:
                 reason=Reason.STORE_UNREACHABLE,
             )
         if isinstance(error, pa.ArrowException | TypeError | ValueError | KeyError):
-            return StoreError(f"{place}: the answer could not be read: {text}", reason=Reason.QUERY_FAILED)
+            return StoreError(f"{place}: the response could not be read: {text}", reason=Reason.QUERY_FAILED)
         cause = _socket_error(error)  # the driver itself says no more than "Error executing HTTP request"
         text = self.scrub(cause) if cause else text
         return StoreError(f"{place}: {text}", "is it up, and is the address right?", reason=Reason.STORE_UNREACHABLE)
 
     def scrub(self, text: str) -> str:
-        """The text without the password in any spelling, in one line, of bounded length."""
+        """The text in one line of bounded length, without the password in plain or encoded form."""
         secrets = {self.address.password, quote(self.address.password, safe="")} - {""}
         for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
@@ -250,7 +250,7 @@ class Connection:
 
 
 def _socket_error(error: BaseException) -> str | None:
-    """What the operating system said, such as ``Connection refused``, below all that the driver made of it."""
+    """The message of the operating system, such as ``Connection refused``, below the errors of the driver."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

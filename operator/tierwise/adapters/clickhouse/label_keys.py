@@ -1,4 +1,4 @@
-"""Whether the keys of a label table can be the log's request ids at all: both are compared as text."""
+"""Checks whether the keys of a label table can match the log's request ids. Both are compared as text."""
 
 # ruff: noqa: S608  # identifiers are quoted, and types are the store's own words
 
@@ -19,9 +19,9 @@ _TEXT = re.compile(r"(?:Fixed)?String\b")
 
 
 def check_keys(connection: Connection, log: Log) -> None:
-    """Refuse a label table whose keys are of another type than the log's request ids, and never read the same.
+    """Refuse a label table whose keys have another type than the log's request ids and can never match them.
 
-    A number 5 is found by the text '5', so that types may differ; 'r5' and '005' are never found.
+    The types may differ, because a number 5 matches the text '5'. But it never matches 'r5' or '005'.
 
     Raises:
         RefusedError: DatasetInvalid, naming both types.
@@ -50,7 +50,7 @@ def check_keys(connection: Connection, log: Log) -> None:
 
 
 def _reads_as(connection: Connection, text: str, rows: str, kind: str) -> bool:
-    """Whether a text among the first ids is what toString makes of a value of that type; also when there are none."""
+    """Whether one of the first ids is a text that toString makes of a value of that type; True without ids."""
     same = f"ifNull(toString(accurateCastOrNull(id, '{_escaped(kind)}')) = id, false)"
     sample = f"SELECT toString({text}) AS id FROM {rows} WHERE ifNull(toString({text}), '') != '' LIMIT {SAMPLE}"
     found = connection.query(f"SELECT count() AS n, countIf({same}) AS same FROM ({sample})").to_pylist()[0]

@@ -1,4 +1,4 @@
-"""Reads that keep within a store's limits: what is too much for one query is asked in pieces, to the same counts."""
+"""Reads within a store's limits: if one query is too much, the read is split into pieces with the same counts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tierwise.monitoring.query.look.decode import merge_cells
 logger = logging.getLogger(__name__)
 
 MOST_HALVINGS = 6
-MOST_AFTER_TIMEOUT = 2  # every attempt takes as long as the limit allows
+MOST_AFTER_TIMEOUT = 2  # fewer halvings, because every attempt takes as long as the limit allows
 _TIMEOUT = 159
-_QUOTA = frozenset({201, 202})  # more queries would only make it worse
+_QUOTA = frozenset({201, 202})  # after these, more queries would only make it worse
 _ROWS = frozenset({158, 160, 307})  # rows or bytes read, or the time that they would take
 
 T = TypeVar("T")
@@ -30,12 +30,12 @@ AskDistributions = Callable[[Dataset, Block], Distributions]
 def read_cells_in_pieces(
     dataset: Dataset, blocks: Sequence[Block], ask: AskCells, refusals: Refusals | None = None, halvings: int = 0
 ) -> Cells:
-    """`ask`, and where the store says that it is too much: fewer blocks, then fewer slices, then shorter times.
+    """Call `ask`. If the store says that it is too much, read fewer blocks, then fewer slices, then shorter times.
 
-    What `refusals` know to be too much is asked in pieces at once.
+    A read that `refusals` know to be too much is split at once.
 
     Raises:
-        StoreError: QueryOverLimits when pieces do not help either; any other error at once.
+        StoreError: QueryOverLimits if pieces are too much, too; any other error at once.
     """
 
     def pieces(over: StoreError) -> Callable[[], Cells] | None:
@@ -58,7 +58,7 @@ def read_cells_in_pieces(
 def read_distributions_in_pieces(
     dataset: Dataset, block: Block, ask: AskDistributions, refusals: Refusals | None = None, halvings: int = 0
 ) -> Distributions:
-    """As `read_cells_in_pieces`, of one block's distributions."""
+    """As `read_cells_in_pieces`, for the distributions of one block."""
 
     def pieces(over: StoreError) -> Callable[[], Distributions] | None:
         def read(part: Dataset, piece: Block) -> Distributions:
@@ -76,7 +76,7 @@ def read_distributions_in_pieces(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What is read, and how often it was halved before."""
+    """The part that is read, and how often it was halved before."""
 
     kind: str
     dataset: Dataset
@@ -108,12 +108,12 @@ def _read(
 
 
 def _fewer_slices_help(error: StoreError) -> bool:
-    """Fewer slices read as many rows, but have fewer groups: one code stands for both limits."""
+    """Whether fewer slices help. They read as many rows, but have fewer groups; one code stands for both limits."""
     return error.code not in _ROWS or "GROUP BY" in error.message
 
 
 def _check(error: StoreError, dataset: Dataset, halvings: int) -> None:
-    """Raise what pieces cannot help with."""
+    """Raise the error if pieces cannot help."""
     if error.reason is not Reason.QUERY_OVER_LIMITS or error.code is None or error.code in _QUOTA:
         raise error
     if halvings >= (MOST_AFTER_TIMEOUT if error.code == _TIMEOUT else MOST_HALVINGS):

@@ -1,4 +1,4 @@
-"""What metrics add up is asked for its type before rows are read: else a text or an array fails in the middle."""
+"""Checks the types of the numbers that metrics add up, before rows are read. Otherwise a look would fail later."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tierwise.monitoring.query.log.column_types import not_computed, numbers_rea
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.look.decode import texts
 
-# What ClickHouse adds to its errors: where it was, with the whole query
+# ClickHouse adds the position and the whole query to its errors.
 _FRAME = re.compile(r"^.*?DB::Exception: |[:.] (?:In scope|while executing|While processing) .*$", re.DOTALL)
 
 
 def check_numbers(connection: Connection, log: Log) -> None:
-    """Refuse numbers of the dataset's reads that are none.
+    """Refuse a dataset in which a number that metrics read is not a number.
 
     Raises:
-        Refused: DatasetInvalid, naming the field, its type and what to write.
+        RefusedError: DatasetInvalid; it names the field, its type and what to write.
     """
     for number in numbers_read(log):
         try:

@@ -1,4 +1,4 @@
-"""What a store's limits have refused in this run, so that the next look does not fail the same way first."""
+"""Remembers reads that a store's limits refused. The next look then reads in pieces at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.query.log.config import config_hash
 
-USES = 60  # so many reads later the whole is asked again: limits are raised, and other queries end
+USES = 60  # after this many reads the whole is tried again, because limits or the store's load may have changed
 _MOST = 1000
 
 
@@ -23,14 +23,18 @@ class _Refused:
 
 
 class Refusals:
-    """Remembers by kind of read, dataset and groupings the smallest size that was too much. Safe to lose."""
+    """Per kind of read, dataset and groupings: the fewest blocks and the shortest time that were too much. A cache."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._refused: dict[tuple[str, int], _Refused] = {}
 
     def known(self, kind: str, dataset: Dataset, blocks: Sequence[Block]) -> StoreError | None:
-        """Why a read of these blocks is too much; None where it is not known to be."""
+        """Why a read of these blocks is too much; None if it may be tried.
+
+        It is too much if it has as many blocks and as much time as what was refused. After `USES` such answers the
+        refusal is forgotten.
+        """
         if not self._refused:
             return None
         key = (kind, config_hash(dataset))
@@ -45,7 +49,7 @@ class Refusals:
             return found.error
 
     def remember(self, kind: str, dataset: Dataset, blocks: Sequence[Block], error: StoreError) -> None:
-        """A read of these blocks was too much."""
+        """Remember that a read of these blocks was too much."""
         key, size, seconds = (kind, config_hash(dataset)), len(blocks), _seconds(blocks)
         with self._lock:
             if len(self._refused) >= _MOST:

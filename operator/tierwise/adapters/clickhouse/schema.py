@@ -142,10 +142,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 def migrate(connection: Connection, dimensions: Sequence[str] = (), ttl_days: int | None = None) -> int:
-    """Create or migrate the tables, and add a LowCardinality(String) column per dimension; the version reached.
+    """Create or migrate the tables, and add a LowCardinality(String) column per dimension. Returns the new version.
 
-    `ttl_days`: after how many days a row of `ml_performance` is deleted, 0 for never. None: 400 for tables that this
-    call creates; tables that are there keep what they have, because a migration must not delete anything.
+    `ttl_days` is after how many days a row of `ml_performance` is deleted; 0 means never. None means 400 for tables
+    that this call creates. Existing tables keep their setting, because a migration must not delete anything.
 
     Raises:
         StoreError: also when the store was migrated by a newer release.
@@ -190,18 +190,18 @@ def _has_performance(connection: Connection) -> bool:
 
 
 def _apply(connection: Connection, version: int, statement: str) -> None:
-    """One step; another process may be at the same one."""
+    """Apply one step. Another process may apply the same step at the same time."""
     try:
         connection.command(statement)
     except StoreError:
-        if _version(connection) < version:  # nobody else has done it either
+        if _version(connection) < version:  # no other process has done it either
             raise
         return
     connection.command("INSERT INTO tierwise_migrations (version) VALUES ({v:UInt32})", {"v": version})
 
 
 def _set_ttl(connection: Connection, days: int) -> None:
-    """Only when it is another one: setting it rewrites the table."""
+    """Set the time to live only if it differs, because setting it rewrites the table."""
     created = connection.query("SHOW CREATE TABLE ml_performance").column(0)[0].as_py()
     text = created.decode() if isinstance(created, bytes) else str(created)
     wanted = f"TTL written_at + toIntervalDay({days})"

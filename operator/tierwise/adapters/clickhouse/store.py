@@ -52,7 +52,7 @@ from tierwise.monitoring.query.stored.performance_table import Origin, config_ro
 from tierwise.rollout.record.verdicts import VerdictRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FAR = datetime(2200, 1, 1, tzinfo=UTC)  # no row is of the future then
+_FAR = datetime(2200, 1, 1, tzinfo=UTC)  # so late that no row is in the future
 
 T = TypeVar("T")
 
@@ -76,8 +76,8 @@ class ClickHouseStore:
         built(dataset, lambda: check_labels(self._connection, log))
         built(dataset, lambda: check_keys(self._connection, log))
         built(dataset, lambda: check_numbers(self._connection, log))
-        # Nothing is read, but every name and type is resolved by the store. An empty window would be folded to "false",
-        # which shards of a Distributed table trip over.
+        # No rows are read, but the store resolves every name and type. An empty window would be replaced by "false",
+        # which makes shards of a Distributed table fail.
         nothing = Block(_EPOCH, _EPOCH + timedelta(seconds=1))
         scope = Scope(None, "baseline", "candidate")
         for query in (
@@ -94,7 +94,7 @@ class ClickHouseStore:
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
         """The newest prediction time not after `now`."""
         log = self._log(dataset)
-        # Nearly always there is a row of the last hour, and then only the last hour is read.
+        # There is nearly always a row of the last hour. Then only the last hour is read.
         for since in (now - timedelta(hours=1), None):
             query = built(dataset, partial(watermark_query, log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
@@ -107,13 +107,13 @@ class ClickHouseStore:
         return self._cells(dataset, scope, blocks, versions_of)
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
-        """The baseline's rows, by halves of its pods in place of arms; None where the dataset names no pods."""
+        """The baseline's rows by halves of its pods instead of arms; None if the dataset names no pods."""
         if dataset.spec.columns.pod is None:
             return None
         return self._cells(dataset, replace(scope, candidate=scope.baseline), blocks, halves_of)
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
-        """The baseline's rows by pod; None where the dataset names no pods."""
+        """The baseline's rows by pod; None if the dataset names no pods."""
         if dataset.spec.columns.pod is None:
             return None
         log = self._log(dataset)
@@ -135,25 +135,25 @@ class ClickHouseStore:
                     )
                     return decode_cells(self._connection.query(query.sql, query.parameters), query, run)
 
-                return _told_apart(read)
+                return _read_hashed(read)
 
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])
 
         window = Block(blocks[0].start, blocks[-1].end)
-        return _held(dataset, lambda: self._values.read(log, scope, window, read))
+        return _within_memory(dataset, lambda: self._values.read(log, scope, window, read))
 
     def read_entries(
         self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], first_block: int, kept: Kept, most: int
     ) -> Entries:
-        """Every combination of numbers that occurs in the blocks, at most `most`; they are numbered from there on."""
+        """Every combination of numbers that occurs in the blocks, at most `most`."""
         log = self._log(dataset)
         query = built(dataset, lambda: entries_query(log, scope, blocks, kept, most))
         return decode_entries(self._connection.query(query.sql, query.parameters), query, first_block)
 
     def kept(self, dataset: Dataset, scope: Scope, window: Block) -> Kept:
-        """The values of dimensions with too many that a read of this window counts by name."""
+        """For dimensions with too many values, the values that a read of this window counts by name."""
         return self._values.kept(self._log(dataset), scope, window)
 
     def read_distributions(self, dataset: Dataset, scope: Scope, block: Block) -> Distributions:
@@ -168,14 +168,14 @@ class ClickHouseStore:
                     query = built(part, lambda: distributions_query(of_part, scope, piece, kept, as_texts=as_texts))
                     return decode_distributions(self._connection.query(query.sql, query.parameters), query, piece)
 
-                return _told_apart(read)
+                return _read_hashed(read)
 
             return read_distributions_in_pieces(dataset, block, ask, self._refusals)
 
-        return _held(dataset, lambda: self._values.read(log, scope, block, read))
+        return _within_memory(dataset, lambda: self._values.read(log, scope, block, read))
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
-        """Rows that no count holds."""
+        """Count the rows that are in none of the other counts."""
         log = self._log(dataset)
         query = built(dataset, lambda: invalid_query(log, scope, window, now))
         row = self._connection.query(query.sql, query.parameters).to_pylist()[0]
@@ -198,11 +198,11 @@ class ClickHouseStore:
         return built(dataset, partial(read_received, self._connection, self._log(dataset), scope, window))
 
     def read_sources(self, dataset: Dataset, scope: Scope, window: Block) -> Sources | None:
-        """What the sources of labels say of each other."""
+        """How many labels each source has and how often two sources differ."""
         return built(dataset, partial(read_sources, self._connection, self._log(dataset), scope, window))
 
     def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
-        """Store a block's distributions; writing one twice changes nothing."""
+        """Store a block's distributions. Writing a block twice changes nothing."""
         rows = performance_rows(origin, dataset, scope, distributions)
         if rows.num_rows:
             self._connection.insert("ml_performance", rows)
@@ -216,25 +216,26 @@ class ClickHouseStore:
         self._connection.insert("ml_verdicts", verdict_rows(record))
 
     def init(self, dimensions: Sequence[str] = (), ttl_days: int | None = None) -> int:
-        """Create or migrate the tables, with a column per dimension; the version reached.
+        """Create or migrate the tables, with a column per dimension. Returns the new version.
 
-        `ttl_days`: how long rows of `ml_performance` are kept, 0 for ever; None leaves it, and is 400 for new tables.
+        `ttl_days` is how long rows of `ml_performance` are kept; 0 means for ever. None means 400 for new tables, and
+        no change for existing ones.
         """
         return migrate(self._connection, dimensions, ttl_days)
 
     def insert_predictions(self, rows: pa.Table | Mapping[str, Sequence[object]]) -> int:
-        """Append predictions (Arrow columns, or columns by name); how many."""
+        """Append predictions (Arrow columns, or columns by name). Returns their number."""
         table = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
         if table.num_rows:
             self._connection.insert("predictions", table)
         return int(table.num_rows)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """Any SQL's answer as Arrow columns: for traffic, demo and reports, never with text of users."""
+        """Run SQL; returns its result as Arrow columns. For traffic, demo and reports, never with text of users."""
         return self._connection.query(sql, parameters)
 
     def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
-        """A statement without an answer, for the same callers."""
+        """Run a statement without a result, for the same callers."""
         self._connection.command(sql, parameters)
 
     def close(self) -> None:
@@ -245,8 +246,8 @@ class ClickHouseStore:
         """Refuse a reading user with readonly=2: it could read files of the server."""
         if self._checked_user:
             return
-        answer = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
-        if answer.column("readonly")[0].as_py() == 2:
+        result = self._connection.query("SELECT toUInt8(getSetting('readonly')) AS readonly")
+        if result.column("readonly")[0].as_py() == 2:
             raise StoreError(
                 f"store {self._connection.address}: the user has readonly=2, which lets queries read its files",
                 "give the user a profile with readonly=1 (docs/reference/store.md)",
@@ -278,16 +279,16 @@ def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
     return ClickHouseStore(Connection(dsn, read_only=read_only))
 
 
-def _told_apart(read: Callable[..., T]) -> T:
-    """What is read, by hashes where that pays; by texts in the rare case that two hashes are the same."""
+def _read_hashed(read: Callable[..., T]) -> T:
+    """Read with hashes of texts if this is faster; with the texts in the rare case that two hashes are equal."""
     try:
         return read()
     except HashCollisionError:
         return read(as_texts=True)
 
 
-def _held(dataset: Dataset, read: Callable[[], T]) -> T:
-    """What is read, if there is room for it here."""
+def _within_memory(dataset: Dataset, read: Callable[[], T]) -> T:
+    """Read. Raises StoreError with a remedy if the result is too large."""
     try:
         return read()
     except ResultTooLargeError as error:

@@ -1,4 +1,4 @@
-"""Which values of a dimension are counted by name: no more than its maxValues, the same ones in every look."""
+"""Chooses the values of a dimension that are counted by name: at most its maxValues, the same ones in every look."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sliced = TypeVar("Sliced", Cells, Distributions)
 
 
 def built(dataset: Dataset, make: Callable[[], T]) -> T:
-    """Build a query; a refusal of the pure core becomes the error of the ports, which names the dataset."""
+    """Build a query. If the core refuses it, raise the error of the ports, which names the dataset."""
     try:
         return make()
     except RefusedError as refusal:
@@ -31,7 +31,7 @@ def built(dataset: Dataset, make: Callable[[], T]) -> T:
 
 
 class CountedValues:
-    """Remembers which dimensions have more values than they may, so that a look of ordinary ones is one query."""
+    """Remembers which dimensions have too many values, so that a look without such dimensions is one query."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -41,21 +41,21 @@ class CountedValues:
     def read(self, log: Log, scope: Scope, window: Block, read: Callable[[Kept], Sliced]) -> Sliced:
         """Read with no more values per dimension than its maxValues; the rest is counted as `other`.
 
-        Which dimensions have more is remembered, so that a look of ordinary ones is one query.
+        Dimensions with more values are remembered, so that a look without such dimensions is one query.
         """
         dataset, key = log.dataset, config_hash(log.dataset)
         used = frozenset(name for grouping in dataset.groupings for name in grouping)
         with self._lock:
-            wide = self._wide.get(key, used)  # a dataset seen for the first time is asked about all of them
+            wide = self._wide.get(key, used)  # for a new dataset all dimensions are checked
         for _ in range(3):  # rows that arrive meanwhile can add values
             kept = self._kept(log, scope, window, wide)
             if (found := frozenset(kept.values)) or wide:
                 with self._lock:
                     self._wide[key] = wide = found | (self._wide.get(key) or frozenset())
-            answer = read(kept)
-            more = wide_dimensions(dataset, answer.slices, kept)
+            result = read(kept)
+            more = wide_dimensions(dataset, result.slices, kept)
             if not more:
-                return answer
+                return result
             wide = wide | more
         raise StoreError(
             f"dataset {dataset.name!r}: the values of {', '.join(sorted(more))} change while they are read",
@@ -64,7 +64,7 @@ class CountedValues:
         )
 
     def kept(self, log: Log, scope: Scope, window: Block) -> Kept:
-        """The values that are counted by name; of a dimension with few values all are, and it is not listed."""
+        """The values that are counted by name. A dimension with few values is not listed: all its values are."""
         return self._kept(log, scope, window, frozenset(name for g in log.dataset.groupings for name in g))
 
     def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:
@@ -74,7 +74,7 @@ class CountedValues:
         query = built(log.dataset, lambda: values_query(log, scope, window.start, window.end, sorted(wide)))
         values = decode_values(self._connection.query(query.sql, query.parameters), query)
         known: dict[str, dict[str, None]] = {}
-        for key in log.dataset.known:  # of combinations, too: a dimension may have no slices of its own
+        for key in log.dataset.known:  # combinations, too, because a dimension may have no slices of its own
             for name, value in parse_slice_key(key).items():
                 known.setdefault(name, {})[value] = None
         return kept_values(log.dataset, values, {name: tuple(found) for name, found in known.items()})

@@ -15,15 +15,15 @@ from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError, SpecError
 from tierwise.monitoring.definitions.importer import Definition, Feature, kind_of, read_definition, resource_name
 
-_ROWS = 100_000  # enough to tell a column with few values
+_ROWS = 100_000  # enough to find columns with few values
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
 
 
 def load_definition(path: Path) -> Definition:
-    """The definition that a file holds.
+    """Read the definition in a file.
 
     Raises:
-        SpecError: no such file, no known form, or one that cannot be read.
+        SpecError: the file does not exist, has an unknown form, or cannot be read.
     """
     if not path.is_file():
         raise SpecError(f"{path}: no such file", "give a description, a README.md or a Parquet file", reason=_BAD)

@@ -1,4 +1,4 @@
-"""YAML and JSON of a dataset's description, bounded: a few aliases of aliases can stand for billions of values."""
+"""Reads YAML and JSON of a dataset's description, with a limit on values: aliases of aliases can mean billions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def read_yaml(text: str) -> object:
     """The one document of a YAML text.
 
     Raises:
-        RefusedError: it holds itself, has more than MAX_VALUES values, or a number that JSON has not.
+        RefusedError: it contains itself, has more than MAX_VALUES values, or a number that JSON does not have.
         RecursionError: it is nested too deep.
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is not YAML.
     """
     loader = yaml.SafeLoader(text)
     try:
@@ -39,9 +39,9 @@ def read_json(text: str) -> object:
     """The value of a JSON text.
 
     Raises:
-        RefusedError: it has a number that JSON has not.
+        RefusedError: it has a number that JSON does not have.
         RecursionError: it is nested too deep.
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     data = json.loads(text)
     _require_finite(data)
@@ -49,7 +49,7 @@ def read_json(text: str) -> object:
 
 
 def _require_few(node: yaml.Node) -> None:
-    """Counts values as they are written out, an alias by what it stands for."""
+    """Raise if there are too many values. An alias counts as all the values that it stands for."""
     for count, _ in enumerate(_written_out(node, ()), start=1):
         if count > MAX_VALUES:
             raise RefusedError(

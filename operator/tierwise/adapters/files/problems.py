@@ -1,4 +1,4 @@
-"""What is wrong with a file that cannot be read, said without the engine's own words."""
+"""Explains why a file cannot be read, in our own words instead of the engine's."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd
 
 
 def packed_as(start: bytes) -> str | None:
-    """What a file was compressed with, by its first bytes; None where it was not."""
+    """The compression of a file, found by its first bytes; None if it is not compressed."""
     return next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)

@@ -1,4 +1,4 @@
-"""Columns of a file as SQL that reads them as what they are for: times, numbers and labels. Pure."""
+"""SQL that reads each column of a file as the type of its role: times, numbers and labels. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tierwise.monitoring.query.log.quoting import quote
 
 
 def readings_of(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict[str, str]:
-    """SQL for the columns of text that stand for a time or a number, and of numbers that stand for a time."""
+    """SQL for columns of text that mean a time or a number, and for columns of numbers that mean a time."""
     names, kind = spec.columns, label_kind(spec)
     sources = [] if spec.labels is None else [one for one in spec.labels.sources if one.kind == "Column"]
     found: dict[str, str] = {}
@@ -24,12 +24,12 @@ def readings_of(columns: Mapping[str, str], spec: MonitoringDatasetSpec) -> dict
 
 
 def label_kind(spec: MonitoringDatasetSpec) -> str:
-    """What labels are."""
+    """The kind of the dataset's labels."""
     return "Classes" if spec.scale.kind == "Classes" else spec.target
 
 
 def time_reading(columns: Mapping[str, str], name: str) -> dict[str, str]:
-    """By name the SQL of a column of times; nothing where it holds times as it is."""
+    """The SQL of a column of times, by its name; empty if the column already has times."""
     kind = columns.get(name, "")
     if any(number in kind for number in ("Int", "Float")):
         return {name: _epoch(quote(name))}
@@ -37,11 +37,11 @@ def time_reading(columns: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def label_reading(columns: Mapping[str, str], name: str, kind: str) -> dict[str, str]:
-    """By name the SQL of a column of labels of a `label_kind`; nothing where it is no text."""
+    """The SQL of a column of labels of a `label_kind`, by its name; empty if the column is not text."""
     if "String" not in columns.get(name, ""):
         return {}
     text = _trimmed(name)
-    # A class is a text, and what is no number is found out where numbers are judged; nothing is no label.
+    # A class is a text, and a text that is not a number is found later, where numbers are judged. Empty is no label.
     return {name: _label(text) if kind == "Binary" else f"nullIf(ifNull({text}, ''), '')"}
 
 
@@ -50,12 +50,12 @@ def _trimmed(name: str) -> str:
 
 
 def _epoch(number: str) -> str:
-    """A time of a number since 1970: its size tells seconds, milliseconds, microseconds and nanoseconds apart."""
+    """A time from a number since 1970. Its size shows whether it is in seconds, milli-, micro- or nanoseconds."""
     # Each unit for the years up to 5138; before 1973 a finer unit would be taken for a coarser one.
     units = ((1e11, "1000000"), (1e14, "1000"), (1e17, "1"))
     cases = ", ".join(f"{number} < {most!r}, {number} * {factor}" for most, factor in units)
     micros = f"toInt64(assumeNotNull(multiIf({cases}, {number} / 1000)))"
-    # Asked about null outside: of whole numbers multiIf makes 0 of a null, which would be 1970.
+    # null is checked outside, because multiIf makes 0 of a null whole number, which would be 1970.
     return f"if(ifNull({number} >= 0, false), toNullable(fromUnixTimestamp64Micro({micros}, 'UTC')), NULL)"
 
 
@@ -68,5 +68,5 @@ def _number(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    # What is neither empty nor a number is a label that is invalid, and is counted as one.
+    # A text that is neither empty nor a number is an invalid label and is counted as invalid.
     return f"if(ifNull({text}, '') = '', NULL, ifNull({_number(text)}, 2.))"

@@ -1,4 +1,4 @@
-"""Parquet, CSV and TSV files as tables of an embedded engine, every column read as what it is for."""
+"""Parquet, CSV and TSV files as tables of an embedded engine. Every column is read as the type of its role."""
 
 # ruff: noqa: S608  # identifiers are quoted, the path is a literal
 
@@ -18,7 +18,7 @@ from tierwise.errors import SpecError
 from tierwise.monitoring.query.log.quoting import is_reserved, quote, table_sql
 from tierwise.monitoring.query.look.decode import texts
 
-_FLAGS = {  # of `analyze --data` without a manifest
+_FLAGS = {  # options of `analyze --data` without a manifest
     "time": "--time",
     "version": "--version",
     "score": "--score",
@@ -52,12 +52,12 @@ def load_file(
 ) -> None:
     """Make the table `spec.table` of the file at `path`, in the format `kind`.
 
-    Text is read as a person means it: a version or a slice as it is written (1.10 is not 1.1), a time without a zone
-    as UTC wherever this runs, a label as 0, 1, true or false. `row_time` adds the row's number in the file, as a time.
-    `described`: the spec is a manifest's, whose dimensions are expressions, and not made of flags.
+    A version or a slice is read as it is written (1.10 is not 1.1). A time without a zone is read as UTC, wherever this
+    runs. A label is read as 0, 1, true or false. `row_time` adds the row's number in the file, as a time. `described`
+    means that the spec comes from a manifest, whose dimensions are expressions, and not from options.
 
     Raises:
-        SpecError: the file has not the columns, or nothing in them can be read.
+        SpecError: the file does not have the columns, or nothing in them can be read.
         StoreError: the file is not of this kind.
     """
     assert spec.table is not None  # a file has no other name
@@ -85,10 +85,10 @@ def load_file(
 
 
 def load_labels(connection: Connection, file: LabelFile, kind: str, spec: MonitoringDatasetSpec) -> None:
-    """Make the table of a label source of its file; keys, labels and times are read as those of the log.
+    """Make the table of a label source from its file. Keys, labels and times are read as those of the log.
 
     Raises:
-        SpecError: the file has not the columns.
+        SpecError: the file does not have the columns.
         StoreError: the file is not of this kind.
     """
     label = file.source
@@ -138,7 +138,7 @@ def _load(
 
 
 def _text_columns(spec: MonitoringDatasetSpec, *, described: bool) -> list[str]:
-    """Of a file of text, the columns that are read as text first."""
+    """The columns of a text file that are first read as text."""
     found = [name for role, name in _roles(spec).items() if role in _TEXTS]
     for source in () if spec.labels is None else spec.labels.sources:
         found += [source.column, source.labelled_at] if source.kind == "Column" else []
@@ -153,8 +153,8 @@ def _roles(spec: MonitoringDatasetSpec) -> dict[str, str | None]:
 
 
 def _settings(as_text: Sequence[str]) -> str:
-    """The types of these columns; the rest, and all of Parquet, as it is found."""
-    # Guessed types come from the first rows only, and a guess turns the version 1.10 into 1.1 and a zip code 00501
+    """The setting that reads these columns as text. The engine finds the types of all other columns."""
+    # The engine guesses types from the first rows only. A guess turns the version 1.10 into 1.1 and a zip code 00501
     # into 501.
     hints = ", ".join(f"{quote(name)} Nullable(String)" for name in as_text)
     return f"schema_inference_hints = {_literal(hints)}, precise_float_parsing = 1"
@@ -173,12 +173,12 @@ def _check_manifest(path: str, columns: Mapping[str, str], spec: MonitoringDatas
 
 
 def _field(role: str) -> str:
-    """The role as a manifest writes it."""
+    """The name of the role in a manifest."""
     return "".join(part.title() if i else part for i, part in enumerate(role.split("_")))
 
 
 def _check_types(path: str, columns: Mapping[str, str], wanted: Mapping[str, str | None]) -> None:
-    """Lists and structures are no scores, labels or names; the engine would say so in words of its own."""
+    """Refuse lists and structures as scores, labels or names, with a clearer message than that of the engine."""
     for role, name in wanted.items():
         kind = "" if name is None or role == "top" else " ".join(columns.get(name, "").split())
         if _COMPOSITE.search(kind):

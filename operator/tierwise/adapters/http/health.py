@@ -30,14 +30,14 @@ class HealthServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Probes are not worth a log line."""
+                """Log nothing for probes."""
 
         self._server = ThreadingHTTPServer((address, port), Handler)
         self._server.daemon_threads = True
 
     @property
     def port(self) -> int:
-        """The port, also when 0 was asked for."""
+        """The real port, also if port 0 was given."""
         return int(self._server.server_address[1])
 
     def start(self) -> None:

@@ -27,14 +27,14 @@ class Telemetry:
         self.gauges: Mapping[str, tuple[str, Callable[[], float]]] = {}  # name → (help, value now)
 
     def tick_ended(self, outcome: str, seconds: float) -> None:
-        """One tick of one object."""
+        """Count one tick of one object."""
         with self._lock:
             self._ticks[outcome] += 1
             self._buckets[bisect_left(BUCKETS, seconds)] += 1
             self._seconds += seconds
 
     def rollout_seen(self, uid: str, result: str | None) -> None:
-        """A ModelRollout has this result now; None: it is gone."""
+        """Note the present result of a ModelRollout; None means that it no longer exists."""
         with self._lock:
             if result is None:
                 self._rollouts.pop(uid, None)

@@ -173,7 +173,7 @@ class Client:
                 response = self._send(method, self._url(path, query), body, content, timeout)
             except urllib3.exceptions.HTTPError as error:
                 if attempt >= 2:
-                    raise ClusterError(f"API server {self._host} does not answer: {type(error).__name__}") from error
+                    raise ClusterError(f"API server {self._host} does not respond: {type(error).__name__}") from error
                 time.sleep(0.2)
                 continue
             if response.status < 400:

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 class KubernetesFleet:
     """Implements `runtime.ports.Fleet`. Safe for several threads, one at a time per ModelDeployment.
 
-    Every method raises ClusterError when the API server does not answer; nothing is concluded then.
+    Every method raises ClusterError when the API server does not respond; nothing is concluded then.
     """
 
     def __init__(self, client: Client, mirror: Mirror, clock: Clock) -> None:

@@ -66,6 +66,7 @@ def deployment_view(item: Mapping[str, Any]) -> DeploymentView:
         has_finalizer=has_finalizer,
         created_at=created_at(item),
         given=given_commands(metadata.get("managedFields") or []),
+        deleted_at=datetime.fromisoformat(metadata["deletionTimestamp"]) if deleting else None,
     )
 
 

@@ -39,7 +39,7 @@ class Reader:
 
         Raises:
             SpecError: there is none of that name; names those there are.
-            ClusterError: the API server does not answer.
+            ClusterError: the API server does not respond.
         """
         deployment = self._fleet.get_deployment(self.namespace, name)
         if deployment is None:

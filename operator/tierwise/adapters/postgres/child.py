@@ -1,8 +1,8 @@
-"""A process of its own that reads labels from PostgreSQL with the embedded engine and writes them to stdout.
+"""A separate process that reads labels from PostgreSQL with the embedded engine and writes them to stdout.
 
-Of its own because the engine can have one path per process, because its time zone is that of the process (times are
-only right when it and PostgreSQL's session are in UTC), and because an error of the driver cannot take the caller down.
-The request comes on stdin, so that a password is in no argument list.
+It is a separate process for three reasons. The engine can have only one path per process. Its time zone is that of the
+process, and times are only right if it and PostgreSQL's session are in UTC. And an error of the driver cannot end the
+caller. The request comes on stdin, so that a password is in no argument list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SQL = (
 
 
 def main(requests: BinaryIO, answers: BinaryIO) -> int:
-    """Write Arrow streams, each after its length in eight bytes; on failure one line on stderr and 1."""
+    """Write Arrow streams, each after its length in eight bytes. On failure print one line on stderr and return 1."""
     import chdb
 
     request: dict[str, Any] = json.load(requests)

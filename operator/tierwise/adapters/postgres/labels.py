@@ -1,4 +1,4 @@
-"""Labels from PostgreSQL into a table of the store, again and again without a label twice."""
+"""Copies labels from PostgreSQL into a table of the store. It can be repeated, and no label is stored twice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CREATE = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A PostgreSQL database; its text never holds the password."""
+    """A PostgreSQL database. Its text never shows the password."""
 
     host: str
     port: int
@@ -52,7 +52,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The label table and its columns: the request's id, what was right, when that was said; and which rows."""
+    """The label table and its columns: the request's id, the label, the label's time; and a condition on its rows."""
 
     table: str
     key: str
@@ -63,9 +63,9 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where labels go: `table` is TABLE or DATABASE.TABLE of the store, `source` the name of the labels in it.
+    """The target of labels: `table` is TABLE or DATABASE.TABLE of the store, `source` the name of the labels in it.
 
-    A table may hold several sources. `overlap` is how late a label may be committed after the time it carries.
+    A table may have several sources. `overlap` is how late a label may be committed after the time that it carries.
     """
 
     table: str
@@ -75,7 +75,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many labels were read since when, and the newest label there is now."""
+    """How many labels were read from which time on, and the newest label now."""
 
     rows: int
     since: datetime | None
@@ -83,10 +83,10 @@ class Imported:
 
 
 def parse_address(dsn: str, password: str | None) -> Address:
-    """The address of ``postgresql://user@host:port/database``; `password` where the DSN has none.
+    """The address of ``postgresql://user@host:port/database``; `password` is used if the DSN has none.
 
     Raises:
-        SpecError: it is no such DSN; the message has no password in it.
+        SpecError: it is not such a DSN; the message has no password in it.
     """
     try:
         parts = urlsplit(dsn)
@@ -113,13 +113,13 @@ def import_labels(
     since: datetime | None = None,
     told: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Copy labels into the target's table, which is created when it is not there.
+    """Copy labels into the target's table, which is created if it does not exist.
 
     Args:
-        store: Where to.
-        target: Which table of it, and under which name.
-        address: Which PostgreSQL.
-        columns: What to read there.
+        store: The store of the target.
+        target: The table of the store, and the name of the source.
+        address: The PostgreSQL database.
+        columns: The columns to read there.
         since: The first time to read; default: the target's `overlap` before the newest label of the source, else all.
         told: Called with the number of labels so far.
 

@@ -1,1 +1,1 @@
-"""From the models to CRDs and reference pages, and the API server's checks made offline."""
+"""Makes CRDs and reference pages from the models, and does the API server's checks offline."""

@@ -1,6 +1,6 @@
 """The checks of the API server, offline: a manifest against the schema of its kind, with messages that say what to do.
 
-Pure. CEL cannot be evaluated here, so each rule has a twin in Python (`Rule.holds`); tests give both the same objects.
+Pure. CEL cannot be evaluated here, so each rule exists also in Python (`Rule.holds`). Tests give both the same objects.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ARTICLES = {
 }
 
 
-# What a pattern means, in words.
+# The meaning of each pattern, in words.
 _PATTERNS = {
     NAME_PATTERN: "lower-case letters, digits and -, such as tier-3",
     DIMENSION_PATTERN: "lower-case letters, digits and _, such as asn_type",
@@ -53,14 +53,14 @@ _PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What is wrong at one path of an object, and what to do."""
+    """A problem at one path of an object, and what to do."""
 
     path: Path
     message: str
 
 
 def check_object(data: dict[str, Any]) -> list[Violation]:
-    """Everything that the API server would refuse in an object of one of the three kinds; unknown kinds pass."""
+    """All problems for which the API server would refuse an object of the three kinds; unknown kinds pass."""
     schema = _schemas().get(str(data.get("kind")))
     if schema is None:
         return []
@@ -97,7 +97,7 @@ def _check(value: Any, schema: Schema, path: Path) -> Iterator[Violation]:  # no
         case str():
             below = [Violation(path, text) for text in _check_text(value, schema)]
     yield from below
-    if not below:  # as the API server does: rules see valid values only
+    if not below:  # as in the API server, rules see only valid values
         yield from _check_rules(value, schema, path)
 
 
@@ -193,7 +193,7 @@ def _check_text(value: str, schema: Schema) -> Iterator[str]:
         return
     if len(value) > schema.get("maxLength", len(value)):
         if schema.get("x-kubernetes-int-or-string"):
-            return  # the rule says it better
+            return  # the rule has a better message
         yield f"has {len(value)} characters; give at most {schema['maxLength']}"
         return
     pattern = schema.get("pattern")

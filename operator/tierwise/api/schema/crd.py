@@ -1,7 +1,7 @@
 """The three CustomResourceDefinitions: names, printer columns and versions around the structural schemas. Pure.
 
-``python -m tierwise.tools.generate --write|--check`` writes or compares the files; the file handling itself is in
-`tierwise.tools.generate`, because nothing in this package touches files.
+``python -m tierwise.tools.generate --write|--check`` writes or compares the files. It is in `tierwise.tools.generate`,
+because nothing in this package reads or writes files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Everything about a kind that its models do not say."""
+    """The facts about a kind that are not in its models."""
 
     name: str
     plural: str
@@ -59,12 +59,14 @@ KINDS = (
             Column("Version", ".spec.version.name"),
             Column("Stable", ".status.stable.name"),
             Column("Status", ".status.summary.status"),
+            Column("In-Sync", '.status.conditions[?(@.type=="InSync")].status'),
             Column("Tier", ".status.summary.tier"),
+            Column("Slices-Judged", '.status.conditions[?(@.type=="SlicesJudged")].status'),
             Column("Worst-Slice", ".status.summary.worstSlice"),
             Column("Message", ".status.summary.message"),
             _AGE,
             Column("Commit", ".spec.version.commit", wide=True),
-            # A column of type date shows a time ahead as <invalid>.
+            # A column of type date shows a time in the future as <invalid>.
             Column("Until", ".status.summary.until", wide=True),
         ),
         (DEPLOYMENT_NAME,),
@@ -82,6 +84,7 @@ KINDS = (
             Column("To", ".spec.to.name"),
             Column("Result", ".status.result"),
             Column("Tier", ".status.tier"),
+            Column("Slices-Judged", '.status.conditions[?(@.type=="SlicesJudged")].status'),
             Column("Reason", ".status.reason"),
             _AGE,
         ),
@@ -114,7 +117,7 @@ HEADER = f"# Generated from operator/tierwise/api by `make generated`; do not ed
 def definition(kind: Kind) -> dict[str, Any]:
     """The CustomResourceDefinition of a kind."""
     status = structural_schema(kind.status, where="status", bounded=False, defaults=False)
-    # Without this, kstatus takes an object that no controller has seen yet for a finished one.
+    # Without this, kstatus believes that an object is finished before any controller has seen it.
     status["default"] = {"observedGeneration": -1}
     schema: Schema = {
         "description": kind.description,

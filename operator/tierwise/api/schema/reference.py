@@ -1,4 +1,4 @@
-"""docs/reference/api.md, written from the schemas: every field with type, default, limits and meaning. Pure."""
+"""Writes docs/reference/api.md from the schemas: every field with type, default, limits and meaning. Pure."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ _HEADER = f"""\
 
 # API reference: {names.API_VERSION}
 
-Three namespaced kinds. No reference leaves the object's namespace. `kubectl explain mdep.spec.tiers` shows the same
-texts; `tierwise lint FILE…` checks manifests without a cluster. Unknown fields are refused by `kubectl` and by
-server-side apply; a plain client's POST drops them silently, so let `tierwise lint` look at what you generate.
+The API has three namespaced kinds. A reference always names an object of the same namespace. `kubectl explain
+mdep.spec.tiers` shows the same texts. `tierwise lint FILE…` checks manifests without a cluster. `kubectl` and
+server-side apply refuse unknown fields. A plain client's POST drops them without an error, so check generated
+manifests with `tierwise lint`.
 
 """
 
 _ANNOTATIONS = f"""\
 ## Annotations of a ModelDeployment
 
-Set by people or hooks. Each value is handled once; the operator never removes them.
+People or hooks set these. Each value is handled once. The operator never removes them. If a value has no effect, or a
+key is unknown, an Event `CommandRefused` and a line of `tierwise explain` say why.
 
 | annotation | value | effect |
 |---|---|---|
-| `{names.ANNOTATION_ROLLBACK}` | a reason | ends the rollout in flight; what it touched goes back to stable |
+| `{names.ANNOTATION_ROLLBACK}` | a reason | ends the rollout in flight and restores the stable version |
 | `{names.ANNOTATION_PROMOTE}` | `<rollout>/<tier>` or `<rollout>/all` | promotes without waiting for evidence |
-| `{names.ANNOTATION_RETRY}` | any new value | tries a rejected version again, or goes on after a foreign write |
+| `{names.ANNOTATION_RETRY}` | any new value | tries a rejected version again, or continues after a foreign write |
 
-Set by the operator: `{names.ANNOTATION_ROLLED_BACK_FROM}`, `{names.ANNOTATION_ROLLBACK_REASON}`,
+The operator sets `{names.ANNOTATION_ROLLED_BACK_FROM}`, `{names.ANNOTATION_ROLLBACK_REASON}`,
 `{names.ANNOTATION_ROLLBACK_AT}`.
 """
 
-# Where a model is used again, a reference stands for it.
+# If a model is used again, the page has a reference to its first place.
 _SAME = {
     ("ModelRollout", "spec.from"): "`spec.version` of ModelDeployment",
     ("ModelRollout", "spec.to"): "`spec.version` of ModelDeployment",
@@ -82,7 +84,7 @@ def _kind(kind: Kind) -> str:
 
 
 def _fields(kind: str, schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool, str]]:
-    """Every field below an object: path, schema, whether it is required, and what it repeats (or nothing)."""
+    """Every field below an object: path, schema, whether it is required, and the model that it repeats (or "")."""
     for name, field in schema.get("properties", {}).items():
         below = f"{path}.{name}"
         same = _SAME.get((kind, below), "")
@@ -126,7 +128,7 @@ def _type(schema: Schema) -> str:
 
 
 def _limits(schema: Schema) -> str:
-    """Bounds in words; those of text only where they are small enough to be met."""
+    """The bounds in words. The length of a text is only shown if it is small enough to matter."""
     found: list[str] = []
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None:

@@ -1,7 +1,7 @@
 """pydantic models -> structural OpenAPI v3 schemas, as apiextensions/v1 defines them. Pure.
 
-What a structural schema cannot say is refused here, with the field and a way out: the API server would refuse the
-CRD later, or worse, accept it and check something else.
+A model that a structural schema cannot express is refused here. The error names the field and an alternative. Otherwise
+the API server would refuse the CRD later or, worse, accept it and check something else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 Schema = dict[str, Any]
 
-# Keywords that pass as they are, in the order in which they are written.
+# Keywords that are copied unchanged, in the order in which they are written.
 _KEYWORDS = (
     "description", "type", "format", "default", "enum", "pattern", "minLength", "maxLength", "minimum",
     "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "minProperties",
@@ -42,7 +42,7 @@ _NOT_RE2 = re.compile(r"\(\?[=!<]|\\[1-9]|\(\?P=")
 
 
 class StructuralError(ValueError):
-    """A model says something that a structural schema cannot."""
+    """A model has something that a structural schema cannot express."""
 
     def __init__(self, where: str, fact: str, remedy: str) -> None:
         super().__init__(f"{where}: {fact}; {remedy}")
@@ -50,7 +50,7 @@ class StructuralError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """Where we are: the path for messages, the models above (a second time is recursion) and what applies here."""
+    """The position in the schema: its path for messages, the models above (to find recursion), and the options."""
 
     where: str
     definitions: Mapping[str, Schema]
@@ -63,13 +63,13 @@ class _Scope:
 
 
 def structural_schema(model: type[BaseModel], *, where: str, bounded: bool = True, defaults: bool = True) -> Schema:
-    """The structural schema of a model, references inlined.
+    """The structural schema of a model, with references inlined.
 
-    `bounded` demands a maximum of every string, list and map (CEL cost budgets and the size of the object rest on
-    them); `defaults` keeps the fields' defaults.
+    `bounded` requires a maximum of every string, list and map, because the cost budget of CEL and the size of the
+    object depend on it. `defaults` keeps the fields' defaults.
 
     Raises:
-        StructuralError: naming the field, what cannot be said, and what to write instead.
+        StructuralError: names the field, what cannot be expressed, and what to write instead.
     """
     schema = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(schema, _Scope(where, schema.get("$defs", {}), (model.__name__,), bounded, defaults))
@@ -98,7 +98,7 @@ def _convert(raw: Schema, scope: _Scope) -> Schema:
 
 
 def _flatten(node: Schema, scope: _Scope) -> tuple[Schema, _Scope]:
-    """References, optional types and constants replaced by what they stand for; keys beside them win."""
+    """Replace references, optional types and constants by their meaning. Keys beside them have precedence."""
     node = dict(node)
     while True:
         if "$ref" in node:
@@ -140,7 +140,7 @@ def _refuse_unknown(node: Schema, scope: _Scope) -> None:
 
 
 def _bound_numbers(node: Schema, scope: _Scope) -> None:
-    """Numeric exclusive bounds (JSON Schema 2020) become the boolean form of OpenAPI 3.0."""
+    """Convert numeric exclusive bounds (JSON Schema 2020) to the boolean form of OpenAPI 3.0."""
     for exclusive, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if exclusive in node and not isinstance(node[exclusive], bool):
             if inclusive in node:
@@ -158,7 +158,7 @@ def _convert_object(node: Schema, scope: _Scope) -> None:
                 raise StructuralError(f"{scope.where}.{name}", "YAML reads this key as true or false", "rename it")
         node["properties"] = {n: _convert(s, scope.at(f".{n}")) for n, s in node["properties"].items()}
         if node.get("default") == {}:
-            # Whole, because the API server checks a default by the CEL rules before it fills in those below it.
+            # The whole default is needed: the API server checks it by the CEL rules before it fills in defaults below.
             node["default"] = {n: s["default"] for n, s in node["properties"].items() if "default" in s}
     elif isinstance(extra, dict) and extra:
         node["additionalProperties"] = _convert(extra, scope.at("{}"))

@@ -1,1 +1,1 @@
-"""Manifests on disk: read with line numbers, checked as lint does."""
+"""Reads manifests with line numbers, and checks them for `tierwise lint`."""

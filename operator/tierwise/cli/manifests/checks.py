@@ -26,7 +26,7 @@ from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
 KINDS = ("ModelDeployment", "MonitoringDataset", "ModelRollout")
-# kubectl reads YAML as Go does: 60833e12 is a number there and text in Python's YAML, and 0o17 as well.
+# kubectl reads YAML with Go's rules: 60833e12 and 0o17 are numbers there, but text in Python's YAML.
 _TEXT = "tag:yaml.org,2002:str"
 _GO_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+|0o[0-7]+")
 
@@ -62,8 +62,8 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
                 fact = f"{document.kind!r} is not a kind of {GROUP}; give {' or '.join(KINDS[:2])}"
                 yield document.problem(("kind",), fact)
             continue
-        # Of one file only: v1 and v2 of a ModelDeployment, to be applied one after the other, are two files.
-        identity = (document.file, document.kind, _namespace(document), document.name)
+        # Within one file only: v1 and v2 of a ModelDeployment, which are applied one after the other, are two files.
+        identity = (document.file, document.kind, namespace_of(document), document.name)
         if identity in seen and document.name:
             line = seen[identity].line_of(("metadata", "name"))
             fact = f"{document.name!r} is also at line {line}; rename or remove one"
@@ -74,7 +74,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
         if document.kind == "MonitoringDataset":
             dataset = _read(document, MonitoringDatasetSpec)
             if dataset is not None:
-                datasets[_namespace(document), document.name] = dataset
+                datasets[namespace_of(document), document.name] = dataset
                 yield from _check_dataset(document, dataset)
         elif document.kind == "ModelDeployment":
             deployment = _read(document, ModelDeploymentSpec)
@@ -83,7 +83,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
     models: dict[tuple[str, str], Document] = {}
     for document, deployment in deployments:
         yield from _check_deployment(document, deployment, datasets)
-        other = models.setdefault((_namespace(document), deployment.model), document)
+        other = models.setdefault((namespace_of(document), deployment.model), document)
         if other.name != document.name:
             fact = (
                 f"{deployment.model!r} is the model of ModelDeployment {other.name!r} too, and the log tells models "
@@ -93,7 +93,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
 
 
 def _read(document: Document, model: type[Any]) -> Any | None:  # noqa: ANN401  # the model's instance
-    """The spec, or None when it cannot be read: then its problems have been told."""
+    """The spec, or None if it cannot be read; then its problems have been reported."""
     assert issubclass(model, BaseModel)
     try:
         return model.model_validate(document.data.get("spec") or {})
@@ -101,7 +101,8 @@ def _read(document: Document, model: type[Any]) -> Any | None:  # noqa: ANN401  
         return None
 
 
-def _namespace(document: Document) -> str:
+def namespace_of(document: Document) -> str:
+    """metadata.namespace; empty when it has none."""
     metadata = document.data.get("metadata")
     return str(metadata.get("namespace", "")) if isinstance(metadata, dict) else ""
 
@@ -149,7 +150,7 @@ def _check_deployment(
             fact = f"selects the same workloads as tier {selectors[chosen]!r}; give each tier its own labels"
             yield document.problem(path, fact)
         selectors.setdefault(chosen, tier.name)
-    here = {name: spec for (namespace, name), spec in datasets.items() if namespace == _namespace(document)}
+    here = {name: spec for (namespace, name), spec in datasets.items() if namespace == namespace_of(document)}
     for index, analysis in enumerate(spec.analysis.datasets):
         place: KeyPath = ("spec", "analysis", "datasets", index)
         yield from _check_analysis(document, place, "name", analysis, here)
@@ -176,7 +177,7 @@ def _check_analysis(
         yield from _check_support(document, place, analysis, dataset)
         yield from _check_dimensions(document, place, analysis, dataset)
     elif here:
-        # Some datasets are here and this one is not: most likely a typing error.
+        # The files have other datasets but not this one, so this is most likely a typing error.
         fact = f"no MonitoringDataset {analysis.name!r} in these files; use {' or '.join(here)}, or add its file"
         yield document.problem((*place, key), fact)
 
@@ -237,7 +238,7 @@ def _check_dimensions(
 
 
 def _ambiguous_numbers(path: Path) -> Iterator[Problem]:
-    """Plain scalars that kubectl reads as numbers and Python as text: a commit such as 60833e12."""
+    """Problems of plain scalars that kubectl reads as numbers and Python as text, such as a commit 60833e12."""
     for document in yaml.compose_all(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader):
         if document is not None:
             yield from _ambiguous(document, (), str(path))
@@ -258,7 +259,7 @@ def _ambiguous(node: yaml.Node, path: KeyPath, file: str) -> Iterator[Problem]:
 
 
 def _is_in_spec(path: KeyPath) -> bool:
-    """Also in an item of a List."""
+    """Whether the key is in a spec, also in that of an item of a List."""
     while path[:1] == ("items",):
         path = path[2:]
     return path[:1] == ("spec",)

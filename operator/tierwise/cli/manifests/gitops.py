@@ -1,8 +1,8 @@
-"""What each GitOps tool needs so that it leaves alone what Tierwise delivers: image and parameters of one container.
+"""The settings that each GitOps tool needs, so that it does not change the image and parameters that Tierwise delivers.
 
-Of StatefulSets and DaemonSets also the update strategy, which changes while only some of their pods have the candidate.
-Each text was written for the tool's own way of applying: Argo CD compares field managers, Flux compares paths, Helm
-replaces what its template renders.
+For StatefulSets and DaemonSets this includes the update strategy, which changes while only some of their pods have the
+candidate. Each tool applies manifests in its own way: Argo CD compares field managers, Flux compares paths, Helm writes
+what its template renders.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Manifests with line numbers: every complaint about a file says which key at which line is wrong."""
+"""Reads manifests with line numbers, so that every problem of a file names its key and line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierwise.api.names import API_VERSION
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 
-MAX_KEYS = 100_000  # far above any manifest; aliases of aliases can hold billions in a few lines
+MAX_KEYS = 100_000  # far above any manifest; with aliases of aliases a few lines can have billions of keys
 
 _FLOAT = "tag:yaml.org,2002:float"
 _NO_NUMBERS = (".inf", ".nan")
@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong at one place of a file; prints as ``file.yaml:14: spec.tiers[1].exposure: …``."""
+    """A problem at one place of a file. It prints as ``file.yaml:14: spec.tiers[1].exposure: …``."""
 
     file: str
     line: int
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document, or one item of a ``kind: List`` at `place` of it.
+    """One YAML document, or one item of a ``kind: List``, which is at `place` in the document.
 
     `lines` maps the path of every key and item below `place` to its line (1-based).
     """
@@ -46,7 +46,7 @@ class Document:
     file: str
     data: Any
     lines: Mapping[KeyPath, int]
-    problems: tuple[Problem, ...] = field(default=())  # duplicate keys, numbers that are none
+    problems: tuple[Problem, ...] = field(default=())  # duplicate keys, and numbers that JSON does not have
     place: KeyPath = ()
 
     @property
@@ -68,12 +68,12 @@ class Document:
         return 1
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A complaint about the key at `path`."""
+        """A problem of the key at `path`."""
         return Problem(self.file, self.line_of(path), key_text((*self.place, *path)), message)
 
 
 class ManifestError(SpecError):
-    """A file that cannot be used. `problems` are all that was found; the message is the first of them."""
+    """A file that cannot be used. `problems` are all problems that were found; the message is the first of them."""
 
     def __init__(self, problems: tuple[Problem, ...], remedy: str = "") -> None:
         more = f"\nand {len(problems) - 1} more: `tierwise lint` lists them" if len(problems) > 1 else ""
@@ -122,7 +122,7 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
 
 
 def _items(document: Document) -> list[Document]:
-    """The document itself or, of a List, its items; what is wrong with the list is told with its first item."""
+    """The document itself or, of a List, its items. The first item also has the problems of the List."""
     items = document.data.get("items") if document.kind == "List" else None
     if not isinstance(items, list) or not items:
         return [document]
@@ -169,7 +169,7 @@ def parse_spec(document: Document, model: type[Model]) -> Model:
 
 
 def problems_of(document: Document, error: ValidationError, prefix: KeyPath = ()) -> tuple[Problem, ...]:
-    """Pydantic's complaints about a part of the document (at `prefix`), with lines, in order of lines."""
+    """Pydantic's errors about a part of the document (at `prefix`), with lines, in order of lines."""
     problems = []
     for detail in error.errors():
         path = _existing(document, (*prefix, *detail["loc"]))
@@ -215,7 +215,7 @@ def _index(
 
 
 def _existing(document: Document, path: KeyPath) -> KeyPath:
-    """Without the parts that pydantic adds for the branches of a union (``exposure.int``)."""
+    """The path without the parts that pydantic adds for the branches of a union (``exposure.int``)."""
     kept: KeyPath = ()
     for position, part in enumerate(path):
         if (*kept, part) in document.lines or (position == len(path) - 1 and _is_mapping(document, kept)):

@@ -1,1 +1,1 @@
-"""Options that several commands share, and what they become."""
+"""Options that several commands share, and the requests that are made from them."""

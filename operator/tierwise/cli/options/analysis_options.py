@@ -1,4 +1,4 @@
-"""The options of `analyze`, `plan` and `simulate`, as they were given."""
+"""The options of `analyze`, `plan` and `simulate`, before they are checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tierwise.api.modeldeployment import MetricSpec
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeOptions:
-    """What was given on the command line, parsed but not yet checked against each other."""
+    """The options from the command line. They are parsed, but not yet checked against each other."""
 
     store: str | None
     dataset_files: tuple[str, ...]

@@ -1,9 +1,9 @@
-"""From the options of `analyze` to a request; every mistake is an error before anything is opened."""
+"""Makes a request from the options of `analyze`. Every wrong option is an error before anything is opened."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import click
@@ -22,8 +22,8 @@ DEFAULT_BLOCK = "1m"
 ROWS_PER_BLOCK = 1000
 DEFAULT_MAX_DURATION = "4h"
 ALPHA_MIN = 1e-6
-DATA_TABLE = "predictions"  # the name a file is read under
-ROW_TIME = "tierwise_row"  # a time that counts rows, one second each, where a file has none
+DATA_TABLE = "predictions"  # the name of a file as a table
+ROW_TIME = "tierwise_row"  # a time that counts rows, one second each, for a file without times
 FILE_DATASET = "data"
 
 
@@ -108,7 +108,7 @@ def request_of_data(options: AnalyzeOptions, now: datetime) -> AnalysisRequest:
     for name in (options.version_column, options.score_column, options.label_column, options.time_column or ROW_TIME):
         if not name.strip():
             raise click.UsageError("a column has an empty name; name a column of the file, or leave the option away")
-    # What metrics need beyond scores and labels is read from the columns of these names: latency, clicks, …
+    # Metrics that need more than scores and labels read the columns of these names: latency, clicks, …
     needs = [registry.get(metric.name).needs for metric in options.metrics]
     roles = dict.fromkeys(role for need in needs for role in need.columns)
     values = dict.fromkeys(name for need in needs for name in need.values)
@@ -212,10 +212,17 @@ def _tiers(
     for name in options.tiers:
         if name not in known:
             raise click.UsageError(f"--tier {name!r} is not a tier of the deployment; give one of {', '.join(known)}")
+    return tiers_of(deployment, specs, options.tiers)
+
+
+def tiers_of(
+    deployment: ModelDeploymentSpec, specs: Mapping[str, MonitoringDatasetSpec], wanted: Sequence[str] = ()
+) -> tuple[TierRequest, ...]:
+    """The deployment's tiers, or those that are wanted, as the log tells them apart; one where it does not."""
     sharing = len(deployment.tiers)
     alpha = alpha_of_tier(deployment.analysis.false_rollback_rate, sharing)
-    chosen = [tier for tier in deployment.tiers if not options.tiers or tier.name in options.tiers]
-    if any(spec.columns.tier is None for spec in specs.values()):  # the log does not tell tiers apart
+    chosen = [tier for tier in deployment.tiers if not wanted or tier.name in wanted]
+    if any(spec.columns.tier is None for spec in specs.values()):  # the log does not distinguish tiers
         return (TierRequest(None, alpha, duration_seconds(chosen[0].max_duration), sharing=sharing),)
     return tuple(
         TierRequest(tier.name, alpha, duration_seconds(tier.max_duration), (tier.name,), sharing) for tier in chosen

@@ -1,4 +1,4 @@
-"""How options are put on a command."""
+"""Decorators that add options to a command."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Options = TypeVar("Options")
 
 
 def gathered(kind: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose options come as one value: a dataclass with a field for each of them.
+    """Make a command get its options as one value: a dataclass with a field for each of them.
 
-    Options that `kind` has no field for stay keyword arguments.
+    Options without a field in `kind` stay keyword arguments.
     """
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every kind is a dataclass
 
@@ -38,13 +38,13 @@ def with_default(
     text: str,
     **more: Any,  # noqa: ANN401  # click's own
 ) -> Callable[[F], F]:
-    """An option that has a default and shows it."""
+    """Add an option with a default that the help text shows."""
     names = (flags,) if isinstance(flags, str) else flags
     return click.option(*names, type=kind, default=default, show_default=True, help=text, **more)
 
 
 def applied(options: tuple[Callable[[Any], Any], ...], function: F) -> F:
-    """A command with options, in their order."""
+    """Add the options to a command, in their order."""
     decorated: Any = function
     for option in reversed(options):
         decorated = option(decorated)

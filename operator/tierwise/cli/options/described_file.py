@@ -1,4 +1,4 @@
-"""A file that a MonitoringDataset describes: its table is the file, and its label tables are files, too."""
+"""A file that a MonitoringDataset describes. The file is its table, and its label tables are files, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierwise.cli.options.analysis_options import AnalyzeOptions
 if TYPE_CHECKING:
     from tierwise.adapters.files.recorded_file import LabelFile
 
-# By field of the options: the flag, what it is without one, and what says the same in a manifest.
+# For each field of the options: the flag, its default, and the key of a manifest that has the same meaning.
 _COLUMNS = {
     "time_column": ("--time", None, "spec.columns.time"),
     "version_column": ("--version", "model_version", "spec.columns.version"),
@@ -27,10 +27,10 @@ _COLUMNS = {
 
 
 def check_no_columns(options: AnalyzeOptions) -> None:
-    """A manifest says what columns are; a flag beside it would be one too many.
+    """Check that no column option is given, because the manifest already describes the columns.
 
     Raises:
-        click.UsageError: a flag says something else than nothing.
+        click.UsageError: a column option is given.
     """
     for field, (flag, default, key) in _COLUMNS.items():
         if getattr(options, field) != default:
@@ -38,7 +38,7 @@ def check_no_columns(options: AnalyzeOptions) -> None:
 
 
 def of_files(options: AnalyzeOptions, name: str, spec: MonitoringDatasetSpec) -> MonitoringDatasetSpec:
-    """The spec with every label table, of ClickHouse or PostgreSQL, as the table that its file is read under.
+    """The spec in which the file of each label source replaces its table, in ClickHouse or PostgreSQL.
 
     Raises:
         click.UsageError: the log's table has no name, or a label table has no file.

@@ -1,4 +1,4 @@
-"""Where a command reads predictions, and what it judges: the options that analyze, plan and simulate share."""
+"""The options that analyze, plan and simulate share: where predictions are read, and what is judged."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _SOURCE = (
     click.option(
         "--data",
         type=click.Path(),
-        help="Instead of a store: a Parquet or CSV file, a row per prediction, as --dataset or column options say.",
+        help="Instead of a store: a Parquet or CSV file with a row per prediction; --dataset or options describe it.",
     ),
     click.option(
         "--label-data",
         "label_files",
         type=NamedFile(),
         multiple=True,
-        help="With --data and --dataset: a file with the rows of a label source that has a table; may be repeated.",
+        help="With --data and --dataset: a file with the rows of a label source's table; may be repeated.",
     ),
     click.option("--model", help="Name of the model in the log; required with --store, unless --deployment names it."),
 )
@@ -101,7 +101,7 @@ _COLUMNS = (
         type=float,
         default=0.5,
         show_default=True,
-        help="With --data: scores from here on are the answer 1.",
+        help="With --data: from this score on the answer is 1.",
     ),
     click.option(
         "--positive",
@@ -131,13 +131,13 @@ def window_options(function: F) -> F:
 
 
 def judged_options(function: F) -> F:
-    """``--metric`` and ``--slice``, then what the columns of a file are, and ``--alpha``."""
+    """``--metric`` and ``--slice``, then the options for the columns of a file, and ``--alpha``."""
     return applied((*_JUDGED, *_COLUMNS), function)
 
 
 def open_log(options: AnalyzeOptions, request: AnalysisRequest) -> AbstractContextManager[RecordedLog]:
     """The log that the options name."""
-    # Imported here: an adapter's libraries take a second, and --help needs none of them.
+    # Imported here, because an adapter's libraries take a second to load and --help needs none of them.
     from tierwise.adapters.prediction_logs.recorded import open_recorded_file, open_recorded_store
 
     if options.data is not None:

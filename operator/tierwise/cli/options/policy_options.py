@@ -1,9 +1,10 @@
-"""Drops and tiers as `plan` and `simulate` take them on the command line."""
+"""The options of `plan` and `simulate` for drops and tiers."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +23,10 @@ from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion, Shift
 from tierwise.monitoring.planning.drop import Drop, is_worse
 from tierwise.rollout.state.exposure import exposure_fraction
-from tierwise.runtime.offline.analysis import AnalysisRequest
+from tierwise.runtime.offline.analysis import AnalysisRequest, TierRequest
 from tierwise.runtime.offline.planning import NO_CANDIDATE, PlannedTier, PlanRequest
 
-STORE_WINDOW = timedelta(hours=24)  # of a store; a file is read whole
+STORE_WINDOW = timedelta(hours=24)  # for a store; of a file all rows are read
 _DROP = re.compile(
     r"(?:(?P<slice>.+?)\s+)?(?P<metric>[a-z][-a-z0-9._@/]*)\s+(?P<before>\S+)?\s*(?:->|→)\s*(?P<after>\S+)"
 )
@@ -100,21 +101,22 @@ def tier_options(function: F) -> F:
         click.option(
             "--exposure", type=Share(), help="The candidate's share of the rows; default 20%, or the deployment's."
         ),
-        click.option("--min-duration", type=Span(), help="Soak of a tier; default 10m, or the deployment's."),
-        click.option(
-            "--max-duration", type=Span(), help="When a tier gives up waiting; default 4h, or the deployment's."
-        ),
+        click.option("--min-duration", type=Span(), help="Shortest time of a tier; default 10m, or the deployment's."),
+        click.option("--max-duration", type=Span(), help="Longest time of a tier; default 4h, or the deployment's."),
     )
     return applied(options, function)
 
 
 @dataclass(frozen=True, slots=True)
 class TierFlags:
-    """What overrides the deployment's tiers; None: as it is there. Durations are seconds."""
+    """Values that override those of the deployment's tiers; None: the deployment's. Durations are seconds."""
 
     exposure: float | None
     min_duration: float | None
     max_duration: float | None
+
+
+AS_DEPLOYED = TierFlags(None, None, None)
 
 
 def tier_flags(exposure: float | None, min_duration: float | None, max_duration: float | None) -> TierFlags:
@@ -131,10 +133,10 @@ def tier_flags(exposure: float | None, min_duration: float | None, max_duration:
 
 
 def with_unit(option: str, value: float | None) -> None:
-    """A Span is an int where it was given without a unit, which only `analyze --block` takes for a number of rows.
+    """Check that a Span was given with a unit. Without a unit it is an int, a number of rows for `analyze --block`.
 
     Raises:
-        click.UsageError: it is one.
+        click.UsageError: it has no unit.
     """
     if isinstance(value, int):
         raise click.UsageError(f"{option} {value} has no unit; give a duration such as {value}s or 1m")
@@ -143,7 +145,7 @@ def with_unit(option: str, value: float | None) -> None:
 def plan_request(
     given: dict[str, Any], flags: TierFlags, now: datetime, drops: tuple[Drop, ...]
 ) -> tuple[AnalyzeOptions, AnalysisRequest, PlanRequest, ModelDeploymentSpec | None]:
-    """The request of a plan, of the options that `analyze` has too; `baseline` may be absent.
+    """Make the request of a plan from the options that `analyze` has too. `baseline` may be absent.
 
     Raises:
         click.UsageError: an option is missing or does not fit the others.
@@ -171,7 +173,7 @@ def plan_request(
             baseline=baseline,
             analysis=request.analysis,
             datasets=request.datasets,
-            tiers=_tiers(request, deployment, flags),
+            tiers=planned_tiers(request.tiers, deployment, flags),
             since=request.since,
             until=request.until,
             default_window=STORE_WINDOW if options.data is None else None,
@@ -181,9 +183,10 @@ def plan_request(
     )
 
 
-def _tiers(
-    request: AnalysisRequest, deployment: ModelDeploymentSpec | None, flags: TierFlags
+def planned_tiers(
+    tiers: Sequence[TierRequest], deployment: ModelDeploymentSpec | None, flags: TierFlags = AS_DEPLOYED
 ) -> tuple[PlannedTier, ...]:
+    """The tiers with their exposures and durations."""
     specs = {tier.name: tier for tier in deployment.tiers} if deployment else {}
     # A log without a tier column is read as the deployment's first tier.
     first = deployment.tiers[0] if deployment else None
@@ -191,15 +194,16 @@ def _tiers(
         replace(
             tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags),
             sharing=tier.sharing,
+            promotes_at_max=deployment is not None and deployment.analysis.on_inconclusive == "Promote",
         )
-        for tier in request.tiers
+        for tier in tiers
     )
 
 
 def tier_of(
     name: str | None, alpha: float, log_tiers: tuple[str, ...], spec: Tier | None, flags: TierFlags
 ) -> PlannedTier:
-    """A tier as the deployment has it (None: the defaults), with what the flags override."""
+    """The deployment's tier (None: the defaults), with the values that the flags override."""
     defaults = Tier.model_fields
     exposure = spec.exposure if spec else defaults["exposure"].default
     shortest = spec.min_duration if spec else defaults["min_duration"].default

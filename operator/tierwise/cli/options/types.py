@@ -1,4 +1,4 @@
-"""What options of several commands are made of: times, durations, metrics with margins."""
+"""Types of options: times, durations, metrics with margins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierwise.errors import UnknownMetricError
 from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion
 
-LONGEST_SECONDS = 100 * 366 * 86_400  # of a duration: a log is younger, and times end in the year 9999
+LONGEST_SECONDS = 100 * 366 * 86_400  # longest duration: every log is younger, and times end in the year 9999
 
 
 class Moment(click.ParamType[datetime | timedelta]):

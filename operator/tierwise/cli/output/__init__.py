@@ -1,1 +1,1 @@
-"""How commands print: formats, consoles, progress, logs."""
+"""The output of commands: formats, consoles, progress, logs."""

@@ -1,4 +1,4 @@
-"""What commands share: output formats, kubeconfig flags, a console that knows terminals, progress on stderr."""
+"""Shared by all commands: output formats, kubeconfig flags, a console for terminals and pipes, progress on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PIPE_WIDTH = 200  # columns when nobody's terminal limits us: lines stay whole for grep
+PIPE_WIDTH = 200  # columns without a terminal, so that lines stay whole for grep
 QUIET_SECONDS = 2.0  # work that takes less shows no progress
 
 
@@ -44,15 +44,16 @@ def console_for(stream: TextIO | None = None) -> Console:
 
 
 def print_facts(facts: Mapping[str, Any], output: str) -> None:
-    """Facts for programs: JSON with two spaces, or YAML with the same keys in the same order."""
+    """Print facts for programs: as JSON with two spaces, or as YAML with the same keys in the same order."""
     if output == "yaml":
-        click.echo(yaml.safe_dump(dict(facts), sort_keys=False, allow_unicode=True, width=120), nl=False)
+        plain = json.loads(json.dumps(facts, allow_nan=False))  # members of enums become plain text
+        click.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120), nl=False)
     else:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 class Progress:
-    """Lines on stderr once the work has taken two seconds: overwritten on a terminal, else one per ten seconds."""
+    """Prints progress on stderr after two seconds: on a terminal in one line, else one line per ten seconds."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -61,7 +62,7 @@ class Progress:
         self._shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Say how far it is."""
+        """Show the progress."""
         now = time.monotonic()
         pause = 0.2 if self._terminal else 10.0
         if now - self._started < QUIET_SECONDS or (self._shown and now - self._told < pause):
@@ -72,6 +73,6 @@ class Progress:
         click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal)
 
     def end(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._terminal and self._shown:
             click.echo("\r\x1b[K", err=True, nl=False)

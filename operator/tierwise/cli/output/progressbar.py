@@ -1,4 +1,4 @@
-"""A bar on stderr for work whose end is known."""
+"""A progress bar on stderr for work of known length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierwise.cli.output.formats import Progress as Lines
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Gives `on_progress(done, all)`: a bar on a terminal, which goes away at the end; else a line per ten seconds."""
+    """Yields `on_progress(done, all)`: on a terminal a bar that disappears at the end, else a line per ten seconds."""
     if not sys.stderr.isatty():
         yield Lines(what)
         return

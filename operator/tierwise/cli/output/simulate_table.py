@@ -12,7 +12,7 @@ from tierwise.simulation.trials.summary import Ends, RuleSummary, Share
 
 
 def render_simulation(report: Report) -> RenderableType:
-    """Tierwise first, then the peers."""
+    """The tables of a simulation: the rule of Tierwise first, then those of other tools."""
     simulation = report.simulated.simulation
     policy = simulation.policy
     tiers = ", ".join(

@@ -1,4 +1,4 @@
-"""Bodies of the store server's requests and answers: forms, encodings, content types."""
+"""Bodies of the store server's requests and responses: forms, encodings, content types."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def decompress(body: bytes, encoding: str) -> bytes:
 
 
 def _frames(body: bytes) -> bytes:
-    """All LZ4 frames: clients send one for each block of rows, and `lz4.frame.decompress` stops after the first."""
+    """Decompress all LZ4 frames. Clients send one per block of rows; `lz4.frame.decompress` reads only the first."""
     import lz4.frame  # type: ignore[import-untyped, unused-ignore]
 
     parts: list[bytes] = []
@@ -63,7 +63,7 @@ def _frames(body: bytes) -> bytes:
 
 
 def _inflate(body: bytes) -> bytes:
-    """One zlib stream and nothing after it, so that no rows are lost without a word."""
+    """Decompress one zlib stream. Raise if anything follows it, so that no rows are lost without an error."""
     stream = zlib.decompressobj()
     data = stream.decompress(body) + stream.flush()
     if not stream.eof or stream.unused_data:
@@ -72,7 +72,7 @@ def _inflate(body: bytes) -> bytes:
 
 
 def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
-    """The body in the first encoding that the client accepts and this server has, and its name ('' when none)."""
+    """The body in the first encoding that both the client and this server know, and its name ('' for none)."""
     offered = [part.split(";")[0].strip().lower() for part in accepted.split(",")]
     for encoding in offered:
         match encoding:

@@ -1,4 +1,4 @@
-"""One embedded ClickHouse engine for the store server: all statements on one worker thread, each in its own session."""
+"""One embedded ClickHouse engine for the store server. It runs all statements on one worker thread."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Request:
 
 
 class EngineError(Exception):
-    """A failure with ClickHouse's code, as its server would report it."""
+    """A failure with ClickHouse's code, as a ClickHouse server would report it."""
 
     def __init__(self, message: str, name: str, code: int, *, status: int | None = None) -> None:
         super().__init__(
@@ -68,12 +68,12 @@ class EngineError(Exception):
 
 
 class DirectoryTakenError(Exception):
-    """The directory is another process's."""
+    """Another process has the directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A statement's result; `format` is None when it has none."""
+    """A statement's result; `format` is None if it has no result."""
 
     body: bytes
     format: str | None
@@ -92,8 +92,8 @@ class Engine:
     """The engine of one directory. A process can have one."""
 
     def __init__(self, path: Path) -> None:
-        # Queries run on a worker thread so that signals reach the main one, and on one only: two statements at once
-        # would gain nothing on the few cores this is for.
+        # Queries run on a worker thread, so that signals reach the main thread. There is only one worker, because two
+        # statements at once would not be faster on the few cores this server is for.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="store-engine")
         self._path = str(path.resolve())
         self._sessions: dict[str, _Session] = {}
@@ -115,7 +115,7 @@ class Engine:
         """Run one statement.
 
         Raises:
-            EngineError: as ClickHouse would answer.
+            EngineError: the error that ClickHouse would return.
         """
         try:
             future = self._worker.submit(self._run, request)
@@ -151,7 +151,7 @@ class Engine:
             saved = _save(handle, settings) if request.session and settings else {}
             assignments = [_assignment(name, value) for name, value in settings.items()]
             if request.read_only and "readonly" not in settings:
-                assignments.append("readonly = 2")  # as over HTTP GET
+                assignments.append("readonly = 2")  # as in ClickHouse for HTTP GET
             if assignments:
                 _query(handle, f"SET {', '.join(assignments)}", "TabSeparated")
             try:
@@ -192,7 +192,7 @@ class Engine:
 
 
 def _require_free(path: Path) -> None:
-    """Raise where another process has the directory: the engine would print its own account of it on stderr."""
+    """Raise if another process has the directory. Without this check the engine would print a long text on stderr."""
     with contextlib.suppress(FileNotFoundError), (path / "status").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -218,7 +218,7 @@ def _query(handle: Handle, statement: str | bytes, fmt: str, bound: dict[str, st
 
 @contextlib.contextmanager
 def _data_in_file(statement: bytes) -> Iterator[bytes]:
-    """An INSERT whose data stand in a file: inline, the engine ends them at the first bytes that look like a `;`."""
+    """Put the data of an INSERT into a file. If they are inline, the engine ends them at the first `;`."""
     found = _INLINE.match(statement)
     data = statement[found.end() :] if found else b""
     if found is None or not data.strip():
@@ -231,7 +231,7 @@ def _data_in_file(statement: bytes) -> Iterator[bytes]:
 
 
 def _single(statement: bytes) -> bytes:
-    """The statement without a final semicolon; two statements are refused, as by a server over HTTP."""
+    """The statement without a final semicolon. Two statements are refused, as ClickHouse does over HTTP."""
     end = None
     for match in _TOKENS.finditer(statement):
         token = match.group()
@@ -243,7 +243,7 @@ def _single(statement: bytes) -> bytes:
 
 
 def _save(handle: Handle, settings: dict[str, str]) -> dict[str, str]:
-    """Literals that give a session's settings their values back."""
+    """The present values of these settings as literals, to restore them later."""
     names = ", ".join(_literal(name) for name in settings)
     sql = f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})"  # noqa: S608  # quoted literals
     rows = _query(handle, sql, "TabSeparatedRaw").bytes()

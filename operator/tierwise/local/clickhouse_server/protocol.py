@@ -1,4 +1,4 @@
-"""ClickHouse's HTTP protocol: one request's way from its bytes to the engine and back."""
+"""ClickHouse's HTTP protocol: reads a request, runs it on the engine and writes the response."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HTTP_STATUS = {
 
 
 class Listener(ThreadingHTTPServer):
-    """Accepts connections, a thread each, and knows which requests still wait for their answer."""
+    """Accepts connections, with a thread each, and counts the requests without a response."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -60,7 +60,7 @@ class Listener(ThreadingHTTPServer):
 
     @contextmanager
     def request_in_flight(self) -> Iterator[None]:
-        """Counts a request until its answer is written."""
+        """Count a request until its response is written."""
         with self._idle:
             self._busy += 1
         try:
@@ -71,12 +71,12 @@ class Listener(ThreadingHTTPServer):
                 self._idle.notify_all()
 
     def wait_until_idle(self, seconds: float) -> None:
-        """Until every answer is written, or the time is over."""
+        """Wait until every response is written, or until the time is over."""
         with self._idle:
             self._idle.wait_for(lambda: self._busy == 0, timeout=seconds)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # the base class's own
-        """A client that went away is no fault of the server; nothing of a request is ever logged."""
+        """Ignore a client that closed the connection. Nothing of a request is ever logged."""
 
 
 def _seconds(text: str) -> float:
@@ -98,10 +98,10 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 600  # an idle connection's thread ends
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401  # http.server's own
-        """Queries and addresses of clients are not logged."""
+        """Log nothing: queries and addresses of clients must not be in a log."""
 
     def do_GET(self) -> None:
-        """Reads only, as in ClickHouse."""
+        """Run a statement that only reads, as in ClickHouse."""
         with self.server.request_in_flight():
             self._serve()
 
@@ -220,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._read(length)
 
     def _read(self, length: int) -> bytes:
-        """So many bytes. A client that closed before them gets an error: half an INSERT must not become rows."""
+        """Read this many bytes. Fewer bytes are an error, because half an INSERT must not become rows."""
         data = self.rfile.read(length)
         if len(data) < length:
             self.close_connection = True

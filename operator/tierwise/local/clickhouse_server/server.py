@@ -22,7 +22,7 @@ class StoreServer:
         path.mkdir(parents=True, exist_ok=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         server_class = type("_BoundServer", (Listener,), {"address_family": family})
-        # The port first: a taken one must not leave an engine behind.
+        # Open the port first: if it is taken, no engine must stay open.
         self._server: Listener = server_class((host, port), Handler)
         try:
             self._server.engine = Engine(path)
@@ -36,7 +36,7 @@ class StoreServer:
 
     @property
     def dsn(self) -> str:
-        """Where clients connect; without the password."""
+        """The DSN for clients, without the password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"clickhouse://{host}:{self.port}/default"
 

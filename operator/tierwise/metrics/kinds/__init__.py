@@ -1,1 +1,1 @@
-"""The metrics that are built in, one file per family of formulas."""
+"""The built-in metrics, one file per group of formulas."""

@@ -1,7 +1,7 @@
 """Proportions of a yes/no answer against a yes/no label.
 
-Rows whose answer is invalid (score NaN or out of the domain) count nowhere; rows whose label is unknown count only
-in the positive rate.
+Rows whose answer is invalid (score NaN or out of the domain) do not count. Rows whose label is unknown count only in
+the positive rate.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ METRICS = (
         Needs(),
         "Wrong answers out of all labelled rows.",
         unit="share of labelled rows",
-        not_for="Rare positives, as accuracy, of which it is the other side; judging both only raises K.",
+        not_for="Rare positives, as for accuracy. It is 1 − accuracy, so judging both only raises K.",
     ),
     Metric(
         "recall",
@@ -101,7 +101,7 @@ METRICS = (
         Proportion(_false_alarms),
         _POINT,
         Needs(),
-        "Negatives answered so, out of all negatives (true negative rate).",
+        "Negatives answered negative, out of all negatives (true negative rate).",
         unit="share of negatives",
         not_for="Rare false alarms: its default margin of a percentage point is many times their rate. Use "
         "false-positive-rate, whose margin is relative.",
@@ -114,7 +114,7 @@ METRICS = (
         Needs(),
         "False alarms out of all negatives.",
         unit="share of negatives",
-        not_for="Where what counts is how many alarms are false (precision): that depends on how rare positives are.",
+        not_for="Cases in which the share of false alarms among all alarms matters: use precision.",
     ),
     Metric(
         "false-negative-rate",
@@ -124,7 +124,7 @@ METRICS = (
         Needs(),
         "Misses out of all positives.",
         unit="share of positives",
-        not_for="Judging beside recall: it is the other side of the same rows.",
+        not_for="Judging beside recall: it is 1 − recall, of the same rows.",
     ),
     Metric(
         "precision",
@@ -134,7 +134,7 @@ METRICS = (
         Needs(),
         "True positives out of all labelled rows answered positive.",
         unit="share of labelled rows answered positive",
-        not_for="Labels that come only for rows answered positive by one of the models; and small drops in recall, "
+        not_for="Labels that come only for rows that one of the models answered positive; and small drops in recall, "
         "which it does not see.",
     ),
     Metric(
@@ -155,7 +155,7 @@ METRICS = (
         Needs(labels=False),
         "Rows answered positive out of all rows, labelled or not; more than the baseline counts as worse.",
         unit="share of rows",
-        not_for="A model that is meant to find more; and fewer alarms, which pass: use score-shift for both sides.",
+        not_for="A model that should find more; and fewer alarms, which pass: use score-shift for both sides.",
     ),
     Metric(
         "f1",
@@ -165,7 +165,7 @@ METRICS = (
         Needs(),
         "Harmonic mean of precision and recall, 2TP/(2TP+FP+FN); tested exactly on the share of wrong rows in "
         "TP+FP+FN.",
-        unit="F1; its margin and n are of the share of wrong rows (FP+FN) in TP+FP+FN, which moves by half to twice "
+        unit="F1; its margin and n are of the share of wrong rows (FP+FN) in TP+FP+FN, which changes by half to twice "
         "as much as F1",
         not_for="Comparing slices with different shares of positives: F1 depends on the share.",
     ),

@@ -1,6 +1,6 @@
-"""Answers that are one of several classes, from counts by class of the label and of the answer.
+"""Metrics of answers that are one of several classes, from counts by class of the label and of the answer.
 
-Rows whose label or answer is none of the classes count nowhere.
+Rows whose label or answer is not one of the classes do not count.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ MOST_TOP = 100
 
 
 def position(classes: tuple[str, ...], parameter: str) -> int | None:
-    """Index of the class that a metric's parameter names: its name, or that in lower case with ``-`` for all else.
+    """Index of the class that a metric's parameter names.
 
-    Names of metrics hold lower case letters, digits, ``-``, ``.`` and ``_`` only: `Good Bot` is ``good-bot``.
+    Names of metrics have only lower case letters, digits, ``-``, ``.`` and ``_``. So the parameter is the class's name,
+    or its name in lower case with ``-`` for all other characters: `Good Bot` is ``good-bot``.
     """
     if parameter in classes:
         return classes.index(parameter)
@@ -53,7 +54,7 @@ def _index(tally: Tally, parameter: str) -> int:
 
 
 def _of_class(stem: str, parameter: str, *, by_label: bool, description: str, unit: str, not_for: str) -> Metric:
-    """Rows of one class that are wrong: out of those with its label, or else of those answered so."""
+    """A metric of the wrong rows of one class: out of the rows with its label, or of the rows with its answer."""
 
     def count(tally: Tally) -> tuple[IntArray, IntArray]:
         table, i = _table(tally), _index(tally, parameter)
@@ -79,7 +80,7 @@ def _recall(parameter: str) -> Metric:
         "recall",
         parameter,
         by_label=True,
-        description=f"Rows of class {parameter!r} answered so, out of all rows of that class.",
+        description=f"Rows of class {parameter!r} with the right answer, out of all rows of that class.",
         unit="share of the class's rows",
         not_for="Alone: answering always this class has recall 1. Pair it with its precision.",
     )
@@ -90,9 +91,9 @@ def _precision(parameter: str) -> Metric:
         "precision",
         parameter,
         by_label=False,
-        description=f"Rows of class {parameter!r}, out of all labelled rows answered so.",
-        unit="share of labelled rows answered so",
-        not_for="Labels that come only for rows that one of the models answered so; and misses, which it does not see.",
+        description=f"Rows of class {parameter!r}, out of all labelled rows answered {parameter!r}.",
+        unit="share of labelled rows with this answer",
+        not_for="Labels that come only for rows with this answer of one model; and misses, which it does not see.",
     )
 
 
@@ -172,7 +173,7 @@ METRICS = (
         Needs(bins=True),
         "Mean over the classes of each one's F1, the harmonic mean of its precision and recall.",
         unit="F1",
-        not_for=f"Classes with few rows: nothing is said before each one has {FEWEST_EACH} labelled rows in each arm.",
+        not_for=f"Classes with few rows: there is no value before each has {FEWEST_EACH} labelled rows in each arm.",
         kinds=("Classes",),
         scale="Classes",
     ),

@@ -1,4 +1,4 @@
-"""Values of the whole table of answers by label that are no proportion."""
+"""Metrics of the whole table of answers by label that are not a proportion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _balanced_accuracy(tally: Tally) -> Estimate:
     rows, squares = _cells(tally)
     (tn, fp, fn, tp), (tn2, fp2, fn2, tp2) = rows, squares
     specificity, recall = (moments.share(right, right + wrong) for right, wrong in ((tn, fp), (tp, fn)))
-    # Each label's share of right answers has a variance of its own: half of each is a quarter of both variances.
+    # Each label's share of right answers has its own variance. The mean of the two has a quarter of both variances.
     spread, units = [], []
     for share, right, wrong, right2, wrong2 in ((specificity, tn, fp, tn2, fp2), (recall, tp, fn, tp2, fn2)):
         spread.append(moments.share(right2 * (1 - share) ** 2 + wrong2 * share**2, 4 * (right2 + wrong2)))
@@ -48,7 +48,7 @@ def _mcc(tally: Tally) -> Estimate:
 
 
 def _cells(tally: Tally) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Σw and Σw² of true negatives, false positives, false negatives and true positives; without weights the same."""
+    """Σw and Σw² of true negatives, false positives, false negatives and true positives; without weights the counts."""
     if tally.weights is None:
         rows = [tally.counts[..., label, answer].astype(np.float64) for label in (0, 1) for answer in (0, 1)]
         return rows, rows
@@ -76,6 +76,6 @@ METRICS = (
         Needs(),
         "Matthews correlation coefficient: the correlation of answer and label.",
         unit="correlation, −1 to 1",
-        not_for="Very rare positives: it hangs on few rows; and comparing slices with different shares of positives.",
+        not_for="Very rare positives: few rows decide it; and comparing slices with different shares of positives.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Errors of a predicted number against the number that came true, from sums over rows."""
+"""Errors of a predicted number against the true number, from sums over rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RELATIVE = Margin(relative=0.05)
 def _rmse(tally: Tally) -> Estimate:
     square, spread, units = means.mean_of(tally, "squared-error")
     value = np.sqrt(square)
-    # The root's slope is 1/(2 RMSE); a perfect model has none, and no spread either.
+    # The root's slope is 1/(2 RMSE). For a perfect model the slope is undefined, and the spread is 0.
     spread = np.nan_to_num(moments.share(spread, 4 * square)) + 0 * spread
     return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], means.rows(tally, units))
 
@@ -67,7 +67,7 @@ METRICS = (
         Needs(sums=_SQUARES),
         "Root of the mean squared error.",
         unit="unit of the label",
-        not_for="Labels with outliers: a few rows decide, and its variance is then not known well either. Use mae.",
+        not_for="Labels with outliers: a few rows decide, and then its variance is not well known. Use mae.",
         kinds=("Number",),
         scale="None",
     ),
@@ -79,7 +79,7 @@ METRICS = (
         Needs(sums=_BIAS),
         "Mean error, prediction less label; a move in either direction beyond the margin counts as worse.",
         unit="unit of the label",
-        not_for="A relative margin: the baseline's bias is near 0, and a share of it is nothing. Errors that cancel "
+        not_for="A relative margin: the baseline's bias is near 0, and so is a share of it. Errors that cancel "
         "out: use mae.",
         kinds=("Number",),
         scale="None",

@@ -12,8 +12,8 @@ from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, Tally
 from tierwise.stats import moments
 
-GROUPS = 15  # of bins, for the calibration error: chance adds the less the fewer there are
-CLIP = 1e-7  # Float32 knows no probability closer to 1
+GROUPS = 15  # groups of bins in the calibration error; with fewer groups chance adds less
+CLIP = 1e-7  # Float32 has no probability closer to 1
 _KNOWN = "({valid} AND {label} < 2)"
 _P = "toFloat64({p})"
 _CLIPPED = f"least(greatest({_P}, {CLIP!r}), {1 - CLIP!r})"
@@ -22,12 +22,13 @@ _BRIER = means.sums("brier", known=_KNOWN, x=f"pow({_P} - toFloat64({{label}}), 
 
 
 def _squared_calibration_error(tally: Tally) -> Estimate:
-    """Σ w(g² − s) over groups of neighbouring bins: g is mean score less share of positives, s what chance adds to g².
+    """Σ w(g² − s) over groups of neighbouring bins.
 
-    s = v/(n − 1) with v = ȳ(1 − ȳ). The variance is Σ w²(4γ²s + 2s²) with γ the true gap; γ² is estimated by g² − s,
-    over all groups at least 0. In it ȳ is (positives + 1)/(rows + 2): else a group of few rows without a positive has
-    no variance at all, and with unequal arms false evidence at 1/1000 comes in 2 % of all comparisons. To that comes
-    the variance of γ² between rows: w are shares of rows, not fixed.
+    g is the mean score minus the share of positives. s is what chance adds to g²: s = v/(n − 1) with v = ȳ(1 − ȳ). The
+    variance is Σ w²(4γ²s + 2s²) with γ the true gap; γ² is estimated by g² − s, over all groups at least 0. In the
+    variance ȳ is (positives + 1)/(rows + 2). Otherwise a group of few rows without a positive would have no variance,
+    and with unequal arms false evidence at 1/1000 would come in 2 % of all comparisons. The variance of γ² between rows
+    is added, because w are shares of rows and not fixed.
     """
     if tally.bins is None or tally.edges is None:
         raise ValueError("the distribution of the score is missing")
@@ -42,24 +43,24 @@ def _squared_calibration_error(tally: Tally) -> Estimate:
     some, freedom = np.maximum(n, 1), np.maximum(n - 1, 1)
     share, smooth = k / some, (k + 1) / (n + 2)
     beyond = (score / some - share) ** 2 - share * (1 - share) / freedom
-    n[n < 2] = 0  # one row says nothing of chance
+    n[n < 2] = 0  # one row does not show what chance adds
     total = n.sum(axis=-1)
     chance = smooth * (1 - smooth) / freedom
     of_gaps = np.maximum((4 * n**2 * chance * beyond).sum(axis=-1), 0.0)
     spread = (of_gaps + (2 * n**2 * chance**2).sum(axis=-1)) / np.maximum(total, 1)
     enough = (of_negatives.sum(axis=-1) >= FEWEST_EACH) & (k.sum(axis=-1) >= FEWEST_EACH)
     value = moments.share((n * beyond).sum(axis=-1), total)
-    # How many rows fall into each group is chance, too: where gaps differ between groups, that moves the value most.
+    # The number of rows in each group is random, too. If gaps differ between groups, this moves the value most.
     spread = spread + moments.share((n * np.square(beyond - value[..., np.newaxis])).sum(axis=-1), total)
     return Estimate(value, spread[..., np.newaxis], total[..., np.newaxis], np.asarray(enough))
 
 
 def _weighted_calibration_error(tally: Tally, edges: FloatArray) -> Estimate:
-    """The same of rows with sample weights: shares are of Σw, and a group has u = (Σw)²/Σw² effective rows.
+    """The same for rows with sample weights: shares are of Σw, and a group has u = (Σw)²/Σw² effective rows.
 
-    What chance adds to g² is s = Σw²(y − ȳ)²/(Σw)²·u/(u − 1). In the variance it is at least that of u plain rows with
-    a smoothed ȳ, and the variance between rows is Σw²(g² − s − value)²/(Σw)². Groups under two effective rows are
-    left out, and so is what they weigh.
+    Chance adds s = Σw²(y − ȳ)²/(Σw)²·u/(u − 1) to g². In the variance, s is at least that of u unweighted rows with a
+    smoothed ȳ. The variance between rows is Σw²(g² − s − value)²/(Σw)². Groups under two effective rows and their
+    weights are left out.
     """
     if tally.bin_weights is None:
         raise ValueError("the sample weights by bin are missing")
@@ -76,7 +77,7 @@ def _weighted_calibration_error(tally: Tally, edges: FloatArray) -> Estimate:
     smooth = (share * units + 1) / (units + 2)
     chance = np.maximum(added, smooth * (1 - smooth) / freedom)
     beyond = (score / some - share) ** 2 - added
-    used = units > 2 - 1e-6  # one row says nothing of chance; of two equal ones this is 2 but for rounding
+    used = units > 2 - 1e-6  # one row does not show what chance adds; for two equal rows this is 2 except for rounding
     n, n2 = np.where(used, n, 0.0), np.where(used, n2, 0.0)
     total = n.sum(axis=-1)
     value = moments.share((n * beyond).sum(axis=-1), total)

@@ -1,7 +1,7 @@
-"""How well the score ranks positives above negatives, whatever the threshold: from counts by label and bin.
+"""How well the score ranks positives above negatives, for all thresholds: from counts by label and bin.
 
-Scores within one bin count as ties. So that this costs nothing, bins must be fine where scores are dense: scale Logit
-for rare positives. Compare values only between arms on the same edges.
+Scores within one bin count as ties. To lose nothing by this, bins must be fine where scores are dense: use scale Logit
+for rare positives. Compare values only between arms with the same edges.
 
 Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated ROC curves", 1988; with
 sample weights each label's part is linearised as a weighted mean (`stats.moments`).
@@ -20,8 +20,8 @@ from tierwise.metrics.metric import Estimated, Metric, Needs
 from tierwise.metrics.tally import Estimate, Tally
 from tierwise.stats import moments
 
-_CHUNK = 256  # sets of rows per pass, so that the temporaries stay in the cache
-_ROUNDING = 1e-20  # of a share's square: what differences of equal shares leave
+_CHUNK = 256  # sets of rows per pass, so that temporary arrays stay in the cache
+_ROUNDING = 1e-20  # a difference of equal shares leaves up to this share of their square
 
 # Counts of negatives and positives by bin, float64 (sets, 2, bins), or with sample weights their Σw and Σw² ->
 # value (sets,) and spread (sets, 2: by positives, by negatives).
@@ -48,7 +48,7 @@ def _pairs(rows: FloatArray, total: FloatArray, *, below: FloatArray) -> tuple[F
     pairs = weighted.sum(axis=-1)
     squares = np.einsum("ij,ij->i", weighted, at)
     beyond = squares - pairs**2 / np.maximum(total, 1)
-    # What is left by rounding, when every row has as many below it, is no variance.
+    # If every row has the same number below it, only a rounding error is left, which is not a variance.
     return pairs, moments.share(np.where(beyond > 1e-11 * squares, beyond, 0.0), total - 1)
 
 
@@ -70,7 +70,7 @@ def _weighted_auc_of(mass: FloatArray, squares: FloatArray) -> tuple[FloatArray,
 
 
 def _some(total: FloatArray) -> FloatArray:
-    """A divisor: 1 where there is nothing to divide."""
+    """The divisor, with 1 instead of 0."""
     return np.where(total > 0, total, 1.0)
 
 
@@ -105,7 +105,7 @@ def _ks_of(rows: FloatArray, squares: FloatArray | None) -> tuple[FloatArray, Fl
     below_m /= _some(below_m[:, -1:])
     widest = (np.arange(len(below_n)), np.abs(below_n - below_m).argmax(axis=-1))
     shares = np.stack([below_m[widest], below_n[widest]], axis=-1)
-    # Where the gap is widest it does not change with the edge, so its variance is that of two proportions there.
+    # At the widest gap the derivative by the edge is 0, so the variance is that of two proportions there.
     value = np.abs(shares[:, 0] - shares[:, 1])
     if squares is None:
         return value, shares * (1 - shares)
@@ -116,7 +116,7 @@ def _ks_of(rows: FloatArray, squares: FloatArray | None) -> tuple[FloatArray, Fl
 
 
 def _in_chunks(tally: Tally, compute: Compute) -> Estimate:
-    """`compute` on every set of rows that has both labels, scores of positives turned to be the high ones."""
+    """Apply `compute` to every set of rows that has both labels. Positives then have the high scores."""
     if tally.bins is None:
         raise ValueError("the distribution of the score is missing")
     flat, squares = _by_label(tally, tally.bins), None
@@ -146,12 +146,12 @@ def _by_label(tally: Tally, bins: AnyArray) -> AnyArray:
 
 
 _NOT_BINNED = (
-    "scale None, and rare positives on a Linear scale: 100 uniform bins put it off by up to .07. Use scale Logit"
+    "scale None, and rare positives on a Linear scale: 100 uniform bins change it by up to .07. Use scale Logit"
 )
 
 
 def _metric(name: str, compute: Compute, margin: float, description: str, *, unit: str, not_for: str) -> Metric:
-    """A metric of how scores rank, which is computed from counts by bin."""
+    """Make a metric of how scores rank, which is computed from counts by bin."""
     return Metric(
         name,
         "HigherIsBetter",
@@ -190,6 +190,6 @@ METRICS = (
         "Kolmogorov-Smirnov: the widest gap between the shares of negatives and of positives below a score.",
         unit="difference of shares",
         not_for="Arms of very different size: the largest of many gaps is too high in the smaller one; and models near "
-        "0, which only auc tells apart.",
+        "0, which only auc can distinguish.",
     ),
 )

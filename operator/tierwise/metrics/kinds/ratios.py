@@ -1,4 +1,4 @@
-"""Numbers of every row, with or without a label: their mean, and ratios of two of them such as clicks/impressions."""
+"""Metrics of numbers of every row, with or without a label: means, and ratios such as clicks/impressions."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _ratio(parameter: str) -> Metric:
         f"Sum of {x} over sum of {y}, of all rows where both are finite (spec.values); lower is worse. Each arm needs "
         f"{means.FEWEST_ROWS} rows, and {means.FEWEST_EACH} effective bottoms, (Σ{y})²/Σ{y}².",
         unit=f"{x} per {y}",
-        not_for="Costs, where more is worse: turn the ratio round or the sign of the first. Sums of the bottom "
-        "that may be near 0. A few rows with very large values: clip them in the value's expression.",
+        not_for="Costs, where more is worse: invert the ratio, or the sign of the first number. Sums of the second "
+        "number that may be near 0. A few rows with very large values: clip them in the value's expression.",
         kinds=ANY_KIND,
         scale="None",
     )
@@ -73,7 +73,7 @@ def _mean(parameter: str) -> Metric:
         Needs(labels=False, sums=means.sums(name, known=f"isFinite({value})", x=value), values=(parameter,)),
         f"Mean of {parameter} over all rows where it is finite (spec.values); lower is worse.",
         unit=f"unit of {parameter}",
-        not_for="Costs, where more is worse: give the value a minus. A few rows with very large values, such as "
+        not_for="Costs, where more is worse: negate the value. A few rows with very large values, such as "
         "revenue: clip them in the value's expression.",
         kinds=ANY_KIND,
         scale="None",

@@ -1,4 +1,4 @@
-"""What the service did with a request, whether a label came or not: latency, errors, scores that are none."""
+"""Metrics of the service without labels: latency, errors, invalid scores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _latency_over(parameter: str) -> Metric:
         ),
         f"Requests that took longer than {limit:g} ms, out of all requests with a latency.",
         unit="share of requests",
-        not_for="Mean latency, which it does not see; and requests that got no answer, which have no latency: use "
+        not_for="Mean latency, which it does not see; and requests without a response, which have no latency: use "
         "server-error-rate.",
         kinds=ANY_KIND,
         scale="None",
@@ -69,8 +69,8 @@ METRICS = (
         ),
         "Requests with a status of 500 or more, out of all requests with a status.",
         unit="share of requests",
-        not_for="Requests that were never logged: a pod that crashes writes no row. Tierwise sees that by the pods and "
-        "the split of traffic.",
+        not_for="Requests that were never logged: a pod that crashes writes no row. Tierwise sees this from the pods "
+        "and the split of traffic.",
         kinds=ANY_KIND,
         scale="None",
     ),
@@ -80,10 +80,11 @@ METRICS = (
         _counted("not-computed"),
         _QUARTER,
         Needs(labels=False, sums=_sums("not-computed", known="1", bad="{excluded}"), excluded=True),
-        "Rows whose score is one that stands for no score (domain.exclude), out of all rows. Of a bot score 0 is not "
-        "computed, 1–29 a bot, 30–99 a human: domain {min: 1, max: 99, exclude: [0]}, threshold 30, positive Below.",
+        "Rows whose score means that there is no score (domain.exclude), out of all rows. Example: a bot score where 0 "
+        "is not computed, 1–29 a bot, 30–99 a human: domain {min: 1, max: 99, exclude: [0]}, threshold 30, positive "
+        "Below.",
         unit="share of rows",
-        not_for="A dataset whose domain.exclude is empty: it is then 0 for ever.",
+        not_for="A dataset whose domain.exclude is empty: then it is always 0.",
         kinds=("Binary", "Number"),
         scale="None",
     ),
@@ -96,7 +97,7 @@ METRICS = (
         "Rows whose score or class is invalid (NaN, outside the domain, excluded, none of the classes), out of all "
         "rows.",
         unit="share of rows",
-        not_for="A domain that is wider than what the model means to give: garbage within it is valid. Use "
+        not_for="A domain that is wider than the model's real range: wrong scores within it are valid. Use "
         "score-shift.",
         kinds=ANY_KIND,
         scale="None",
@@ -116,11 +117,11 @@ METRICS = (
             values=("issued", "solved"),
             some_rows=True,
         ),
-        "Challenges that were solved, out of those issued: rows whose value `issued` is above 0. Solved ones among "
-        "rows the model calls a bot are people that it bothered. The margin is of the share that was not solved.",
+        "Challenges that were solved, out of those issued (rows whose value `issued` is above 0). Solved challenges "
+        "among rows that the model calls a bot are people it disturbed. The margin is of the share not solved.",
         unit="share of challenges",
-        not_for="Fresh rows: a challenge takes its time; give the dataset a maturity. Where solving is bad news (of "
-        "bots) name a value `solved` that is 1 for those that were not.",
+        not_for="Fresh rows: solving takes time, so give the dataset a maturity. If solving is bad (by "
+        "bots), name a value `solved` that is 1 for challenges that were not solved.",
         kinds=ANY_KIND,
         scale="None",
     ),

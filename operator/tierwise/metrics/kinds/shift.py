@@ -1,4 +1,4 @@
-"""Whether the distribution of the score moved, without labels: block bets at deciles of the past, and PSI to report."""
+"""Tests without labels whether the distribution of the score moved: block bets at deciles of the past, and the PSI."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ POINTS = 9
 def deciles(history: IntArray, points: int = POINTS) -> IntArray:
     """Indices (points,) of the edges that split `history` into `points` + 1 parts as equal as its bins allow.
 
-    `history` (labels, bins + 1) are counts of scores before the rollout, the last bin invalid. An edge has at least a
-    row on either side; with coarse bins neighbours may be the same edge. Without rows, or with all of them in one bin,
+    `history` (labels, bins + 1) are counts of scores before the rollout; the last bin is invalid. An edge has at least
+    one row on either side. With coarse bins neighbours may be the same edge. Without rows, or with all rows in one bin,
     the edges are evenly spaced.
     """
     below = np.concatenate([[0], np.cumsum(history[..., :-1].reshape(-1, history.shape[-1] - 1).sum(axis=0))])
@@ -39,7 +39,7 @@ def _below(tally: Tally, at: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def psi(candidate: FloatArray, candidate_n: FloatArray, baseline: FloatArray, baseline_n: FloatArray) -> FloatArray:
-    """Population stability index (...) between the parts that edges make, less what chance alone adds.
+    """Population stability index (...) between the parts that edges make, minus what chance alone adds.
 
     `candidate` and `baseline` (points, ...) are rows below each edge, of n rows (...). PSI = Σ (pa − pb)·ln(pa/pb) has
     expectation (B − 1)(1/na + 1/nb) when nothing moved, with B parts that have rows; half a row is added to each. NaN
@@ -69,10 +69,10 @@ METRICS = (
         Margin(absolute=0.05),
         Needs(labels=False, bins=True),
         "Largest move of a decile: for nine scores that had 10 %, 20 %, … of all rows below them before the rollout, "
-        "how far the candidate's share below differs from the baseline's. Bets on either side of each, averaged.",
+        "how far the candidate's share below differs from the baseline's. Bets on both sides of each are averaged.",
         unit="difference of shares of rows",
-        not_for="A model that is meant to score differently, such as a recalibrated one; and promotion, which it never "
-        "waits for. The PSI beside it, without its chance part, is for reports and decides nothing.",
+        not_for="A model that should score differently, such as a recalibrated one; and promotion, which never waits "
+        "for it. The PSI beside it, without its chance part, is for reports and decides nothing.",
         kinds=("Binary", "Number"),
     ),
 )

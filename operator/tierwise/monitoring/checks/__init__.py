@@ -1,1 +1,1 @@
-"""Whether what was counted can be trusted: each detector says its concern, none decides."""
+"""Checks whether the counts can be trusted. Each detector reports a concern; none decides."""

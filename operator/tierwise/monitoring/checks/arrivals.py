@@ -1,4 +1,4 @@
-"""Whether what arrived is new enough, enough, and logged once. If not, the gate holds a promotion. Pure."""
+"""Checks that the rows are new enough, numerous enough, and logged once. If not, the gate holds a promotion. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tierwise.stats.presence import arms_differ
 
 STALE_INTERVALS = 5
 STALE_SECONDS = 60.0
-# Repeated rows count twice as evidence; so few change no rate and no error bound that is judged.
+# Repeated rows count twice as evidence. So few of them change no rate and no error bound noticeably.
 MOST_DUPLICATES = 0.001
-MOST_CONFLICTS = 0.01  # share of labelled rows: beyond it labels are no measure of a margin of a few percent
-DUPLICATES_SECONDS = 600.0  # of the log that each look searches for repeated rows; more where blocks are longer
+MOST_CONFLICTS = 0.01  # share of labelled rows; with more, labels are too unreliable for a margin of a few percent
+DUPLICATES_SECONDS = 600.0  # how much of the log each look searches for repeated rows; more if blocks are longer
 
 
 def stale(
     dataset: Dataset, newest: datetime, now: datetime, *, interval: float, at_least: float = STALE_SECONDS
 ) -> Concern | None:
-    """Whether the newest prediction is older than `freshness.maxAge`; without it, than five intervals.
+    """The concern if the newest prediction is older than `freshness.maxAge` or, without it, than five intervals.
 
     Args:
         dataset: The dataset.
@@ -48,23 +48,23 @@ def stale(
 
 
 def empty(dataset: Dataset, model: str | None = None) -> Concern:
-    """There is no prediction at all (of the model)."""
+    """The concern that there is no prediction at all (of the model)."""
     of = f" of model {model!r}" if model is not None else ""
     text = f"dataset {dataset.name!r}: the log has no predictions{of}"
     return Concern(Reason.NO_ROWS, f"{text}; check that pods log them and spec.columns")
 
 
 def unlabelled(dataset: Dataset, rows: int) -> Concern:
-    """There are predictions whose labels had their time to come, and none did. What needs no labels is judged."""
+    """The concern that no label came although the labels are due. Metrics without labels are still judged."""
     text = f"dataset {dataset.name!r}: none of {rows} predictions has a label yet"
     return Concern(Reason.NO_LABELS, f"{text}; check the labels and spec.where", regression_stands=True)
 
 
 def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0) -> Block | None:
-    """The window in which rows are counted, up to the newest mature prediction; None when nothing is to be counted.
+    """The window in which rows are counted, up to the newest mature prediction; None if nothing must be counted.
 
     Its length is `volume.per`. Without `volume` it is ten minutes, or two blocks of `interval` seconds if that is
-    longer, so that looks leave out none while a tier is judged.
+    longer. So the windows of successive looks cover all rows while a tier is judged.
     """
     spec = dataset.spec
     tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
@@ -75,10 +75,10 @@ def received_window(dataset: Dataset, mature: datetime, *, interval: float = 0.0
 
 
 def detect_arrivals(dataset: Dataset, received: Received) -> tuple[Concern, ...]:
-    """What is wrong with the window of `received_window`.
+    """Concerns about the rows in the window of `received_window`.
 
-    Found are: fewer rows or labels than `volume` asks for; rows logged twice; more rows left out as repeated in one arm
-    than in the other; too many labels that contradict each other, or more of them in one arm.
+    It finds: fewer rows or labels than `volume` requires; rows that were logged twice; more rows left out as repeated
+    in one arm than in the other; too many labels that contradict each other, or more of them in one arm.
     """
     return (*_too_few(dataset, received), *_repeated(dataset, received), *_contradicted(dataset, received))
 
@@ -120,7 +120,7 @@ def _contradicted(dataset: Dataset, received: Received) -> Iterator[Concern]:
 
 
 def duplicated(received: Received) -> str:
-    """How many rows repeat a request, with what to do."""
+    """A message with the number of rows that repeat a request, and what to do."""
     share = received.duplicates / received.rows if received.duplicates and received.rows else 0.0
     return (
         f"{received.duplicates} of {received.rows} rows ({share:.2%}) repeat a request that is in the log already; "

@@ -1,4 +1,4 @@
-"""What a detector says: something about the data or the arms that a gate must know. It decides nothing itself."""
+"""A concern is what a detector reports to the gate about the data or the arms. It decides nothing itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tierwise.errors import ReasonedError, SpecError
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Why what was read cannot be judged: the reason, and a message with numbers and what to do.
+    """Why the rows cannot be judged: the reason, and a message with numbers and what to do.
 
     `regression_stands`: a regression that is proven still rolls back. `stalled`: a person must change an object.
     """
@@ -22,5 +22,5 @@ class Concern:
 
 
 def concern_of(error: ReasonedError, where: str = "") -> Concern:
-    """What an error says to the gate; `where` begins the message. A person must change an object after a SpecError."""
+    """The concern for an error; `where` begins the message. After a SpecError a person must change an object."""
     return Concern(error.reason, f"{where}{error}", stalled=isinstance(error, SpecError))

@@ -1,7 +1,7 @@
-"""All that is asked of the evidence before it is believed: each detector says its concern, and none decides.
+"""The detectors, which check the evidence before it is used. Each reports a concern, and none decides.
 
-To add a reason to hold: a detector here, its test, and an entry in api/reasons.py, whose place there is its place among
-the others.
+To add a reason to hold, add a detector here, its test, and an entry in api/reasons.py. The place of the entry is its
+rank among the reasons.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Detector = Callable[[Evidence], Concern | None]
 
 
 def detect_concerns(evidence: Evidence) -> tuple[Concern, ...]:
-    """What every detector says, in the order of `DETECTORS`; the gate picks the one that counts."""
+    """The concerns of all detectors, in the order of `DETECTORS`. The gate chooses the one that counts."""
     return tuple(found for detect in DETECTORS if (found := detect(evidence)) is not None)
 
 
 def _split(evidence: Evidence) -> Concern | None:
-    """Another share of the requests than of the pods."""
+    """The concern if the candidate's share of the requests is not its share of the pods."""
     logs = [g.log_split for g in evidence.guards]
     if not mean_exceeds(logs):
         return None
@@ -64,24 +64,24 @@ def _presence(evidence: Evidence) -> Concern | None:
         f"dataset {evidence.plan.datasets[d].dataset.name!r}: {candidate:.1%} of the candidate's rows have a label and "
         f"{baseline:.1%} of the baseline's (e={e_value_of(logs[d])}): labelled metrics would compare different rows"
     )
-    # Rows beside which the other arm has none may be all of the difference: that says more of the cause.
+    # The difference may come only from rows in blocks without the other arm. Then this message names the cause better.
     return Concern(Reason.LABELING_DIFFERS, labels_apart(evidence) or text)
 
 
 def _numbers(evidence: Evidence) -> Concern | None:
-    """A metric of numbers sees only rows that have one; the rows of an arm that lack it may be its worst or best."""
+    """The concern if one arm lacks a metric's number more often: the rows without it may be its worst or best."""
     told = _lacking(evidence, lambda name: f"lack the number of {name}", of_weights=False)
     return None if told is None else _suspect(f"{told}; log it for every row, 0 where there is nothing to count")
 
 
 def _weights(evidence: Evidence) -> Concern | None:
-    """In a dataset with sample weights a row without one counts for nothing."""
+    """The concern if one arm lacks sample weights more often: a row without a weight counts in no weighted sum."""
     told = _lacking(evidence, lambda _: "have no weight above 0", of_weights=True)
     return None if told is None else _suspect(f"{told}; write spec.columns.weight for every row")
 
 
 def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool) -> str | None:
-    """What one arm's rows lack more often, in words; weights are one guard, the metrics' numbers another."""
+    """What one arm's rows lack more often, in words. Weights and the metrics' numbers are tested separately."""
     found = [
         (lacking, d, row, name)
         for d, (g, plan) in enumerate(zip(evidence.guards, evidence.plan.datasets, strict=True))
@@ -98,7 +98,7 @@ def _lacking(evidence: Evidence, lack: Callable[[str], str], *, of_weights: bool
 
 
 def _no_labels(evidence: Evidence) -> Concern | None:
-    """A dataset with rows and metrics that need labels, and without a label."""
+    """The concern if a dataset has rows and metrics that need labels, but no label."""
     for guards, plan in zip(evidence.guards, evidence.plan.datasets, strict=True):
         needs = any(plan.metric(row).needs_labels for row in range(len(plan.metrics)))
         if needs and guards.rows.all() and not guards.labelled.any():
@@ -172,7 +172,7 @@ def _pods_needed(evidence: Evidence, h: int) -> int:
 
 
 def _suspect(text: str) -> Concern:
-    """Rows that count in no metric, or for more than they should: a regression among the others stands."""
+    """A concern about rows that count in no metric, or too much. A regression that is proven still rolls back."""
     return Concern(Reason.DOMAIN_SUSPECT, text, regression_stands=True)
 
 

@@ -1,4 +1,4 @@
-"""Rows without a valid answer: how many there are, of which arm, and what a valid one would have been. Pure."""
+"""Rows without a valid answer: how many there are, of which arm, and which answers are valid. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tierwise.monitoring.query.quality.score_range import valid_of
 
 
 def out_of_domain(evidence: Evidence) -> tuple[float | None, float | None]:
-    """Shares of invalid answers, baseline and candidate, of the dataset where the candidate's is largest."""
+    """Shares of invalid answers of baseline and candidate, in the dataset where the candidate's share is largest."""
     d = _worst(evidence)
     return (None, None) if d is None else _shares(evidence, d)
 
 
 def valid_text(evidence: Evidence) -> str:
-    """Of the dataset that `out_of_domain` tells of: its name, and where its answers are valid."""
+    """The name of the dataset of `out_of_domain`, and which of its answers are valid."""
     d = _worst(evidence)
     if d is None:
         return ""
@@ -28,9 +28,10 @@ def valid_text(evidence: Evidence) -> str:
 
 
 def answers_message(evidence: Evidence) -> str | None:
-    """Rows without a valid answer count in no metric, so that what is judged would be the rest of one arm's.
+    """The message if one arm has clearly more rows without a valid answer, else None.
 
-    Where a dataset judges `out-of-domain`, its margin says how many more of them either arm may have.
+    Such rows count in no metric, so only the rest of the arm would be judged. If a dataset judges `out-of-domain`, the
+    metric's margin says how many more such rows either arm may have.
     """
     watched = [(g.answers, d) for d, g in enumerate(evidence.guards) if not _is_accepted(evidence, d)]
     if not mean_exceeds([found.log for found, _ in watched]):
@@ -47,7 +48,7 @@ def answers_message(evidence: Evidence) -> str | None:
 
 
 def more_of(arm: int, lacking: IntArray, rows: IntArray, lack: str) -> tuple[str, str]:
-    """Shares of both arms' rows that lack something, in words: of the arm that lacks it more often first."""
+    """The shares of both arms' rows that lack something, in words, first of the arm that lacks it more often."""
     names = {BASELINE: "the baseline's", CANDIDATE: "the candidate's"}
     shares = (lacking / np.maximum(rows, 1)).tolist()
     other = 1 - arm
@@ -55,9 +56,10 @@ def more_of(arm: int, lacking: IntArray, rows: IntArray, lack: str) -> tuple[str
 
 
 def _is_accepted(evidence: Evidence, d: int) -> bool:
-    """Whether the dataset judges `out-of-domain`, and the baseline's are within its margin: the test is of the other's.
+    """Whether the dataset judges `out-of-domain` and the baseline's invalid answers are within its margin.
 
-    A baseline that has lost more answers than that is compared by the rest of its rows.
+    Then the metric itself tests the candidate's invalid answers. A baseline with more invalid answers than the margin
+    would be compared by the rest of its rows only.
     """
     margins = [metric.margin for metric in evidence.plan.datasets[d].metrics if metric.name == "out-of-domain"]
     baseline, candidate = (share or 0.0 for share in _shares(evidence, d))

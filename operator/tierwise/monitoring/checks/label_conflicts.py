@@ -7,7 +7,7 @@ from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
 
 
 def contradictions(conflicts: LabelConflicts, labels: int) -> str:
-    """How many labels contradict each other, with what to do."""
+    """A message with the number of labels that contradict each other, and what to do."""
     share = conflicts.total / labels if labels else 0.0
     by_arm = [lost / rows if rows else 0.0 for lost, rows in zip(conflicts.contradicted, conflicts.rows, strict=True)]
     return (

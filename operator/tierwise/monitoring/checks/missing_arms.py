@@ -1,4 +1,4 @@
-"""Whether both versions are in the log: a version without rows cannot be compared. Pure."""
+"""Checks that both versions are in the log. A version without rows cannot be compared. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tierwise.monitoring.checks.concern import Concern
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where rows are looked for: the versions' names, and what a person does there about rows that are missing.
+    """The place where rows are expected: the versions' names, and the remedies for missing rows.
 
-    `prefix` begins every message. `stopped` is the remedy for a version whose rows come no more.
+    `prefix` begins every message. `stopped` is the remedy for a version that no longer has new rows.
     """
 
     baseline: str
@@ -27,7 +27,7 @@ class Place:
 def detect_missing_arms(
     rows: tuple[int, int], gone: Literal["baseline", "candidate"] | None, place: Place
 ) -> tuple[Concern, ...]:
-    """A concern where an arm has no rows, or had some and has none any more.
+    """The concern if an arm has no rows, or no longer has new rows.
 
     Args:
         rows: Rows so far, baseline and candidate.

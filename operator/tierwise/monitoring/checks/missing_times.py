@@ -1,4 +1,4 @@
-"""Rows without a usable time: no block holds them, and they may be what an arm would fail by. Pure."""
+"""Checks rows without a usable time. They are in no block, so they may hide failures of an arm. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ MOST_UNTIMED = 0.01  # share of an arm's rows without a usable time from which n
 def untimed(
     dataset: Dataset, timed: tuple[int, int], without: tuple[int, int], *, of_candidate_only: bool = False
 ) -> Concern | None:
-    """Why rows without a time must not be left out: more than 1 % of an arm's, or clearly more of one arm's.
+    """The concern if rows without a time are too many to ignore: more than 1 % of an arm's, or clearly more of one arm.
 
     Args:
         dataset: The dataset.
         timed: The rows that were judged, baseline and candidate.
         without: Rows of the log without a usable time.
-        of_candidate_only: The baseline's may be of any time past, and tell nothing of these rows.
+        of_candidate_only: Ignore the baseline's rows, because they may be from any time in the past.
     """
     every = timed[BASELINE] + without[BASELINE], timed[CANDIDATE] + without[CANDIDATE]
     shares = [lost / rows if rows else 0.0 for lost, rows in zip(without, every, strict=True)]
     logs = log_more(every, without)
     arms = (CANDIDATE,) if of_candidate_only else (BASELINE, CANDIDATE)
-    suspect = math.log(split.SUSPECT_AT * len(arms))  # a union bound over the sides
+    suspect = math.log(split.SUSPECT_AT * len(arms))  # a union bound over the arms
     if not any(shares[arm] > MOST_UNTIMED or logs[arm] >= suspect for arm in arms):
         return None
     return Concern(

@@ -7,7 +7,7 @@ from tierwise.monitoring.query.quality.repeated_requests import Dropped
 
 
 def left_out(found: Dropped) -> str:
-    """How many rows are left out, with what to do."""
+    """A message with the number of rows that are left out, and what to do."""
     shares = [lost / rows if rows else 0.0 for lost, rows in zip(found.dropped, found.rows, strict=True)]
     told = (
         f"deduplicate leaves out {found.dropped[CANDIDATE]} of the candidate's rows ({shares[CANDIDATE]:.2%}) and "

@@ -1,8 +1,8 @@
-"""Rows of blocks in which the other arm had none: what they lack, no block can compare. Pure.
+"""Checks rows of blocks in which the other arm had no rows. Comparisons within blocks do not see such rows. Pure.
 
-A baseline that was served before the candidate has many, and they are no reason to doubt. Where such rows lack the
-labels that the same arm's other rows have, as when failing rows carry a time of the day before and their labels come
-too late for it, they may be what the arm would fail by.
+A baseline that was served before the candidate has many such rows, which is no reason for doubt. But such rows may hide
+failures of an arm if they lack the labels that the arm's other rows have. For example, failing rows carry a time of the
+day before, and their labels come too late for that time.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from tierwise.monitoring.evidence.guards import Guards
 from tierwise.stats import split
 from tierwise.stats.presence import log_more
 
-MOST_LOST = 0.01  # of an arm's rows
+MOST_LOST = 0.01  # share of an arm's rows
 MANY_LOST = 100
-# The share labelled drifts with time as well: so much more must be missing than of the same arm's other rows.
+# The labelled share also drifts with time, so the share of missing labels must be larger by this much.
 DRIFT = 0.1
 _ARMS = {BASELINE: "baseline", CANDIDATE: "candidate"}
 
 
 def labels_apart(evidence: Evidence) -> str | None:
-    """Why rows outside shared blocks must not be left out: an arm's lack the labels that its other rows have."""
+    """The message if an arm's rows outside shared blocks lack the labels that its other rows have, else None."""
     for guards, plan in zip(evidence.guards, evidence.plan.datasets, strict=True):
         for arm, name in _ARMS.items():
             apart, bare = int(guards.apart[arm]), int(guards.apart_unlabelled[arm])
@@ -46,7 +46,7 @@ def labels_apart(evidence: Evidence) -> str | None:
 
 
 def candidate_apart(guards: Guards) -> str | None:
-    """How many of the candidate's rows are in blocks without the baseline, where that is more than chance and a few."""
+    """A note on the candidate's rows in blocks without the baseline, if there are clearly more than of the baseline."""
     rows = int(guards.rows[BASELINE]), int(guards.rows[CANDIDATE])
     apart = int(guards.apart[BASELINE]), int(guards.apart[CANDIDATE])
     if apart[CANDIDATE] < min(MANY_LOST, MOST_LOST * rows[CANDIDATE]):

@@ -1,7 +1,7 @@
-"""Whether the arms' rows weigh alike: weights that one arm writes differently shift its rates and nothing else. Pure.
+"""Checks that both arms have similar sample weights. If one arm writes its weights differently, its rates shift. Pure.
 
-The mean weight of an arm is Σw/n, with the variance (Σw²/n − (Σw/n)²)/n; the log of the arms' ratio has by the delta
-method the sum of their relative variances.
+The mean weight of an arm is Σw/n, with the variance (Σw²/n − (Σw/n)²)/n. By the delta method, the variance of the log
+of the arms' ratio is the sum of their relative variances.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.fold import Evidence
 
-GROSS = 2.0  # ratio of the mean weights from which nothing is promoted
+GROSS = 2.0  # from this ratio of the mean weights on nothing is promoted
 NOTED = 1.02
 # Standard errors beyond the bound: by chance alone with probability 6e-7, at any look far below 1/1000.
 _CLEAR = 5.0
@@ -23,7 +23,7 @@ _CONSTANT = 1e-3
 
 
 def weights_differ(evidence: Evidence) -> str | None:
-    """Why nothing may be promoted: the arms' mean weights differ grossly, and vary within an arm."""
+    """The message if the arms' mean weights differ by `GROSS` or more and vary within an arm, else None."""
     for d in range(len(evidence.plan.datasets)):
         told = _differ(evidence, d, GROSS)
         if told is not None:
@@ -35,7 +35,7 @@ def weights_differ(evidence: Evidence) -> str | None:
 
 
 def weights_note(evidence: Evidence, d: int) -> list[str]:
-    """That the arms' mean weights of a dataset differ clearly, however little it is worth."""
+    """A note if the arms' mean weights of a dataset differ clearly, also if the difference is small."""
     told = _differ(evidence, d, NOTED)
     return [] if told is None else [f"dataset {evidence.plan.datasets[d].dataset.name!r}: {told}"]
 
@@ -45,7 +45,7 @@ def _differ(evidence: Evidence, d: int, bound: float) -> str | None:
     if not tallies or (weights := tallies[d].weights) is None:
         return None
     rows = tallies[d].sums[WEIGHED.name][0]
-    total, squares = weights[:, 0].sum(axis=(-2, -1))  # of the whole, by arm
+    total, squares = weights[:, 0].sum(axis=(-2, -1))  # those of the whole, by arm
     if not (rows > 1).all() or not (total > 0).all() or not np.isfinite([total, squares]).all():
         return None
     means = total / rows

@@ -1,1 +1,1 @@
-"""The arrays of one look: rows by block, slice, arm, label and prediction, and what is computed of them."""
+"""The arrays of one look: rows by block, slice, arm, label and answer, and what is computed from them."""

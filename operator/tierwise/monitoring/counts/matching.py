@@ -1,8 +1,8 @@
-"""Tallies of windows that are compared at the same times: weighted alike in every block. Pure.
+"""Tallies of windows that are compared at the same times, with equal weights in every block. Pure.
 
-`stats.matched` does this for shares; this module does it for other metrics. In each block a row counts w/n, with the
-same w in every window. The sum is scaled to Kish's effective number of rows, so that variances, and what counts as
-enough rows, are those of so many rows without weights.
+`stats.matched` does this for shares. This module does it for other metrics. In each block a row counts w/n, with the
+same w in every window. The sum is scaled to Kish's effective number of rows. So the variances, and the check for enough
+rows, are those of that many unweighted rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tierwise.stats.matched import weights
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchedTallies:
-    """Sums over blocks so far: tallies (slots, 2 arms) of the version's place and, if there are some, of tiers to come.
+    """Sums over the blocks so far: tallies (slots, 2 arms) of the version's place and, if any, of the tiers to come.
 
     Or of the candidate and the baseline of a tier. `weight` (slots,) is Σ w and `inverse` (2·tallies, slots) Σ w²/n.
     """
@@ -63,7 +63,7 @@ def _rows(tally: Tally, arm: int) -> FloatArray:
 
 
 def _scaled(tally: Tally, factor: FloatArray) -> Tally:
-    """Every slot's arms times `factor` (2 arms, slots)."""
+    """The tally with the arms of every slot multiplied by `factor` (2 arms, slots)."""
 
     def scale(values: AnyArray, axis: int) -> FloatArray:
         shape = [1] * values.ndim

@@ -1,4 +1,4 @@
-"""Metrics applied to tallies: as the dataset has them, which test judges them, their counts and estimates."""
+"""Applies metrics to tallies: the threshold of the metric, its test, its counts and estimates."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tierwise.monitoring.counts.thresholds import answers_at
 Engine = Literal["betting", "mixture", "shift"]
 
 _POOLED = 2
-_SHARES = (0.03, 0.1, 0.3)  # of one observation's standard deviation: differences the mixture is most sensitive to
+_SHARES = (0.03, 0.1, 0.3)  # in standard deviations of one observation: where the mixture is most sensitive
 
 
 def metric_for(name: str, spec: MonitoringDatasetSpec) -> Metric:
-    """The metric as the dataset has it: at a threshold of its own, its answers are counted from the bins.
+    """The metric of a dataset. If the dataset gives it its own threshold, its answers are counted from the bins.
 
     Raises:
         UnknownMetricError: there is none of that name.
@@ -50,17 +50,14 @@ def metric_for(name: str, spec: MonitoringDatasetSpec) -> Metric:
 
 
 def engine_of(metric: Metric, reads: Reads) -> Engine:
-    """How a metric is tested.
-
-    With sample weights a proportion is no count of rows, so it is estimated.
-    """
+    """The test of a metric. With sample weights a proportion is not a count of rows, so it is estimated."""
     if isinstance(metric.measure, Shift):
         return "shift"
     return "mixture" if isinstance(metric.measure, Estimated) or reads.weights else "betting"
 
 
 def is_read(metric: Metric, tally: Tally) -> bool:
-    """Whether the tally has what the metric needs: before the first block, or of a log read for counts, it has not."""
+    """Whether the tally has the metric's data. It does not before the first block, or if only counts were read."""
     bins = tally.bins if tally.weights is None else tally.bin_weights
     return not (metric.needs.bins and bins is None) and all(item.name in tally.sums for item in metric.needs.sums)
 
@@ -82,7 +79,7 @@ def counted(metric: Metric, tally: Tally) -> tuple[IntArray, IntArray]:
 
 
 def below(metric: Metric, tally: Tally, at: IntArray) -> tuple[IntArray, IntArray]:
-    """Rows (...) and those below each edge (..., points) of a shift.
+    """The rows (...), and the rows below each edge (..., points) of a shift.
 
     Raises:
         MetricFailedError: the metric's code raised, or its counts are no counts.
@@ -96,8 +93,8 @@ def below(metric: Metric, tally: Tally, at: IntArray) -> tuple[IntArray, IntArra
 class Compared:
     """Estimates of both arms, shape (slots,); NaN where nothing can be computed.
 
-    Variances take the larger of the arm's own spread and the spread of both arms pooled: either alone is too light in
-    the tails. `taus` (T,) or (T, slots) are the mixture's scales.
+    A variance uses the larger of the arm's own spread and the spread of both arms pooled, because either alone is too
+    small at times. `taus` (T,) or (T, slots) are the mixture's scales.
     """
 
     candidate: FloatArray
@@ -107,13 +104,14 @@ class Compared:
     enough: BoolArray
     units: FloatArray  # (slots, 2) observations per arm
     taus: FloatArray
+    is_area: bool = False  # an area or a share, which is 1 at best
 
 
 def compared(metric: Metric, tally: Tally) -> Compared:
     """Estimates of an estimated metric or, with sample weights, of a proportion's share of bad.
 
     Raises:
-        MetricFailedError: the metric's code raised, or its estimates make no sense.
+        MetricFailedError: the metric's code raised, or its estimates are impossible.
     """
     measure = metric.measure
     assert not isinstance(measure, Shift)
@@ -137,6 +135,7 @@ def compared(metric: Metric, tally: Tally) -> Compared:
         enough=found.enough[:, CANDIDATE] & found.enough[:, BASELINE],
         units=np.nan_to_num(units[:, :_POOLED].sum(axis=-1), posinf=0.0, neginf=0.0),
         taus=np.array(taus) if taus is not None else np.multiply.outer(np.array(_SHARES), deviation),
+        is_area=taus is not None,
     )
 
 
@@ -145,7 +144,7 @@ def expected_variance(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Value and variances (candidate, baseline) of a tally of both arms pooled, shape (slots,).
 
-    `shares` is how many times the tally's observations each arm is expected to have. NaN where there is too little.
+    `shares` is the expected number of observations of each arm, divided by the tally's. NaN with too few observations.
     """
     measure = metric.measure
     assert not isinstance(measure, Shift)

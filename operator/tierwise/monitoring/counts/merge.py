@@ -1,4 +1,4 @@
-"""A read in pieces, where one query would be too much: fewer slices, shorter times; and all put together. Pure."""
+"""Splits a read that is too much for one query into fewer slices or shorter times, and joins the results. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Keyed(Protocol):
 
 
 def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
-    """The dataset with the one and the other half of its groupings; None for fewer than two."""
+    """The dataset with each half of its groupings; None for fewer than two groupings."""
     half = len(dataset.groupings) // 2
     if not half:
         return None
@@ -29,9 +29,10 @@ def halves_of_groupings(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
 
 
 def halves_of_time(dataset: Dataset, block: Block) -> tuple[Block, Block] | None:
-    """The block's two halves, whose counts add up to its own; None where they would not, or it is under two seconds.
+    """The block's two halves, whose counts add up to those of the block.
 
-    A request that was logged twice is counted once *in a window*, and a label table is read for a window.
+    None if the counts would not add up, or if the block is shorter than two seconds. They would not add up if a request
+    that was logged twice is counted once *in a window*, or if a label table is read for a window.
     """
     spec = dataset.spec
     tables = spec.labels is not None and any(source.kind != "Column" for source in spec.labels.sources)
@@ -43,17 +44,17 @@ def halves_of_time(dataset: Dataset, block: Block) -> tuple[Block, Block] | None
 
 
 def side_by_side(parts: Sequence[Sliced]) -> Sliced:
-    """Reads of different groupings of the same rows: their slices together; the whole, which all have, once."""
+    """Join reads of different groupings of the same rows: all their slices, and the whole once, because all have it."""
     return _together(parts, is_sum=False)
 
 
 def added(parts: Sequence[Sliced]) -> Sliced:
-    """Reads of different rows of the same groupings: their counts added up; the first one's block."""
+    """Join reads of different rows with the same groupings: add up their counts. The block is that of the first."""
     return _together(parts, is_sum=True)
 
 
 def common_slices(parts: Sequence[_Keyed]) -> tuple[tuple[str, ...], list[list[int]]]:
-    """The slices of all parts, the whole first, then by key; and where among them each part's slices are."""
+    """The slices of all parts, the whole first, then by key; and the positions of each part's slices in them."""
     slices = (WHOLE, *sorted({key for part in parts for key in part.slices} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
     return slices, [[index[key] for key in part.slices] for part in parts]

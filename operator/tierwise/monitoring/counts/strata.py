@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from tierwise.api.slices import parse_slice_key, slice_key
 from tierwise.monitoring.counts.model import BASELINE, Cells
 
-MOST_STRATA = 64  # of a dataset; those with most rows of the baseline
+MOST_STRATA = 64  # most strata of a dataset; those with most rows of the baseline are used
 
 
 def crossed(key: str, stratum: str) -> str | None:
-    """The key of a slice's rows within a stratum; None where they exclude each other."""
+    """The key of a slice's rows within a stratum; None if slice and stratum exclude each other."""
     values, more = parse_slice_key(key), parse_slice_key(stratum)
     if any(values.get(dimension, value) != value for dimension, value in more.items()):
         return None
@@ -19,7 +19,7 @@ def crossed(key: str, stratum: str) -> str | None:
 
 
 def crossed_groupings(groupings: Sequence[tuple[str, ...]], confounders: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """What the store has to group by: each grouping, and the whole, together with the confounders."""
+    """The groupings for the store: each grouping, and the whole, together with the confounders."""
     return tuple(dict.fromkeys(tuple(sorted({*grouping, *confounders})) for grouping in ((), *groupings)))
 
 

@@ -1,4 +1,4 @@
-"""Tallies of slices: made of cells, added up over blocks, put into slots, taken arm by arm."""
+"""Tallies of slices: made from cells, added up over blocks, put into slots, split by arm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tierwise.monitoring.counts.model import BASELINE, Cells, Dataset
 
 
 def empty_tally(dataset: Dataset, slots: int) -> Tally:
-    """A tally (slots, 2 arms) without rows; bins have no place before the first block, which brings their number."""
+    """A tally (slots, 2 arms) without rows. It has no bins yet, because only the first block shows their number."""
     reads = dataset.reads
     return Tally(
         counts=np.zeros((slots, 2, 3, 3), dtype=np.int64),
@@ -28,7 +28,7 @@ def empty_tally(dataset: Dataset, slots: int) -> Tally:
 
 
 def tally_of(spec: MonitoringDatasetSpec, counts: Counts) -> Tally:
-    """The same arrays, for the metrics of the dataset."""
+    """A tally of the same arrays, with the facts of the dataset that its metrics need."""
     return Tally(**counts.contents, classes=tuple(spec.classes), positive_below=spec.positive == "Below")
 
 
@@ -43,7 +43,7 @@ def window_tally(dataset: Dataset, cells: Cells, which: BoolArray | slice = slic
 
 
 def placed(tally: Tally, rows: npt.NDArray[np.intp], slots: int) -> Tally:
-    """The tally with its slices in their slots; `rows` (slices,) is each one's slot, −1 for a slice without one."""
+    """The tally with its slices in their slots. `rows` (slices,) is the slot of each slice, −1 for none."""
     kept = rows >= 0
 
     def put(values: AnyArray, axis: int) -> AnyArray:
@@ -62,7 +62,7 @@ def chosen(tally: Tally, rows: Sequence[int] | npt.NDArray[np.intp]) -> Tally:
 
 
 def picked(tally: Tally, rows: npt.NDArray[np.intp], axis: int = 0) -> Tally:
-    """As `chosen`, where a row of −1 is a slice without rows; `axis` is the slices' among the leading ones."""
+    """As `chosen`, but −1 in `rows` means a slice without rows. `axis` is the leading axis of the slices."""
     missing = rows < 0
 
     def pick(values: AnyArray, first: int) -> AnyArray:
@@ -79,7 +79,7 @@ def picked(tally: Tally, rows: npt.NDArray[np.intp], axis: int = 0) -> Tally:
 
 
 def paired(one: Tally, arm: int, two: Tally, other: int) -> Tally:
-    """`arm` of the first tally as the baseline, `other` of the second, of the same slices, as the candidate."""
+    """A tally with `arm` of the first as the baseline and `other` of the second as the candidate, slice by slice."""
     arms = [each.map_arrays(partial(_arm, arm=at)) for each, at in ((one, arm), (two, other))]
     return stacked(arms, axis=1)
 
@@ -90,7 +90,7 @@ def baseline_of(tally: Tally) -> Tally:
 
 
 def with_both_arms(tally: Tally) -> Tally:
-    """Arms baseline, candidate, and the two together: shape (slices, 3)."""
+    """The tally with three arms: baseline, candidate, and both together; shape (slices, 3)."""
 
     def join(values: AnyArray, axis: int) -> AnyArray:
         return np.concatenate([values, values.sum(axis=axis + 1, keepdims=True)], axis=axis + 1)
@@ -99,5 +99,5 @@ def with_both_arms(tally: Tally) -> Tally:
 
 
 def _arm(values: AnyArray, axis: int, *, arm: int) -> AnyArray:
-    """One arm of an array whose slices are on `axis`, as an array of its own."""
+    """One arm of an array whose slices are on `axis`."""
     return np.asarray(np.take(values, arm, axis=axis + 1))

@@ -1,4 +1,4 @@
-"""Counts by answer from counts by bin: a look then needs one query for both. Pure."""
+"""Computes counts by answer from counts by bin, so that a look needs one query for both. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NOTHING = Reads()
 
 
 def cells_of(distributions: Distributions, spec: MonitoringDatasetSpec, reads: Reads = _NOTHING) -> Cells | None:
-    """The same Cells as a query of its own would give for this block, to the last count.
+    """The Cells of this block, exactly as a separate query would give them.
 
-    The threshold is an edge of the bins by construction. None where only the rows can tell: it is the domain's maximum,
-    and a score on it is positive and shares its bin with lower ones.
+    The threshold is an edge of the bins by construction. The result is None if the threshold is the domain's maximum: a
+    score on it is positive but shares its bin with lower scores, so the rows are needed.
     """
     counts = (
         confusion_answers(distributions.counts)
@@ -39,8 +39,8 @@ def cells_of(distributions: Distributions, spec: MonitoringDatasetSpec, reads: R
 def answers_at(bins: IntArray, edges: FloatArray, threshold: float, positive: str) -> IntArray | None:
     """Counts by answer at a threshold, int64 (..., labels, 3 answers), from counts by bin (..., labels, bins + 1).
 
-    Exact for `spec.threshold` and those of `spec.thresholds`, which are edges. `positive` is as in the spec.
-    None where the threshold is the domain's maximum without an edge of its own.
+    Exact for `spec.threshold` and those of `spec.thresholds`, which are edges. `positive` is as in the spec. None if
+    the threshold is the domain's maximum and has no edge of its own.
     """
     if threshold == edges[-1] and edges[-2] != edges[-1]:
         return None
@@ -61,7 +61,7 @@ def answers_at(bins: IntArray, edges: FloatArray, threshold: float, positive: st
 def confusion_answers(confusion: IntArray) -> IntArray:
     """Counts (..., 3 labels, 3 answers) from counts by class of label and answer (..., classes + 1, classes + 1).
 
-    A right answer is a positive one under a positive label, a wrong one negative; so are those without a label.
+    A right answer counts as positive with a positive label. A wrong answer, or one without a label, counts as negative.
     """
     known, unknown = confusion[..., :-1, :], confusion[..., -1, :]
     right = np.trace(known[..., :-1], axis1=-2, axis2=-1)

@@ -1,1 +1,1 @@
-"""A dataset's own description, read as a MonitoringDataset."""
+"""Reads a dataset's own description as a MonitoringDataset."""

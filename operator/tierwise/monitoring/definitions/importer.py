@@ -1,4 +1,4 @@
-"""A training or validation dataset's own description as a MonitoringDataset. Pure.
+"""Makes a MonitoringDataset from the description of a training or validation dataset. Pure.
 
 Three forms are read: a short description of our own, the features of a Hugging Face dataset (the YAML of its README, or
 dataset_info.json), and a table's schema.
@@ -16,8 +16,8 @@ from tierwise.monitoring.definitions.schema import ROLES, is_list, require_forms
 
 Kind = Literal["Number", "Text", "Boolean", "Time", "Classes", "Other"]
 
-MOST_TOLD = 50  # columns in a message
-MOST_VALUES = 50  # a column with more values is no dimension by itself
+MOST_TOLD = 50  # most columns in a message
+MOST_VALUES = 50  # a column with more values is not made a dimension
 _LABELS = ("label", "labels", "target", "y", "class", "is_positive")
 _SCORES = ("score", "prediction", "predicted", "probability", "prob", "output", "answer")
 _TIMES = ("ts", "time", "timestamp", "predicted_at", "created_at", "event_time")
@@ -35,7 +35,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A column. `classes` are the names of its values where they are numbered; `values` how many it has, if known."""
+    """A column. `classes` are the names of its numbered values. `values` is the number of values, if known."""
 
     name: str
     kind: Kind
@@ -45,7 +45,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What is known of a dataset; roles are column names, `dimensions` None means: those that can be told."""
+    """The facts about a dataset. Roles are column names. `dimensions` None means all columns that can be found."""
 
     name: str
     table: str
@@ -62,14 +62,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The MonitoringDataset, and what a person should know of it."""
+    """The MonitoringDataset, and notes for a person."""
 
     data: dict[str, Any]
     notes: tuple[str, ...]
 
 
 def kind_of(text: str) -> Kind:
-    """The kind of a column from the name of its type, in the words of Arrow, SQL or a description."""
+    """The kind of a column, from the name of its type in Arrow, SQL or a description."""
     for pattern, kind in _KINDS:
         if re.match(pattern, text.strip().lower()):
             return kind
@@ -77,7 +77,7 @@ def kind_of(text: str) -> Kind:
 
 
 def read_definition(data: object, *, name: str) -> Definition:
-    """The definition from a parsed YAML or JSON text; `name` is used where it has none.
+    """The definition from a parsed YAML or JSON text; `name` is used if it has none.
 
     Raises:
         RefusedError: it has neither columns nor features, or one of them cannot be read.
@@ -125,7 +125,7 @@ def _own(data: Mapping[str, Any], name: str) -> Definition:
 
 
 def _hugging_face(features: object) -> Sequence[Feature]:
-    """README: a list of {name, dtype}; dataset_info.json: an object by name with _type."""
+    """The features from a README (a list of {name, dtype}) or dataset_info.json (an object by name, with _type)."""
     items = (
         [{"name": name, **(item if isinstance(item, Mapping) else {})} for name, item in features.items()]
         if isinstance(features, Mapping)
@@ -154,7 +154,7 @@ def _feature(item: object) -> Feature:
 
 
 def with_roles(definition: Definition, roles: Mapping[str, str | None], dimensions: Sequence[str]) -> Definition:
-    """The definition with what a person said; None and no dimensions leave it as it was."""
+    """The definition with the roles and dimensions that a person gave. None, and no dimensions, change nothing."""
     given = {key: value for key, value in roles.items() if value is not None}
     chosen = tuple(dimensions) or definition.dimensions
     return replace(definition, roles={**definition.roles, **given}, dimensions=chosen)
@@ -217,7 +217,7 @@ def _label(definition: Definition) -> str:
     if found is None:
         numbered = [feature.name for feature in definition.features if feature.kind == "Classes"]
         found = next((name for name in _LABELS if name in names), numbered[0] if len(numbered) == 1 else None)
-    # Predictions are often added to a validation set later; what was right is always in it.
+    # Predictions are often added to a validation set later, but the true label is always in it.
     if found is None or found not in names:
         fact = "it cannot be told which column is the label" if found is None else f"there is no column {found[:100]!r}"
         some = ", ".join(name[:100] for name in names[:MOST_TOLD]) + (", …" if len(names) > MOST_TOLD else "")
@@ -226,7 +226,7 @@ def _label(definition: Definition) -> str:
 
 
 def _answers(definition: Definition, label: str, notes: list[str]) -> dict[str, Any]:
-    """The scale: two classes are a score and a label of 0 or 1, more are classes."""
+    """The scale: two classes become a score and a label of 0 or 1; more stay classes."""
     classes = definition.classes or next((f.classes for f in definition.features if f.name == label), ())
     if len(classes) <= 2:
         if classes:

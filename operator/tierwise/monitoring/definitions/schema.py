@@ -1,4 +1,4 @@
-"""Which form each key of a dataset's description has. Pure."""
+"""The form of each key of a dataset's description. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _is_thresholds(value: object) -> bool:
 
 
 def shortly(value: object) -> str:
-    """What a value is, for a message: a text or number itself, of others no more than the kind and size."""
+    """A value for a message: a text or number itself; of others only the kind and size."""
     if isinstance(value, Mapping):
         return f"an object with {len(value)} {'key' if len(value) == 1 else 'keys'}"
     if isinstance(value, list):
@@ -64,10 +64,10 @@ _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 def require_forms(data: Mapping[str, Any]) -> None:
-    """A key that is there must have its form; null stands for none.
+    """Check that every key has its form. A key with null counts as absent.
 
     Raises:
-        RefusedError: it has another one.
+        RefusedError: a key has another form.
     """
     for key, (is_right, remedy) in _FORMS.items():
         if (data.get(key) is not None or key == "columns") and not is_right(data.get(key)):

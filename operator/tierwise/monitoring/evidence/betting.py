@@ -1,7 +1,7 @@
 """Block bets on proportions and shifts. A lane is one series of bets; a hypothesis has one lane or more.
 
-A proportion has one lane; one that must not move either way, or has a range to stay in, has a second lane that bets on
-its mirror image (good rows for bad ones). A shift has a lane per quantile and side.
+A proportion has one lane. If it must not move in either direction, or must stay in a range, it has a second lane that
+bets on its mirror image (good rows instead of bad rows). A shift has a lane per quantile and side.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.stats import betting, inversion
+from tierwise.stats import betting, intervals
+from tierwise.stats.matched import Matched
+from tierwise.stats.matched import begin as begin_matched
+from tierwise.stats.matched import fold as fold_matched
+
+MOST_KEPT = 20_000  # lanes whose intervals are by bets: what is kept for them is a few megabytes per thousand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,27 +54,27 @@ class Lanes:
 
     @property
     def straight(self) -> int:
-        """Lanes of proportions without mirrors."""
+        """The number of lanes of proportions without mirrors."""
         return sum(group.slots for group in self.proportions)
 
     @property
     def two_way(self) -> int:
-        """Lanes that non-inferiority is tested on."""
+        """The number of lanes on which non-inferiority is tested."""
         return self.straight + len(self.mirrored)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bets:
-    """All that the bets so far have come to; never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
+    """The state of all bets so far. It is never changed in place. Counts are (4, L), logs (alternatives, lanes)."""
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
-    regression: FloatArray  # (6, L): of all starts together
+    regression: FloatArray  # (7, L): of all starts together
     non_inferior: FloatArray  # (3, two_way)
     improved: FloatArray  # (3, straight)
-    kept: tuple[
-        tuple[int, npt.NDArray[np.int32]], ...
-    ] = ()  # block number, and (4, straight) counts until then: for intervals
+    matched: Matched  # candidate and baseline at the same times, of the straight lanes
+    # For intervals: the number of a block, and what `matched` was then.
+    kept: tuple[tuple[int, FloatArray], ...] = ()
 
     @property
     def counts(self) -> FloatArray:
@@ -93,19 +97,19 @@ def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
     return Bets(
         past=np.zeros((4, size)),
         pending=np.zeros((4, size)),
-        regression=np.full((6, size), np.log(stake)),
+        regression=np.full((betting.REGRESSION_ALTERNATIVES, size), np.log(stake)),
         non_inferior=np.zeros((3, lanes.two_way)),
         improved=np.zeros((3, lanes.straight)),
+        matched=begin_matched(2, lanes.straight),
     )
 
 
 def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
     """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
     last = bets.kept[-1][0] if bets.kept else 0
-    if not lanes.straight or not inversion.is_kept(block, last):
+    if not 0 < lanes.straight <= MOST_KEPT or not intervals.is_kept(block, last):
         return bets
-    counts = bets.counts[:, : lanes.straight].astype(np.int32)
-    return replace(bets, kept=(*bets.kept, (block, counts)))
+    return replace(bets, kept=(*bets.kept, (block, bets.matched.snapshot)))
 
 
 def begin_more(bets: Bets, stake: float) -> Bets:
@@ -119,7 +123,10 @@ def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], bounds: LaneBounds) 
     Raises:
         MetricFailedError: a metric's code failed.
     """
-    pending = bets.pending + lane_counts(lanes, block)
+    counts = lane_counts(lanes, block)
+    na, ka, nb, kb = counts[:, : lanes.straight]
+    bets = replace(bets, matched=fold_matched(bets.matched, np.array([[na, nb], [ka, kb]])))
+    pending = bets.pending + counts
     lanes_ready = np.flatnonzero(betting.ready(pending))
     if len(lanes_ready) == 0:
         return replace(bets, pending=pending)
@@ -180,7 +187,7 @@ def lane_counts(lanes: Lanes, block: tuple[Tally, ...]) -> FloatArray:
 
 
 def mirror(counts: FloatArray | IntArray) -> FloatArray | IntArray:
-    """Counts (4, H) with good rows in place of bad ones."""
+    """Counts (4, H) with good rows instead of bad rows."""
     na, ka, nb, kb = counts
     return np.stack([na, na - ka, nb, nb - kb])
 
@@ -228,5 +235,5 @@ def log_improved(lanes: Lanes, bets: Bets) -> FloatArray:
     log_e = betting.log_mean(bets.improved, betting.IMPROVED_LOG_WEIGHTS)
     out = np.zeros(lanes.hypotheses)
     out[lanes.hypothesis[: lanes.straight]] = log_e
-    out[lanes.hypothesis[lanes.straight :]] = 0.0  # better without end is not what a range or "neither way" asks for
+    out[lanes.hypothesis[lanes.straight :]] = 0.0  # a range, or a two-sided margin, does not test for "better"
     return out

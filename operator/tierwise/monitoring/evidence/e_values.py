@@ -1,4 +1,4 @@
-"""E-values as people read them, the same in messages, tables and reports. Pure."""
+"""Formats e-values for people, the same in messages, tables and reports. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def e_value_text(log10_e: float | None) -> str:
     if log10_e is None:
         return "–"
     if -4 <= log10_e < 3:
-        # Rounded to two digits, without the exponent that Python gives from 100 on; 995 and more reads as 1.0e3.
+        # Two digits, without the exponent that Python writes from 100 on. 995 and more is written as 1.0e3.
         rounded = float(f"{10**log10_e:.2g}")
         if rounded < 1000:
             return f"{rounded:.6g}"

@@ -1,4 +1,4 @@
-"""The fold of blocks into e-values: the same blocks give the same bits, in one go or in pieces, on any replica."""
+"""Folds blocks into e-values. The same blocks give the same bits, at once or in pieces, on any replica."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from tierwise.stats.power import PASS_AT
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All that later looks need of the blocks so far; never changed in place. Flat arrays are over K hypotheses.
+    """The state that later looks need from the blocks so far. It is never changed in place.
 
-    After the decision to roll back (`stopped_at`) further blocks are read but no longer folded: results stand as of
-    the stop.
+    Flat arrays are over K hypotheses. After the decision to roll back (`stopped_at`) further blocks are read but no
+    longer folded, so the results stay those of the stop.
     """
 
     plan: TierPlan
@@ -56,7 +56,7 @@ class Evidence:
     log_sup: FloatArray  # (K,) the largest that it ever was
     was_non_inferior: BoolArray  # (K,) E reached 20
     was_improved: BoolArray  # (K,) E reached 20
-    fewest_pods: tuple[int, int] | None  # baseline and candidate, the widest √(1/Pa + 1/Pb) so far; None: not known
+    fewest_pods: tuple[int, int] | None  # baseline and candidate at the largest √(1/Pa + 1/Pb) so far; None: not known
     blocks: int
     first_start: datetime | None
     until: datetime | None
@@ -102,7 +102,7 @@ class Evidence:
 
 
 def begin(plan: TierPlan) -> Evidence:
-    """Evidence before the first block."""
+    """The evidence before the first block."""
     layout = layout_of(plan)
     size = layout.size
     empty = tuple(empty_tally(d.dataset, d.slots) for d in plan.datasets)
@@ -133,7 +133,7 @@ def begin(plan: TierPlan) -> Evidence:
 def fold(
     evidence: Evidence, cells: Mapping[str, Cells], candidate_share: FloatArray, pods: IntArray | None = None
 ) -> Evidence:
-    """Evidence after the blocks of `cells`, in their order.
+    """The evidence after the blocks of `cells`, in their order.
 
     `cells` has every dataset of the plan, all with the same blocks; `candidate_share` (blocks,) is the candidate's
     share of the ready pods when each block began, NaN where it is not known, and `pods` (blocks, 2) how many baseline
@@ -232,7 +232,7 @@ def _begun(evidence: Evidence, before: datetime | None, block: Block) -> tuple[E
 
 
 def _weighed(plan: TierPlan, layout: Layout, slots: Sequence[Slots]) -> FloatArray:
-    """Weights as of the slices that are now in the slots."""
+    """The weights for the slices that are now in the slots."""
     log_weight = layout.log_weight.copy()
     for offset, dataset, kept in zip(layout.offsets, plan.datasets, slots, strict=True):
         mask = ignored(dataset, kept.keys).ravel()

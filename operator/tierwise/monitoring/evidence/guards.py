@@ -1,4 +1,4 @@
-"""Whether the counts of a dataset can be trusted: traffic split, presence of labels, answers out of the domain."""
+"""Tests whether the counts of a dataset can be trusted: traffic split, presence of labels, invalid answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRESENCE = 3 * _SIDES  # labels of all rows, of those answered negative and of 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Log e-value against "rows of both arms lack it alike", both sides averaged; `arm` is the one that lacks more."""
+    """Log e-value against "both arms lack it equally often", both sides averaged. `arm` lacks it more often."""
 
     log: float
     arm: int
@@ -57,15 +57,15 @@ class Guards:
 
     @property
     def together_share(self) -> float:
-        """Share of the rows in blocks in which both arms had some; 1 without rows."""
+        """The share of rows in blocks in which both arms had rows; 1 without rows."""
         rows = int(self.rows.sum())
         return self.together / rows if rows else 1.0
 
     @property
     def gone(self) -> int | None:
-        """The arm that no longer has rows: twenty would have come since its last one, by the shares so far.
+        """The arm that no longer has rows: since its last row, twenty were expected by the shares so far.
 
-        Where the other arm had none before, its twenty rows tell: arms that never met are not compared.
+        If the other arm had no rows before, twenty rows of it are enough, because arms that never met are not compared.
         """
         for arm in (BASELINE, CANDIDATE):
             own, other = int(self.rows[arm]), int(self.rows[1 - arm])
@@ -135,7 +135,7 @@ def no_rows(numbers: int = 0) -> Guards:
         split_logs=np.zeros(6),
         presence_past=np.zeros((4, bets)),
         presence_pending=np.zeros((4, bets)),
-        presence_logs=np.zeros((6, bets)),
+        presence_logs=np.zeros((betting.REGRESSION_ALTERNATIVES, bets)),
     )
 
 
@@ -147,7 +147,7 @@ def watch(
     numbers: FloatArray | None = None,
     tolerance: float = PRESENCE_TOLERANCE,
 ) -> Guards:
-    """After one more block. `whole` is (2 arms, 3 labels, 3 answers); the share is of ready pods, NaN when unknown.
+    """The guards after one more block.
 
     `tolerance` is how much the arms may differ in the share of rows that have a label.
     `numbers` (metrics of numbers, 2 arms) are the rows that have each metric's number.
@@ -156,7 +156,7 @@ def watch(
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
     invalid = whole[:, :, ANSWER_INVALID].sum(axis=1)
-    # A sum that is no number at all is as if no row had it.
+    # A sum that is not a number counts as if no row had the number.
     known = np.zeros((0, 2)) if numbers is None else np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
     lacking = rows - np.clip(known, 0, rows).astype(np.int64)
     watched = replace(

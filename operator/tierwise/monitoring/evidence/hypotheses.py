@@ -33,7 +33,7 @@ class Layout:
     prior: FloatArray
     tolerance: Bounds
     margin: Bounds
-    gap: FloatArray  # inside the range that a slice is to stay in, NaN elsewhere
+    gap: FloatArray  # distance inside the range in which a slice must stay; NaN without a range
     log_weight: FloatArray
     powered: BoolArray
     promotes: BoolArray
@@ -53,7 +53,7 @@ class Layout:
 
 
 def layout_of(plan: TierPlan) -> Layout:
-    """The flat constants of a plan; a slot that nobody has taken yet has the whole's prior rate."""
+    """The flat constants of a plan. A slot without a slice has the prior rate of the whole."""
     offsets, columns, tolerances, margins = [], [], [], []
     offset = 0
     for dataset in plan.datasets:
@@ -90,9 +90,10 @@ def layout_of(plan: TierPlan) -> Layout:
 
 
 def ignored(dataset: DatasetPlan, slots: Sequence[str]) -> BoolArray:
-    """Which hypotheses of a dataset a known change takes out of the decision, shape (metrics, slots).
+    """Which hypotheses of a dataset are left out of the decision because of a known change, shape (metrics, slots).
 
-    A part of a slice with a wanted range that is first seen after the start has no range of its own: it is left out.
+    If a slice has a wanted range, a part of it that is first seen after the start has no range of its own. It is left
+    out, too.
     """
     empty = [False] * (dataset.slots - len(slots))
     return np.array(
@@ -188,7 +189,7 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rates:
-    """Per hypothesis (K,): the usual rate, how far an equal candidate is expected to be, and the overdispersion."""
+    """Per hypothesis (K,): the usual rate, the expected distance of an equal candidate, and the overdispersion."""
 
     prior: FloatArray
     gap: FloatArray
@@ -230,7 +231,7 @@ def _engines(
         placed.append(Group(group.dataset, group.metric, group.hypothesis, first, group.slots, group.at))
         first += 2 * len(group.at) * group.slots
         for point in range(1, len(group.at) + 1):
-            # The edges are quantiles of the past, so that is how many rows lie below each.
+            # The edges are quantiles of the past, which gives the share of rows below each edge.
             share = point / (len(group.at) + 1)
             lane_prior += [np.full(group.slots, share), np.full(group.slots, 1 - share)]
             lane_phi += [phi[group.hypothesis : group.hypothesis + group.slots]] * 2

@@ -1,4 +1,4 @@
-"""The Gaussian mixture on cumulative tallies: evidence of estimated metrics is a function of all rows so far.
+"""The Gaussian mixture on cumulative tallies: the evidence of estimated metrics is a function of all rows so far.
 
 Both versions count alike in every block, whatever their shares of the traffic were (counts/matching): where the split
 changes with the hour, and the metric does too, totals would compare different hours.
@@ -28,7 +28,7 @@ MOST_COPIES = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
-    """One metric's hypotheses of one dataset: `hypothesis` is the first slot's. φ and bounds are over its slots."""
+    """The hypotheses of a metric of a dataset. `hypothesis` is that of the first slot; φ and bounds are per slot."""
 
     dataset: int
     metric: Metric
@@ -54,7 +54,7 @@ class Mixtures:
 
 
 def copies_of(copies: int) -> tuple[int, int]:
-    """How many copies mixtures have where bets have `copies`, and how many of their intervals lie between two."""
+    """The number of copies of mixtures if bets have `copies`, and the distance of two copies in intervals of bets."""
     every = math.ceil(copies / MOST_COPIES)
     return math.ceil(copies / every), every
 
@@ -105,7 +105,8 @@ def look(
 
 
 def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
-    """Log e-values (slots,) of H0: within the bounds; both sides averaged where there are two."""
+    """Log e-values (slots,) against H0 "within the bounds"; with two bounds, both sides are averaged."""
+    bounds = bounds.beside(found.baseline)
     upper = log_mixture(*worseness(found, sign, bounds.ratio, phi), bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
         return upper
@@ -115,8 +116,9 @@ def log_worse(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> Fl
 
 
 def log_better(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> FloatArray:
-    """Log e-values (slots,) of H0: at or beyond the bounds; the smaller one where there are two."""
-    difference, variance = worseness(found, sign, bounds.ratio, phi)
+    """Log e-values (slots,) of H0: at or beyond the bounds. Where there are two, the smaller one."""
+    bounds = bounds.beside(found.baseline)
+    difference, variance = worseness(_as_at_margin(found, sign, bounds), sign, bounds.ratio, phi)
     upper = log_mixture(-difference, variance, -bounds.delta, found.taus)
     if not bounds.is_two_sided.any():
         return upper
@@ -125,8 +127,23 @@ def log_better(found: Compared, sign: int, bounds: Bounds, phi: FloatArray) -> F
     return np.where(bounds.is_two_sided, np.minimum(upper, lower), upper)
 
 
+def _as_at_margin(found: Compared, sign: int, bounds: Bounds) -> Compared:
+    """With the candidate's variance as it would be at its margin, of an area or share that is near its best, 1.
+
+    While no badly ranked row has been seen the estimate looks surer than it is. One observation in `units` is taken as
+    the least that can be told.
+    """
+    if sign > 0 or not found.is_area:
+        return found
+    best = np.fmax(found.candidate, found.baseline)
+    least = 1 / np.maximum(found.units.min(axis=-1), 1.0)
+    gap = np.maximum((1 - bounds.ratio) * found.baseline + bounds.delta, 0.0)
+    factor = (1 - found.baseline + gap + least) / np.maximum(1 - best + least, 1e-12)
+    return replace(found, candidate_variance=found.candidate_variance * np.maximum(factor, 1.0))
+
+
 def worseness(found: Compared, sign: int, ratio: FloatArray, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How much worse the candidate is, sign·(a − R·b), and the variance of that times φ; NaN where it is too few."""
+    """How much worse the candidate is, sign·(a − R·b), and its variance times φ; NaN with too few observations."""
     difference = np.where(found.enough, sign * (found.candidate - ratio * found.baseline), np.nan)
     variance = phi * (found.candidate_variance + ratio**2 * found.baseline_variance)
     return difference, np.where(found.enough, variance, np.nan)

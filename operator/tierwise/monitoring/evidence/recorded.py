@@ -1,4 +1,4 @@
-"""Recorded blocks, folded until the first rollback. Pure."""
+"""Folds recorded blocks until the first rollback. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def blocks_between(start: datetime, end: datetime, seconds: float) -> tuple[Bloc
 
 
 def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
-    """The blocks in runs of at most `most` for one query each; a shorter last block is a run of its own.
+    """The blocks in runs of at most `most`, one query each. A shorter last block is a run of its own.
 
-    (Blocks of one width are told apart by a division, others by a long table of edges.)
+    (A query finds the block of a row by a division if all blocks have one width, else by a long table of edges.)
     """
     is_regular = blocks[-1].end - blocks[-1].start == blocks[0].end - blocks[0].start
     regular = len(blocks) - (not is_regular)

@@ -1,4 +1,4 @@
-"""Which slice has which slot of a dataset: known ones first, later ones in reserved slots as they are first seen."""
+"""Assigns slices to slots: known slices first, then later slices to reserved slots as they appear."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierwise.monitoring.planning.tier_plan import DatasetPlan
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Keys by slot, and slices that came after the last slot was taken."""
+    """The keys by slot, and the slices that came after the last slot was taken."""
 
     plan: DatasetPlan
     keys: tuple[str, ...]
@@ -22,17 +22,17 @@ class Slots:
 
     @classmethod
     def of(cls, plan: DatasetPlan) -> Slots:
-        """Before the first block."""
+        """The slots before the first block."""
         return cls(plan, plan.slices, frozenset())
 
     def place(self, slices: tuple[str, ...], tally: Tally) -> tuple[Slots, Tally]:
-        """One block's tally with its slices in their slots, and the slots after it; self when nothing is new."""
+        """The slots after one block (self if nothing is new), and the block's tally with its slices in their slots."""
         if slices == self.keys and len(slices) == self.plan.slots:
             return self, tally
         if slices and WHOLE not in slices and tally.counts.any():
             raise ValueError(f"dataset {self.plan.dataset.name!r}: counts without the whole ('')")
         position = {key: slot for slot, key in enumerate(self.keys)}
-        # By block and by key, so that folding many blocks at once assigns the same slots as one by one.
+        # Ordered by block and by key, so that folding many blocks at once assigns the same slots as one by one.
         new = sorted(k for k, c in zip(slices, tally.counts, strict=True) if k not in position and c.any())
         free = self.plan.slots - len(self.keys)
         after = self

@@ -1,1 +1,1 @@
-"""What is fixed before the first block: slices, margins, weights, power; and forecasts made of it."""
+"""Fixes the plan before the first block: slices, margins, weights, power. Also makes forecasts from a plan."""

@@ -1,4 +1,4 @@
-"""How far the candidate may be from the baseline, per hypothesis: one-sided margins, both ways, and wanted ranges."""
+"""How far the candidate may be from the baseline, per hypothesis: one-sided or two-sided margins, or wanted ranges."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
 from tierwise.stats.overdispersion import narrowed, odds_step, widened
 
-_MOST_BETTER = 0.99  # a rate cannot fall by more than all of it
+_MOST_BETTER = 0.99  # largest relative fall of a rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
     """The null "within the bounds", arrays (H,): a ≤ R·b + Δ in the direction of worse, and the same for its mirror.
 
-    For bets a and b are rates of bad rows, and the mirror's rates of good ones. For mixtures, with s = 1 where more is
-    worse and −1 where less is: s·(a − R·b) ≤ Δ, and −s·(a − R'·b) ≤ Δ' below. The lower bound is NaN where there is
-    none.
+    For bets a and b are rates of bad rows; those of the mirror are rates of good rows. For mixtures s is 1 if more is
+    worse and −1 if less is worse: s·(a − R·b) ≤ Δ, and −s·(a − R'·b) ≤ Δ' below. A lower bound of NaN means none.
     """
 
     ratio: FloatArray
@@ -37,21 +36,21 @@ class Bounds:
 
     @classmethod
     def equal(cls, size: int) -> Bounds:
-        """No worse than the baseline."""
+        """The bounds "no worse than the baseline"."""
         return cls(np.ones(size), np.zeros(size), np.full(size, np.nan), np.full(size, np.nan))
 
     @classmethod
     def joined(cls, parts: list[Bounds]) -> Bounds:
-        """One after the other."""
+        """The bounds of all parts, one after the other."""
         names = ("ratio", "delta", "lower_ratio", "lower_delta")
         return cls(*(np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)]) for name in names))
 
     def part(self, where: slice) -> Bounds:
-        """Some hypotheses."""
+        """The bounds of some hypotheses."""
         return Bounds(self.ratio[where], self.delta[where], self.lower_ratio[where], self.lower_delta[where])
 
     def widened(self, rate: FloatArray, bias: FloatArray) -> Bounds:
-        """Wider by the pods' bias (log-odds) at the baseline's rate; the same object where there is none."""
+        """The bounds, widened by the pods' bias (log-odds) at the baseline's rate; the same object without bias."""
         if not bias.any():
             return self
         ratio, delta = widened(self.ratio, self.delta, rate, bias)
@@ -64,6 +63,16 @@ class Bounds:
             return self
         return Bounds(self.ratio, self.delta + by, self.lower_ratio, self.lower_delta + by)
 
+    def beside(self, value: FloatArray) -> Bounds:
+        """For baselines with these values, of estimates: 5 % of a value below 0 is 5 % of its size.
+
+        With R = 1 ± r, s·(a − R·b) ≤ 0 allows a difference of r·b, which is on the wrong side where b is below 0.
+        """
+        sign = np.where(value < 0, -1.0, 1.0)
+        if (sign > 0).all():
+            return self
+        return Bounds(1 + (self.ratio - 1) * sign, self.delta, 1 + (self.lower_ratio - 1) * sign, self.lower_delta)
+
     def narrowed(self, rate: FloatArray, bias: FloatArray) -> Bounds:
         """Narrower by the pods' bias: what must be shown for a promotion; the same object where there is none."""
         if not bias.any():
@@ -73,7 +82,7 @@ class Bounds:
 
 
 def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, Expectation], slots: int) -> Bounds:
-    """The bounds of one metric's slots; `ranges` are wanted ranges by slot, which take the margin's place there."""
+    """The bounds of one metric's slots. `ranges` are wanted ranges by slot, which replace the margin there."""
     relative, absolute = margin.relative or 0.0, margin.absolute or 0.0
     sign = worse_sign(metric)
     out = Bounds.equal(slots)
@@ -82,7 +91,7 @@ def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, 
     if metric.direction == "Either" or engine == "shift":
         less = min(relative, _MOST_BETTER)
         out.lower_ratio[:] = 1 - less
-        # Of good rows: 1 − a ≤ (1 − r)(1 − b) + r says a ≥ (1 − r)·b.
+        # For good rows: 1 − a ≤ (1 − r)(1 − b) + r means a ≥ (1 − r)·b.
         out.lower_delta[:] = absolute + (0.0 if engine == "mixture" else less)
     for slot, wish in ranges.items():
         assert wish.within is not None
@@ -100,7 +109,7 @@ def room(bounds: Bounds, rate: FloatArray) -> FloatArray:
 
 
 def tolerance_of(spec: MetricSpec) -> Margin:
-    """What is worse than this is a regression: half the margin where nothing is said."""
+    """The tolerance, beyond which the candidate has a regression: half the margin by default."""
     if spec.tolerance is not None:
         return spec.tolerance
     margin = spec.margin

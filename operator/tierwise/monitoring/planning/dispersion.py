@@ -1,13 +1,15 @@
-"""What the baseline's own past says of scatter: its pods in two halves, compared as if they were two versions. Pure."""
+"""Learns the spread from the baseline's past: its pods in two halves are compared like two versions. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.slices import parse_slice_key
 from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics import registry
 from tierwise.metrics.kinds.shift import deciles
@@ -57,7 +59,7 @@ class Spread:
 
 
 def thresholds_of(spec: MonitoringDatasetSpec, metrics: Sequence[str]) -> tuple[float, ...]:
-    """The thresholds at which the metrics' answers are read: pods are counted at each of them."""
+    """The thresholds at which the metrics read answers. Pods are counted at each of them."""
     return tuple(dict.fromkeys([spec.threshold, *(spec.threshold_of(name) for name in metrics)]))
 
 
@@ -75,9 +77,10 @@ def spread_of(dataset: Dataset, halves: Cells, pods: PodsByTier, metrics: Sequen
     phi, apart = np.ones((len(metrics), len(halves.slices))), np.zeros((len(metrics), len(halves.slices)))
     sigma, degrees = np.full(len(metrics), np.nan), np.zeros(len(metrics), dtype=np.int64)
     tally = block_tally(dataset, halves, slice(None))
+    disjoint = max(Counter(tuple(parse_slice_key(key)) for key in halves.slices).values(), default=0)
     for row, name in enumerate(metrics):
         if len(halves.slices):
-            phi[row], apart[row] = _halves_of(metric_for(name, dataset.spec), tally)
+            phi[row], apart[row] = _halves_of(metric_for(name, dataset.spec), tally, disjoint)
         metric = registry.get(name)
         if pods_are_counted(metric):
             known = [found[at] for found in pods if (at := dataset.spec.threshold_of(name)) in found]
@@ -101,7 +104,7 @@ def pods_are_counted(metric: Metric) -> bool:
     return isinstance(metric.measure, Proportion) and not metric.needs.sums and not metric.needs.bins
 
 
-def _halves_of(metric: Metric, tally: Tally) -> tuple[FloatArray, FloatArray]:
+def _halves_of(metric: Metric, tally: Tally, disjoint: int) -> tuple[FloatArray, FloatArray]:
     """φ and `apart` by slice of half hours (blocks, slices, 2 halves). Of a shift they are the largest at any edge."""
     found = []
     for scale in overdispersion.SCALES:
@@ -110,7 +113,7 @@ def _halves_of(metric: Metric, tally: Tally) -> tuple[FloatArray, FloatArray]:
             in_both = (joined.counts[:, 0].sum(axis=(-1, -2)) > 0).all(axis=-1)
             found.append((_phi(metric, joined), int(in_both.sum())))
     phi = overdispersion.largest_of_scales(found)
-    return phi, _apart(metric, _joined(tally, len(tally.counts)), phi)
+    return phi, _apart(metric, _joined(tally, len(tally.counts)), phi, disjoint)
 
 
 def _joined(tally: Tally, scale: int) -> Tally:
@@ -137,19 +140,19 @@ def _phi(metric: Metric, tally: Tally) -> FloatArray:
     return _phi_of_counts(*(x.astype(np.float64) for x in counted(metric, tally)))
 
 
-def _apart(metric: Metric, whole: Tally, phi: FloatArray) -> FloatArray:
+def _apart(metric: Metric, whole: Tally, phi: FloatArray, disjoint: int) -> FloatArray:
     """How far halves (1, slices, 2) persistently differ, by slice."""
     if not is_read(metric, whole):
         return np.zeros(whole.counts.shape[1])
     if isinstance(metric.measure, Shift):
-        edges = [_apart_of_counts(n[0], bad[0], phi) for n, bad in _at_edges(metric, whole)]
+        edges = [_apart_of_counts(n[0], bad[0], phi, disjoint) for n, bad in _at_edges(metric, whole)]
         return np.max(edges, axis=0) if edges else np.zeros(whole.counts.shape[1])
     if isinstance(metric.measure, Estimated) or whole.weights is not None:
         difference, variance = (values[0] for values in _estimated(metric, whole))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return persistent_bound(difference, phi * variance, 1 / variance)
+            return persistent_bound(difference, phi * variance, 1 / variance, disjoint)
     n, bad = (x[0].astype(np.float64) for x in counted(metric, whole))
-    return _apart_of_counts(n, bad, phi)
+    return _apart_of_counts(n, bad, phi, disjoint)
 
 
 def _at_edges(metric: Metric, tally: Tally) -> list[tuple[FloatArray, FloatArray]]:
@@ -179,7 +182,7 @@ def _phi_of_counts(n: FloatArray, bad: FloatArray) -> FloatArray:
     na, nb, total_n = n[..., CANDIDATE], n[..., BASELINE], n.sum(axis=-1)
     enough = (na >= MIN_BLOCK) & (nb >= MIN_BLOCK)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The rate of all history: a block's own would make blocks without errors look as if they could not vary.
+        # Use the rate of all history. With its own rate, a block without errors would seem to have no variance.
         rate = bad.sum(axis=(0, -1)) / n.sum(axis=(0, -1))
         difference = bad[..., CANDIDATE] / na - bad[..., BASELINE] / nb
         information = na * nb / total_n
@@ -192,12 +195,12 @@ def _phi_of_counts(n: FloatArray, bad: FloatArray) -> FloatArray:
     )
 
 
-def _apart_of_counts(n: FloatArray, bad: FloatArray, phi: FloatArray) -> FloatArray:
+def _apart_of_counts(n: FloatArray, bad: FloatArray, phi: FloatArray, disjoint: int) -> FloatArray:
     """How far n and bad (slices, 2 halves) of all of the past persistently differ, in log-odds."""
     wrong, good = bad + 0.5, n - bad + 0.5
     odds = np.log(wrong / good)
     variance = (1 / wrong + 1 / good).sum(axis=-1)
     enough = (bad > 0).all(axis=-1) & (n > bad).all(axis=-1)
     return persistent_bound(
-        np.where(enough, odds[:, CANDIDATE] - odds[:, BASELINE], np.nan), phi * variance, 1 / variance
+        np.where(enough, odds[:, CANDIDATE] - odds[:, BASELINE], np.nan), phi * variance, 1 / variance, disjoint
     )

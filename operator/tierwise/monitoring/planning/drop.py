@@ -1,4 +1,4 @@
-"""A change for the worse in one slice and metric: what a plan is asked about and what a simulation injects."""
+"""A drop: a change for the worse in one slice and metric. Plans compute when it is seen; simulations inject it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tierwise.metrics.metric import Proportion
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The candidate's value of `metric` in a slice (empty: the whole), in the metric's own direction.
+    """A change of `metric` in a slice (empty: the whole).
 
-    `before` is the baseline's; None: whatever the log has. From `onset_seconds` after the start of a tier on.
+    `before` is the baseline's value; None means the value in the log. `after` is the candidate's value. Both are values
+    of the metric as people read it, not rates of bad. The drop begins `onset_seconds` after the start of a tier.
     """
 
     slice: Mapping[str, str]
@@ -29,14 +30,14 @@ class Drop:
         return slice_key(self.slice) if self.slice else WHOLE
 
 
-def is_flipped(metric: str) -> bool:
-    """Whether drops of it can be simulated: a proportion of rows counted by label and answer alone."""
+def can_be_simulated(metric: str) -> bool:
+    """Whether drops of the metric can be simulated: it is a proportion that needs only counts by label and answer."""
     found = registry.get(metric)
     return isinstance(found.measure, Proportion) and is_counted(metric)
 
 
 def is_counted(metric: str) -> bool:
-    """Whether counts by label and answer are all that it needs."""
+    """Whether the metric needs only counts by label and answer."""
     found = registry.get(metric)
     needs = found.needs
     return "Binary" in found.kinds and not (
@@ -45,12 +46,12 @@ def is_counted(metric: str) -> bool:
 
 
 def is_worse(metric: str, before: float, after: float) -> bool:
-    """Whether a value of `after` is worse than one of `before`."""
+    """Whether `after` is worse than `before`. If the direction is `Either`, only a rise is worse."""
     return after < before if registry.get(metric).direction == "HigherIsBetter" else after > before
 
 
 def own_value(metric: str, rate: float) -> float:
-    """The value people know of a rate of `bad`: recall is 1 minus its misses."""
+    """The metric's value for a rate of `bad`: recall is 1 minus its misses."""
     found = registry.get(metric)
     if isinstance(found.measure, Proportion) and found.measure.shown is not None:
         return found.measure.shown(rate)

@@ -1,4 +1,4 @@
-"""Changes that are wanted or known in a slice: what they take out of the decision, and ranges in place of margins."""
+"""Changes that are wanted or known in a slice: they leave slices out of the decision, or replace margins by ranges."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from tierwise.api.slices import parse_slice_key, slice_key
 from tierwise.api.strategy import Expectation
 from tierwise.metrics.metric import Metric, Proportion
 
-_MOST = 1e6  # as for margins
+_MOST = 1e6  # largest bound of a range, as for margins
 
 
 def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
-    """Whether a known change (``Ignore``) covers the slice: it or a part of it."""
+    """Whether a known change (``Ignore``) is of this slice, or of a slice that this slice is a part of."""
     return bool(_covering(expect, metric, parse_slice_key(key), "Ignore"))
 
 
 def ignored_slots(expect: Sequence[Expectation], metric: str, keys: Sequence[str], *, known: int) -> list[bool]:
-    """Which slices are left out: under a known change, or a late part (from `known` on) of one with a wanted range."""
+    """Which slices are left out: with a known change, or late parts (from `known` on) of a slice with a range."""
     if not any(wish.metric == metric for wish in expect):
         return [False] * len(keys)
     out = []
@@ -29,7 +29,7 @@ def ignored_slots(expect: Sequence[Expectation], metric: str, keys: Sequence[str
 
 
 def ranges(expect: Sequence[Expectation], metric: str, keys: Sequence[str]) -> dict[int, Expectation]:
-    """The wanted range by slot: of the slice itself and of its parts; of several the one with most dimensions."""
+    """The wanted range by slot. It also covers the slice's parts. Of several ranges the most specific one is used."""
     if not any(wish.metric == metric and wish.change == "Within" for wish in expect):
         return {}
     out = {}
@@ -41,20 +41,20 @@ def ranges(expect: Sequence[Expectation], metric: str, keys: Sequence[str]) -> d
 
 
 def range_width(wish: Expectation) -> float:
-    """How wide a wanted range is."""
+    """The width of a wanted range."""
     assert wish.within is not None
     return wish.within.max - wish.within.min
 
 
 def wished_slices(expect: Sequence[Expectation]) -> tuple[str, ...]:
-    """Keys of slices that must have a place of their own, seen before or not."""
+    """Keys of slices that must have a slot, also if they were never seen."""
     return tuple(dict.fromkeys(slice_key(wish.slice) for wish in expect if wish.change != "Ignore"))
 
 
 def impossible(expect: Sequence[Expectation], index: int, metric: Metric | None) -> tuple[str, str] | None:
-    """What no candidate can fulfil in an expectation: fact and remedy. None: nothing.
+    """Why no candidate can meet an expectation, as fact and remedy; None if one can.
 
-    `metric` is the one that it names; None where it is not known, which is told elsewhere.
+    `metric` is the metric that the expectation names; None if it is unknown, which is reported elsewhere.
     """
     wish = expect[index]
     if any((other.slice, other.metric) == (wish.slice, wish.metric) for other in expect[:index]):

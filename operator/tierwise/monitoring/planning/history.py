@@ -1,4 +1,4 @@
-"""What the rows before a tier's start tell its plan: which slices there are, how large, and at which rates."""
+"""Finds from the rows before a tier's start which slices there are, how large they are, and their rates."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.model import CANDIDATE, Cells, Dataset
 from tierwise.monitoring.counts.tallies import baseline_of, chosen, empty_tally, placed, window_tally
 
-RESERVED_SHARE = 0.1  # of the slices known at the start
-UNKNOWN_SLICES_RESERVE = 200  # most slots kept where no history tells the slices
+RESERVED_SHARE = 0.1  # reserved slots, as a share of the slices known at the start
+UNKNOWN_SLICES_RESERVE = 200  # most reserved slots if there is no history with slices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TierHistory:
-    """`slices` with rows, the whole first, then those that are wished for; `window` is of shape (slices, 2 arms).
+    """`slices` with rows, the whole first, then slices of expectations; `window` is of shape (slices, 2 arms).
 
-    `before` (slices,) is the baseline alone, from blocks without candidate rows. A rate taken from the blocks that are
-    judged would make the first bets depend on their own outcome. `seen` is how many slices had rows.
+    `before` (slices,) is the baseline alone, from blocks without candidate rows. If a rate came from the blocks that
+    are judged, the first bets would depend on their own outcome. `seen` is the number of slices that had rows.
     """
 
     slices: tuple[str, ...]
@@ -33,7 +33,7 @@ class TierHistory:
 
 
 def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -> TierHistory:
-    """The past that `cells` hold; `wished` are keys of slices that get a place whether they have rows or not."""
+    """The past in `cells`. `wished` are keys of slices that get a slot whether they have rows or not."""
     if cells is None or not cells.slices:
         empty = empty_tally(dataset, 1 + len(wished))
         return TierHistory((WHOLE, *wished), empty, baseline_of(empty), 1)
@@ -52,9 +52,9 @@ def past_of(dataset: Dataset, cells: Cells | None, wished: Sequence[str] = ()) -
 
 
 def coalesced(parts: Sequence[Cells]) -> Cells:
-    """Cells read in runs as two blocks: those without candidate rows added up, and the rest.
+    """Cells that were read in runs, added up to two blocks: blocks without candidate rows, and all others.
 
-    That is all a plan needs of a window, and much smaller than every block's distributions.
+    A plan needs no more of a window, and this is much smaller than every block's distributions.
     """
     keys = tuple(dict.fromkeys(key for part in parts for key in part.slices))
     if not keys:
@@ -75,7 +75,7 @@ def coalesced(parts: Sequence[Cells]) -> Cells:
 
 
 def reserved_slots(dataset: Dataset, known: int) -> int:
-    """How many slices may join after the start; without history as many as the dimensions' limits allow."""
+    """How many slices may be added after the start. Without history, as many as the dimensions' limits allow."""
     if not dataset.groupings:
         return 0
     if known > 1:

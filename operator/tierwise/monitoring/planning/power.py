@@ -1,4 +1,4 @@
-"""What the past says of one metric: its rates, which slices have rows enough, where a shift is judged."""
+"""Learns from the past of one metric: its rates, which slices have enough rows, where a shift is judged."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ from tierwise.monitoring.planning.history import TierHistory
 from tierwise.stats import overdispersion, power
 
 DEFAULT_RATE = 0.05  # p0 without history
-_OWN = 10  # a small slice borrows so many rows from the whole
+_ROUNDS = 8  # of a fixed point
+_OWN = 10  # the rate of a small slice is computed with this many rows at the rate of the whole added
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """Of one metric: `prior` rates of bad (0: there is none) and `powered`, both (slices,), and a shift's edges."""
+    """Of one metric: `prior` rates of bad (0: there is none) and `powered`, both (slices,), and a shift's edges.
+
+    What would make a slice powered, each on its own, both (slices,): `times` the traffic that is expected, or a margin
+    of `margin` (a difference of rates of bad, or of values). Infinite where it never would, as for a shift.
+    """
 
     prior: FloatArray
     powered: BoolArray
+    times: FloatArray
+    margin: FloatArray
+    rate: FloatArray
     points: tuple[int, ...] = ()
 
 
@@ -51,17 +59,18 @@ def of_metric(
     shares: tuple[float, float],
     phi: FloatArray,
 ) -> Known:
-    """What is known before the start.
+    """The facts that are known before the start.
 
-    `shares` is how many times the past's rows each arm (candidate, baseline) is expected to have until maxDuration;
-    `phi` (slices,).
+    `shares` is the expected number of rows of each arm (candidate, baseline) until maxDuration, divided by the number
+    of the past's rows. `phi` is (slices,).
     """
     size = len(past.slices)
     if isinstance(metric.measure, Shift):
         bins = past.before.bins
         none = np.zeros((1, dataset.spec.scale.bins + 1), dtype=np.int64)
         at = deciles(none if bins is None else bins[0], metric.measure.points)
-        return Known(np.zeros(size), np.zeros(size, dtype=np.bool_), tuple(at.tolist()))
+        never = np.full(size, np.inf)
+        return Known(np.zeros(size), np.zeros(size, dtype=np.bool_), never, never, np.zeros(size), tuple(at.tolist()))
     prior, usual, n = np.zeros(size), np.zeros(size), np.zeros(size)
     if isinstance(metric.measure, Proportion):
         before_n, before_bad = (x.astype(np.float64) for x in counted(metric, past.before))
@@ -71,12 +80,26 @@ def of_metric(
         usual = _rates(*(x[..., BASELINE].astype(np.float64) for x in (window_n, window_bad)))
         n = window_n.sum(axis=-1).astype(np.float64)
     if engine_of(metric, dataset.reads) == "betting":
-        gap = _gap(allowed, kept_gap(allowed.margin, usual, np.maximum(allowed.apart, allowed.pods)))
-        return Known(prior, power.powered(n * shares[0], n * shares[1], usual, gap, phi=phi))
+        bias = np.broadcast_to(np.maximum(allowed.apart, allowed.pods), usual.shape)
+        gap = _gap(allowed, kept_gap(allowed.margin, usual, bias))
+        na, nb = n * shares[0], n * shares[1]
+        times = power.times_needed(na, nb, usual, gap, phi=phi)
+        needed = margin_that_keeps(allowed.margin, usual, bias, power.gap_needed(na, nb, usual, phi=phi))
+        return Known(prior, power.powered(na, nb, usual, gap, phi=phi), times, needed, usual)
     value, candidate, baseline = expected_variance(metric, past.window, shares)
     gap = _gap(allowed, absolute_gap(allowed.margin, value) - allowed.apart)
-    ratio = 1 + worse_sign(metric) * (allowed.margin.relative or 0.0)
-    return Known(prior, power.powered_by_variance(candidate + ratio**2 * baseline, gap, phi=phi))
+
+    def variance(relative: FloatArray | float) -> FloatArray:
+        return np.asarray(candidate + (1 + worse_sign(metric) * relative) ** 2 * baseline)
+
+    now = variance(allowed.margin.relative or 0.0)
+    needed = power.gap_needed_by_variance(now, phi=phi) + allowed.apart
+    if allowed.margin.relative is not None:  # the larger it is, the more the baseline's own noise counts
+        for _ in range(_ROUNDS):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                needed = power.gap_needed_by_variance(variance(needed / np.abs(value)), phi=phi) + allowed.apart
+    times = power.times_needed_by_variance(now, gap, phi=phi)
+    return Known(prior, power.powered_by_variance(now, gap, phi=phi), times, needed, np.abs(value))
 
 
 def _rates(n: FloatArray, bad: FloatArray) -> FloatArray:
@@ -85,7 +108,7 @@ def _rates(n: FloatArray, bad: FloatArray) -> FloatArray:
 
 
 def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
-    """A margin as a difference of rates of `bad`, or of values, where the baseline's is `rate`."""
+    """A margin as a difference of rates of `bad`, or of values, if the baseline's is `rate`."""
     if margin.relative is not None:
         return np.asarray(margin.relative * np.abs(rate), dtype=np.float64)
     return np.full_like(np.asarray(rate, dtype=np.float64), margin.absolute or 0.0)
@@ -99,6 +122,14 @@ def kept_gap(margin: Margin, rate: FloatArray, apart: FloatArray | float) -> Flo
     delta = np.full_like(rate, margin.absolute or 0.0)
     ratio, delta = overdispersion.narrowed(ratio, delta, rate, np.broadcast_to(apart, rate.shape))
     return np.asarray(np.maximum((ratio - 1) * rate + delta, 0.0))
+
+
+def margin_that_keeps(margin: Margin, rate: FloatArray, bias: FloatArray, net: FloatArray) -> FloatArray:
+    """The inverse of `kept_gap`: the margin, as a difference, of which `net` is left."""
+    if margin.relative is not None:
+        return np.asarray((rate + net) * np.exp(bias) - rate)
+    worst = np.clip(rate + net, 1e-9, 1 - 1e-9)
+    return np.where(net < np.inf, net + overdispersion.odds_step(worst, bias), np.inf)
 
 
 def _gap(allowed: Allowed, gap: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What a look reads for an analysis' metrics, and whether the dataset can support them."""
+"""What a look must read for the metrics of an analysis, and whether the dataset supports them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from tierwise.monitoring.counts.model import Reads
 
 
 def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
-    """What every look at the dataset reads beyond the counts by label and answer; empty where counts are enough.
+    """What every look at the dataset reads beyond the counts by label and answer; empty if counts are enough.
 
     Raises:
-        PlanError: a metric that the dataset cannot support, naming what is missing.
+        PlanError: a metric is unknown, the dataset does not support it, its margin is too large, or two metrics have
+            different sums of the same name.
     """
     metrics = [known_metric(analysis.name, item.name) for item in analysis.metrics]
     is_weighted = spec.columns.weight is not None
@@ -32,7 +33,7 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
             other = sums.setdefault(item.name, item)
             if other.expression != item.expression:
                 raise PlanError(
-                    f"dataset {analysis.name!r}: two metrics have a sum called {item.name!r} that is not the same",
+                    f"dataset {analysis.name!r}: two metrics have different sums called {item.name!r}",
                     f"remove {metric.name!r} or rename the sum in its plug-in",
                     reason=Reason.NOT_SUPPORTED,
                 )
@@ -46,7 +47,7 @@ def known_metric(dataset: str, name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        PlanError: there is none, naming those that it may have been meant for.
+        PlanError: there is no such metric; it suggests similar names.
     """
     try:
         return registry.get(name)
@@ -55,7 +56,7 @@ def known_metric(dataset: str, name: str) -> Metric:
 
 
 def require_supported(dataset: str, metric: Metric, spec: MonitoringDatasetSpec) -> None:
-    """A metric needs answers of its kind, columns, values and a scale.
+    """Check that the dataset has what the metric needs: answers of its kind, columns, values and a scale.
 
     Raises:
         PlanError: something is missing.
@@ -66,7 +67,7 @@ def require_supported(dataset: str, metric: Metric, spec: MonitoringDatasetSpec)
 
 
 def require_margin(dataset: str, metric: Metric, margin: Margin) -> None:
-    """A difference of two shares is at most 1.
+    """Check that the margin is possible: a difference of two shares is at most 1.
 
     Raises:
         PlanError: the absolute margin of a proportion is larger.

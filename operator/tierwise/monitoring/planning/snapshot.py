@@ -1,4 +1,4 @@
-"""A tier's plan as its status keeps it, and back to the last bit."""
+"""Converts a tier's plan to its form in the status, and back to the same bits."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from datetime import datetime
 
 import numpy as np
 
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.modelrollout import Frozen, FrozenDataset
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, metric_plan
 
 
 def config_hash(dataset: Dataset) -> str:
-    """Of what decides which rows are counted how: differs when a dataset was edited under a running tier."""
+    """The hash of everything that decides how rows are counted. It changes if a dataset is edited during a tier."""
     counted = {key: value for key, value in dataset.spec.to_wire().items() if key not in ("freshness", "volume")}
     text = json.dumps([counted, dataset.groupings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def freeze(plan: TierPlan, at: datetime) -> Frozen:
-    """The plan as status keeps it; `thaw` gives the same plan to the last bit."""
+    """The plan in its form for the status. `thaw` gives the same plan, bit by bit."""
     bits = np.concatenate([d.powered.ravel() for d in plan.datasets]) if plan.datasets else np.zeros(0, dtype=np.bool_)
     sigmas = [s for d in plan.datasets for s in d.sigma_pod.tolist() if math.isfinite(s)]
     return Frozen(
@@ -47,7 +47,7 @@ def freeze(plan: TierPlan, at: datetime) -> Frozen:
 
 
 def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset]) -> TierPlan:
-    """The plan that `freeze` wrote, whatever has changed in the log or the datasets since."""
+    """The plan that `freeze` wrote, also if the log or the datasets have changed since."""
     by_name = {item.name: item for item in analysis}
     sizes = [len(by_name[f.name].metrics) * len(f.slices) for f in frozen.datasets]
     raw = np.frombuffer(bytes.fromhex(frozen.powered), dtype=np.uint8)
@@ -77,6 +77,7 @@ def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[
                     [f.pod_degrees.get(m.name, max(f.pods - 1, 0)) for m in item.metrics], dtype=np.int64
                 ),
                 points=tuple(tuple(f.points.get(m.name, ())) for m in item.metrics),
+                dimensions=tuple(f.dimensions),
             )
         )
         offset += size
@@ -104,4 +105,5 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
         pods=plan.pods,
         pod_degrees=dict(zip(names, plan.pod_degrees.tolist(), strict=True)) if plan.pods else {},
         points={name: list(at) for name, at in zip(names, plan.points, strict=True) if at},
+        dimensions=list(plan.dimensions),
     )

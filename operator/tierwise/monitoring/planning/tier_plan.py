@@ -1,4 +1,4 @@
-"""What the judgement of a tier fixes before its first block: slices, weights, margins, what is powered."""
+"""The plan of a tier, which is fixed before its first block: slices, weights, margins, what is powered."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.api.frozen import JudgedDimension
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
@@ -18,7 +19,7 @@ from tierwise.api.slices import slice_key
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.errors import PlanError
 from tierwise.metrics import registry
-from tierwise.metrics.metric import Metric
+from tierwise.metrics.metric import Metric, Shift
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning import power as powering
@@ -26,6 +27,7 @@ from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
+from tierwise.monitoring.planning.judged import JudgedMetric, dimensions_of
 from tierwise.monitoring.planning.power import absolute_gap
 from tierwise.monitoring.planning.presence import presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
@@ -61,7 +63,7 @@ class MetricPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetPlan:
-    """What is judged on one dataset. `slices` holds the whole (``""``) first, then slices known at the start.
+    """What is judged on one dataset. `slices` has the whole (``""``) first, then slices known at the start.
 
     `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
     `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots, and so is
@@ -69,7 +71,7 @@ class DatasetPlan:
     `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
     it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
     of bins that a shift is judged at. `presence_tolerance` is how much the arms may
-    differ in the share of labelled rows.
+    differ in the share of labelled rows. `dimensions` say what is judged on its own, by each way of slicing.
     """
 
     dataset: Dataset
@@ -87,18 +89,19 @@ class DatasetPlan:
     pods: int
     pod_degrees: IntArray
     points: tuple[tuple[int, ...], ...]
+    dimensions: tuple[JudgedDimension, ...] = ()
 
     @property
     def slots(self) -> int:
-        """Slices known at the start and slots for those that come later."""
+        """The number of slots: slices known at the start and reserved slots."""
         return len(self.slices) + self.reserved_slots
 
     def metric(self, row: int) -> Metric:
-        """The metric of a row, as the dataset has it."""
+        """The metric of a row, with the threshold of the dataset."""
         return metric_for(self.metrics[row].name, self.dataset.spec)
 
     def engine(self, row: int) -> Engine:
-        """How it is tested."""
+        """The test of the metric in a row."""
         return engine_of(self.metric(row), self.dataset.reads)
 
     def pod_bound(self, row: int) -> float:
@@ -140,15 +143,17 @@ class TierPlan:
 
 
 def alpha_of_tier(analysis_alpha: float, tiers: int) -> float:
-    """A tier's share of the rollout's false rollback rate; a tenth is kept for verification after the rollout."""
+    """A tier's share of the rollout's false rollback rate. A tenth of that rate is reserved for verification."""
     return round((1 - VERIFICATION_SHARE) * analysis_alpha / tiers, 12)
 
 
 def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tuple[tuple[str, ...], ...]:
-    """Dimension combinations to slice by, each sorted by name, without duplicates; checks metrics and expectations too.
+    """The combinations of dimensions to slice by, each sorted by name, without duplicates.
+
+    It also checks metrics and expectations.
 
     Raises:
-        PlanError: a dimension, a metric or an expectation that does not exist, naming those that do.
+        PlanError: a dimension, a metric or an expectation does not exist; it lists the existing ones.
     """
     known = [d.name for d in spec.dimensions]
     for metric in analysis.metrics:
@@ -188,14 +193,19 @@ def groupings_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> tupl
 class TierTerms:
     """The terms of a tier: its α, and how much traffic it is expected to have until `max_duration_seconds`.
 
-    `expected_share` is how many rows are expected, of both arms, as a share of the rows of the history;
-    `candidate_share` of them go to the candidate.
+    `expected_share` is the expected number of rows of both arms, as a share of the rows of the history. The candidate
+    gets `candidate_share` of them.
     """
 
     alpha: float
     expected_share: float
     candidate_share: float
     max_duration_seconds: float
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """How many times the history's rows the candidate and the baseline are expected to have."""
+        return self.expected_share * self.candidate_share, self.expected_share * (1 - self.candidate_share)
 
 
 def plan_tier(
@@ -207,17 +217,15 @@ def plan_tier(
 ) -> TierPlan:
     """Fix the judgement of a tier.
 
-    `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself.
-    A dataset without history has only the whole and reserved slots; one
-    without `spread` has φ = 1 and no σ_pod, and verdicts say so.
+    `history` are counts of a window, per dataset: before the rollout, or for a recorded comparison the window itself. A
+    dataset without history has only the whole and reserved slots. A dataset without `spread` has φ = 1 and no σ_pod,
+    and verdicts say so.
 
     Raises:
         MetricFailedError: a metric's code failed on the history.
     """
-    expected, candidate = terms.expected_share, terms.candidate_share
-    shares = (expected * candidate, expected * (1 - candidate))
     plans = tuple(
-        _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
+        _plan_dataset(item, datasets[item.name], history.get(item.name), terms, spread.get(item.name))
         for item in analysis
     )
     copies = max(1, math.ceil(terms.max_duration_seconds / COPY_SECONDS))
@@ -238,13 +246,14 @@ def _plan_dataset(
     analysis: DatasetAnalysis,
     dataset: Dataset,
     history: Cells | None,
-    shares: tuple[float, float],
+    terms: TierTerms,
     spread: Spread | None,
 ) -> DatasetPlan:
+    shares = terms.shares
     metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
     past = past_of(dataset, history, wished_slices(analysis.expect))
     noise = scatter_of(spread, past.slices, len(metrics), shares)
-    priors, powered, points = [], [], []
+    priors, powered, points, judged = [], [], [], []
     for row, plan in enumerate(metrics):
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
@@ -254,6 +263,19 @@ def _plan_dataset(
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)
+        judged.append(
+            JudgedMetric(
+                name=plan.name,
+                margin=plan.margin,
+                promotes=not isinstance(metric.measure, Shift),
+                powered=powered[-1],
+                times=np.where(ignored, np.inf, known.times),
+                margin_needed=known.margin,
+                rate=known.rate,
+                is_range=np.isin(np.arange(len(past.slices)), list(halves)),
+            )
+        )
+    rows = past.window.counts.sum(axis=(1, 2, 3)).astype(np.float64)
     return DatasetPlan(
         dataset=dataset,
         metrics=metrics,
@@ -270,4 +292,5 @@ def _plan_dataset(
         pods=noise.pods,
         pod_degrees=noise.pod_degrees,
         points=tuple(points),
+        dimensions=dimensions_of(dataset.groupings, past.slices, rows, judged, terms.max_duration_seconds),
     )

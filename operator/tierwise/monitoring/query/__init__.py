@@ -1,1 +1,1 @@
-"""SQL for the prediction log: a pure function of dataset, scope and window."""
+"""The SQL for the prediction log, as a pure function of dataset, scope and window."""

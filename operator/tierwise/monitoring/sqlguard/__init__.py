@@ -1,1 +1,1 @@
-"""What SQL people may write."""
+"""Checks the SQL that people write in a dataset."""

@@ -1,7 +1,7 @@
-"""Functions that users' SQL may call: values of the same row in, a value out, the same at every call.
+"""Functions that users' SQL may call. They compute a value from values of the same row, the same at every call.
 
-Left out on purpose: whatever reads a file, a table, a setting, the network, the server or the clock, waits, draws
-random numbers, or aggregates.
+Functions are left out on purpose if they read a file, a table, a setting, the network, the server or the clock, if they
+wait, draw random numbers, or aggregate.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ toLatLon geoToH3 h3ToString h3GetResolution h3ToParent geohashEncode greatCircle
 """
 
 FUNCTIONS = frozenset(f"{_TEXT} {_NUMBERS} {_LOGIC} {_TYPES} {_TIME} {_STRUCTURES} {_LOOKUPS}".split())
-# With several arguments the first of these is a function.
+# The first argument of these functions is a function.
 _HIGHER_ORDER = """
 arrayMap arrayFilter arrayExists arrayAll arrayCount arrayFirst arrayFirstIndex arraySort arraySum arrayMin arrayMax
 arrayAvg
 """
 HIGHER_ORDER = frozenset(_HIGHER_ORDER.split())
-# Words that may stand before a parenthesis without being called (lower case).
+# Words (in lower case) that may be before a parenthesis but are not calls.
 _WORDS = """
 and or not in between like ilike is then else when case as select distinct from where prewhere having by on using
 with interval global end join left right inner any all asc desc limit

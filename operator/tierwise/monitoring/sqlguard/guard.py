@@ -1,8 +1,8 @@
-"""What SQL people may write in `where`, `expression` and `query`. Pure.
+"""The SQL guard: it checks the SQL that people write in `where`, `expression` and `query`. Pure.
 
-Two readers must agree before a text is let through: a strict scanner (no comment, no second statement, no parameter,
-every name that is called is on a list) and sqlglot's tree (exactly one expression, or one SELECT from the allowed
-tables). What passes is sent as it was written. This is the second line; the first is the store's read-only user.
+Two checks must both pass: a strict scanner (no comment, no second statement, no parameter, every function that is
+called is on a list) and sqlglot's tree (exactly one expression, or one SELECT from the allowed tables). SQL that passes
+is sent as it was written. This is the second defence; the first is the store's read-only user.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# Nodes that are neither functions (their names are checked by the scanner) nor operators.
+# Nodes that are neither functions (the scanner checks their names) nor operators.
 _VALUES = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.Bracket, exp.Lambda,
     exp.Interval, exp.Var, exp.DataType, exp.DataTypeParam, exp.Func, exp.Binary, exp.Unary, exp.Predicate, exp.Slice,
@@ -42,16 +42,21 @@ _SELECT_PARTS = (
     exp.Select, exp.From, exp.Table, exp.Where, exp.PreWhere, exp.Subquery, exp.Alias, exp.TableAlias, exp.Star,
     exp.Final, exp.With, exp.CTE, exp.Distinct, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Join,
 )  # fmt: skip
-# The scanner refuses every other spelling of it.
+# The scanner refuses every other spelling.
 _MULTIPLIES = re.compile(r"\barrayJoin\b[`\"]?\s*\(")
 _HIDDEN_SCHEMAS = {"system", "information_schema", "_temporary_and_external_tables"}
 _MAX_LENGTH = 8192
 _MAX_DEPTH = 64
 
 
+def expression_columns(sql: str, *, what: str = "the expression") -> frozenset[str]:
+    """Names of the columns that an expression uses; raises as `guard_expression`."""
+    return frozenset(node.name for node in _parse(sql, what).walk() if isinstance(node, exp.Column))
+
+
 @lru_cache(maxsize=1024)
 def guard_expression(sql: str, *, what: str = "the expression") -> str:
-    """The expression in parentheses.
+    """Check an expression and return it in parentheses.
 
     Raises:
         RefusedError: QueryRefused, unless it is one scalar expression over columns and allowed functions.
@@ -75,11 +80,11 @@ def guard_expression(sql: str, *, what: str = "the expression") -> str:
 
 @lru_cache(maxsize=256)
 def guard_select(sql: str, *, tables: Sequence[str] | None = None, what: str = "spec.query") -> str:
-    """The SELECT as it was written.
+    """Check a SELECT and return it as it was written.
 
     Args:
         sql: The text.
-        tables: The tables it may read (`table` or `database.table`). None: any one table.
+        tables: The tables that it may read (`table` or `database.table`). None: any single table.
         what: The field, for the message.
 
     Raises:
@@ -123,14 +128,14 @@ def _parse(sql: str, what: str) -> exp.Expr:
 
 @dataclass(slots=True)
 class _Open:
-    """A parenthesis that is open: which function it calls, and whether a lambda stands in it."""
+    """An open parenthesis: which function it calls, and whether it contains a lambda."""
 
     function: str
     has_lambda: bool = False
 
 
 def _scan(sql: str, what: str) -> None:
-    """Refuse what no tree shows reliably: comments, statements, parameters, odd characters, names that are called."""
+    """Refuse what a tree does not show reliably: comments, statements, parameters, odd characters, called names."""
     if not sql.strip():
         raise query_refused(f"{what}: it is empty", "write an SQL expression")
     if len(sql) > _MAX_LENGTH:
@@ -165,7 +170,7 @@ def _scan(sql: str, what: str) -> None:
                 f"{what}: {open_[-1].function} is given a function by name", "write a lambda such as x -> upper(x)"
             )
         if kind == "quoted":
-            # `file`('x') calls the function file: a quoted name before a parenthesis is a call like any other
+            # `file`('x') calls the function file: a quoted name before a parenthesis is a call, too
             word, before = text[1:-1], last
         elif kind != "space":
             word, before = (text, last) if kind == "word" else ("", "")
@@ -185,7 +190,7 @@ def _refuse_unless(node: exp.Expr, allowed: tuple[type, ...], what: str) -> None
             f"{what}: {type(node).__name__.upper()} is not allowed", "use columns, operators and plain functions"
         )
     if isinstance(node, exp.In):
-        # `x IN name` and `x IN (name)` read a table of that name; a value from another column is written with =
+        # `x IN name` and `x IN (name)` read a table of that name; to compare with a column, use =
         listed = [*node.expressions, *(node.args[k] for k in ("field", "unnest") if node.args.get(k) is not None)]
         if any(item.find(exp.Column, exp.Table, exp.Unnest) or isinstance(item, exp.Identifier) for item in listed):
             raise query_refused(f"{what}: IN reads a table", "list the values: IN ('a', 'b')")
@@ -194,7 +199,7 @@ def _refuse_unless(node: exp.Expr, allowed: tuple[type, ...], what: str) -> None
 
 
 def _is_list_of_columns(star: exp.Star) -> bool:
-    """``*`` or ``t.*`` of a SELECT; what EXCEPT leaves out are names."""
+    """Whether it is ``*`` or ``t.*`` of a SELECT, where EXCEPT lists only names."""
     left_out = star.args.get("except_") or star.args.get("except") or ()
     if any(not isinstance(name, exp.Column | exp.Identifier) for name in left_out):
         return False
@@ -209,7 +214,7 @@ def _refuse_clauses(node: exp.Expr, what: str) -> None:
 
 
 def _names_in_sight(table: exp.Table) -> set[str]:
-    """Names that WITH gave to subselects, as ClickHouse sees them from here: not in the one itself, nor before it."""
+    """The names of WITH that ClickHouse knows at this place: those of earlier subselects only."""
     found: set[str] = set()
     below: exp.Expr = table
     node = table.parent

@@ -1,4 +1,4 @@
-"""Refusals that many checks of people's SQL share. Pure."""
+"""Errors that several checks of SQL share. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from tierwise.errors import RefusedError
 
 
 def not_supported(what: str, remedy: str) -> RefusedError:
-    """A feature that this version does not have."""
+    """The error for a feature that this version does not have."""
     return RefusedError(f"{what} is not supported by this version", remedy, reason=Reason.NOT_SUPPORTED)
 
 
 def query_refused(what: str, remedy: str) -> RefusedError:
-    """SQL that the guard does not let through."""
+    """The error for SQL that the guard refuses."""
     return RefusedError(what, remedy, reason=Reason.QUERY_REFUSED)

@@ -1,7 +1,7 @@
-"""Whether a dataset's `query` may make several rows of one: each would count as evidence. Pure.
+"""Refuses a dataset's `query` that may make several rows from one, because each would count as evidence. Pure.
 
-Tables cannot be looked into from here, so what may multiply is taken to do so, unless the dataset names its requests:
-then rows that repeat one are counted in every look (`DuplicateRows`), or left out (`deduplicate`).
+The tables cannot be read here, so every clause that may multiply rows is refused, unless the dataset names its
+requests. Then every look counts rows that repeat a request (`DuplicateRows`), or leaves them out (`deduplicate`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from sqlglot import exp
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.sqlguard.refusals import query_refused
 
-_AT_MOST_ONE = frozenset({"ANY", "SEMI", "ANTI", "ASOF"})  # how many rows of the other side a row is joined with
+_AT_MOST_ONE = frozenset({"ANY", "SEMI", "ANTI", "ASOF"})  # these join a row with at most one row of the other side
 
 
 def require_single_rows(spec: MonitoringDatasetSpec, *, what: str = "spec.query") -> None:
-    """Refuse a query that may multiply rows of a dataset whose requests have no name. The SQL guard has passed it.
+    """Refuse a query that may multiply rows of a dataset that does not name its requests. The SQL guard runs before.
 
     Raises:
-        RefusedError: QueryRefused, naming the clause.
+        RefusedError: QueryRefused; it names the clause.
     """
     if spec.query is None or spec.columns.request_id is not None:
         return
@@ -37,7 +37,7 @@ def require_single_rows(spec: MonitoringDatasetSpec, *, what: str = "spec.query"
 
 @lru_cache(maxsize=256)
 def multiplying(sql: str) -> str | None:
-    """The first clause that may make several rows of one; None where there is none."""
+    """The first clause that may make several rows from one; None if there is none."""
     tree = sqlglot.parse_one(sql, read="clickhouse")
     for node in tree.walk():
         if isinstance(node, exp.Join):

@@ -1,7 +1,7 @@
-"""What a dataset's `query` may not do to its rows: take some of them, add to them, or ask the table about itself. Pure.
+"""Refuses a dataset's `query` that selects, adds or compares rows by other rows of the table. Pure.
 
-A look's counts must be the same whenever it is repeated, and every row must be one prediction: a LIMIT of a log that
-grows takes other rows each time, and perhaps those of one version only; a row that was multiplied is no evidence.
+The counts of a look must be the same whenever it is repeated, and every row must be one prediction. A LIMIT of a
+growing log takes other rows each time, perhaps only those of one version. A row that was multiplied is not evidence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def refuse_other_rows(tree: exp.Select, what: str) -> None:
     """Refuse clauses that make a query's rows depend on the rest of the table.
 
     Raises:
-        RefusedError: QueryRefused, naming the clause.
+        RefusedError: QueryRefused; it names the clause.
     """
     for node in tree.walk():
         if isinstance(node, exp.Limit) and node.expressions:
@@ -51,7 +51,7 @@ def refuse_other_rows(tree: exp.Select, what: str) -> None:
 
 
 def _is_read_from(select: exp.Select) -> bool:
-    """Whether it stands after FROM or JOIN, or WITH gives it a name as a table."""
+    """Whether the SELECT is after FROM or JOIN, or WITH gives it a name as a table."""
     if isinstance(select.parent, exp.CTE):
         return True
     node = select.parent

@@ -1,1 +1,1 @@
-"""From evidence to verdicts, culprits and notes."""
+"""Makes verdicts, culprits and notes from the evidence."""

@@ -1,8 +1,8 @@
-"""The control against its own past: whether the world changed, and not the candidate. Pure.
+"""Compares the control with its own past, to find changes that the candidate did not cause. Pure.
 
-The same fold as for the candidate, with other arms: *candidate* is the control now, *baseline* the control in the
-past. When its decision falls, the control is worse than it was. From then on a fold that begins anew watches for its
-return; when every slice and metric that was named is back, the first watch begins again.
+It uses the same fold as for the candidate, with other arms: *candidate* is the control now, *baseline* is the control
+in the past. If it decides to roll back, the control is worse than before. Then a new fold starts, which watches whether
+the control gets back to normal. When each slice and metric that was named is back, the first watch starts again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.api.names import Verdict
 from tierwise.api.slices import slice_key
 from tierwise.arrays import AnyArray, FloatArray
@@ -26,7 +26,7 @@ from tierwise.monitoring.verdicts.judgement import ControlTrouble, Result
 
 _Name = tuple[str, str, str]  # dataset, metric, slice key
 Shifted = Literal["PreviousWeek", "PreviousDay"]
-# How long ago a past at the same hours was; the first that has rows is taken.
+# How long ago the same hours were. The first past that has rows is used.
 SHIFTS: Mapping[Shifted, timedelta] = {"PreviousWeek": timedelta(days=7), "PreviousDay": timedelta(days=1)}
 PAST_TEXT = {
     "PreviousWeek": "the same hours of the week before",
@@ -37,37 +37,37 @@ PAST_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The control became worse than its past: found at the end of a block, with the result that says so."""
+    """The control became worse than its past. It was found at the end of a block, with this result."""
 
     since: datetime
     worst: Result
     named: frozenset[_Name]
-    blocks: int  # how many it took to find
+    blocks: int  # the number of blocks until it was found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlEvidence:
-    """The watch so far. `trouble`: the control is worse now; `evidence` then is about its return."""
+    """The watch so far. If the control is worse, `trouble` is set, and `evidence` is about its return to normal."""
 
     evidence: Evidence
     trouble: Trouble | None = None
 
 
 def begin_control(plan: TierPlan) -> ControlEvidence:
-    """Before the first block; with the tier's own α, metrics, margins and slices."""
+    """The watch before the first block, with the tier's own α, metrics, margins and slices."""
     return ControlEvidence(begin(replace(plan, first_block_start=None)))
 
 
 def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_back: bool = False) -> ControlEvidence:
-    """The watch after blocks whose arms are control and past (`against_past`), whatever pieces they come in.
+    """The watch after blocks whose arms are control and past (`against_past`), in pieces of any size.
 
-    `until_back`: the past is one that was used before, good enough only to see the control's return.
+    `until_back`: the past was used before, so it may only be used to see the control's return to normal.
     """
     blocks = next(iter(cells.values())).blocks if cells else ()
     at = 0
     while at < len(blocks) and not (until_back and state.trouble is None):
-        # Block by block while the return is watched for: the first block at which all is back must not depend on how
-        # many were read at once.
+        # Go block by block while watching for the return, so that the block of the return does not depend on how many
+        # blocks were read at once.
         end = at + 1 if state.trouble is not None else len(blocks)
         part = {name: found.take_blocks(slice(at, end)) for name, found in cells.items()}
         folded = fold(state.evidence, part, _no_shares(end - at))
@@ -86,7 +86,7 @@ def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_ba
 
 
 def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTrouble | None:
-    """What the judgement says of the control; None while it is as it was."""
+    """The trouble of the control for the judgement; None if the control is as good as before."""
     found = state.trouble
     if found is None:
         return None
@@ -94,9 +94,9 @@ def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTroubl
 
 
 def against_past(now: Cells, past: Cells) -> Cells:
-    """Cells of the blocks of `now` whose candidate arm is the baseline of `now`, and whose baseline arm that of `past`.
+    """Cells whose candidate arm is the baseline of `now`, and whose baseline arm is the baseline of `past`.
 
-    Both have the same number of blocks, matched in order.
+    Both arguments have the same number of blocks, matched in order.
     """
     slices = (*now.slices, *(key for key in past.slices if key not in set(now.slices)))
     ours, theirs = _places(now.slices, slices), _places(past.slices, slices)
@@ -113,14 +113,14 @@ def against_past(now: Cells, past: Cells) -> Cells:
 
 
 def past_block(history: ControlHistory, first: datetime, block: Block) -> Block | None:
-    """The time of the past that a block is matched with; None where there is no past left. `first` is the tier's t0."""
+    """The time of the past that matches a block; None if no past is left. `first` is the tier's t0."""
     shift = first - _past_start(history, first)
     found = Block(block.start - shift, block.end - shift)
     return found if found.end <= history.ends_at else None
 
 
 def used_block(history: ControlHistory, first: datetime, interval_seconds: float, block: Block) -> Block | None:
-    """As `past_block` where there is no past left: the past from its beginning again, in whole intervals."""
+    """As `past_block`, for use when no past is left: the past is used again from its beginning, in whole intervals."""
     start, step = _past_start(history, first), timedelta(seconds=interval_seconds)
     length = (history.ends_at - start) // step * step
     if length <= timedelta(0):
@@ -137,7 +137,7 @@ def _past_start(history: ControlHistory, first: datetime) -> datetime:
 
 
 def _by_slice(array: AnyArray, first: int) -> AnyArray:
-    """A view with slices and arms first."""
+    """A view of the array whose first axes are slices and arms."""
     return np.moveaxis(array, (first + 1, first + 2), (0, 1))
 
 
@@ -147,14 +147,14 @@ def _places(slices: Sequence[str], among: Sequence[str]) -> list[int]:
 
 
 def _no_shares(blocks: int) -> FloatArray:
-    return np.full(blocks, np.nan)  # what the traffic is split over says nothing here
+    return np.full(blocks, np.nan)  # the traffic split is not tested here
 
 
 def _trouble(evidence: Evidence, before: Trouble | None, at: datetime, blocks: int) -> Trouble:
     found = judge(evidence, exact=0)
     named = [result for result in found.results if result.verdict is Verdict.REGRESSED]
     keys = frozenset(_name(result) for result in named)
-    if before is not None:  # still worse, perhaps in more slices: the first numbers stay
+    if before is not None:  # still worse, perhaps in more slices; the first numbers are kept
         return replace(before, named=before.named | keys)
     return Trouble(at, (found.culprits or tuple(named) or found.results)[0], keys, blocks)
 
@@ -164,7 +164,7 @@ def _name(result: Result) -> _Name:
 
 
 def _is_back(evidence: Evidence, trouble: Trouble) -> bool:
-    """Shown not to be worse than the margin; or, where nothing can show that, no evidence against it as long again."""
+    """Whether the slices are back: not worse than the margin; with margin zero, no evidence for as long as it took."""
     shown = evidence.was_non_inferior | evidence.was_improved
     if evidence.blocks >= trouble.blocks:
         shown = shown | (evidence.log_regression <= 0)

@@ -1,4 +1,4 @@
-"""The shortest list of slices that explains the named ones: greedy, with the rows of earlier culprits taken away."""
+"""Finds a short list of slices that explains the named ones. It is greedy and removes the rows of earlier culprits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tierwise.monitoring.verdicts.strength import Signed, Strength
 
 _MAX_CULPRITS = 10
 _MAX_NAMED = 300  # slices considered per metric, by evidence
-_MAX_TERMS = 64  # of the inclusion–exclusion; beyond it a slice counts as not explained
+_MAX_TERMS = 64  # most terms of the inclusion–exclusion; with more a slice counts as not explained
 
 Terms = list[tuple[int, dict[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A named slice of one dataset and metric: its log e-value, and what it takes to be named on its own."""
+    """A named slice of one dataset and metric: its log e-value, and the log e-value that it needs to be named."""
 
     key: str
     log_e: float
@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Culprits:
-    """Keys in order of evidence, and pairs whose overlap the counts do not tell."""
+    """Keys in order of evidence, and pairs of slices whose overlap is not known from the counts."""
 
     keys: tuple[str, ...]
     unseen_overlaps: tuple[tuple[str, str], ...]
@@ -39,17 +39,18 @@ class Culprits:
 class _Candidate:
     named: Named
     values: Mapping[str, str]
-    score: float  # log evidence outside the culprits so far, less what is needed
-    blind: bool  # an overlap with a culprit cannot be told
+    score: float  # log evidence outside the culprits so far, minus what is needed
+    blind: bool  # an overlap with a culprit is not known
 
 
 def shortest_list(named: Sequence[Named], strength: Strength, complete: Collection[tuple[str, ...]] = ()) -> Culprits:
     """Culprits among `named`, for one dataset and metric.
 
-    A slice of a `complete` grouping that `strength` does not know has no rows. In turn the slice with the most evidence
-    joins the list, or, where parts of it explain more than it does as one, the strongest part; then its rows are taken
-    away from all others. That is exact where the intersection is a slice of its own (ancestors, descendants, pairs that
-    are sliced by); other overlaps cannot be seen: such a slice stays and the pair is reported.
+    A slice of a `complete` grouping that `strength` does not know has no rows. In each step the slice with the most
+    evidence is added to the list. If its parts explain more than the slice as a whole, its strongest part is added
+    instead. Then the rows of the added slice are removed from all others. This is exact if the intersection is itself a
+    slice (ancestors, descendants, pairs of sliced dimensions). Other overlaps are not known: such a slice stays in the
+    list, and the pair is reported.
     """
     left = sorted(named, key=lambda n: (n.needed - n.log_e, n.key))[:_MAX_NAMED]
     values = {n.key: parse_slice_key(n.key) for n in left}
@@ -87,7 +88,7 @@ def _candidates(
     if len(outside) > 1:
         slots = [strength.position[left[i].key] for i in told]
         residual = _strengths(strength, slots, [part for part in parts if part is not None])
-        # Late onset makes log e larger than the counts alone tell, so the share that is left scales it.
+        # With a late onset log e is larger than the counts alone give, so it is scaled by the remaining share.
         share[told] = [min(r / max(total[left[i].key], 1e-12), 1.0) for i, r in zip(told, residual, strict=True)]
     return [
         _Candidate(n, values[n.key], n.log_e * float(share[i]) - n.needed, blind=parts[i] is None)
@@ -100,7 +101,7 @@ def _strengths(strength: Strength, slots: Sequence[int], parts: Sequence[Signed]
 
 
 def _strongest(candidates: Sequence[_Candidate]) -> _Candidate:
-    """The candidate with the most evidence, or the best of its parts when disjoint parts together have more."""
+    """The candidate with the most evidence, or the best of its parts if disjoint parts together have more."""
     top = max(candidates, key=lambda c: c.score)
     parts: dict[tuple[str, ...], list[_Candidate]] = {}
     for c in candidates:
@@ -113,7 +114,7 @@ def _strongest(candidates: Sequence[_Candidate]) -> _Candidate:
 
 
 def _intersect(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, str] | None:
-    """Both conditions at once; None when they exclude each other."""
+    """Both conditions together; None if they exclude each other."""
     if any(a.get(dim, value) != value for dim, value in b.items()):
         return None
     return {**a, **b}
@@ -130,7 +131,7 @@ def _merge(terms: Terms) -> Terms:
 def _residual(
     values: Mapping[str, str], outside: Terms, position: Mapping[str, int], complete: Collection[tuple[str, ...]]
 ) -> list[tuple[int, int]] | None:
-    """Slots with signs of the slice's rows outside all culprits; None when they cannot be told."""
+    """The slice's rows outside all culprits, as slots with signs; None if they are not known."""
     if len(outside) > _MAX_TERMS:
         return None
     parts = [(sign, both) for sign, term in outside if (both := _intersect(values, term)) is not None]

@@ -1,4 +1,4 @@
-"""What was observed of every hypothesis so far, whatever tests it: counts, values, differences, intervals."""
+"""The observed effect of every hypothesis, for all tests: counts, values, differences, intervals."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.stats import intervals, inversion, mixture
+from tierwise.monitoring.planning.bounds import Bounds
+from tierwise.stats import intervals, mixture
+from tierwise.stats.matched import joined
+from tierwise.stats.overdispersion import odds_step
 
 _PRIOR_ROWS = 10
 
 
 @dataclass(slots=True, eq=False)
 class Observed:
-    """Per hypothesis (K,), NaN where there is none; `counts` is (4, K).
+    """The observed values per hypothesis (K,), NaN for none; `counts` is (4, K).
 
     Values, difference, low and high are in the metric's own direction and unit. `tolerance` and `margin` are absolute,
     `variance` is of the difference, `spread` of one observation, `most` what no difference can exceed. `psi` is of
-    shifts only.
+    shifts only. `beyond` is how far the candidate is seen beyond its margin, in rates of bad
+    or in values; negative within it.
     """
 
     counts: FloatArray
@@ -41,19 +45,20 @@ class Observed:
     spread: FloatArray
     most: FloatArray
     psi: FloatArray
+    beyond: FloatArray
 
 
 def observed(evidence: Evidence, exact: int) -> Observed:
     """What was observed until the last folded block.
 
     The `exact` proportions with the most evidence, and the whole, have intervals by the bets themselves
-    (stats/inversion); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
+    (stats/intervals); the others by a normal mixture of nearly the same width. The interval of a named hypothesis
     begins at its tolerance or beyond.
     """
     layout = evidence.layout
     lanes = layout.lanes
     shown = _most_evidence(evidence, exact)
-    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(12)))
+    out = Observed(*(np.full((4, layout.size) if i == 0 else layout.size, np.nan) for i in range(13)))
     out.most[:] = np.inf
     counts = evidence.bets.counts
     for group in lanes.proportions:
@@ -81,12 +86,16 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     counts = evidence.bets.counts[:, group.first : group.first + group.slots]
     na, ka, nb, kb = counts
     out.counts[:, here] = counts
-    candidate, baseline = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
-    out.candidate[here], out.baseline[here], out.difference[here] = candidate, baseline, candidate - baseline
+    out.candidate[here], out.baseline[here] = _values(metric, _share(ka, na)), _values(metric, _share(kb, nb))
+    # Values are of all rows; the difference is of both versions at the same times. Too few rows for that: of all rows.
+    share = evidence.bets.matched.share[:, group.first : group.first + group.slots]
+    pa, pb = np.where(np.isfinite(share), share, np.stack([_share(ka, na), _share(kb, nb)]))
+    out.difference[here] = _values(metric, pa) - _values(metric, pb)
     rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
-    low, high = _rates_interval(evidence, group, counts, shown[here])
-    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], np.ones(group.slots))
+    out.beyond[here] = _beyond_margin(layout.margin.part(here), pa, pb, is_rate=True)
+    low, high = _rates_interval(evidence, group, shown[here])
+    low, high = _anchored(evidence, here, (low, high), (pa, pb), is_rate=True)
     out.low[here], out.high[here] = _interval(metric, _share(kb, nb), low, high)
     usual = (kb + 0.5) / (nb + 1)
     variance = usual * (1 - usual) * (1 / np.maximum(na, 1) + 1 / np.maximum(nb, 1))
@@ -96,7 +105,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
 
 
 def _shift(evidence: Evidence, out: Observed, group: Group, counts: FloatArray) -> None:
-    """The largest move of a share below an edge; it has no value of its own and no interval."""
+    """Fill in a shift: the largest move of a share below an edge. A shift has no value and no interval."""
     assert group.at is not None
     here = slice(group.hypothesis, group.hypothesis + group.slots)
     lanes = counts[:, group.first : group.first + 2 * len(group.at) * group.slots]
@@ -132,10 +141,14 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
     out.difference[here] = own[0] - own[1]
     variance = np.where(found.enough, each.phi * (found.candidate_variance + found.baseline_variance), np.nan)
     _bounds(evidence, out, here, np.nan_to_num(found.baseline))
-    difference = found.candidate - found.baseline
-    low, high = mixture.interval(difference, variance, evidence.plan.alpha / 2, found.taus)
-    worse = np.full(each.slots, float(worse_sign(metric)))
-    low, high = _beyond(evidence, here, (low, high), out.tolerance[here], worse)
+    sign = worse_sign(metric)
+    at = sign * found.candidate, sign * found.baseline
+    beyond = _beyond_margin(evidence.layout.margin.part(here).beside(found.baseline), *at, is_rate=False)
+    out.beyond[here] = np.where(found.enough, beyond, np.nan)
+    low, high = mixture.interval(at[0] - at[1], variance, evidence.plan.alpha / 2, found.taus)
+    low, high = low - evidence.layout.apart[here], high + evidence.layout.apart[here]
+    low, high = _anchored(evidence, here, (low, high), at, is_rate=False)
+    low, high = (low, high) if sign > 0 else (-high, -low)
     out.low[here], out.high[here] = _interval(metric, found.baseline, low, high) if is_share else (low, high)
     out.variance[here] = variance / each.phi
     na, nb = found.units[:, CANDIDATE], found.units[:, BASELINE]
@@ -145,40 +158,69 @@ def _estimate(evidence: Evidence, out: Observed, each: Estimates) -> None:
         out.most[here] = 1.0
 
 
-def _rates_interval(
-    evidence: Evidence, group: Group, counts: FloatArray, shown: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Of differences of rates of bad (slots,). Half of α is kept for the bets of the decision (`_beyond`)."""
+def _rates_interval(evidence: Evidence, group: Group, shown: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Of differences of rates of bad (slots,). Half of α is kept for the bets of the decision (`_anchored`)."""
     layout, alpha = evidence.layout, evidence.plan.alpha / 2
     here = slice(group.hypothesis, group.hypothesis + group.slots)
+    n, bad = evidence.bets.matched.effective[..., group.first : group.first + group.slots]
+    counts = np.stack([n[0], bad[0], n[1], bad[1]])
     low, high = intervals.rate_difference_interval(counts, alpha=alpha, phi=layout.phi[here])
     some = np.flatnonzero(shown & (counts[0] > 0) & (counts[2] > 0))
     if len(some) and evidence.bets.kept:
-        kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept]).astype(np.float64)
+        kept = np.stack([then[:, group.first + some] for _, then in evidence.bets.kept])
         at = group.hypothesis + some
-        low[some], high[some] = inversion.difference_interval(kept, layout.prior[at], layout.phi[at], alpha)
-    return low, high
+        low[some], high[some] = intervals.difference_interval(joined(kept), layout.prior[at], layout.phi[at], alpha)
+    # The arms' own users and pods may move a rate without any difference of versions.
+    bias = np.maximum(evidence.pod_bias[here], np.where(layout.is_value[here], 0.0, layout.apart[here]))
+    rate = np.clip(layout.prior[here], 1e-9, 1 - 1e-9)
+    return low + odds_step(rate, -bias), high + odds_step(rate, bias)
 
 
-def _beyond(
-    evidence: Evidence, here: slice, ends: tuple[FloatArray, FloatArray], tolerance: FloatArray, worse: FloatArray
+def _beyond_margin(margin: Bounds, candidate: FloatArray, baseline: FloatArray, *, is_rate: bool) -> FloatArray:
+    """How far beyond the bounds the candidate is seen, on the side where it is farther; negative within them.
+
+    Candidate and baseline are rates of bad, or estimates in the direction of worse.
+    """
+    up = candidate - margin.ratio * baseline - margin.delta
+    if is_rate:  # the mirror is of good rows
+        down = (1 - candidate) - margin.lower_ratio * (1 - baseline) - margin.lower_delta
+    else:
+        down = margin.lower_ratio * baseline - candidate - margin.lower_delta
+    return np.asarray(np.where(margin.is_two_sided, np.fmax(up, down), up))
+
+
+def _anchored(
+    evidence: Evidence,
+    here: slice,
+    ends: tuple[FloatArray, FloatArray],
+    at: tuple[FloatArray, FloatArray],
+    *,
+    is_rate: bool,
 ) -> tuple[FloatArray, FloatArray]:
-    """Intervals of which no named one reaches into its tolerance; `worse` is the sign of a difference that is worse.
+    """Intervals of which no named one reaches into its tolerance, of differences in the direction of worse.
 
     The bets that named it have rejected every difference within the tolerance. Where the whole of its rows differs by
-    less, it became worse later.
+    less, it became worse later. `at` are candidate and baseline as `_beyond_margin` takes them.
     """
     low, high = ends
-    two_sided = evidence.layout.tolerance.is_two_sided[here]
-    is_up = np.where(two_sided, np.nan_to_num(low + high) >= 0, worse > 0)
-    named = evidence.named[here]
-    low = np.where(named & is_up, np.fmax(low, tolerance), low)
-    high = np.where(named & ~is_up, np.fmin(high, -tolerance), high)
+    tolerance, named, (candidate, baseline) = evidence.layout.tolerance.part(here), evidence.named[here], at
+    base = np.nan_to_num(baseline)
+    if not is_rate:
+        tolerance = tolerance.beside(base)
+    room_up = (tolerance.ratio - 1) * base + tolerance.delta
+    if is_rate:
+        room_down = (tolerance.lower_ratio - 1) * (1 - base) + tolerance.lower_delta
+    else:
+        room_down = (1 - tolerance.lower_ratio) * base + tolerance.lower_delta
+    difference = np.nan_to_num(candidate - baseline)
+    is_up = ~tolerance.is_two_sided | (difference - room_up >= -difference - np.nan_to_num(room_down))
+    low = np.where(named & is_up, np.fmax(low, room_up), low)
+    high = np.where(named & ~is_up, np.fmin(high, -room_down), high)
     return np.where(named & ~is_up, np.fmin(low, high), low), np.where(named & is_up, np.fmax(low, high), high)
 
 
 def _bounds(evidence: Evidence, out: Observed, here: slice, rate: FloatArray) -> None:
-    """Tolerance, with the pods' bias in it, and margin as differences at the baseline's `rate` (or value)."""
+    """Fill in tolerance (with the pods' bias) and margin, as differences at the baseline's `rate` (or value)."""
     layout = evidence.layout
     tolerance = tolerance_beyond(layout, evidence.pod_bias).part(here)
     out.tolerance[here] = np.abs(tolerance.ratio - 1) * np.abs(rate) + tolerance.delta

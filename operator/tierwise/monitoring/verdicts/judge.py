@@ -1,4 +1,4 @@
-"""The evidence so far as results, culprits and what follows for the gate."""
+"""Makes the judgement from the evidence so far: results, culprits and the facts for the gate."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from tierwise.monitoring.verdicts.judgement import Judgement, Result
 from tierwise.monitoring.verdicts.notes import notes_of
 from tierwise.monitoring.verdicts.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.verdicts.strength import strength_of
+from tierwise.monitoring.verdicts.suspects import suspects_of
 from tierwise.stats import multiplicity
 
 EXACT_INTERVALS = 40
 
 
 def judged_at(judgement: Judgement, at: datetime) -> Judgement:
-    """The same judgement at the time of a look: only the expected time to a decision depends on it.
+    """The same judgement at the time of a look. Only the expected time to a decision depends on the time.
 
-    What is folded lags behind the look by the labels' maturity; that part of the wait is already over.
+    The folded blocks are older than the look by the labels' maturity, so this part of the wait is already over.
     """
     ahead, until = judgement.seconds_to_decision, judgement.until
     if ahead is None or until is None:
@@ -72,6 +73,7 @@ def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed),
         notes=(*notes, *notes_of(evidence)),
+        suspects=() if regressed else tuple(by_hypothesis[h] for h in suspects_of(evidence, numbers).tolist()),
     )
 
 
@@ -110,7 +112,7 @@ def _culprits(evidence: Evidence, x: Numbers, results: dict[int, Result]) -> tup
 
 
 def _required(evidence: Evidence) -> BoolArray:
-    """What must be non-inferior before promotion: the whole, of every dataset and metric, and whatever is powered."""
+    """What must be non-inferior before promotion: the whole, of every dataset and metric, and all powered slices."""
     required = evidence.layout.powered.copy()
     for offset, plan in zip(evidence.layout.offsets, evidence.plan.datasets, strict=True):
         required[offset : offset + len(plan.metrics) * plan.slots : plan.slots] = True
@@ -118,7 +120,7 @@ def _required(evidence: Evidence) -> BoolArray:
 
 
 def _coverage(evidence: Evidence) -> float | None:
-    """Share of rows that lie in a slice powered for every metric, in the grouping and dataset covered worst."""
+    """The share of rows in slices that are powered for every metric, in the grouping and dataset with the least."""
     shares: list[float] = []
     for d, plan in enumerate(evidence.plan.datasets):
         traffic = traffic_of(evidence, d)
@@ -135,19 +137,19 @@ def _coverage(evidence: Evidence) -> float | None:
 
 
 def _whole_coverage(evidence: Evidence) -> float | None:
-    """1 where the whole is powered for every metric and dataset: all traffic is judged as one; else 0."""
+    """1 if the whole is powered for every metric and dataset, so that all traffic is judged together; else 0."""
     if not any(guards.rows.any() for guards in evidence.guards):
         return None
     return float(all(plan.powered[_promoting(plan), 0].all() for plan in evidence.plan.datasets))
 
 
 def _promoting(plan: DatasetPlan) -> list[int]:
-    """Rows of the metrics that promotion asks for."""
+    """The rows of the metrics for which promotion waits."""
     return [row for row in range(len(plan.metrics)) if plan.engine(row) != "shift"]
 
 
 def _sparsest(evidence: Evidence) -> int:
-    """The dataset with the fewest labelled rows, among those that need labels: a gate must see the one that starves."""
+    """The dataset with the fewest labelled rows, among those that need labels. The gate must see the worst one."""
     need = [
         d
         for d, plan in enumerate(evidence.plan.datasets)

@@ -14,20 +14,20 @@ from tierwise.monitoring.checks.concern import Concern
 
 @dataclass(frozen=True, slots=True)
 class ArmCounts:
-    """`n` is what a proportion is out of and `bad` its errors; of an estimate `n` observations, and no `bad`."""
+    """The counts of one arm: a proportion has `bad` errors of `n` rows, an estimate `n` observations and no `bad`."""
 
     n: int
     bad: int | None = None
 
     @property
     def value(self) -> float | None:
-        """The rate of `bad`; None without observations, and of an estimate."""
+        """The rate of `bad`; None without observations and for an estimate."""
         return self.bad / self.n if self.n and self.bad is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One slice and metric. A value that can't be computed is None, never NaN."""
+    """The result of one slice and metric. A value that cannot be computed is None, never NaN."""
 
     dataset: str
     metric: str
@@ -41,7 +41,7 @@ class Result:
     interval: tuple[float, float] | None  # time-uniform, in the metric's own direction
     margin: Margin
     tolerance: Margin
-    log10_e: float | None  # regression evidence
+    log10_e: float | None  # evidence for a regression
     log10_e_non_inferior: float | None
     log10_e_improved: float | None
     powered: bool
@@ -59,7 +59,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ControlTrouble:
-    """The control itself is worse than its own past, which `past` names in words.
+    """The control itself is worse than its own past, which `past` describes in words.
 
     In `result` the candidate's numbers are the control's now, the baseline's those of the past.
     """
@@ -71,10 +71,10 @@ class ControlTrouble:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All results of a tier (or of `analyze`), worst evidence first, and what follows from them.
+    """All results of a tier (or of `analyze`), worst evidence first, and the facts for the gate.
 
-    `regressed`: max w·E ≥ K/α_tier at some look (sticky); `culprits` are named by e-BH, a minimal list.
-    `non_inferior`: nothing regressed, overall non-inferior, and every powered slice x metric too.
+    `regressed`: max w·E ≥ K/α_tier at some look; once true it stays true. `culprits` are named (Holm) and reduced to a
+    short list. `non_inferior`: nothing regressed, and the whole and every powered slice x metric are non-inferior.
     """
 
     results: tuple[Result, ...]
@@ -83,7 +83,7 @@ class Judgement:
     non_inferior: bool
     blocks: int
     until: datetime | None  # end of the last folded block
-    stopped_at: datetime | None  # end of the block at which `regressed` fell
+    stopped_at: datetime | None  # end of the block at which `regressed` became true
     hypotheses: int  # K
     alpha: float
     rows: tuple[int, int]  # baseline, candidate predictions
@@ -92,8 +92,9 @@ class Judgement:
     coverage_whole: float | None = None  # 1 where the whole is powered: all traffic is judged as one
     concerns: tuple[Concern, ...] = ()  # what may not be trusted; the gate decides what follows
     out_of_domain: tuple[float | None, float | None] = (None, None)  # share of invalid scores: baseline, candidate
-    valid: str = ""  # of that dataset: its name, and which answers are valid
+    valid: str = ""  # the name of that dataset, and which answers are valid
     seconds_to_decision: float | None = None  # expected, at the log's own rate
     notes: tuple[str, ...] = field(default=())
     gone: Literal["baseline", "candidate"] | None = None  # the arm that no longer has rows
     control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too
+    suspects: tuple[Result, ...] = ()  # worse than their margin as far as was seen, most evidence first

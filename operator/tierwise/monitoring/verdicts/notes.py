@@ -1,4 +1,4 @@
-"""What people should know beside the verdicts: slices without a place, wishes not seen, what the tests assumed."""
+"""Notes for people: slices without a slot, expected changes that were not seen, assumptions of the tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def notes_of(evidence: Evidence) -> list[str]:
 
 
 def _wishes(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
-    """Expected changes on slices that never came, and improvements that have not been seen."""
+    """Notes on expected changes in slices that never came, and on improvements that have not been seen."""
     position = {key: s for s, key in enumerate(evidence.slots[d])}
     rows = {metric.name: m for m, metric in enumerate(plan.metrics)}
     notes = []
@@ -79,7 +79,7 @@ def _only_shifts(plan: DatasetPlan) -> list[str]:
 
 
 def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
-    """What was taken for scatter in time and between pods."""
+    """Notes on the overdispersion in time and the spread between pods that were used."""
     where = f"dataset {plan.dataset.name!r}"
     if plan.pods == 0:
         if plan.dataset.spec.columns.pod:

@@ -1,4 +1,4 @@
-"""E-values and counts as results: one row per slice and metric."""
+"""Makes results from e-values and counts: one per slice and metric."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tierwise.monitoring.verdicts.verdict import verdict_of
 from tierwise.stats import multiplicity, power
 
 CONCURRENT = "concurrent"
-BY_PLACE = "by-place"  # side by side too, but the pods are tied to places: set where that is known
-CONCURRENT_FROM = 0.5  # share of the rows in blocks with both versions
+BY_PLACE = "by-place"  # the same times, but the pods are tied to places; the caller sets it
+CONCURRENT_FROM = 0.5  # smallest share of rows in blocks with both versions
 _LOG10 = math.log(10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
-    """Everything a result shows, per hypothesis (K,); NaN where there is none.
+    """All numbers of the results, per hypothesis (K,); NaN for none.
 
     `counts` (4, K) are candidate n and bad, baseline n and bad. Values, difference and interval are in the metric's own
-    direction and unit.
+    direction and unit; `beyond` is how far the candidate is seen beyond its margin.
     """
 
     counts: FloatArray
@@ -43,6 +43,7 @@ class Numbers:
     labels_needed: FloatArray
     psi: FloatArray
     named: BoolArray
+    beyond: FloatArray
 
 
 def numbers_of(evidence: Evidence, exact: int) -> Numbers:
@@ -69,11 +70,12 @@ def numbers_of(evidence: Evidence, exact: int) -> Numbers:
         labels_needed=np.where(layout.promotes, needed, np.nan),
         psi=seen.psi,
         named=evidence.named,
+        beyond=seen.beyond,
     )
 
 
 def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
-    """Results by hypothesis; a reserved slot that no slice has taken has none."""
+    """The results by hypothesis. A reserved slot without a slice has no result."""
     layout = evidence.layout
     logs = [(a / _LOG10).tolist() for a in (x.log_regression, x.log_non_inferior, x.log_improved)]
     na, ka, nb, kb = ([None if math.isnan(v) else int(v) for v in row] for row in x.counts.tolist())
@@ -135,12 +137,12 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
 
 
 def control_of(evidence: Evidence, dataset: int) -> str:
-    """Which control the candidate was compared with: pods beside it, or the other version at another time."""
+    """The control of the comparison: pods at the same time, or the other version at another time."""
     return CONCURRENT if evidence.guards[dataset].together_share >= CONCURRENT_FROM else "before-after"
 
 
 def traffic_of(evidence: Evidence, dataset: int) -> list[float | None]:
-    """Share of the whole's rows, per slot."""
+    """The share of the whole's rows, per slot."""
     rows = evidence.counts[dataset].sum(axis=(1, 2, 3))
     return (rows / rows[0]).tolist() if rows[0] else [None] * len(rows)
 

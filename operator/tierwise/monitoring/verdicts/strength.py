@@ -1,4 +1,4 @@
-"""How much evidence any test could have drawn from some rows of one metric: of slices, and of what is left of them."""
+"""The most evidence that any test could get from rows of one metric: from slices, and from their remaining rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tierwise.monitoring.counts.measures import compared, worse_sign
 from tierwise.monitoring.counts.tallies import chosen
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.mixture import worseness
-from tierwise.stats.betting import growth
+from tierwise.stats.delay import growth
 
 Signed = Sequence[tuple[int, int]]
-"""Slots with signs: the rows of a slice less those of others, as inclusion and exclusion give them."""
+"""Slots with signs: the rows of a slice minus those of others, by inclusion and exclusion."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strength:
-    """Of one dataset and metric. `position` is the slot of each key that has rows or could have them.
+    """The strength of one dataset and metric. `position` is the slot of each key that has rows or could have them.
 
-    `of(bounds_of, parts)` gives the most evidence (n,) that could be had from n signed sums of slots, each judged with
+    `of(bounds_of, parts)` gives the most evidence (n,) that is possible from n signed sums of slots, each judged with
     the tolerance of slot `bounds_of[i]`; 0 without rows.
     """
 
@@ -51,7 +51,7 @@ def strength_of(evidence: Evidence, dataset: int, row: int) -> Strength:
 
             return Strength(position, bets)
         case "shift":
-            # The largest evidence of any lane stands for the shift.
+            # The evidence of a shift is the largest of its lanes.
             group = next(g for g in layout.lanes.shifts if g.hypothesis == first)
             assert group.at is not None
             every = evidence.bets.counts[:, group.first : group.first + 2 * len(group.at) * group.slots]

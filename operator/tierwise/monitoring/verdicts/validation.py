@@ -1,4 +1,4 @@
-"""Two versions on one validation set, judged at once: the evidence of a tier, from one block. Pure."""
+"""Judges two versions on one validation set: the same evidence as for a tier, from one block. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tierwise.monitoring.verdicts.judgement import Judgement
 
 
 def judge_validation(analysis: DatasetAnalysis, dataset: Dataset, cells: Cells, alpha: float) -> Judgement:
-    """What the rows say of the candidate.
+    """Judge the candidate by the rows of the validation set.
 
     Args:
         analysis: What is judged.
         dataset: The validation set.
         cells: Its rows as one block; each arm has some.
-        alpha: Probability of calling a candidate worse that is within tolerance everywhere, over all slices and
-            metrics, when the arms' errors are independent or agree.
+        alpha: Probability, over all slices and metrics, of calling a candidate worse although it is within tolerance
+            everywhere, if the arms' errors are independent or agree.
     """
     rows = cells.counts[0, 0].sum(axis=(1, 2))
     counted = {dataset.name: cells}

@@ -1,4 +1,4 @@
-"""E-values to verdicts: the only precedence."""
+"""Makes verdicts from e-values, in one order of precedence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tierwise.stats.betting import MIN_BLOCK
 def verdict_of(*, named: bool, improved: bool, non_inferior: bool, candidate_n: int, baseline_n: int) -> Verdict:
     """The verdict of one slice and metric.
 
-    `named`: the decision to roll back fell and e-BH names it. `improved`, `non_inferior`: the e-value reached 20 at
-    some look. The tests are exact at any size, so a verdict of theirs needs no further guard; without one,
-    fewer than five observations in an arm are no data.
+    `named`: the tier is rolled back, and Holm's procedure names this slice. `improved`, `non_inferior`: the e-value
+    reached 20 at some look. The tests are exact at any size, so their verdict needs no further check. Without such a
+    verdict, fewer than five observations in an arm count as no data.
     """
     if named:
         return Verdict.REGRESSED

@@ -1,1 +1,1 @@
-"""Delivered tiers watched on the log, where no untouched pods are left beside them."""
+"""Watches delivered tiers on the log, where no untouched pods are left beside them."""

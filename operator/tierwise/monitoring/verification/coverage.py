@@ -1,7 +1,7 @@
-"""Whether the log went on after promotion as it did before: rows, labels and answers, by tier, slice and time. Pure.
+"""Checks that the log continued after promotion as before: rows, labels and answers, by tier, slice and time. Pure.
 
-A verification that saw nothing says nothing. So its time is cut into buckets, and each delivered tier's rows in a
-bucket are set beside its rows in the bucket's past: of the baseline, at the same hours of another day.
+A verification without rows proves nothing. So its time is cut into buckets. Each delivered tier's rows in a bucket are
+compared with its rows in the bucket's past: rows of the baseline, at the same hours of another day.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
-from tierwise.stats import betting
+from tierwise.stats import delay
 
-BUCKETS = 24  # of a verification: an hour of a day
+BUCKETS = 24  # buckets of a verification, for example the hours of a day
 BEFORE, NOW = 0, 1
 LABEL, ANSWER = "a label", "a valid answer"
 
-_ROWS = 20.0  # expected in vain: by chance alone with probability e⁻²⁰
-_SLICE_ROWS, _SLICE_BUCKETS = 100.0, 3  # a slice's requests come and go more than a tier's
-_FEWEST = 0.1  # of the rows at the same hours before; fewer are no quiet day
-_HALF = 0.5  # of the share of rows with a label, within a bucket
-MOST_LOST = 0.01  # of that share over all the time: twice what arms beside each other may differ, days differ more
+_ROWS = 20.0  # rows are missing if this many were expected and none came: probability e⁻²⁰ by chance
+_SLICE_ROWS, _SLICE_BUCKETS = 100.0, 3  # a slice needs more, because its requests vary more than those of a tier
+_FEWEST = 0.1  # smallest share of the rows at the same hours before; a day with fewer rows is not just a quiet day
+_HALF = 0.5  # smallest share of the usual share of rows with a label, within a bucket
+MOST_LOST = 0.01  # largest loss of that share over all the time; twice that of concurrent arms
 _CLEARLY = float(np.log(1e5))
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Whose rows: `tier` empty for all delivered tiers, `key` of a slice."""
+    """Identifies rows: by dataset, by `tier` (empty for all delivered tiers) and by the `key` of a slice."""
 
     dataset: str
     tier: str = ""
@@ -43,8 +43,9 @@ class Named:
 class Coverage:
     """Rows so far, by `Named`: (buckets, 2: before and now, 1 + kinds), all rows and those with each kind.
 
-    `fewest`: share of the past's rows below which a tier is silent; 0 where the past is of other hours of the day.
-    `kinds` by dataset: a label, a valid answer, then each metric's number and the weight, by the name of its sum.
+    With a share of the past's rows below `fewest` a tier is silent; `fewest` is 0 if the past is at other hours of the
+    day. `kinds` by dataset are a label, a valid answer, then each metric's number and the weight, by the name of its
+    sum.
     """
 
     since: datetime
@@ -53,12 +54,12 @@ class Coverage:
     fewest: float
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rows: Mapping[Named, FloatArray] = field(default_factory=dict)
-    reached: int = 0  # buckets that hold a block
+    reached: int = 0  # buckets with at least one block
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What is missing, in words; `lasts` where it does up to now."""
+    """What is missing, in words. `lasts`: it is still missing now."""
 
     of: Named
     kind: str  # empty: rows
@@ -69,7 +70,7 @@ class Missing:
 def begin_coverage(
     since: datetime, until: datetime, step: timedelta, shift: timedelta, numbers: Mapping[str, Mapping[str, str]]
 ) -> Coverage:
-    """Before the first block of `step`; `numbers`: by dataset what each sum's rows have, in words, by its name."""
+    """The coverage before the first block of `step`. `numbers` has by dataset, for each sum, the number in words."""
     width = max((until - since) / BUCKETS, step)
     is_same_hours = shift % timedelta(days=1) == timedelta(0)
     buckets = max(1, -(-(until - since) // width))
@@ -77,9 +78,9 @@ def begin_coverage(
 
 
 def covered(coverage: Coverage, of: Named, now: Cells, before: Cells) -> Coverage:
-    """With some blocks of a dataset and of a tier, or of all; the blocks of `before` are those of `now`, shifted.
+    """The coverage after some blocks of a dataset and of one tier, or of all tiers.
 
-    The whole and the slices of one dimension are kept.
+    The blocks of `before` are those of `now`, shifted. The whole and the slices of one dimension are counted.
     """
     at = [min(max(0, (block.start - coverage.since) // coverage.width), coverage.buckets - 1) for block in now.blocks]
     rows = dict(coverage.rows)
@@ -99,13 +100,13 @@ def covered(coverage: Coverage, of: Named, now: Cells, before: Cells) -> Coverag
 
 
 def rows_now(coverage: Coverage, dataset: str) -> int:
-    """Rows of the version so far."""
+    """The number of the version's rows so far."""
     found = coverage.rows.get(Named(dataset))
     return 0 if found is None else int(found[:, NOW, 0].sum())
 
 
 def missing(coverage: Coverage, tiers: Sequence[str], *, phi: float = 1.0) -> tuple[Missing, ...]:
-    """What is missing of each dataset, what lasts first; what all tiers lack is told once.
+    """What is missing in each dataset, first what is still missing. What all tiers lack is reported once.
 
     Args:
         coverage: What was read.
@@ -135,14 +136,14 @@ def _counted(cells: Cells, arm: int, kinds: Mapping[str, str]) -> FloatArray:
     rows = counts.sum(axis=(2, 3))
     columns = [rows, rows - counts[:, :, UNKNOWN].sum(axis=2), rows - counts[..., ANSWER_INVALID].sum(axis=2)]
     for name in kinds:
-        # A sum that is no number at all is as if no row had it; one that is not read here says nothing.
+        # A sum that is not a number counts as if no row had the number. A sum that is not read here is not checked.
         known = cells.sums[name][:, :, arm] if name in cells.sums else rows
         columns.append(np.clip(np.nan_to_num(known, nan=0.0, posinf=0.0, neginf=0.0), 0.0, rows))
     return np.stack(columns, axis=-1)
 
 
 def _of_tier(coverage: Coverage, name: Named, phi: float) -> dict[str, Missing]:
-    """By kind; rows that are missing have neither labels nor answers that could be told of."""
+    """What is missing, by kind. If rows are missing, their labels and answers are not reported as well."""
     kinds = (LABEL, ANSWER, *coverage.kinds[name.dataset].values())
     counts = coverage.rows.get(name, np.zeros((coverage.buckets, 2, 1 + len(kinds))))[: coverage.reached]
     before, now = counts[:, BEFORE], counts[:, NOW]
@@ -178,12 +179,12 @@ def _lost(coverage: Coverage, name: Named, kind: str, counts: FloatArray, phi: f
 def _is_clearly_lower(na: float, ka: float, nb: float, kb: float, phi: float) -> bool:
     """Whether a share is lower than before by more than `MOST_LOST`, beyond chance.
 
-    The log-likelihood ratio of the counts against the nearest shares that differ by no more.
+    It uses the log-likelihood ratio of the counts against the nearest shares that differ by at most `MOST_LOST`.
     """
     if ka / na >= kb / nb - MOST_LOST:
-        return False  # the usual case: nothing to search for
+        return False  # the usual case, without a search
     lacking = np.array([[na], [na - ka], [nb], [nb - kb]])
-    found = betting.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
+    found = delay.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
     return bool(found[0] / phi >= _CLEARLY)
 
 
@@ -206,7 +207,7 @@ def _of_slice(coverage: Coverage, name: Named) -> Missing | None:
 
 
 def _expected(counts: FloatArray) -> FloatArray:
-    """How many rows of the version would have a kind by the past's share, (buckets,); by all of it where it is thin."""
+    """Expected rows of the version with a kind (buckets,), by the past's share; if thin, by that of the whole past."""
     rows, of_kind = counts[:, BEFORE, 0], counts[:, BEFORE, 1]
     share = np.full(len(rows), of_kind.sum() / max(1.0, rows.sum()))
     np.divide(of_kind, rows, out=share, where=rows >= _ROWS)
@@ -214,7 +215,7 @@ def _expected(counts: FloatArray) -> FloatArray:
 
 
 def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> BoolArray:
-    """Buckets in stretches where `least` were usual together and at most `share` of the usual was found in each."""
+    """Silent buckets: those in stretches with `least` usual rows together and at most `share` of them in each one."""
     is_quiet = np.where(usual >= least, found <= share * usual, found == 0)
     silent = np.zeros(len(usual), dtype=np.bool_)
     start = 0
@@ -233,7 +234,7 @@ def _whose(name: Named) -> str:
 
 
 def _when(coverage: Coverage, silent: BoolArray) -> str:
-    """The last stretch, and how much there is of it in all."""
+    """The last silent stretch in words, and the total time of all stretches."""
     last = int(np.flatnonzero(silent)[-1])
     first = last
     while first > 0 and silent[first - 1]:

@@ -1,9 +1,9 @@
-"""A delivered version on the log, where no untouched pods are left beside it: strata, or the past. Pure.
+"""Folds the blocks of a delivered version without untouched pods beside it: against strata, or the past. Pure.
 
-Two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the tiers'
-own past, less the change in the tiers still to come (evidence_past). Counts are tested by stats/stratified and
-stats/history, estimates by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered
-to, the baseline elsewhere or earlier, and come here as cells of one arm each.
+There are two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the
+tiers' own past, minus the change in the tiers still to come (past_evidence). stats/stratified and stats/history test
+counts; stats/estimated tests estimates. Both arms are read separately, the version in its delivered tiers, the baseline
+elsewhere or earlier. They come here as cells of one arm each.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from tierwise.stats.overdispersion import pods_apart
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockTallies:
-    """Rows of both sides so far: `counts` (4, H) of proportions (now n and bad, before n and bad), or (4, H, strata).
+    """Rows of both sides: `counts` (4, H) of proportions (now n and bad, before n and bad), or (4, H, strata).
 
-    `tallies` are of estimates: arms before and now, of slots, or of pairs of a slot and a stratum.
+    `tallies` are for estimates: the arms are before and now, for slots, or for pairs of a slot and a stratum.
     """
 
     counts: FloatArray
@@ -44,7 +44,7 @@ class BlockTallies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watch:
-    """The evidence so far; `seen` are all rows of the version's place, as they came.
+    """The evidence so far. `seen` adds up all rows of both sides, without the weights that match windows.
 
     `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
     are of counts within strata. `apart` is the widest √Σ 1/P of pods so far.
@@ -56,7 +56,7 @@ class Watch:
     bets: stratified.Stratified | None = None
     mirrored: stratified.Stratified | None = None
     apart: float = 0.0
-    log_e: FloatArray | None = None
+    log_e: FloatArray | None = None  # (H,) natural logs of the e-values; None before the first block
     log_sup: FloatArray | None = None  # the largest that it ever was
     looks: int = 0
     until: datetime | None = None
@@ -64,7 +64,7 @@ class Watch:
 
 
 def begin_watch(of: Hypotheses) -> Watch:
-    """Before the first block."""
+    """The watch before the first block."""
     nothing: Tallies = (None,) * len(of.datasets)
     if of.control == "history":
         return Watch(of, BlockTallies(np.zeros((4, of.size)), nothing))
@@ -77,7 +77,7 @@ def begin_watch(of: Hypotheses) -> Watch:
 def past_of_block(
     of: Hypotheses, now: Mapping[str, Cells], before: Mapping[str, Cells], block: int, arm: int
 ) -> BlockTallies:
-    """One block of `arm` beside its past, of the baseline.
+    """One block of `arm`, together with the same block of the past, which has the baseline.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -96,7 +96,7 @@ def past_of_block(
 def strata_of_block(
     of: Hypotheses, now: Mapping[str, Cells], elsewhere: Mapping[str, Cells], block: int
 ) -> BlockTallies:
-    """One block of the version where it was delivered beside the baseline elsewhere, crossed with the strata.
+    """One block of the version in its delivered tiers and of the baseline elsewhere, crossed with the strata.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -122,9 +122,9 @@ def fold_past(
     *,
     tiers: tuple[str, ...] = (),
 ) -> Watch:
-    """The watch after a block; `pods` are the numbers of pods set against each other, where they matter.
+    """The watch after a block. `pods` are the numbers of pods in the compared groups, if they matter.
 
-    `tiers` were delivered to in the block: what is found while they are the same is compared by itself.
+    `tiers` are the delivered tiers in the block. Blocks with the same delivered tiers are compared by themselves.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -140,7 +140,7 @@ def fold_past(
 
 
 def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[int] = ()) -> Watch:
-    """The watch after a block of the version where it was delivered and of the baseline in the tiers to come.
+    """The watch after a block of the version in its delivered tiers and of the baseline in the tiers to come.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -178,10 +178,10 @@ def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
 
 
 def _beside(dataset: Dataset, now: Cells, before: Cells, block: int, arm: int, keys: Sequence[str]) -> Tally:
-    """One arm's slices of a block now, beside the baseline's of another time or place."""
-    after = picked(block_tally(dataset, now, block), _rows(now, keys))
-    ahead = picked(block_tally(dataset, before, block), _rows(before, keys))
-    return paired(ahead, BASELINE, after, arm)
+    """A tally of one arm's slices in a block now, with the baseline's of another time or place as the other arm."""
+    own = picked(block_tally(dataset, now, block), _rows(now, keys))
+    baseline = picked(block_tally(dataset, before, block), _rows(before, keys))
+    return paired(baseline, BASELINE, own, arm)
 
 
 def _counts(group: Group, tally: Tally) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What is watched of delivered tiers: metrics, slices and strata, fixed before the first block. Pure."""
+"""The hypotheses about delivered tiers: metrics, slices and strata, which are fixed before the first block. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tierwise.stats.overdispersion import PodSpread
 Control = Literal["stratified", "history"]
 How = Literal["counts", "weighted", "estimate"]
 
-# Numbers of one dataset's distributions within strata that are kept, 8 bytes each and a few times over.
+# Most numbers in one dataset's distributions within strata. Each takes 8 bytes, and there are a few copies.
 MOST_NUMBERS = 1 << 22
 _PRIOR_ROWS = 10
 
@@ -46,7 +46,7 @@ class Group:
 
     @property
     def here(self) -> slice:
-        """Its hypotheses."""
+        """The indices of the group's hypotheses."""
         return slice(self.first, self.first + self.slots)
 
 
@@ -73,7 +73,7 @@ class Hypotheses:
     datasets: tuple[Dataset, ...]
     slices: tuple[tuple[str, ...], ...]  # per dataset, the whole first
     strata: tuple[tuple[str, ...], ...]  # per dataset: keys of the confounders' values
-    pairs: tuple[Pairs, ...]  # per dataset; without pairs where the control is no strata
+    pairs: tuple[Pairs, ...]  # per dataset; empty unless the control is strata
     groups: tuple[Group, ...]
     bounds: Bounds
     prior: FloatArray
@@ -81,11 +81,11 @@ class Hypotheses:
     sigma: FloatArray
     pod_bound: FloatArray
     skipped: tuple[tuple[str, str], ...] = ()
-    phi: float = 1.0  # overdispersion: the largest that the judgement of a tier was divided by
+    phi: float = 1.0  # overdispersion: the largest that was used in the judgement of a tier
 
     @property
     def size(self) -> int:
-        """H, which is K: all are known before the first block."""
+        """H, which is also K, because all hypotheses are known before the first block."""
         return len(self.prior)
 
     @property
@@ -96,7 +96,7 @@ class Hypotheses:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What a delivered version is compared with: its past, or the other tiers within `strata` by dataset."""
+    """The control of a delivered version: its past, or the other tiers within `strata` by dataset."""
 
     control: Control = "history"
     strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """How much more counts scatter than rows drawn one by one: φ, and σ of pods by dataset and metric."""
+    """How much more counts vary than independent rows do: φ, and σ of pods by dataset and metric."""
 
     phi: float = 1.0
     sigma: Mapping[tuple[str, str], PodSpread] = field(default_factory=dict)
@@ -121,9 +121,9 @@ def hypotheses_of(
     against: Against = HISTORY,
     scatter: Scatter = NO_SCATTER,
 ) -> Hypotheses:
-    """Fix what is watched from the baseline's rows of a time before the first block, `usual`.
+    """Fix what is watched, from the baseline's rows of a time before the first block, `usual`.
 
-    A slice without such rows is not watched: there is nothing to compare it with.
+    A slice without such rows is not watched, because there is nothing to compare it with.
 
     Raises:
         MetricFailedError: a metric's code failed on them.
@@ -156,7 +156,7 @@ def hypotheses_of(
         for spec in specs:
             metric = metric_for(spec.name, dataset.spec)
             how = how_of(metric, dataset.reads)
-            # Within strata shares with weights are compared as estimates, with the past on the log-odds, as counts are.
+            # Weighted shares are compared as estimates within strata, but on the log-odds with the past, like counts.
             as_estimate = how == "estimate" or (how == "weighted" and control == "stratified")
             tolerance = tolerance_of(spec)
             bounds.append(bounds_of(metric, tolerance, "mixture" if as_estimate else "betting", {}, len(keys)))
@@ -200,7 +200,7 @@ def hypotheses_of(
 
 
 def why_not(name: str, dataset: Dataset, control: Control) -> str:
-    """Why a metric is not watched, empty where it is."""
+    """Why a metric is not watched; empty if it is watched."""
     metric = metric_for(name, dataset.spec)
     if isinstance(metric.measure, Shift):
         return "scores move with the traffic, and only pods beside it get the same"
@@ -210,14 +210,14 @@ def why_not(name: str, dataset: Dataset, control: Control) -> str:
 
 
 def how_of(metric: Metric, reads: Reads) -> How:
-    """How a metric is compared, a shift excepted."""
+    """How a metric is compared. It must not be a shift."""
     if engine_of(metric, reads) == "betting":
         return "counts"
     return "weighted" if isinstance(metric.measure, Proportion) else "estimate"
 
 
 def pairs_of(keys: Sequence[str], strata: Sequence[str]) -> Pairs:
-    """Every slice within every stratum that it can have rows in."""
+    """Every pair of a slice and a stratum in which the slice can have rows."""
     found = [
         (slot, column, joined)
         for slot, key in enumerate(keys)
@@ -246,16 +246,16 @@ def _too_wide(name: str, dataset: Dataset, cells: Cells, pairs: Pairs) -> str:
 
 
 def _reading(dataset: Dataset, metrics: Sequence[Metric]) -> Dataset:
-    """Only what the watched metrics need is read."""
+    """The dataset that reads only what the watched metrics need."""
     bins = any(metric.needs.bins for metric in metrics)
     needs_sums = any(metric.needs.sums for metric in metrics)
-    # Rows without a weight are missing data: they are counted wherever there are weights.
+    # Rows without a weight are missing data, so they are counted if the dataset has weights.
     sums = tuple(one for one in dataset.reads.sums if needs_sums or one == WEIGHED)
     return replace(dataset, reads=Reads(bins=bins, sums=sums, weights=dataset.reads.weights))
 
 
 def _is_ignored(item: DatasetAnalysis, metric: str, key: str) -> bool:
-    """Whether a known change covers the slice; one that is judged against a range of its own is left out as well."""
+    """Whether a known change covers the slice. A slice with a wanted range is left out, too."""
     values = parse_slice_key(key)
     return any(
         e.change != "Improve" and e.metric == metric and all(values.get(d) == v for d, v in e.slice.items())

@@ -1,9 +1,9 @@
-"""The evidence that a version got worse than its past: at the same times, and with the same tiers delivered to. Pure.
+"""The evidence that a version is worse than its past, at the same times and with the same delivered tiers. Pure.
 
-A *run* is the blocks in which the same tiers were delivered to. Within one, windows are matched block by block
-(stats/matched, monitoring/matching). What the version's place is, and what is elsewhere, changes between runs: totals
-over them would set most rows after a change of the world against most rows before it. So each run is compared by
-itself, and the runs' differences are combined with weights 1/variance.
+A *run* is the blocks with the same delivered tiers. Within a run, windows are matched block by block (stats/matched,
+monitoring/counts/matching). Between runs the tiers of the version and the tiers elsewhere change. Totals over several
+runs would compare mostly rows after a change of the world with mostly rows before it. So each run is compared by
+itself, and the differences of the runs are combined with weights 1/variance.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Tallies = tuple[Tally | None, ...]  # per dataset; None where counts are enough
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PastEvidence:
-    """The run so far, and what earlier runs found.
+    """The present run, and the results of earlier runs.
 
-    `earlier` and `latest` are of the runs that are over and of this one: 1/variance and difference/variance, each of
-    worse and its mirror, (2, 2, H). `taus` (T, slots) by group are the scales that were last known.
+    `earlier` is for the finished runs and `latest` for the present run: 1/variance and difference/variance, each for
+    worse and its mirror, (2, 2, H). `taus` (T, slots) by group are the last known scales.
     """
 
     tiers: tuple[str, ...]
@@ -52,8 +52,8 @@ def fold(
 ) -> tuple[PastEvidence, FloatArray]:
     """The evidence after a block, and the log e-values (H,).
 
-    `counts` are (4, H) and `tallies` by dataset, each of the version's place and, where there are some, of the tiers to
-    come; `tiers` were delivered to.
+    `counts` (4, H) and `tallies` (by dataset) are each for the version's place and, if any, for the tiers to come.
+    `tiers` are the delivered tiers.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -84,7 +84,7 @@ def fold(
 
 
 def _begin(before: PastEvidence | None, of: Hypotheses, tiers: tuple[str, ...], windows: int) -> PastEvidence:
-    """A new run."""
+    """Begin a new run."""
     earlier = np.zeros((2, 2, of.size)) if before is None else before.earlier + before.latest
     taus = (None,) * len(of.groups) if before is None else before.taus
     nothing = (None,) * len(of.datasets)
@@ -94,7 +94,7 @@ def _begin(before: PastEvidence | None, of: Hypotheses, tiers: tuple[str, ...], 
 def _beyond(
     group: Group, rows: FloatArray, tallies: tuple[Tally, ...] | None, bounds: Bounds, phi: float
 ) -> Beyond | None:
-    """How far a group's slots are beyond the bounds, worse and its mirror (2, slots); `rows` (2, windows, slots)."""
+    """How far a group's slots are beyond the bounds, worse and its mirror (2, slots). `rows` is (2, windows, slots)."""
     if group.how == "estimate":
         return None if tallies is None else past_beyond(group, tallies, bounds, phi)
     if group.how == "weighted":

@@ -1,4 +1,4 @@
-"""What a watch of delivered tiers shows: one row per slice and metric, as a judgement has them."""
+"""The results of a watch of delivered tiers: one per slice and metric, as in a judgement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FEW = "there are too few rows on one side to compare"
 
 
 def results_of_watch(watch: Watch) -> tuple[Result, ...]:
-    """All that is watched, most evidence first; the named ones are `Regressed` once the decision fell."""
+    """All watched hypotheses, most evidence first. After the decision to roll back the named ones are `Regressed`."""
     of = watch.of
     log_e = watch.log_e if watch.log_e is not None else np.zeros(of.size)
     named = np.zeros(of.size, dtype=np.bool_)
@@ -36,16 +36,16 @@ def results_of_watch(watch: Watch) -> tuple[Result, ...]:
 
 
 def has_compared(watch: Watch) -> bool:
-    """Whether anything could be compared yet: rows of both sides in at least one hypothesis, enough for the test."""
+    """Whether at least one hypothesis has had enough rows of both sides for the test."""
     return len(not_compared(watch)) < len(watch.of.groups)
 
 
 def not_compared(watch: Watch) -> tuple[tuple[str, str], ...]:
-    """Metrics that are watched and had not enough rows in any slice so far, and that reason."""
+    """Pairs ("dataset/metric", reason) of watched metrics that have not yet had enough rows in any slice."""
     of = watch.of
     compared_in = np.zeros(of.size, dtype=np.bool_) if watch.log_e is None else watch.log_e != 0
     if watch.bets is not None:
-        # A bet that was placed may have gained nothing.
+        # A bet may have been placed without any gain.
         compared_in |= (watch.bets.past[0] > 0).any(axis=-1)
     names = zip(of.watched, of.groups, strict=True)
     return tuple((name, _FEW) for name, group in names if not compared_in[group.here].any())
@@ -96,7 +96,7 @@ _Values = list[tuple[float | None, float | None]]
 
 
 def _observed(watch: Watch, group: Group) -> tuple[_Arms, _Values]:
-    """Candidate and baseline of every slot: what their values are out of, and the values."""
+    """The numbers of rows and the values of candidate and baseline, for every slot."""
     metric = group.metric
     if group.how == "counts":
         counts = watch.seen.counts[:, group.here]
@@ -123,7 +123,7 @@ def _observed(watch: Watch, group: Group) -> tuple[_Arms, _Values]:
 
 
 def _estimates(watch: Watch, group: Group, tally: Tally) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Values of candidate and baseline, and their observations (slots, 2 arms)."""
+    """Values of candidate and baseline, each (slots,), and observations (slots, 2): baseline first, then candidate."""
     if watch.of.control == "stratified":
         found = standardised(watch.of, group, tally)
         return found.candidate, found.baseline, found.units
@@ -136,7 +136,7 @@ def _estimates(watch: Watch, group: Group, tally: Tally) -> tuple[FloatArray, Fl
 
 
 def _shown(group: Group, value: float) -> float | None:
-    """The value in the metric's own direction; a proportion's estimate is its share of bad."""
+    """The value in the metric's own direction. (The estimate of a proportion is its share of bad.)"""
     if not math.isfinite(value):
         return None
     measure = group.metric.measure

@@ -1,6 +1,6 @@
-"""Estimates and weighted shares of rows that were not beside each other: against the past, and within strata. Pure.
+"""Compares estimates and weighted shares without a concurrent control: with the past, and within strata. Pure.
 
-A tally here has the past, or the tiers to come, as the baseline's arm and the version as the candidate's.
+A tally here has the past, or the tiers to come, as its baseline arm, and the version as its candidate arm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Worse = Callable[[int, FloatArray, FloatArray], FloatArray]  # side, R, Δ -> l
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beyond:
-    """Differences beyond the bounds and their variances (2, slots), worse and its mirror; NaN with too little.
+    """Differences beyond the bounds and their variances (2, slots), worse and its mirror; NaN with too few rows.
 
     `taus` (T, slots or 1) are the mixture's scales.
     """
@@ -50,7 +50,7 @@ class Standardised:
 def past_shares(group: Group, tally: Tally) -> FloatArray:
     """(4, slots): effective n and bad, now and before, of a proportion with sample weights.
 
-    n is p(1 − p)/Var(p): as many independent rows as know the share as well.
+    n is p(1 − p)/Var(p), the number of independent rows with the same variance.
     """
     assert isinstance(group.metric.measure, Proportion)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,8 +63,8 @@ def past_shares(group: Group, tally: Tally) -> FloatArray:
 def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, phi: float) -> Beyond:
     """How far an estimate is worse than expected from the past by more than the tolerance, and the mirror of it.
 
-    `tallies` are of the version's place and, where there are some, of the tiers to come: the change there is taken off
-    as a factor where the tolerance is relative, else as a difference.
+    `tallies` are for the version's place and, if any, for the tiers to come. The change in the tiers to come is
+    removed: as a factor if the tolerance is relative, else as a difference.
 
     Raises:
         MetricFailedError: the metric's code failed.
@@ -89,7 +89,7 @@ def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, phi: flo
 
 
 def strata_evidence(of: Hypotheses, group: Group, tally: Tally, bounds: Bounds) -> FloatArray:
-    """Log e-values (slots,) of "worse than the tolerance in some stratum" from a tally of pairs; 0 with too little.
+    """Log e-values (slots,) of "worse than the tolerance in some stratum" from a tally of pairs; 0 with too few rows.
 
     Raises:
         MetricFailedError: the metric's code failed.
@@ -116,7 +116,7 @@ def strata_evidence(of: Hypotheses, group: Group, tally: Tally, bounds: Bounds) 
 
 
 def standardised(of: Hypotheses, group: Group, tally: Tally) -> Standardised:
-    """What the comparison within strata is of."""
+    """The values that the comparison within strata compares."""
     owner = of.pairs[group.dataset].slot
     found = compared(group.metric, tally)
     enough = _is_enough(group, found)
@@ -142,7 +142,7 @@ def _either_way(worse: _Worse, sign: int, bounds: Bounds) -> FloatArray:
 
 
 def _moments(found: Compared) -> tuple[Moments, Moments]:
-    """Of the candidate's arm and of the baseline's."""
+    """The moments of the candidate's arm and of the baseline's arm."""
 
     def known(values: FloatArray) -> FloatArray:
         return np.where(found.enough, values, np.nan)
@@ -154,14 +154,14 @@ def _moments(found: Compared) -> tuple[Moments, Moments]:
 
 
 def _is_enough(group: Group, found: Compared) -> BoolArray:
-    """Strata that may count: of shares by rows alone, as strata that wait for their errors would count too many."""
+    """Strata with enough rows. For shares only the number of rows decides: waiting for errors would bias the shares."""
     if group.how == "weighted":
         return np.isfinite(found.candidate) & np.isfinite(found.baseline)
     return found.enough
 
 
 def _has_events(found: Compared, share: FloatArray, owner: npt.NDArray[np.intp], slots: int) -> BoolArray:
-    """Whether the strata together have 30 bad and 30 good effective rows in either arm."""
+    """Whether the strata together have at least 30 bad and 30 good effective rows in each arm."""
     enough = np.ones(slots, dtype=np.bool_)
     for arm, value in ((CANDIDATE, found.candidate), (BASELINE, found.baseline)):
         rows = np.where(share > 0, found.units[:, arm], 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tierwise.api.common import Margin
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.runtime.offline.analysis import Analysis
 
 SCHEMA = "tierwise.io/analysis/v1"
@@ -28,6 +29,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "baseline": request.baseline,
         "candidate": request.candidate,
         "window": _window(analysis),
+        "unjudged": list(unjudged_lines(analysis)),
         "gate": {"decision": str(outcome.decision), "reason": str(outcome.reason), "message": outcome.message},
         "results": [result_json(result, tier) for tier, result in results],
         "culprits": [
@@ -78,7 +80,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
 
 
 def result_json(result: Result, tier: str | None) -> dict[str, Any]:
-    """One slice and metric."""
+    """The document of one slice and metric."""
     return {
         "dataset": result.dataset,
         "metric": result.metric,
@@ -112,20 +114,20 @@ def number(value: float | None) -> float | None:
 
 
 def margin_json(margin: Margin) -> dict[str, float]:
-    """The form that was given: ``{"relative": 0.25}`` or ``{"absolute": 0.01}``."""
+    """The margin in the form in which it was given: ``{"relative": 0.25}`` or ``{"absolute": 0.01}``."""
     if margin.relative is not None:
         return {"relative": margin.relative}
     return {"absolute": margin.absolute or 0.0}
 
 
 def time_text(value: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond where there is one."""
+    """The time as RFC 3339 in UTC, with milliseconds only if they are not 0."""
     text = value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
     return text.removesuffix(".000") + "Z"
 
 
 def row_of(value: datetime) -> int:
-    """The row number that stands in for a time when rows are taken in file order."""
+    """The row number that replaces a time if rows are taken in file order."""
     return round((value - _EPOCH) / timedelta(seconds=1))
 
 

@@ -14,6 +14,7 @@ from tierwise.monitoring.evidence.e_values import e_value_text
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis.json_form import row_of, time_text
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.report.legend import of_results
 from tierwise.report.text import (
     count_text,
@@ -39,10 +40,16 @@ _GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecisio
 
 
 def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
-    """The gate's answer, one table per tier with at most `most` rows, and the rows left out."""
+    """The gate's decision, one table per tier with at most `most` rows, and the rows left out.
+
+    Before all of it: that no slice is judged, where that is so.
+    """
     request, outcome = analysis.request, analysis.outcome
     title = f"{request.model or 'model'}: {request.baseline} → {request.candidate}"
     parts: list[RenderableType] = [
+        Text(line, style="bold yellow", overflow="fold") for line in unjudged_lines(analysis)
+    ]
+    parts += [
         Text.assemble(
             (f"{title}   ", "bold"),
             (f"{_GATE_MARK[outcome.decision]} {outcome.decision}", _GATE_STYLE[outcome.decision]),
@@ -78,7 +85,7 @@ def results_table(results: Sequence[Result]) -> Table:
     table.add_column("VERDICT", no_wrap=True)
     for result in results:
         table.add_row(
-            Text(slice_text(result.slice)),  # as text: a value such as [/b] is no markup
+            Text(slice_text(result.slice)),  # as plain text, so that a value such as [/b] is not markup
             result.metric,
             _arm(result.metric, result.baseline_value, result.baseline),
             _arm(result.metric, result.candidate_value, result.candidate, result.psi),

@@ -1,4 +1,4 @@
-"""A plan on a terminal: per tier what was asked for, then the slices, then what to change."""
+"""A plan on a terminal: per tier the given drops, then the slices, then what to change."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from rich.text import Text
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.planning.forecast import SliceForecast, TierForecast
 from tierwise.report.alpha import alpha_text
-from tierwise.report.plan.advice import advice_of, drop_text
+from tierwise.report.plan.advice import advice_of, drop_text, late_text, unjudged_lines
 from tierwise.report.text import count_text, duration_text, slice_text, value_text
 from tierwise.runtime.offline.planning import Plan, PlannedTier
 
 
 def render_plan(plan: Plan, *, most: int = 15) -> RenderableType:
-    """At most `most` slices per tier: those with most labels."""
+    """The tables of a plan, with at most `most` slices per tier, those with most labels."""
     window = plan.traffic.window
     model = f"{plan.request.model} " if plan.request.model else ""
     head = (
         f"Traffic of {model}{plan.traffic.baseline}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC "
         f"({duration_text(plan.traffic.seconds)})"
     )
-    parts: list[RenderableType] = [Text(head)]
+    parts: list[RenderableType] = [Text(line, style="bold red", overflow="fold") for line in unjudged_lines(plan)]
+    parts += [Text(head)]
     for request, rows, tier in zip(plan.request.tiers, plan.rows, plan.tiers, strict=True):
         parts += _tier(request, rows / plan.traffic.seconds * 3600, tier, most)
     advice = advice_of(plan)
@@ -37,19 +38,22 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     yield Text("")
     yield Text(
         f"{f'Tier {request.name}' if request.name else 'All traffic'}: {count_text(round(rows_per_hour))} rows/h, "
-        f"exposure {tier.exposure:.0%}, maxDuration {duration_text(tier.max_seconds)}, "
+        f"exposure {tier.course.exposure:.0%}, maxDuration {duration_text(tier.course.max_seconds)}, "
         f"K = {tier.plan.hypotheses} slices x metrics, {alpha_text(tier.plan.alpha, request.sharing)}",
         style="bold",
     )
+    promoted = tier.promoted_seconds
+    first = "by nobody but a person" if promoted is None else f"after {duration_text(promoted)} at the earliest"
+    yield Text(f"an equal candidate is promoted {first}")
     weighted = [dataset.dataset.name for dataset in tier.plan.datasets if dataset.dataset.reads.weights]
     if tier.drops:
-        drops = _table("DROP", "EFFECTIVE LABELS" if weighted else "LABELS", "TIME", "WITHIN MAXDURATION")
+        drops = _table("DROP", "EFFECTIVE LABELS" if weighted else "LABELS", "TIME", "FOUND IN TIME")
         for drop in tier.drops:
             drops.add_row(
                 drop_text(drop),
                 "–" if drop.labels is None else count_text(drop.labels),
                 "never" if drop.seconds is None else duration_text(drop.seconds),
-                Text("yes", style="green") if drop.fits else Text("no", style="red"),
+                Text("yes", style="green") if drop.in_time else Text(late_text(drop, tier), style="red"),
             )
         yield drops
     labels = "EFFECTIVE LABELS/H" if weighted else "LABELS/H"
@@ -61,7 +65,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
             found.metric,
             count_text(round(found.labels_per_hour)),
             value_text(found.metric, found.value),
-            "never" if found.smallest_drop is None else f"→ {value_text(found.metric, found.smallest_drop)}",
+            "never" if found.smallest_in_time is None else f"→ {value_text(found.metric, found.smallest_in_time)}",
             _passes(found),
             Text("yes", style="green") if found.powered else Text("no", style="yellow"),
         )

@@ -8,12 +8,15 @@ from tierwise.api.modelrollout import SliceVerdict, TierStatus
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.report.rollout.view import TierLine, View
-from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+from tierwise.report.text import count_text, duration_text, printable, rate_text, slice_text
+
+# Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
+_NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Sentences: why it is so, what to do next; and commands that can be pasted."""
+    """Sentences that explain the state and say what to do next, and commands to paste."""
 
     why: tuple[str, ...]
     next: tuple[str, ...]
@@ -21,15 +24,20 @@ class Advice:
 
 
 def advice_of(view: View) -> Advice:
-    """Why the ModelDeployment is as it is, and what a person can do."""
+    """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
-    why = [view.message] if view.message else []
+    judged = view.slices_judged
+    why = [f"{printable(judged.message)}."] if judged is not None and judged.status == "False" else []
+    why += [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
     stored = view.rollout.status.evidence if view.rollout is not None else None
     if stored is not None and stored.failing_since is not None:
         since = f"{stored.failing_since:%Y-%m-%d %H:%M:%S} UTC"
         why.append(f"Its verdicts are not stored since {since}, which is tried again: {stored.message}.")
+    if view.drift and view.drift not in view.message:
+        why.append(f"Not in sync: {view.drift}.")
+    why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -49,12 +57,12 @@ def advice_of(view: View) -> Advice:
 
 
 def remedy_of(reason: str) -> str:
-    """What a person does about a reason; "" where nothing has to be done, or where another release gave it."""
+    """What a person should do about a reason; "" if nothing, or if the reason is of another release."""
     return Reason(reason).facts.remedy if reason in set(Reason) else ""
 
 
 def tier_in_question(view: View) -> TierLine | None:
-    """The tier that the rollout is in, else the last one with evidence."""
+    """The tier in flight, else the last tier with evidence."""
     named = view.rollout.status.tier if view.rollout is not None else None
     judged = [tier for tier in view.tiers if tier.record is not None and (tier.record.gate or tier.record.look)]
     return next((tier for tier in view.tiers if tier.name == named), judged[-1] if judged else None)
@@ -87,12 +95,15 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
 def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     why = why or (f"{view.stable or view.version} serves in every tier.",)
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return Advice(why, ("Nothing.",), ())
-    why = (*why, f"After promotion: {record.message}.")
-    if record.verdict == "Regressed":
+    if record is not None:
+        why = (*why, f"After promotion: {record.message}.")
+    if record is not None and record.verdict == "Regressed":
         command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    if view.drift:
+        patch = """'{"spec":{"drift":"Restore"}}'"""
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise undo such changes:")
+        return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 
 
@@ -128,8 +139,11 @@ def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
-    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
-    return Advice(why, tuple(then), (retry,))
+    if view.reason in _NEED_RETRY:
+        then.append("When that is done, a retry lets it go on:")
+        return Advice(why, tuple(then), (retry,))
+    then.append("When the cause is gone it goes on by itself.")
+    return Advice(why, tuple(then), (f"tierwise status {view.name} -n {view.namespace} --watch",))
 
 
 def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
@@ -141,7 +155,7 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     then = []
     if gate is not None and gate.decision is GateDecision.HOLD:
         remedy = gate.reason.facts.remedy
-        if remedy:  # the cause first: without it labels do not come either
+        if remedy:  # the remedy first, because without it no labels come
             then.append(remedy)
         needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
         if needed and record is not None:
@@ -156,7 +170,7 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
 
 
 def _expected(record: TierStatus, needed: int) -> str:
-    """The time until then at the rate of labels so far; empty when there is no rate yet."""
+    """A text with the time for `needed` labels at the rate so far; empty if there is no rate yet."""
     if record.judging_since is None or record.evidence_until is None or not record.labels:
         return ""
     seconds = (record.evidence_until - record.judging_since).total_seconds()

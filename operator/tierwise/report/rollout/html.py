@@ -17,6 +17,7 @@ import tierwise
 from tierwise.api.common import Version
 from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
 from tierwise.api.names import GateDecision
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.report.charts import Timeline, timeline_of
 from tierwise.report.legend import of_results, of_verdicts
 from tierwise.report.rollout.view import RESULT_TONE, View, view_of
@@ -31,7 +32,7 @@ _GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDe
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Slices of a tier, most evidence of a regression first, with a line on how much was seen."""
+    """Slices of a tier, most evidence of a regression first, with a line about the coverage."""
 
     heading: str
     line: str
@@ -83,7 +84,7 @@ def deployment_html(
         ("Stable", view.stable or "–"),
     ]
     return _page(
-        head=_Head(view.name, view.tone, view.result, view.message),
+        head=_Head(view.name, view.tone, view.result, _message(view, view.message)),
         facts=facts,
         sections=sections,
         now=now,
@@ -126,7 +127,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
     title = f"{request.model or 'Model'}: {request.baseline} → {request.candidate}"
     tone = _GATE_TONE[outcome.decision]
     return _page(
-        head=_Head(title, tone, str(outcome.decision), outcome.message),
+        head=_Head(title, tone, str(outcome.decision), " | ".join([*unjudged_lines(analysis), outcome.message])),
         facts=facts,
         sections=sections,
         now=now or datetime.now(UTC),
@@ -135,7 +136,7 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """The top of a page: what it is about, what came of it, and its colour."""
+    """The top of a page: its subject, the result, and its colour."""
 
     title: str
     tone: str
@@ -172,7 +173,7 @@ def _page(
 def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section:
     status, spec = rollout.status, rollout.spec
     start = status.started_at or rollout.created_at
-    # A rollout that is over has its own result, whatever became of the ModelDeployment since.
+    # A rollout that is over has its own result, whatever happened to the ModelDeployment later.
     result, tone = (
         (view.result, view.tone) if status.finished_at is None else (status.result, RESULT_TONE[status.result])
     )
@@ -182,13 +183,19 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
         tone=tone,
         result=result,
         when=f"revision {spec.revision}, {_moment(start)}, {took}",
-        message=status.message,
+        message=_message(view, status.message),
         timeline=timeline_of(rollout, now) if status.tiers else None,
         versions=(("Baseline", spec.from_), ("Candidate", spec.to)),
         tables=tuple(_tier_table(tier, spec) for tier in status.tiers if tier.worst or tier.gate is not None),
         watched=watched_of(rollout, now),
         watched_legend=() if status.verification is None else of_verdicts(status.verification.worst),
     )
+
+
+def _message(view: View, message: str) -> str:
+    """With what is said before all else: that no slice is judged."""
+    judged = view.slices_judged
+    return f"{judged.message} | {message}" if judged is not None and judged.status == "False" else message
 
 
 def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
@@ -202,7 +209,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
         line=" · ".join(parts),
         rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
         legend=of_verdicts(tier.worst),
-        is_open=tier.phase != "Delivered",  # of a tier that went well the numbers are a click away
+        is_open=tier.phase != "Delivered",  # the numbers of a tier that went well are folded
     )
 
 

@@ -41,10 +41,13 @@ def status_json(view: View) -> dict[str, Any]:
             "finished_at": _time(rollout.status.finished_at),
             "seconds": view.seconds,
             "recovery": None if rollout.status.recovery is None else rollout.status.recovery.to_wire(),
+            "slices_judged": None if view.slices_judged is None else view.slices_judged.to_wire(),
             "verification": None if rollout.status.verification is None else rollout.status.verification.to_wire(),
             "evidence": None if rollout.status.evidence is None else rollout.status.evidence.to_wire(),
         },
         "tiers": [_tier(tier) for tier in view.tiers],
+        "refused": [entry.to_wire() for entry in view.refused],
+        "drift": view.drift,
         "conditions": [condition.to_wire() for condition in view.conditions],
     }
 

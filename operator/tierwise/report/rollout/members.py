@@ -1,12 +1,13 @@
-"""A tier's workloads and candidate twins as they are shown. Pure."""
+"""The workloads and candidate twins of a tier, in the form in which they are shown. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tierwise.api.common import Version
+from tierwise.api.modeldeployment import WorkloadDrift
 from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 
@@ -15,7 +16,7 @@ Tone = Literal["good", "bad", "going", "waiting", "quiet"]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A workload of a tier or a candidate twin. `version` None: it runs none of the versions known."""
+    """A workload of a tier or a candidate twin. `version` None: it runs none of the known versions."""
 
     kind: str
     name: str
@@ -29,7 +30,7 @@ class Member:
 
 
 def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]) -> Member:
-    """What a workload or a twin is shown as."""
+    """The shown form of a workload or a twin."""
     role: Literal["Workload", "Twin"] = "Twin" if isinstance(item, TwinView) else "Workload"
     version = version_of(item.running, known)
     shared = _versions_in_place(item, known) if isinstance(item, WorkloadView) else None
@@ -56,13 +57,20 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
     return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
 
 
+def drifted(member: Member, record: WorkloadDrift | None) -> Member:
+    """The member, marked where another writer changed it."""
+    if record is None or record.in_sync:
+        return member
+    return replace(member, status="Drifted", tone="bad", message=f"{record.difference}, by {record.writer}")
+
+
 def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:
-    """Versions of a workload's own pods with how many run each; None unless its update strategy keeps some back."""
+    """The versions of a workload's own pods with their numbers; None unless its update strategy keeps pods back."""
     if view.updating is None or len(view.groups) < 2:
         return None
     return sorted((version_of(group.running, known) or "?", group.pods.total) for group in view.groups)
 
 
 def version_of(running: Running | None, known: Sequence[Version]) -> str | None:
-    """Name of the known version whose image and parameters a pod template runs; None when it is none of them."""
+    """The name of the known version whose image and parameters a pod template has; None if there is none."""
     return next((version.name for version in known if is_running(running, version)), None)

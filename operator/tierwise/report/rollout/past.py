@@ -12,7 +12,7 @@ from tierwise.report.rollout.view import RESULT_TONE, View, tier_line
 from tierwise.rollout.record.past import PastRollout
 from tierwise.rollout.record.verdicts import StoredVerdict, VerdictRecord
 from tierwise.rollout.state.flight import FINISHED
-from tierwise.rollout.state.observation import RolloutView, TierView
+from tierwise.rollout.state.observation import RolloutView
 
 
 def view_of_rollout(namespace: str, rollout: RolloutView, now: datetime) -> View:
@@ -35,7 +35,7 @@ def view_of_rollout(namespace: str, rollout: RolloutView, now: datetime) -> View
         seconds=(ended - (status.started_at or rollout.created_at)).total_seconds(),
         reason=status.reason,
         message=status.message,
-        tiers=tuple(tier_line(TierView(tier.name), tier, (), now) for tier in status.tiers),
+        tiers=tuple(tier_line(tier.name, [], tier, now) for tier in status.tiers),
         conditions=tuple(status.conditions),
     )
 

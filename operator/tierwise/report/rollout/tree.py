@@ -1,7 +1,7 @@
 """The live tree of `status`: one ModelDeployment, its tiers, workloads and candidate twins. Pure, no terminal needed.
 
-`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface: it returns a rich
-renderable that `rich.console.Console().print` or `rich.live.Live.update` takes.
+`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface. It returns a rich
+renderable for `rich.console.Console().print` or `rich.live.Live.update`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tierwise.report.rollout.members import Member, Tone
 from tierwise.report.rollout.view import TierLine, View, view_of
-from tierwise.report.text import duration_text
+from tierwise.report.text import duration_text, printable
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
 _MARK: dict[Tone, str] = {"good": "✔", "bad": "✖", "going": "⟳", "waiting": "‖", "quiet": "·"}
@@ -30,14 +30,20 @@ def render_tree(
 
 
 def render_view(view: View) -> RenderableType:
-    """The tree of what `view_of` summed up."""
+    """The tree of a view."""
     parts: list[RenderableType] = [header_line(view)]
+    judged = view.slices_judged
+    if judged is not None:
+        style = "bold yellow" if judged.status == "False" else "dim"
+        parts.append(Text.assemble(("Slices:   ", "bold"), (printable(judged.message), style), overflow="fold"))
     if view.message:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     if view.recovery:
         parts.append(Text.assemble(("Recovery: ", "bold"), view.recovery.removeprefix("recovery "), overflow="fold"))
     if view.verification:
         parts.append(Text.assemble(("Verified: ", "bold"), view.verification, overflow="fold"))
+    if view.drift and view.drift not in view.message:
+        parts.append(Text.assemble(("Drift:    ", "bold"), view.drift, overflow="fold"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("NAME", "KIND", "STATUS", "PODS", "EVIDENCE", "AGE"):
         table.add_column(column, no_wrap=column != "EVIDENCE", overflow="fold" if column == "EVIDENCE" else "ellipsis")
@@ -88,7 +94,7 @@ def _add_tier(table: Table, tier: TierLine, *, last: bool) -> None:
     pods = f"{tier.ready}/{tier.total} {'+'.join(tier.versions)}".strip()
     table.add_row(f"{branch} {tier.name}", "Tier", _status(tier.status, tier.tone), pods, tier.evidence, age)
     if tier.status in ("Pending", "Untouched") and all(member.status == "Ready" for member in tier.members):
-        return  # nothing happens there: one line is enough
+        return  # nothing happens there, so one line is enough
     for index, member in enumerate(tier.members):
         _add_member(table, member, below + ("└─" if index == len(tier.members) - 1 else "├─"))
 

@@ -1,19 +1,21 @@
-"""What a person asks of a ModelDeployment, as plain values: from the objects and workloads to lines. Pure.
+"""Sums up a ModelDeployment for people as plain values, from its objects and workloads. Pure.
 
-`view_of` is the one place that decides how a rollout is summed up; the tree, `status -o json`, `explain` and the HTML
-report all show its result.
+Only `view_of` decides how a rollout is summed up. The tree, `status -o json`, `explain` and the HTML report all show
+its result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tierwise.api.common import Condition, Version
+from tierwise.api.modeldeployment import RefusedAnnotation, WorkloadDrift
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import ConditionType, GateDecision
-from tierwise.report.rollout.members import Member, Tone, member_of
+from tierwise.api.reasons import Reason
+from tierwise.report.rollout.members import Member, Tone, drifted, member_of
 from tierwise.report.text import count_text
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
@@ -36,7 +38,7 @@ class TierLine:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A ModelDeployment with the rollout that matters: the one in flight, else the newest."""
+    """A ModelDeployment with its current rollout: the one in flight, else the newest."""
 
     namespace: str
     name: str
@@ -55,27 +57,40 @@ class View:
     message: str
     tiers: tuple[TierLine, ...]
     conditions: tuple[Condition, ...]
+    refused: tuple[RefusedAnnotation, ...] = ()
+
+    @property
+    def drift(self) -> str | None:
+        """Which workloads do not run what Tierwise applied, how they differ and who wrote; None: none is known."""
+        found = next((c for c in self.conditions if c.type == ConditionType.IN_SYNC and c.status == "False"), None)
+        return found.message if found is not None else None
 
     @property
     def in_flight(self) -> bool:
-        """Whether something still goes on by itself."""
+        """Whether the rollout still continues by itself."""
         return self.result in ("Progressing", "RollingBack", "Pending", "Paused", "Verifying")
 
     @property
+    def slices_judged(self) -> Condition | None:
+        """Whether promotion waits for slices; None before the first tier was planned."""
+        found = self.rollout.status.conditions if self.rollout is not None else ()
+        return next((condition for condition in found if condition.type == ConditionType.SLICES_JUDGED), None)
+
+    @property
     def recovery(self) -> str | None:
-        """What is known of the recovery after a rollback; None when there was none, or nothing is checked."""
+        """The state of the recovery after a rollback, in words; None without a rollback, or if it is not checked."""
         found = self.rollout.status.recovery if self.rollout is not None else None
         return found.message if found is not None else None
 
     @property
     def verification(self) -> str | None:
-        """What is known of delivered tiers on the log; None where they are not watched."""
+        """The state of the verification of delivered tiers, in words; None if they are not watched."""
         found = self.rollout.status.verification if self.rollout is not None else None
         return found.message if found is not None else None
 
     @property
     def pods(self) -> tuple[int, int]:
-        """Ready and all pods of all tiers, twins included."""
+        """The numbers of ready pods and of all pods of all tiers, including twins."""
         return sum(tier.ready for tier in self.tiers), sum(tier.total for tier in self.tiers)
 
 
@@ -106,7 +121,7 @@ _PHASE_TONE: dict[str, Tone] = {
 def view_of(
     deployment: DeploymentView, rollouts: Sequence[RolloutView], tiers: Sequence[TierView], now: datetime
 ) -> View:
-    """Sum up. `rollouts` in any order; `tiers` in spec order; ages are relative to `now`."""
+    """Sum up a ModelDeployment. `rollouts` are in any order, `tiers` in spec order. Ages are relative to `now`."""
     rollout = current_rollout(deployment, rollouts)
     status, tone = _deployment_status(deployment)
     condition = _leading_condition(deployment.status.conditions)
@@ -114,7 +129,7 @@ def view_of(
     result, result_tone, seconds = status, tone, None
     from_version = to_version = None
     if not has_been_seen(deployment):
-        # What the status says is of an older spec: nothing has been concluded from the new one.
+        # The status is about an older spec; nothing has been decided about the new one.
         result, result_tone = "Pending", "waiting"
         reason, message = "", f"the operator has not yet seen generation {deployment.generation} of the spec"
     elif rollout is not None:
@@ -122,8 +137,10 @@ def view_of(
         result, result_tone = record.result, RESULT_TONE[record.result]
         if record.result == "Progressing" and status in ("Paused", "Stalled"):
             result, result_tone = status, tone
-        if record.finished_at is not None and status == "Progressing":
-            result, result_tone = status, tone  # that one is over, and the next has not begun
+        is_over = record.finished_at is not None and status == "Progressing"  # and the next one has not begun
+        is_fought_over = record.result == "Completed" and status == "Stalled" and reason == Reason.FIELD_CONFLICT
+        if is_over or is_fought_over:
+            result, result_tone = status, tone
         else:
             reason, message = record.reason or reason, record.message or message
     if rollout is not None:
@@ -131,6 +148,7 @@ def view_of(
         seconds = ((record.finished_at or now) - (record.started_at or rollout.created_at)).total_seconds()
         from_version, to_version = rollout.spec.from_.name, rollout.spec.to.name
     known = _known_versions(deployment, rollout)
+    drift = {record.uid: record for record in deployment.status.drift}
     records = {tier.name: tier for tier in rollout.status.tiers} if rollout else {}
     return View(
         namespace=deployment.namespace,
@@ -148,8 +166,9 @@ def view_of(
         seconds=seconds,
         reason=reason,
         message=message,
-        tiers=tuple(tier_line(tier, records.get(tier.name), known, now) for tier in tiers),
+        tiers=tuple(tier_line(tier.name, _members(tier, known, drift), records.get(tier.name), now) for tier in tiers),
         conditions=tuple(deployment.status.conditions),
+        refused=tuple(deployment.status.refused),
     )
 
 
@@ -159,10 +178,11 @@ def has_been_seen(deployment: DeploymentView) -> bool:
 
 
 def current_rollout(deployment: DeploymentView, rollouts: Sequence[RolloutView]) -> RolloutView | None:
-    """The rollout in flight, else the newest; None before the first, and when it is over and another version wanted.
+    """The rollout in flight, else the newest; None before the first.
 
-    (After a rollback a person may set spec.version back to stable, or to another version whose rollout has not begun,
-    for instance because of spec.paused: then the old rollout is not the story.)
+    Also None if the newest rollout is over and the spec has another version. (After a rollback a person may set
+    spec.version back to stable, or to a version whose rollout has not begun, for example because of spec.paused. Then
+    the old rollout is not current.)
     """
     by_revision = sorted(rollouts, key=lambda rollout: rollout.spec.revision)
     named = [rollout for rollout in by_revision if rollout.name == deployment.status.rollout]
@@ -176,7 +196,7 @@ def _known_versions(deployment: DeploymentView, rollout: RolloutView | None) -> 
     versions = [rollout.spec.to, rollout.spec.from_] if rollout else []
     versions += [v for v in (deployment.status.stable, deployment.status.previous_stable) if v is not None]
     versions.append(deployment.spec.version)
-    # A version that says neither image nor parameters would match every pod.
+    # A version without image and parameters would match every pod.
     return [version for version in versions if version.image is not None or version.parameters]
 
 
@@ -203,18 +223,24 @@ def _deployment_status(deployment: DeploymentView) -> tuple[str, Tone]:
             return "Pending", "waiting"
 
 
-def tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:
-    """A tier with its workloads and twins; `known` are the versions that pods are told apart by."""
-    members = [member_of(workload, workload.kind, known) for workload in tier.workloads]
+def _members(tier: TierView, known: Sequence[Version], drift: Mapping[str, WorkloadDrift]) -> list[Member]:
+    members = [drifted(member_of(each, each.kind, known), drift.get(each.uid)) for each in tier.workloads]
     for twin in tier.twins:
         place = next((i for i, m in enumerate(members) if m.name == twin.twin_of), len(members) - 1)
         members.insert(place + 1, member_of(twin, "Deployment", known))
+    return members
+
+
+def tier_line(name: str, members: list[Member], record: TierStatus | None, now: datetime) -> TierLine:
+    """Sum up a tier from its workloads and twins, and its part of the rollout's status. Ages are relative to `now`."""
     status: str
     tone: Tone
     if record is not None:
         status, tone = record.phase, _PHASE_TONE[record.phase]
     elif not members:
         status, tone = "NoWorkloads", "bad"
+    elif any(member.status == "Drifted" for member in members):
+        status, tone = "Drifted", "bad"
     elif all(member.status == "Ready" for member in members):
         status, tone = "Ready", "good"
     else:
@@ -223,7 +249,7 @@ def tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version
     if record is not None and record.started_at is not None:
         seconds = ((record.finished_at or now) - record.started_at).total_seconds()
     return TierLine(
-        name=tier.name,
+        name=name,
         status=status,
         tone=tone,
         ready=sum(member.ready for member in members),

@@ -1,4 +1,4 @@
-"""What is known of delivered tiers on the log, as the report and `explain` show it. Pure."""
+"""The verification of delivered tiers, as the report and `explain` show it. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Watched:
 
 
 def watched_of(rollout: RolloutView, now: datetime) -> Watched | None:
-    """None where delivered tiers are, or were, not watched."""
+    """The verification of a rollout; None if its delivered tiers are, or were, not watched."""
     record = rollout.status.verification
     if record is None:
         return None
@@ -63,7 +63,7 @@ def watched_of(rollout: RolloutView, now: datetime) -> Watched | None:
 
 
 def compared_with(record: Verification) -> str:
-    """The control, by name and in words."""
+    """The control of a verification, by name and in words."""
     return "nothing yet" if record.control is None else f"{against(record)} ({record.control})"
 
 
@@ -72,7 +72,7 @@ def _rows(record: Verification, spec: ModelRolloutSpec) -> tuple[VerdictRow, ...
 
 
 def _timeline(record: Verification, now: datetime) -> Timeline:
-    """From its beginning to its end, as far as there are rows; a stage without a set end goes on until now."""
+    """The timeline of a verification. A stage without a fixed end continues until now."""
     over = record.finished_at or now
     end = max(record.until or over, record.since + timedelta(seconds=1))
     span = (end - record.since).total_seconds()

@@ -21,10 +21,13 @@ class Share:
     is_template_changed: bool = False  # its twin has to follow an edit, and the block is cut
     blocked: str | None = None
     baseline_unready: str | None = None
+    is_control_short: bool = False  # an untouched pod is away, for which the candidate's may have to wait
     crash_looping: str | None = None
     foreign_twin: str | None = None
     drifted: str | None = None  # the control no longer runs `from`
     edited: str | None = None  # an edit that only one of the arms would get
+    exceeded: str | None = None  # more pods have the candidate than it should, and none can be taken back
+    unprobed: str | None = None  # too few pods to give the candidate one of them
     record: WorkloadStatus | None = None  # where it has to change
     foreign: str | None = None  # a first write by others, to be recorded before it is undone
     conflict: str | None = None  # repeated writes by others

@@ -31,11 +31,18 @@ def share_beside(flight: Flight, tier: str, workload: WorkloadView, twin: TwinVi
         if owned and owned.pods.crash_looping
         else None,
         foreign_twin=twin.name if twin is not None and not twin.owned else None,
-        drifted=None
-        if is_control
-        else f"{workload.kind} {workload.name} no longer runs {flight.spec.from_.name}: "
-        f"{difference(workload.running, flight.spec.from_)}, written by {workload.last_writer or 'an unknown manager'}",
+        drifted=drift(flight, workload),
     )
+
+
+def drift(flight: Flight, workload: WorkloadView) -> str | None:
+    """That the control no longer runs `from`, and who wrote what it runs."""
+    from_ = flight.spec.from_
+    if is_running(workload.running, from_):
+        return None
+    writer = workload.last_writer or "an unknown manager"
+    differs = difference(workload.running, from_)
+    return f"{workload.kind} {workload.name} no longer runs {from_.name}: {differs}, written by {writer}"
 
 
 def _twin_action(

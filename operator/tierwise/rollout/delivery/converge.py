@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
+from tierwise.rollout.state.wording import counted
 
 # The first foreign write is undone once; a tool that writes again would restart pods for ever.
 FOREIGN_WRITES_TO_STALL = 2
@@ -31,6 +32,7 @@ class Convergence:
     conflicts: tuple[str, ...] = ()  # repeated foreign writes, or a container that is gone
     conflict_reason: Reason = Reason.FIELD_CONFLICT
     waiting: tuple[str, ...] = ()  # workloads whose pods are not there yet
+    is_written: bool = True  # whether nothing is left to write: the actions, if any, only delete broken pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,11 @@ class Target:
     """The version that workloads of a tier should run.
 
     `mark` names the record's field that says that the version was written: what differs after it is a foreign write.
-    `pods` says by uid how many pods of a workload are to have it, the others staying as they are; all where it is
-    silent.
     """
 
     tier: str
     version: Version
     mark: Mark
-    pods: Mapping[str, int] | None = None
-
-    def pods_of(self, view: WorkloadView) -> int | None:
-        """How many pods of the workload are to have the version; None: all."""
-        return None if self.pods is None else self.pods.get(view.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +57,7 @@ class _Found:
     conflict: str | None = None
     reason: Reason = Reason.FIELD_CONFLICT
     waiting: str | None = None
+    is_written: bool = True
 
 
 def is_done(view: WorkloadView) -> bool:
@@ -86,6 +82,7 @@ def converge(flight: Flight, target: Target, records: Sequence[WorkloadStatus]) 
         conflicts=tuple(each.conflict for each in found if each.conflict is not None),
         conflict_reason=next((each.reason for each in found if each.conflict is not None), Reason.FIELD_CONFLICT),
         waiting=tuple(each.waiting for each in found if each.waiting is not None),
+        is_written=all(each.is_written for each in found),
     )
 
 
@@ -96,44 +93,49 @@ def _converge(flight: Flight, target: Target, record: WorkloadStatus) -> _Found:
     if view.running is None:
         text = missing_container(view, flight.spec.strategy.delivery.container)
         return _Found(record, conflict=text, reason=Reason.CONTAINER_MISSING)
-    is_written = getattr(record, target.mark)
-    released = is_written and target.pods_of(view) is not None and view.updating is None
-    if is_running(view.running, target.version) and not released:
+    if is_running(view.running, target.version):
         marked = record.model_copy(update={target.mark: True})
         return _finish(flight, target, marked, view)
     if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
-        return _Found(record, conflict=_conflict(view, target.version))
-    if is_written:
+        return _Found(record, conflict=overwritten(view, target.version))
+    if getattr(record, target.mark):
         writes = record.foreign_writes + 1
         is_last = writes >= FOREIGN_WRITES_TO_STALL
         strategy = record.update_strategy or view.update_strategy
         changes = {target.mark: is_last, "foreign_writes": writes, "update_strategy": strategy}
         counted = record.model_copy(update=changes)
-        text = _conflict(view, target.version)
+        text = overwritten(view, target.version)
         return _Found(counted, conflict=text) if is_last else _Found(counted, foreign=text)
     return _Found(
         record.model_copy(update={target.mark: True}),
-        action=_deliver(flight, target, record, view),
+        action=delivery_of(flight, target, record, view),
         waiting=f"{view.kind} {view.name} gets {target.version.name}",
+        is_written=False,
     )
 
 
 def _finish(flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView) -> _Found:
     """The template is right: what its pods and its update strategy still lack."""
-    pods = target.pods_of(view)
-    if pods is not None:
-        is_right = view.updating == pods or (view.updating is not None and view.updating > pods and not view.takes_back)
-        return _Found(record, action=None if is_right else _deliver(flight, target, record, view))
     if not is_done(view):
-        is_kept_back = view.pods.outdated > 0 and (view.updating is not None or view.stuck > 0)
-        action = _deliver(flight, target, record, view) if is_kept_back else None
-        return _Found(record, action=action, waiting=_pods_text(view))
-    if record.update_strategy is None:
-        return _Found(record)
-    if view.update_strategy == record.update_strategy:
-        return _Found(record.model_copy(update={"update_strategy": None}))
+        is_kept_back = view.pods.outdated > 0 and view.updating is not None
+        is_blocked = view.pods.outdated > 0 and view.stuck > 0
+        action = delivery_of(flight, target, record, view) if is_kept_back or is_blocked else None
+        return _Found(record, action=action, waiting=_pods_text(view), is_written=not is_kept_back)
+    restoring, after = restored(view, record)
+    if restoring is None:
+        return _Found(after)
     text = f"{view.kind} {view.name} gets its own updateStrategy back"
-    return _Found(record, action=restoration(view, record.update_strategy), waiting=text)
+    return _Found(after, action=restoring, waiting=text, is_written=False)
+
+
+def restored(view: WorkloadView, record: WorkloadStatus) -> tuple[RestoreStrategy | None, WorkloadStatus]:
+    """The action that gives a workload its own update strategy back, if it lacks it, and the record after it.
+
+    It is written once: what the cluster's own defaults or webhooks make of it then is theirs.
+    """
+    own = record.update_strategy
+    action = None if own in (None, view.update_strategy) else restoration(view, own)
+    return action, record.model_copy(update={"update_strategy": None})
 
 
 def restoration(view: WorkloadView, update_strategy: str) -> RestoreStrategy:
@@ -141,7 +143,10 @@ def restoration(view: WorkloadView, update_strategy: str) -> RestoreStrategy:
     return RestoreStrategy(view.kind, view.name, view.uid, update_strategy)
 
 
-def _deliver(flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView) -> Deliver:
+def delivery_of(
+    flight: Flight, target: Target, record: WorkloadStatus, view: WorkloadView, pods: int | None = None
+) -> Deliver:
+    """The action that brings the version into the workload: into so many of its pods, or into all."""
     # Force takes the fields over: at the first write of a rollout and at the one that undoes a foreign write.
     return Deliver(
         tier=target.tier,
@@ -151,7 +156,7 @@ def _deliver(flight: Flight, target: Target, record: WorkloadStatus, view: Workl
         container=flight.spec.strategy.delivery.container,
         version=target.version,
         force=target.mark == "applied" or view.last_writer != FIELD_MANAGER,
-        pods=target.pods_of(view),
+        pods=pods,
         update_strategy=record.update_strategy,
     )
 
@@ -162,14 +167,17 @@ def _pods_text(view: WorkloadView) -> str:
         f", {pods.terminating} terminating" if pods.terminating else ""
     )
     new = max(0, pods.ready - pods.outdated)
-    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}"
+    stuck = (
+        f"; its controller waits for {counted(view.stuck, 'unready old pod')}: Tierwise deletes them one at "
+        "a time, and where it may not (candidatePodsInPlace: false) delete them yourself"
+        if view.stuck
+        else ""
+    )
+    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}{stuck}"
 
 
-def _conflict(view: WorkloadView, version: Version) -> str:
-    if is_running(view.running, version):
-        return (
-            f"{view.kind} {view.name}: its updateStrategy was changed, so that all of its pods would get {version.name}"
-        )
+def overwritten(view: WorkloadView, version: Version) -> str:
+    """That another writer changed what was delivered, and who."""
     writer = view.last_writer or "an unknown manager"
     return f"{view.kind} {view.name}: {writer} overwrote {version.name} ({difference(view.running, version)})"
 
@@ -185,6 +193,9 @@ def missing_container(view: WorkloadView, container: str) -> str:
 def conflict_message(found: Convergence) -> str:
     """What is in the way, and the remedy."""
     text = "; ".join(found.conflicts)
-    if found.conflict_reason is Reason.FIELD_CONFLICT:
-        text += "; let it ignore the container's image and parameters, then set tierwise.io/retry or a new version"
-    return text
+    return text + conflict_remedy() if found.conflict_reason is Reason.FIELD_CONFLICT else text
+
+
+def conflict_remedy(fields: str = "the container's image and parameters") -> str:
+    """What ends a fight with another writer over these fields."""
+    return f"; let it ignore {fields}, then set tierwise.io/retry or a new version"

@@ -66,9 +66,10 @@ def is_overdue(flight: Flight, tier: TierStatus) -> str | None:
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
     found = converge(flight, Target(tier.name, flight.spec.to, "applied"), tier.workloads)
-    if not found.waiting or found.actions or found.conflicts or found.foreign:
+    if not found.waiting or not found.is_written or found.conflicts or found.foreign:
         return None  # what is still to be written is not the pods' fault
-    return f"{tier.name}: {'; '.join(found.waiting)} after progressDeadline {flight.spec.strategy.progress_deadline}"
+    deadline = flight.spec.strategy.progress_deadline
+    return f"{tier.name}: not delivered after progressDeadline {deadline}: {'; '.join(found.waiting)}"
 
 
 def crash_looping(flight: Flight) -> str | None:

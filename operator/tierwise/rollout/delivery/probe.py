@@ -37,10 +37,13 @@ class Arms:
     is_template_changed: bool = False  # a person edited a workload: its twin has to follow, and the block is cut
     blocked: str | None = None
     baseline_unready: str | None = None
+    is_control_short: bool = False  # an untouched pod is away, for which the candidate's may have to wait
     crash_looping: str | None = None
     foreign_twin: str | None = None
     drifted: str | None = None  # the control no longer runs `from`
     edited: str | None = None  # an edit that only one of the arms would get
+    exceeded: str | None = None  # more pods have the candidate than they should, and none can be taken back
+    unprobed: tuple[str, ...] = ()  # workloads of too few pods to give the candidate one of them
     records: tuple[WorkloadStatus, ...] = ()  # the tier's, with what has to be recorded
     foreign: tuple[str, ...] = ()  # first writes by others, to be recorded before they are undone
     conflict: str | None = None  # repeated writes by others
@@ -56,7 +59,7 @@ def arms_of(flight: Flight, tier: TierStatus) -> Arms:
         if workload is None:
             continue
         if record.candidate_pods == "InPlace":
-            shares.append(share_in_place(flight, tier.name, record, workload, fraction))
+            shares.append(share_in_place(flight, tier, record, workload, fraction))
         else:
             twin = twins.get(workload.name + TWIN_SUFFIX)
             shares.append(share_beside(flight, tier.name, workload, twin, fraction))
@@ -66,20 +69,24 @@ def arms_of(flight: Flight, tier: TierStatus) -> Arms:
     if foreign:  # a record that must precede its effect is a tick of its own
         changed = {share.record.uid: share.record for share in shares if share.record is not None and share.foreign}
     wanted, untouched = sum(share.candidate_wanted for share in shares), sum(share.baseline_wanted for share in shares)
+    is_shared = wanted > 0 if is_by_place(tier) else bool(shares)
     return Arms(
         candidate_ready=sum(share.candidate_ready for share in shares),
         candidate_wanted=wanted,
         baseline_ready=sum(share.baseline_ready for share in shares),
         baseline_wanted=untouched,
-        is_settled=bool(shares) and foreign_twin is None and all(share.is_settled for share in shares),
+        is_settled=is_shared and foreign_twin is None and all(share.is_settled for share in shares),
         actions=() if foreign_twin or foreign else tuple(action for share in shares for action in share.actions),
         is_template_changed=any(share.is_template_changed for share in shares),
-        blocked=_first(share.blocked for share in shares) or _too_few(tier, wanted, untouched),
+        blocked=_first(share.blocked for share in shares) or _too_few(tier, len(shares), wanted),
         baseline_unready=_gone(tier, len(shares)) or _first(share.baseline_unready for share in shares),
+        is_control_short=any(share.is_control_short for share in shares),
         crash_looping=_first(share.crash_looping for share in shares),
         foreign_twin=foreign_twin,
         drifted=_first(share.drifted for share in shares),
         edited=_first(share.edited for share in shares),
+        exceeded=_first(share.exceeded for share in shares),
+        unprobed=tuple(share.unprobed for share in shares if share.unprobed is not None),
         records=tuple(changed.get(record.uid, record) for record in tier.workloads),
         foreign=foreign,
         conflict=_first(share.conflict for share in shares),
@@ -95,12 +102,14 @@ def _gone(tier: TierStatus, found: int) -> str | None:
     return f"{recorded - found} of the tier's {recorded} workloads are gone" if found < recorded else None
 
 
-def _too_few(tier: TierStatus, candidate: int, baseline: int) -> str | None:
-    if candidate or not baseline or not is_by_place(tier):
+def _too_few(tier: TierStatus, found: int, candidate: int) -> str | None:
+    """That no workload of the tier can give the candidate a pod: nothing could be judged."""
+    if candidate or not found or not is_by_place(tier):
         return None
     return (
         "the candidate takes the place of a pod, and no other pod would be left to compare it with; scale the workload "
-        "to 2 pods or more, or set candidatePods: Beside where a pod can do without its place"
+        "to 2 pods or more; or, where a pod can do without its place, roll back (tierwise.io/rollback), set "
+        "candidatePods: Beside and try again (tierwise.io/retry)"
     )
 
 

@@ -15,19 +15,29 @@ def new_record(view: WorkloadView) -> WorkloadStatus:
 
 
 def records_of_tier(spec: Tier, views: Sequence[WorkloadView]) -> list[WorkloadStatus]:
-    """The workloads of a tier that starts.
+    """The workloads of a tier that starts, and where their candidate pods are to be."""
+    return [
+        new_record(view).model_copy(update={"candidate_pods": "InPlace"})
+        if is_in_place(spec, view)
+        else new_record(view)
+        for view in views
+    ]
 
-    In place the candidate's pods are the workload's own, so that it counts as delivered to before the first write: a
-    rollback then restores it.
+
+def promoted(records: Sequence[WorkloadStatus], views: Sequence[WorkloadView]) -> list[WorkloadStatus]:
+    """The workloads of a tier that is promoted, each as delivered to before the first write.
+
+    What nothing was written to so far has the update strategy of now: a person may have changed it meanwhile.
     """
-    records = []
-    for view in views:
-        record = new_record(view)
-        if is_in_place(spec, view):
-            changes = {"candidate_pods": "InPlace", "template": view.template_fingerprint, "delivered": True}
-            record = record.model_copy(update=changes)
-        records.append(record)
-    return records
+    now = {view.uid: view.update_strategy for view in views}
+    return [
+        record
+        if record.delivered
+        else record.model_copy(
+            update={"delivered": True, "update_strategy": now.get(record.uid, record.update_strategy)}
+        )
+        for record in records
+    ]
 
 
 def is_in_place(spec: Tier, view: WorkloadView) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus
+from collections.abc import Sequence
+
+from tierwise.api.modelrollout import ModelRolloutStatus, TierPhase, TierStatus, WorkloadStatus
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import recovery, verification
-from tierwise.rollout.delivery.converge import Target, conflict_message, converge
+from tierwise.rollout.delivery.converge import Target, conflict_message, converge, restored
 from tierwise.rollout.delivery.records import with_strategies
 from tierwise.rollout.state import commands
-from tierwise.rollout.state.actions import Action, DeleteTwin
+from tierwise.rollout.state.actions import Action, DeleteTwin, RestoreStrategy
 from tierwise.rollout.state.flight import Flight, Step, finished_tier, stalled, with_workloads
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
-from tierwise.rollout.state.versions import identity_of
+from tierwise.rollout.state.versions import identity_of, is_running
 from tierwise.rollout.state.wording import clip
 
 
@@ -71,16 +73,16 @@ def advance(flight: Flight) -> Step:
     actions: list[Action] = []
     waiting: list[str] = []
     conflict: str | None = None
-    conflict_reason, has_foreign = Reason.FIELD_CONFLICT, False
+    conflict_reason = Reason.FIELD_CONFLICT
+    found_of = {tier.name: converge(flight, _target(flight, tier), _touched(tier)) for tier in status.tiers}
+    has_foreign = any(found.foreign for found in found_of.values())
     for tier in status.tiers:
-        twins = flight.twins(tier.name)
+        twins, found = flight.twins(tier.name), found_of[tier.name]
+        if has_foreign and not found.foreign:
+            continue  # a tick that records a write by others has no actions: the other tiers wait for the next one
         actions += [DeleteTwin(twin.name, twin.uid) for twin in twins if not twin.deleting]
         waiting += [f"{twin.name} is being deleted" for twin in twins]
-        touched = [record for record in tier.workloads if record.delivered]
-        found = converge(flight, Target(tier.name, flight.spec.from_, "restored"), touched)
-        after = {record.uid: record for record in found.records}
-        status = with_workloads(status, tier.name, [after.get(record.uid, record) for record in tier.workloads])
-        has_foreign = has_foreign or bool(found.foreign)
+        status = _with_records(status, tier, found.records)
         actions += found.actions
         waiting += found.waiting
         if found.conflicts:
@@ -96,14 +98,54 @@ def advance(flight: Flight) -> Step:
 
 def _waiting(flight: Flight, status: ModelRolloutStatus, actions: tuple[Action, ...], waiting: list[str]) -> Step:
     overdue = flight.seconds_since(status.rolling_back_since) >= flight.progress_deadline_seconds
-    pods_only = not actions and not any(flight.twins(tier.name) for tier in status.tiers)
-    if overdue and pods_only and status.superseded_by is not None:
+    if overdue and status.superseded_by is not None and _is_pods_only(flight, status):
         # The baseline itself is broken: the next version must still be able to roll forward.
-        return Step(_finished(flight, status), (), 0.0)
+        return _given_up(flight, status, actions)
     if overdue:
-        message = f"rolling back to {flight.spec.from_.name}: {'; '.join(waiting)} after progressDeadline"
+        deadline = flight.spec.strategy.progress_deadline
+        late = f"rolling back to {flight.spec.from_.name} is not done after progressDeadline {deadline}"
+        message = f"{late}: {'; '.join(waiting)}"
         return Step(stalled(status, Reason.ROLLING_BACK, message, flight.now), actions, flight.poll_seconds)
     return Step(status, actions, min(1.0, flight.poll_seconds))
+
+
+def _target(flight: Flight, tier: TierStatus) -> Target:
+    return Target(tier.name, flight.spec.from_, "restored")
+
+
+def _touched(tier: TierStatus) -> list[WorkloadStatus]:
+    return [record for record in tier.workloads if record.delivered]
+
+
+def _with_records(
+    status: ModelRolloutStatus, tier: TierStatus, records: Sequence[WorkloadStatus]
+) -> ModelRolloutStatus:
+    after = {record.uid: record for record in records}
+    return with_workloads(status, tier.name, [after.get(record.uid, record) for record in tier.workloads])
+
+
+def _is_pods_only(flight: Flight, status: ModelRolloutStatus) -> bool:
+    """Whether no twin is left and every template is right, so that only pods are waited for."""
+    if any(flight.twins(tier.name) for tier in status.tiers):
+        return False
+    found = [flight.workload(tier.name, record) for tier in status.tiers for record in _touched(tier)]
+    return all(view is None or is_running(view.running, flight.spec.from_) for view in found)
+
+
+def _given_up(flight: Flight, status: ModelRolloutStatus, actions: Sequence[Action]) -> Step:
+    """Pods are waited for no longer. The last act: workloads get their own update strategies back."""
+    restoring: list[Action] = [action for action in actions if isinstance(action, RestoreStrategy)]
+    for tier in status.tiers:
+        records = []
+        for record in _touched(tier):
+            view = flight.workload(tier.name, record)
+            action, after = restored(view, record) if view is not None else (None, record)
+            restoring += [] if action is None else [action]
+            records.append(after)
+        status = _with_records(status, tier, records)
+    if restoring:
+        return Step(status, tuple(restoring), 0.0)
+    return Step(_finished(flight, status), (), 0.0)
 
 
 def _finished(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:

@@ -18,10 +18,11 @@ from tierwise.rollout.state.versions import difference, is_running
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Stalled, with this reason, until the cause is gone."""
+    """Stalled, with this reason, until the cause is gone. `promotable`: or until a person promotes the tier."""
 
     reason: Reason
     message: str
+    promotable: bool = False
 
 
 def spec_problem(spec: ModelDeploymentSpec) -> Problem | None:
@@ -161,4 +162,6 @@ def probe_problem(flight: Flight, arms: Arms) -> Problem | None:
     if arms.drifted is not None:
         text = f"{arms.drifted}; restore {flight.spec.from_.name} there, or set a new version"
         return Problem(Reason.MIXED_BASELINE, text)
+    if arms.exceeded is not None:
+        return Problem(Reason.EXPOSURE_EXCEEDED, arms.exceeded, promotable=True)
     return None

@@ -1,1 +1,1 @@
-"""What is recorded and reported of a decision."""
+"""Records and reports a decision: statuses, Events, summaries."""

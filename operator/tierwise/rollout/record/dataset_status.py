@@ -1,4 +1,4 @@
-"""What a MonitoringDataset's status says of what a check found. Pure."""
+"""Makes the status of a MonitoringDataset from the result of a check. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tierwise.rollout.state.conditions import Health, Report, Truth, render
 from tierwise.rollout.state.wording import clip, seconds
 
 READY_SECONDS = 3600.0
-FRESH_SECONDS = 300.0  # at least, between checks of a dataset that says how old its log may be
+FRESH_SECONDS = 300.0  # shortest time between checks of a dataset with `freshness`
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 300.0
 
@@ -30,7 +30,7 @@ _MOST_NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: `reason` Usable, or what is wrong; `log` None where it could not be measured."""
+    """The result of a check: `reason` is Usable, or what is wrong. `log` is None if it could not be measured."""
 
     reason: Reason
     message: str
@@ -41,9 +41,9 @@ class Finding:
 def status_of(
     before: MonitoringDatasetStatus, finding: Finding, *, generation: int, now: datetime
 ) -> MonitoringDatasetStatus:
-    """The status that tells a finding; equal to `before` where it tells the same.
+    """The status for a finding; it is equal to `before` if nothing changed.
 
-    What was measured last stays while the store does not answer.
+    While the store does not respond, the last measured values stay.
     """
     others = dict(finding.others)
     state = finding.reason.facts.dataset
@@ -67,7 +67,7 @@ def status_of(
 
 
 def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
-    """What a dataset that can be used holds, with numbers, and what is noted of it nevertheless."""
+    """The message for a usable dataset, with numbers and warnings."""
     labelled = f", {_share(log)} labelled" if log.labelled is not None else ""
     window = f"in {seconds((log.until - log.since).total_seconds())} until {log.until:%Y-%m-%d %H:%M:%SZ}"
     versions = f"versions {_versions(log.versions)}" if log.versions else "none of a version"
@@ -80,9 +80,9 @@ def ready_reason(status: MonitoringDatasetStatus) -> str | None:
 
 
 def next_check_seconds(status: MonitoringDatasetStatus, spec: MonitoringDatasetSpec | None, now: datetime) -> float:
-    """Seconds to the next check: hourly while Ready, sooner and then less often while not.
+    """Seconds to the next check: hourly while Ready, more often while not Ready.
 
-    The wait while it is not Ready grows with how long it has not been: half of that, 5 s at least, 5 min at most.
+    While the dataset is not Ready, the wait is half of the time since it is not Ready, between 5 s and 5 min.
     """
     ready = next((each for each in status.conditions if each.type == ConditionType.READY), None)
     if ready is None or ready.status != "True":

@@ -1,4 +1,4 @@
-"""What of a judgement is kept in a tier's status: bounded, whatever the number of slices."""
+"""Stores a judgement in a tier's status. Its size is bounded for any number of slices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
 
 
 def of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
-    """Served side by side, but by pods of other places: the evidence cannot tell that from the log."""
+    """The verdict with the control `by-place` if pods are tied to places, which the log does not show."""
     return verdict.model_copy(update={"control": BY_PLACE}) if by_place and verdict.control == CONCURRENT else verdict
 
 
@@ -49,7 +49,7 @@ def _coverage(judgement: Judgement) -> Coverage:
 
 
 def slice_verdict(result: Result) -> SliceVerdict:
-    """One result as a status keeps it."""
+    """One result in the form of a status."""
     return SliceVerdict(
         dataset=result.dataset,
         metric=result.metric,

@@ -10,6 +10,7 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import Reason
+from tierwise.rollout.state import drift
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.wording import clip
@@ -37,7 +38,7 @@ def with_rollout_report(
         status=_label(report, rolling),
         tier=tier.name if tier is not None else rolling.tier,
         worst_slice=None if worst is None else _slice_text(worst),
-        message=clip(report.message) or None,
+        message=clip(_unjudged(report) + report.message) or None,
         until=_until(spec, rolling),
     )
     return _rendered(status, report, observation, now, summary)
@@ -49,6 +50,7 @@ def _rendered(
     is_paused = observation.deployment.spec.paused
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {
         ConditionType.AVAILABLE: _available(status, observation),
+        ConditionType.IN_SYNC: drift.in_sync(status, observation),
         ConditionType.PROGRESSING: ("False", report.reason, report.message),
         ConditionType.ANALYSIS_HEALTHY: ("Unknown", report.reason, "nothing is judged"),
         ConditionType.ROLLED_BACK: ("False", report.reason, ""),
@@ -80,12 +82,12 @@ def _unstored(observation: Observation) -> tuple[Truth, Reason, str] | None:
 
 
 def namesakes_text(observation: Observation) -> str:
-    """Whose predictions the log mixes with this one's, and the remedy."""
+    """A message that names the ModelDeployments whose predictions the log mixes with this one's, and the remedy."""
     return shared_text(observation.namesakes, observation.deployment.spec.model)
 
 
 def shared_text(names: Sequence[str], model: str) -> str:
-    """Which ModelDeployments log the same model's name, and the remedy."""
+    """A message that names the ModelDeployments with the same model name, and the remedy."""
     return clip(
         f"ModelDeployment {', '.join(names)} has spec.model {model!r} too: the log tells models apart "
         "by that name alone, so each is judged on the other's predictions as well; give them different names"
@@ -118,6 +120,12 @@ def _label(report: Report, rolling: ModelRolloutStatus) -> str:
 def _slice_text(verdict: SliceVerdict) -> str:
     where = ",".join(f"{key}={value}" for key, value in sorted(verdict.slice.items()))
     return clip(f"{verdict.metric} {where or 'overall'}", 128)
+
+
+def _unjudged(report: Report) -> str:
+    """What is said before all else: no slice can be judged."""
+    truth, _, message = report.others.get(ConditionType.SLICES_JUDGED, ("True", None, ""))
+    return f"{message} | " if truth == "False" else ""
 
 
 def _until(spec: ModelRolloutSpec, rolling: ModelRolloutStatus) -> str | None:

@@ -1,1 +1,1 @@
-"""What a decision is made from and made of: observations, actions, conditions, wording."""
+"""The input and output of a decision: observations, actions, conditions, wording."""

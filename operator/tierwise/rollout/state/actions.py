@@ -1,4 +1,4 @@
-"""What decide() may ask for: a closed union; each action is idempotent and carries its own precondition."""
+"""The actions of decide(), as a closed union. Each action is idempotent and has its own precondition."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DeleteRollout:
 
 @dataclass(frozen=True, slots=True)
 class ApplyTwin:
-    """Create the twin or bring it to the workload's live template, `version` in `container`, `replicas` pods."""
+    """Create or update the twin: the workload's live template with `version` in `container` and `replicas` pods."""
 
     tier: str
     kind: str
@@ -64,8 +64,8 @@ class DeleteTwin:
 class Deliver:
     """Server-side apply of exactly the container's image and parameters, with the workload's uid as precondition.
 
-    With `pods` only so many pods get them, and the update strategy keeps the others as they are; without, all do.
-    `update_strategy` is the workload's own, as JSON; it says how many pods may be away at a time.
+    With `pods` only this number of pods get them, and the update strategy keeps the others as they are. Without `pods`
+    all get them. `update_strategy` is the workload's own, as JSON; it says how many pods may be unavailable at a time.
     """
 
     tier: str

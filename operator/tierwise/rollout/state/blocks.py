@@ -1,4 +1,4 @@
-"""The blocks of prediction time that a tier's evidence is folded from. Pure: the same records give the same blocks."""
+"""The blocks of prediction time from which a tier's evidence is folded. Pure: the same records give the same blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SharedBlock:
 
     block: Block
     candidate_share: float  # of the ready pods, in (0, 1)
-    pods: tuple[int, int] = (0, 0)  # ready ones of the baseline and the candidate
+    pods: tuple[int, int] = (0, 0)  # ready pods of the baseline and the candidate
 
 
 def blocks_until(
@@ -25,9 +25,9 @@ def blocks_until(
 ) -> tuple[SharedBlock, ...]:
     """Blocks [start + i·d, start + (i+1)·d) that end at or before `until`, cut at every change of the pods.
 
-    A piece in which an arm has no pod is left out: nothing can be compared there. So is one in which the pods were not
-    followed because they changed too often. As a change is recorded when it is
-    seen, and `until` lies in the past, later calls only append: what was folded once stays what it was.
+    A piece in which an arm has no pod is left out, because nothing can be compared there. A piece in which changes were
+    not recorded, because there were too many, is left out, too. A change is recorded when it is seen, and `until` is in
+    the past. So later calls only append blocks, and folded blocks never change.
     """
     times = [change.at for change in changes]
     step = timedelta(seconds=interval_seconds)

@@ -1,7 +1,8 @@
-"""What people ask for by annotation: each value is handled once, and values present at first sight are not executed."""
+"""Commands by annotation. Each value is handled once, and values that are there at first sight are not executed."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ ANNOTATIONS: Mapping[Verb, str] = {
     "retry": ANNOTATION_RETRY,
 }
 ALL = "all"
+LONGEST_KEPT = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +29,43 @@ class Given:
 
 
 def present(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Value per verb of the commands that are on the object, handled or not."""
+    """The values by verb of the commands on the object, handled or not."""
     return {verb: annotations[name] for verb, name in ANNOTATIONS.items() if name in annotations}
 
 
 def pending(verb: Verb, annotations: Mapping[str, str], *handled: Mapping[str, str]) -> str | None:
-    """The command's value when no record says that it was handled; None otherwise.
+    """The command's value if no record says that it was handled; None otherwise. An empty value is no command.
 
-    The rollout's record counts as much as the ModelDeployment's: a crash between the two writes must not fire it twice.
+    The records of the rollout and of the ModelDeployment both count, so that a crash between the two writes does not
+    execute the command twice.
     """
     value = annotations.get(ANNOTATIONS[verb])
-    if value is None or any(record.get(verb) == value for record in handled):
+    if value is None or not value.strip() or any(record.get(verb) == value for record in handled):
         return None
     return value
 
 
+def short(value: str) -> str:
+    """What a status keeps of a value to know it again: a long one's start and hash."""
+    if len(value) <= LONGEST_KEPT:
+        return value
+    return f"{value[:100]}…{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """``<rollout>/<tier>``, ``<rollout>/all`` or ``all``, then anything that makes the value unique."""
+    """``<rollout>/<tier>``, ``<rollout>/all`` or ``all``, then any text that makes the value unique."""
 
     rollout: str | None
     tier: str
 
     def names(self, rollout: str, tier: str) -> bool:
-        """Whether this promotes that tier of that rollout."""
+        """Whether the command promotes this tier of this rollout."""
         return self.rollout in (None, rollout) and self.tier in (ALL, tier)
 
 
 def parse_promotion(value: str) -> Promotion | None:
-    """The target of a promote annotation; None when it names nothing. What follows a blank or ``#`` is a token."""
+    """The target of a promote annotation; None if it names none. Text after a blank or ``#`` only makes it unique."""
     words = value.replace("#", " ").split()
     if not words:
         return None

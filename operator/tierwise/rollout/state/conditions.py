@@ -1,7 +1,7 @@
 """Conditions and the summary line. kstatus rules: never Reconciling and Stalled both True; Ready excludes both.
 
-`Ready=True`: at rest. `Reconciling=True`: goes on by itself (rolling, holding, paused, waiting). `Stalled=True`: a
-person has to do something. Conditions are authoritative; the summary is text derived from them.
+`Ready=True`: at rest. `Reconciling=True`: it continues by itself (rolling, holding, paused, waiting). `Stalled=True`: a
+person has to do something. Conditions are authoritative. The summary is text that is made from them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, Verificati
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.api.rollout_outcomes import Recovery, StoredEvidence
+from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
@@ -24,7 +25,7 @@ Health = Literal["Ready", "Reconciling", "Stalled"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an object's conditions have to say."""
+    """The content of an object's conditions."""
 
     health: Health
     reason: Reason
@@ -33,7 +34,7 @@ class Report:
 
 
 def render(report: Report, before: Sequence[Condition], *, generation: int, now: datetime) -> list[Condition]:
-    """The conditions of a report; the transition time of a condition whose status stays is kept."""
+    """The conditions of a report. A condition whose status does not change keeps its transition time."""
     wanted: dict[ConditionType, tuple[Truth, Reason, str]] = {
         condition_type: ("True" if report.health == name else "False", report.reason, report.message)
         for condition_type, name in (
@@ -68,7 +69,7 @@ def current_tier(status: ModelRolloutStatus) -> TierStatus | None:
 
 
 def rollout_report(status: ModelRolloutStatus) -> Report:
-    """What a ModelRollout says of itself, also used for its ModelDeployment while it is in flight."""
+    """The report of a ModelRollout. While it is in flight, its ModelDeployment uses the same report."""
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
@@ -84,6 +85,9 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
         ConditionType.ANALYSIS_HEALTHY: _analysis(status),
         ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
     }
+    judged = slices_judged_now(status)
+    if judged is not None:
+        others[ConditionType.SLICES_JUDGED] = judged
     if status.recovery is not None:
         others[ConditionType.RECOVERED] = recovered(status.recovery)
     if status.verification is not None and status.verification.stage == "AfterRollout":
@@ -91,6 +95,18 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     if status.evidence is not None:
         others[ConditionType.EVIDENCE_STORED] = stored(status.evidence)
     return Report(health, reason, message, others)
+
+
+def slices_judged_now(status: ModelRolloutStatus) -> tuple[Truth, Reason, str] | None:
+    """Whether promotion waits for slices, by the plan of the tier that was planned last; None before the first."""
+    tier = next((tier for tier in reversed(status.tiers) if tier.frozen is not None), None)
+    if tier is None or tier.frozen is None:
+        return None
+    found = slices_judged(judged_of_frozen(tier.frozen))
+    if found is None:
+        return None
+    message = f"{tier.name}: {found.message}"
+    return ("True", Reason.SLICES_JUDGED, message) if found.judged else ("False", Reason.NO_SLICE_JUDGED, message)
 
 
 def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
@@ -104,7 +120,7 @@ def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
 
 
 def verified(verification: Verification) -> tuple[Truth, Reason, str]:
-    """Whether a delivered version kept what it was promoted for; Unknown until it was watched to the end."""
+    """Whether a delivered version did not regress; Unknown until it was watched to the end."""
     truth: dict[VerificationVerdict, tuple[Truth, Reason]] = {
         "Verifying": ("Unknown", Reason.VERIFYING),
         "NoRegression": ("True", Reason.VERIFIED),

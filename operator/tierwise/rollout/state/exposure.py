@@ -1,4 +1,4 @@
-"""How many candidate pods a tier's exposure asks for."""
+"""Computes the number of candidate pods from a tier's exposure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def exposure_fraction(exposure: int | str) -> float:
 
 
 def pods_in_place(replicas: int, fraction: float) -> int:
-    """How many of a workload's own pods get the candidate: max(1, round(n·e)), halves rounded up, and one stays.
+    """How many of a workload's own pods get the candidate: max(1, round(n·e)), halves rounded up; at least one stays.
 
-    0 where there are fewer than two pods: then nothing is left to compare with.
+    The result is 0 with fewer than two pods, because nothing would be left to compare with.
     """
     if replicas < 2:
         return 0

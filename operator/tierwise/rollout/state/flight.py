@@ -1,4 +1,4 @@
-"""A rollout in flight, as the steps of this package see it, and how they change its status."""
+"""A rollout in flight for the steps of this package, and functions that change its status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINISHED = ("Completed", "RolledBack", "Superseded")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The rollout's next status, what to do for it, and when to look again (0: at once)."""
+    """The rollout's next status, the actions for it, and the seconds to the next look (0: at once)."""
 
     status: ModelRolloutStatus
     actions: tuple[Action, ...] = ()
@@ -47,12 +47,12 @@ class Flight:
 
     @property
     def poll_seconds(self) -> float:
-        """How often to look at pods: as often as at evidence, but no less than every few seconds."""
+        """Seconds between two looks at pods: as between looks at the evidence, but at most a few seconds."""
         return min(LONGEST_POLL_SECONDS, max(1, duration_seconds(self.spec.strategy.analysis.interval)))
 
     @property
     def progress_deadline_seconds(self) -> int:
-        """How long pods may take."""
+        """How long pods may take to become ready."""
         return duration_seconds(self.spec.strategy.progress_deadline)
 
     def tier_spec(self, name: str) -> Tier:
@@ -60,11 +60,11 @@ class Flight:
         return next(tier for tier in self.spec.strategy.tiers if tier.name == name)
 
     def tier_view(self, name: str) -> TierView:
-        """What is seen of the tier now; empty when nothing is."""
+        """The view of the tier now; empty if nothing is seen."""
         return next((tier for tier in self.observation.tiers if tier.name == name), TierView(name))
 
     def workload(self, tier: str, record: WorkloadStatus) -> WorkloadView | None:
-        """The workload that was fixed at the tier's start; None when it is gone or was made anew."""
+        """The workload that was fixed at the tier's start; None if it was deleted, even if it was created again."""
         return next((view for view in self.tier_view(tier).workloads if view.uid == record.uid), None)
 
     def twins(self, tier: str) -> tuple[TwinView, ...]:
@@ -98,7 +98,7 @@ def is_by_place(tier: TierStatus) -> bool:
 
 
 def finished_tier(tier: TierStatus, phase: TierPhase, now: datetime) -> TierStatus:
-    """The tier's record at its end, without what only the judging of it needed: the status must stay small."""
+    """The tier's record at its end, without the data that only judging needed, because the status must stay small."""
     frozen = tier.frozen
     if frozen is not None:
         kept: dict[str, object] = {"slices": [], "phi": {}, "points": {}}
@@ -109,14 +109,17 @@ def finished_tier(tier: TierStatus, phase: TierPhase, now: datetime) -> TierStat
 
 
 def progressing(status: ModelRolloutStatus, reason: Reason, message: str) -> ModelRolloutStatus:
-    """On its way; whatever stalled it is over."""
+    """The status of a rollout that continues, without any stall."""
     return status.model_copy(
         update={"result": "Progressing", "reason": str(reason), "message": clip(message), "stalled_since": None}
     )
 
 
 def stalled(status: ModelRolloutStatus, reason: Reason, message: str, now: datetime) -> ModelRolloutStatus:
-    """Waiting for a person. The first time is kept: refreshing it would change the status and wake us again."""
+    """The status of a rollout that waits for a person.
+
+    The time of the stall's start is kept, because a new time would change the status and wake the loop again.
+    """
     since = status.stalled_since or now
     return status.model_copy(
         update={"result": "Stalled", "reason": str(reason), "message": clip(message), "stalled_since": since}
@@ -124,5 +127,5 @@ def stalled(status: ModelRolloutStatus, reason: Reason, message: str, now: datet
 
 
 def soonest(step: Step, seconds: float) -> Step:
-    """The step with its next look not later than in so many seconds."""
+    """The step with its next look after at most `seconds`."""
     return replace(step, requeue_after_seconds=min(seconds, step.requeue_after_seconds or seconds))

@@ -1,4 +1,4 @@
-"""What decide() knows: plain values, observed once per tick."""
+"""The observation for decide(): plain values, observed once per tick."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tierwise.api.frozen import Frozen
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
 from tierwise.rollout.state.commands import Given
@@ -16,7 +17,7 @@ from tierwise.rollout.state.commands import Given
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a pod template says it runs: the named container's image and all of its plain environment values."""
+    """What a pod template runs: the named container's image and all its plain environment values."""
 
     image: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +34,7 @@ class Pods:
     outdated: int = 0  # live pods whose image or environment is not what the template says
 
     def __add__(self, other: Pods) -> Pods:
-        """Both together."""
+        """The pods of both together."""
         return Pods(
             self.total + other.total,
             self.ready + other.ready,
@@ -66,13 +67,14 @@ class WorkloadView:
     pods: Pods
     last_writer: str | None = None  # field manager that last wrote the image or environment
     autoscaled: bool = False  # a HorizontalPodAutoscaler targets it
-    identity: str | None = None  # what ties its pods to a name, volume or node; None: any pod can stand for another
+    identity: str | None = None  # what ties its pods to a name, volume or node; None: all pods are interchangeable
     update_strategy: str | None = None  # its spec.updateStrategy as JSON; None: it has none that Tierwise changes
-    updating: int | None = None  # how many pods its update strategy lets have the template; None: all
-    takes_back: bool = False  # whether that number may be lowered again
+    updating: int | None = None  # pods that have, or get, the template while its strategy keeps others; None: all do
+    takes_back: bool = False  # whether a pod that has the template gets what was before it, once it is deleted
+    available: int | None = None  # pods ready for minReadySeconds, by its status; None: as many as are ready
     stuck: int = 0  # outdated pods that its controller waits for and never replaces
     groups: tuple[PodGroup, ...] = ()
-    blocked: str | None = None  # what keeps its pods from existing, as of a twin
+    blocked: str | None = None  # what keeps its pods from existing, as for a twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class DeploymentView:
     has_finalizer: bool = False
     created_at: datetime | None = None
     given: Mapping[str, Given] = field(default_factory=dict)  # by verb, "pause" for spec.paused; as far as it tells
+    deleted_at: datetime | None = None  # when its deletion was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,9 @@ class RolloutView:
 
 @dataclass(frozen=True, slots=True)
 class VerificationLook:
-    """What the log says of delivered tiers so far. With `looks` 0 and a shift it only says which past there is.
+    """The results about delivered tiers so far. With `looks` 0 and a shift it only says which past there is.
 
-    `complete_until`: prediction time up to which the log is complete; a past that is used up ends `until` earlier.
+    `complete_until` is the prediction time up to which the log is complete. If the past is used up, `until` is earlier.
     """
 
     control: Literal["stratified", "history"]
@@ -152,12 +155,14 @@ class VerificationLook:
     has_compared: bool = False
     watched: tuple[str, ...] = ()  # dataset/metric
     skipped: tuple[tuple[str, str], ...] = ()  # metrics that are not watched, and why
-    missing: tuple[str, ...] = ()  # what the log lacks beside the time before, worst first: nothing is verified then
+    missing: tuple[
+        str, ...
+    ] = ()  # what the log lacks compared with the past, worst first; if not empty, nothing is verified
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryLog:
-    """What the log has of both versions between a rollback (plus slack) and `until`."""
+    """The counts of both versions in the log between a rollback (plus slack) and `until`."""
 
     until: datetime  # prediction time up to which the log is complete; never after the end of the check
     candidate_rows: int
@@ -188,7 +193,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One tick's view. `rollouts` are this ModelDeployment's, by revision; `tiers` in order of the spec in force."""
+    """One tick's view. `rollouts` are this ModelDeployment's, by revision; `tiers` are in the order of their spec."""
 
     deployment: DeploymentView
     rollouts: tuple[RolloutView, ...] = ()
@@ -203,4 +208,5 @@ class Observation:
     commits: Mapping[str, int] = field(default_factory=dict)  # rows by commit, while a tier is delivered to
     refused: str | None = None  # why the API server refused a delivery of this very tick
     writing: Mapping[str, Writing] | None = None  # by rollout's uid; None: verdicts are not stored at all
-    namesakes: tuple[str, ...] = ()  # other ModelDeployments of the same model: the log cannot tell theirs apart
+    # Other ModelDeployments with the same model name; the log cannot distinguish their rows.
+    namesakes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""When two versions are the same, how one is remembered, and whether a pod template runs one."""
+"""Compares versions, identifies rejected ones, and finds the version that a pod template runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tierwise.rollout.state.observation import Running
 
 
 def is_same(first: Version, second: Version) -> bool:
-    """Whether nothing has to be rolled out between the two.
+    """Whether the two versions need no rollout between them.
 
-    The commit is provenance only, and a digest that one of them does not state says nothing.
+    The commit is only provenance. Digests are compared only if both versions have one.
     """
     digests = {version.digest for version in (first, second)} - {None}
     return (
@@ -24,9 +24,9 @@ def is_same(first: Version, second: Version) -> bool:
 
 
 def identity_of(version: Version) -> str:
-    """What a rolled-back version is remembered by: its digest, else a hash of image and parameters.
+    """The identity of a rejected version: its digest, else a hash of image and parameters.
 
-    The name is not part of it: the same weights under a new name are the same weights.
+    The name is not part of it, because the same weights may get a new name.
     """
     if version.digest:
         return version.digest
@@ -42,7 +42,7 @@ def is_running(running: Running | None, version: Version) -> bool:
 
 
 def captured(running: Running, wanted: Version) -> Version:
-    """What runs now, in the fields that `wanted` will overwrite: enough to come back to it."""
+    """What runs now, in the fields that `wanted` will overwrite, so that it can be restored."""
     parameters = {key: running.environment[key] for key in wanted.parameters if key in running.environment}
     image = running.image if wanted.image is not None else None
     digest = hashlib.sha256(json.dumps([image, sorted(parameters.items())]).encode()).hexdigest()[:8]
@@ -50,7 +50,7 @@ def captured(running: Running, wanted: Version) -> Version:
 
 
 def difference(running: Running | None, version: Version) -> str:
-    """How what runs differs from the version; names of parameters only, as their values may be private."""
+    """How the running version differs. It names parameters only, because their values may be private."""
     if running is None:
         return "the container is missing"
     parts = []

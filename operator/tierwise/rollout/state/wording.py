@@ -1,4 +1,4 @@
-"""Messages with numbers, for conditions, Events and people. Bounded in length."""
+"""Messages with numbers, for conditions, Events and people. Their length is bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST = 1000
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
-    """The text, cut with an ellipsis where it is too long for a status."""
+    """The text, cut with an ellipsis if it is too long for a status."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -31,7 +31,7 @@ def seconds(value: float) -> str:
 
 
 def clock_time(moment: datetime) -> str:
-    """``12:00:30Z``: where the day goes without saying."""
+    """``12:00:30Z``, for use where the day is clear."""
     return moment.astimezone(UTC).strftime("%H:%M:%SZ")
 
 
@@ -61,7 +61,7 @@ def _margin(found: Result) -> str:
 
 
 def _change(found: Result) -> str:
-    """``0.5 % → 3.1 %``, or how far a share moved where there are no values."""
+    """``0.5 % → 3.1 %``, or how far a share moved if there are no values."""
     if found.candidate_value is None and found.baseline_value is None and found.difference is not None:
         return f"moved by {100 * found.difference:+.2g} pp"
     return f"{_value(found, found.baseline_value)} → {_value(found, found.candidate_value)}"
@@ -81,7 +81,7 @@ def result(found: Result) -> str:
 
 
 def regression(judgement: Judgement) -> str:
-    """The named culprits, the first with all of its numbers; which control, where that itself got worse."""
+    """The named culprits, the first with all its numbers; and the control, if it got worse itself."""
     named = judgement.culprits or judgement.results[:1]
     if not named:
         return "the evidence of regression reached its bound"
@@ -97,7 +97,7 @@ def regression(judgement: Judgement) -> str:
 
 
 def external_cause(trouble: ControlTrouble) -> str:
-    """What got worse for the untouched pods, against which past, and since when."""
+    """A message: what got worse for the untouched pods, compared with which past, and since when."""
     return clip(
         f"the untouched pods are themselves worse than {trouble.past}: {_then_and_now(trouble.result)}, found at "
         f"{clock_time(trouble.since)}; the candidate is not worse than they are"
@@ -112,7 +112,7 @@ def _then_and_now(found: Result) -> str:
 
 
 def non_inferiority(judgement: Judgement) -> str:
-    """How much was shown, on how many labels."""
+    """A message: what was shown to be non-inferior, and on how many labels."""
     overall = "not worse than the margins overall"
     slices = [found for found in judgement.results if found.slice]
     powered = sum(1 for found in slices if found.powered)
@@ -123,7 +123,7 @@ def non_inferiority(judgement: Judgement) -> str:
             f"{overall}, and of nothing smaller: no single slice was large enough to be waited for; {labels(judgement)}"
         )
     held = judgement.coverage_traffic
-    # 0 where one dimension has no such slice, which says nothing of the others.
+    # 0 if one dimension has no such slice; other dimensions may still have some.
     covered = f", which hold {_percent(held)} or more of the traffic in each dimension" if held else ""
     few = len(slices) - powered
     others = f", and {few} were planned as too small to be waited for" if few else ""
@@ -133,6 +133,15 @@ def non_inferiority(judgement: Judgement) -> str:
     )
 
 
+def suspect(judgement: Judgement) -> str:
+    """The slice that looks worst, what is needed to know, and how many more there are."""
+    worst = judgement.suspects[0]
+    needed = f"; about {worst.labels_needed} more labels would tell" if worst.labels_needed else ""
+    more = len(judgement.suspects) - 1
+    others = f", and {more} more slice{'s' if more > 1 else ''} x metric{'s' if more > 1 else ''}" if more else ""
+    return clip(f"not promoted while a slice looks worse than its margin: {result(worst)}{needed}{others}")
+
+
 def labels(judgement: Judgement) -> str:
     """Labelled predictions of the candidate and the baseline."""
     baseline, candidate = judgement.labels
@@ -140,9 +149,11 @@ def labels(judgement: Judgement) -> str:
 
 
 def inconclusive(judgement: Judgement | None) -> str:
-    """What is still needed, and the expected time."""
+    """A message: what is still needed, and the expected time."""
     if judgement is None:
         return "nothing was judged yet"
+    if judgement.non_inferior and judgement.suspects:
+        return suspect(judgement)
     open_results = [found for found in judgement.results if found.powered and found.labels_needed]
     needed = max((found.labels_needed or 0 for found in open_results), default=0)
     text = f"{labels(judgement)} so far"
@@ -155,7 +166,7 @@ def inconclusive(judgement: Judgement | None) -> str:
 
 
 def domain(judgement: Judgement) -> str:
-    """Shares of scores outside the dataset's domain, its bounds, and what to do."""
+    """A message: the shares of scores outside the dataset's domain, its bounds, and what to do."""
     baseline, candidate = (_percent(share) for share in judgement.out_of_domain)
     where = f" ({judgement.valid})" if judgement.valid else ""
     return (

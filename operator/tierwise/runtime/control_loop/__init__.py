@@ -1,1 +1,1 @@
-"""The loop: which object is due, who leads, and one tick of observe, decide, act."""
+"""The loop: which object is due, which process leads, and one tick of observe, decide, act."""

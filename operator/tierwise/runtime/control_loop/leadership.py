@@ -1,9 +1,9 @@
-"""Leadership by a Lease: own loop, with a deadline by the monotonic clock that is checked before every write.
+"""Leadership by a Lease. The leader checks a deadline by the monotonic clock before every write.
 
-The rules are client-go's: a candidate takes over when it has seen no renewal for the Lease's whole duration by its own
-clock (never by comparing clocks), and a leader that could not renew for `renew_deadline` stops. Since renew_deadline <
-duration, the old leader has stopped writing before a new one starts. What overlaps nevertheless (a request already on
-its way) is idempotent.
+The rules are those of client-go. A candidate takes over when it has seen no renewal for the Lease's whole duration by
+its own clock; it never compares clocks. A leader that could not renew for `renew_deadline` stops. Since renew_deadline
+< duration, the old leader has stopped writing before a new one starts. A request that was already sent may still
+arrive, but every request is idempotent.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class LeaseTimes:
 
     @property
     def request_timeout(self) -> float:
-        """So that one hung request leaves time for another try before the deadline."""
+        """Seconds that one request may take: after a request that hangs there is time for another try."""
         return max(0.5, (self.renew_deadline - self.retry) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
-    """The Lease. `version` is its resourceVersion, "" before it exists; `holder` "" when it was released."""
+    """The Lease. `version` is its resourceVersion, "" before it exists. `holder` is "" after a release."""
 
     holder: str
     version: str = ""
@@ -50,14 +50,18 @@ class LeaseRecord:
 
 
 class LeaseStore(Protocol):
-    """Where the Lease is."""
+    """Reads and writes the Lease."""
 
     def read(self) -> LeaseRecord | None:
         """None when it does not exist."""
         ...
 
     def write(self, record: LeaseRecord, duration_seconds: float) -> LeaseRecord:
-        """Create (version "") or replace exactly that version, renewed now; ConflictError when somebody was first."""
+        """Create (version "") or replace exactly that version, renewed now.
+
+        Raises:
+            ConflictError: another process wrote the Lease first.
+        """
         ...
 
 
@@ -83,17 +87,18 @@ class Elector:
             raise LeadershipLostError("the Lease has not been renewed in time; nothing is written any more")
 
     def try_lead(self) -> bool:
-        """Acquire or renew when that is ours to do; whether we lead now.
+        """Acquire or renew the Lease if this process may; returns whether it leads now.
 
         Raises:
-            ConflictError: somebody wrote the Lease meanwhile. Whatever the store raises when it does not answer.
+            ConflictError: another process wrote the Lease meanwhile.
+            Exception: whatever the store raises when it does not respond.
         """
         record = self.store.read()
         now = self.monotonic()
         if record != self._seen:
             self._seen, self._seen_at = record, now
         if record is not None and record.holder not in ("", self.identity) and not self._is_expired(now):
-            self._deadline = float("-inf")  # somebody else leads, whatever we believed
+            self._deadline = float("-inf")  # another process leads
             return False
         taking_over = record is None or record.holder != self.identity
         wanted = LeaseRecord(
@@ -101,14 +106,14 @@ class Elector:
             version=record.version if record else "",
             transitions=(record.transitions if record else 0) + (1 if taking_over and record else 0),
         )
-        # The deadline counts from before the request: others count from when they see it, which is later.
+        # The deadline starts before the request. Other processes count from when they see it, which is later.
         written = self.store.write(wanted, self.times.duration)
         self._seen, self._seen_at = written, self.monotonic()
         self._deadline = now + self.times.renew_deadline
         return self.is_leading()
 
     def release(self) -> None:
-        """Give the Lease up, so that another may take it at once. Best effort: it expires anyway."""
+        """Release the Lease, so that another process can take it at once. If this fails, the Lease expires anyway."""
         if not self.is_leading() or self._seen is None:
             return
         self._deadline = float("-inf")
@@ -119,7 +124,7 @@ class Elector:
             logger.info("the Lease could not be released and expires by itself: %s", error)
 
     def acquire(self, stop: threading.Event) -> bool:
-        """Try until leading (True) or stopped (False)."""
+        """Try until this process leads (True) or is stopped (False)."""
         while not stop.is_set():
             if self._attempt():
                 logger.info("leading as %s", self.identity)
@@ -128,7 +133,7 @@ class Elector:
         return False
 
     def keep(self, stop: threading.Event) -> bool:
-        """Renew until stopped (True) or lost (False)."""
+        """Renew until this process is stopped (True) or has lost the Lease (False)."""
         while not stop.wait(self.times.retry):
             if not self._attempt() and not self.is_leading():
                 logger.error("leadership lost by %s", self.identity)

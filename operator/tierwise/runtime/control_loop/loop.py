@@ -17,7 +17,7 @@ Tick = Callable[[str, str], float | None]
 
 
 class TickObserver(Protocol):
-    """Hears of every tick; for metrics."""
+    """Receives the outcome of every tick, for metrics."""
 
     def tick_ended(self, outcome: str, seconds: float) -> None:
         """`outcome` is ok, conflict or error."""
@@ -25,9 +25,9 @@ class TickObserver(Protocol):
 
 
 class Loop:
-    """Ticks objects as the queue says, `workers` at a time, never two of one object.
+    """Runs ticks in the order of the queue, `workers` at a time, never two ticks of one object.
 
-    An exception of a tick is logged once per back-off step and tried again; it never ends the loop.
+    A tick that raises is logged once per back-off step and tried again. It never ends the loop.
     """
 
     def __init__(self, observer: TickObserver, *, workers: int = 8, queue: WorkQueue | None = None) -> None:
@@ -39,14 +39,14 @@ class Loop:
         self._threads: list[threading.Thread] = []
 
     def start(self, tick: Tick) -> None:
-        """Start the threads. Objects may be woken before: they are ticked from now on."""
+        """Start the threads. Objects that were woken before get their ticks from now on."""
         for number in range(self._workers):
             thread = threading.Thread(target=self._work, args=(tick,), name=f"tick-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self, *, timeout_seconds: float = 10.0) -> None:
-        """Let running ticks end, for so long at most."""
+        """Stop the loop. Wait at most `timeout_seconds` for running ticks to end."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -55,13 +55,13 @@ class Loop:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def wake(self, namespace: str, name: str) -> None:
-        """Something that concerns the object changed. Returns at once."""
+        """Make the object due, because something that concerns it changed. Returns at once."""
         with self._changed:
             self._queue.wake((namespace, name), time.monotonic())
             self._changed.notify()
 
     def forget(self, namespace: str, name: str) -> None:
-        """The object is gone."""
+        """Remove an object that no longer exists."""
         with self._changed:
             self._queue.forget((namespace, name))
 

@@ -36,9 +36,10 @@ def reconcile(
     clock: Clock,
     judge: TierJudge,
 ) -> float | None:
-    """One tick of one ModelDeployment and its rollouts; returns seconds to the next (0 at once, None on a change only).
+    """Run one tick of one ModelDeployment and its rollouts.
 
-    `store` is the default store, or a function from a DSN (None: the default) to a store. See `Ticking`.
+    Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change. `store` is the
+    default store, or a function from a DSN (None: the default) to a store. See `Ticking`.
     """
     return Ticking(fleet, stores_of(store), clock, judge).tick(namespace, name)
 
@@ -54,10 +55,12 @@ class Ticking:
     keeper: VerdictKeeper | None = None
 
     def tick(self, namespace: str, name: str) -> float | None:
-        """One tick; returns seconds to the next (0 at once, None on a change only).
+        """Run one tick of one ModelDeployment and its rollouts.
 
-        Call it under a lock per object. A conflict means that somebody wrote first: what is there is observed and
-        decided anew.
+        Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
+
+        Call it under a lock per object. A conflict means that another writer was first; then the tick observes and
+        decides anew.
         """
         for _ in range(_CONFLICT_ATTEMPTS):
             try:
@@ -72,7 +75,7 @@ def _tick(namespace: str, name: str, using: Ticking) -> float | None:
     try:
         view = fleet.get_deployment(namespace, name)
     except SpecError as error:
-        # It cannot be parsed: without this only the operator's log would say so.
+        # The object cannot be parsed. Without this only the operator's log would say so.
         fleet.report_invalid(namespace, name, error.reason, str(error))
         return _INVALID_SECONDS
     if view is None:
@@ -101,9 +104,9 @@ def _tick(namespace: str, name: str, using: Ticking) -> float | None:
 
 
 def _apply(view: DeploymentView, decision: Decision, fleet: Fleet) -> str | None:
-    """Carry out the actions; why the API server refused a delivery, if it did: that is told in the status.
+    """Carry out the actions. Returns why the API server refused a delivery, else None; the status reports it.
 
-    The others are carried out nevertheless: a rollback restores what it can.
+    After a refusal the other actions are still carried out: a rollback restores what it can.
     """
     refused = None
     for action in decision.actions:
@@ -125,7 +128,10 @@ def _describe(action: object) -> str:
 
 
 def _write(observation: Observation, rollout: RolloutView | None, fleet: Fleet, decision: Decision) -> None:
-    """The rollout first: it knows how it ended, and the ModelDeployment's status follows from it after a crash."""
+    """Write the statuses of rollouts first, then that of the ModelDeployment.
+
+    After a crash between the two, the status of the ModelDeployment is derived from that of the rollout.
+    """
     view, wanted = observation.deployment, statuses_after(rollout, decision)
     for each in observation.rollouts:
         if each.name in wanted and wanted[each.name] != each.status:
@@ -170,7 +176,7 @@ def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, j
 
 
 def _in_force(view: DeploymentView, rollout: RolloutView | None) -> DeploymentView:
-    """The ModelDeployment with the tiers and the container that are in force: the rollout's while one is in flight."""
+    """The ModelDeployment with the tiers and the container that apply: those of the rollout while one is in flight."""
     if rollout is None or rollout.status.result in FINISHED:
         return view
     strategy = rollout.spec.strategy

@@ -1,1 +1,1 @@
-"""The loop of a MonitoringDataset: check it, write its status."""
+"""The loop of MonitoringDatasets: check each one and write its status."""

@@ -1,4 +1,4 @@
-"""One check of a MonitoringDataset against its store: what a look would ask, of nothing; then what the log holds."""
+"""One check of a MonitoringDataset against its store: try the queries of a look on no rows, then measure the log."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _JUST_AFTER = timedelta(microseconds=1)  # windows are half-open
 
 
 class DatasetLog(Protocol):
-    """What a check asks of a store. Every method raises StoreError or SpecError."""
+    """What a check reads from a store. Every method may raise StoreError or SpecError."""
 
     def check(self, dataset: Dataset) -> None:
-        """Raises when the dataset cannot be read, or names a column that there is not."""
+        """Raises when the dataset cannot be read, or names a column that does not exist."""
         ...
 
     def watermark(self, dataset: Dataset, scope: Scope, now: datetime) -> datetime | None:
@@ -74,7 +74,7 @@ class DatasetLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is checked: a dataset by name, and whether anything that is judged on it needs labels."""
+    """What is checked: a dataset, its name, and whether any of its users judges a metric that needs labels."""
 
     name: str
     spec: MonitoringDatasetSpec
@@ -112,7 +112,7 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
     window = Block(until - timedelta(seconds=_seconds(asked.spec)), until + _JUST_AFTER)
     seen = log.survey(dataset, everyone, (window.start, window.end))
     scope = _most_rows(seen)
-    log.read_pods(dataset, scope, Block(window.end - _JUST_AFTER, window.end))  # that the column is there
+    log.read_pods(dataset, scope, Block(window.end - _JUST_AFTER, window.end))  # raises if the column is missing
     received = log.read_received(dataset, scope, window)
     sources = log.read_sources(dataset, scope, window)
     found = _measured(newest, window, seen, received, sources)
@@ -137,7 +137,7 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
 
 
 def _invalid(dataset: Dataset, found: Answers) -> Concern | None:
-    """As many invalid answers as the gate of a rollout holds on."""
+    """The concern if the share of invalid answers is as high as the one that holds a rollout."""
     if found.rows < OUT_OF_DOMAIN_ROWS or found.invalid < OUT_OF_DOMAIN_SHARE * found.rows:
         return None
     text = f"dataset {dataset.name!r}: {invalid_text(dataset.spec, found)}; correct it, or spec.columns.score"
@@ -162,7 +162,7 @@ def _seconds(spec: MonitoringDatasetSpec) -> float:
 
 
 def _most_rows(seen: Mapping[str, VersionRows]) -> Scope:
-    """The two versions with most rows, as a look would read them."""
+    """The scope of the two versions with the most rows."""
     first, second, *_ = [*_ranked(seen), _NOBODY, _NOBODY]
     return Scope(None, first, second)
 
@@ -191,12 +191,12 @@ def _measured(
 
 
 def _to_millis(moment: datetime) -> datetime:
-    """As the API server gives it back: a status that says the same is the same."""
+    """The time rounded as the API server stores it, so that an unchanged status compares as equal."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _agreement(sources: Sources | None) -> dict[ConditionType, tuple[Truth, Reason, str]]:
-    """LabelsAgree: whether sources that label the same rows say the same of them."""
+    """The condition LabelsAgree: whether sources that label the same rows give them the same labels."""
     if sources is None:
         return {}
     text = "; ".join(conflict_lines(sources)) or "no row is labelled by two sources"

@@ -1,6 +1,6 @@
-"""The loop of one MonitoringDataset: check it against its store, and write its status once where that changed.
+"""The loop of one MonitoringDataset: check it against its store, and write its status once if it changed.
 
-It runs in a worker of its own: no rollout waits for it, and nothing is decided from what it writes.
+It runs in its own worker. No rollout waits for it, and no decision uses what it writes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Key = tuple[str, str]  # namespace, name
 
 @dataclass(frozen=True, slots=True)
 class DatasetView:
-    """A stored MonitoringDataset; `spec` is the error where it cannot be read."""
+    """A stored MonitoringDataset. If it cannot be read, `spec` is the error."""
 
     namespace: str
     name: str
@@ -42,7 +42,7 @@ class DatasetView:
 
 @dataclass(frozen=True, slots=True)
 class DatasetUser:
-    """A ModelDeployment of the dataset's namespace that is judged on it."""
+    """A ModelDeployment in the dataset's namespace that uses the dataset for its analysis."""
 
     deployment: str
     model: str
@@ -52,7 +52,7 @@ class DatasetUser:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which rows a dataset reads, and for whom. `store` holds no credential; `has_tiers`: the log names tiers."""
+    """Which rows a dataset reads, and who uses it. `store` has no credential. `has_tiers`: the log names tiers."""
 
     store: str
     table: str
@@ -60,7 +60,7 @@ class Place:
     has_tiers: bool
 
     def shares(self, user: DatasetUser, other: DatasetUser, has_tiers: bool) -> bool:
-        """Whether the log cannot tell these two apart: of one model, and not of different tiers."""
+        """Whether the log cannot distinguish the two users: they have one model name and no different tiers."""
         return user.model == other.model and not (has_tiers and self.has_tiers and user.tiers.isdisjoint(other.tiers))
 
     def reads_as(self, other: Place) -> bool:
@@ -68,7 +68,7 @@ class Place:
         return (self.store, self.table) == (other.store, other.table)
 
     def shared_with(self, other: Place) -> list[tuple[DatasetUser, DatasetUser]]:
-        """Pairs of a user here and one of another namespace's that the log cannot tell apart."""
+        """Pairs of a user here and a user in another namespace that the log cannot distinguish."""
         if not self.reads_as(other):
             return []
         return [(a, b) for a in self.users for b in other.users if self.shares(a, b, other.has_tiers)]
@@ -78,15 +78,15 @@ class Datasets(Secrets, Protocol):
     """MonitoringDatasets of a cluster."""
 
     def read(self, namespace: str, name: str) -> DatasetView | None:
-        """Fresh; None when it does not exist or is being deleted."""
+        """Read it fresh; None when it does not exist or is being deleted."""
         ...
 
     def users(self, namespace: str, name: str) -> tuple[DatasetUser, ...]:
-        """Who is judged on it."""
+        """The ModelDeployments that use the dataset."""
         ...
 
     def replace_status(self, view: DatasetView, status: MonitoringDatasetStatus) -> bool:
-        """One PUT with the observed resourceVersion; ConflictError on 409. False when it may not be written."""
+        """Send one PUT with the observed resourceVersion; ConflictError on 409. False without the right to write."""
         ...
 
 
@@ -98,7 +98,7 @@ class Logs(Protocol):
         ...
 
     def address(self, dsn: str | None) -> str:
-        """Where it is, without credentials."""
+        """The address of the store, without credentials."""
         ...
 
 
@@ -113,10 +113,10 @@ class DatasetStatuses:
         wake: Callable[[str, str], None],
         wake_users: Callable[[str, str], None],
     ) -> None:
-        """`wake` makes a dataset due: one whose rows are found to be shared with another's, or are not any more.
+        """`wake` makes a dataset due when it begins or stops to share its rows with another dataset.
 
-        `wake_users` makes those due that are judged on a dataset: it became usable, or is not any more. They observe
-        it themselves; without this a mended store or Secret would wait for their own next tick.
+        `wake_users` makes the users of a dataset due when it becomes usable, or is no longer usable. They read it
+        themselves. Without this they would see a repaired store or Secret only at their own next tick.
         """
         self._wake_users = wake_users
         self._datasets = datasets
@@ -136,7 +136,7 @@ class DatasetStatuses:
         try:
             finding = self._find(view)
         except ReasonedError as error:
-            if isinstance(error, SpecError):  # nobody is judged on it; a store that is away comes back
+            if isinstance(error, SpecError):  # nothing can be judged on it; a store that is down may come back
                 self._settle((namespace, name), None)
             finding = Finding(error.reason, str(error))
         status = status_of(view.status, finding, generation=view.generation, now=now)
@@ -150,7 +150,7 @@ class DatasetStatuses:
         return next_check_seconds(status, spec, now)
 
     def forget(self, namespace: str, name: str) -> None:
-        """The dataset is gone: those whose rows it shared look again."""
+        """Remove a dataset that no longer exists, and check again the datasets with which it shared rows."""
         self._settle((namespace, name), None)
 
     def _find(self, view: DatasetView) -> Finding:
@@ -162,7 +162,7 @@ class DatasetStatuses:
         place = Place(self._logs.address(dsn), table, users, view.spec.columns.tier is not None)
         known = self._places.get((view.namespace, view.name))
         if known is not None and not known.reads_as(place):
-            self._settle((view.namespace, view.name), None)  # it has moved, even if what is there cannot be read
+            self._settle((view.namespace, view.name), None)  # it reads other rows now, even if they cannot be read
         finding = check_dataset(
             Asked(view.name, view.spec, _need_labels(users)), self._logs.log(dsn), self._clock.now()
         )
@@ -173,9 +173,9 @@ class DatasetStatuses:
         return replace(finding, message=f"{finding.message}; {shared}", others=others)
 
     def _shared(self, view: DatasetView, place: Place) -> str | None:
-        """Whose rows of other namespaces the log mixes with this dataset's; None for nobody's that is known of.
+        """Which users in other namespaces share rows with this dataset, as a message; None if none is known.
 
-        Within a namespace the ModelDeployments tell of each other.
+        Within a namespace the ModelDeployments report this themselves.
         """
         found: dict[str, set[str]] = {}
         for (namespace, _), other in self._settle((view.namespace, view.name), place).items():
@@ -187,9 +187,9 @@ class DatasetStatuses:
         return shared_text(sorted(found[model]), model)
 
     def _settle(self, key: Key, place: Place | None) -> dict[Key, Place]:
-        """Remember where a dataset reads, or that it reads nowhere; the places of other namespaces.
+        """Remember where a dataset reads (None: nowhere). Returns the places of other namespaces.
 
-        Who shares rows with it now and did not, or did and does not any more, is made due.
+        Datasets that begin or stop to share rows with it become due.
         """
         with self._lock:
             before = self._places.pop(key, None)
@@ -203,11 +203,11 @@ class DatasetStatuses:
 
 
 def _told(place: Place | None, other: Place) -> set[tuple[str, str, str]]:
-    """What `other` is told of a place that shares its rows: the model, and the ModelDeployments of both."""
+    """What the status of `other` says about a place that shares its rows: the model and both ModelDeployments."""
     return set() if place is None else {(a.model, a.deployment, b.deployment) for a, b in place.shared_with(other)}
 
 
 def _need_labels(users: tuple[DatasetUser, ...]) -> bool:
-    """Whether a metric that is judged needs labels; also when nobody is known to use the dataset."""
+    """Whether a metric that is judged needs labels. True also if no user of the dataset is known."""
     metrics = [registry.find(name) for user in users for name in user.metrics]
     return not metrics or any(metric is None or metric.needs_labels for metric in metrics)

@@ -1,4 +1,7 @@
-"""One look at a tier: read the newly matured blocks, fold them, judge. Status and log suffice to do it all again."""
+"""One look at a tier: read the newly matured blocks, fold them, judge.
+
+After a restart the status and the log are enough to repeat everything.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.arrays import FloatArray
 from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
@@ -52,7 +55,7 @@ _CHECKED_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """The evidence of the first `blocks` blocks of a tier with this plan; `control` is about the control itself."""
+    """The evidence of the first `blocks` blocks of a tier with this plan. `control` is the evidence on the control."""
 
     frozen: Frozen
     evidence: Evidence
@@ -61,10 +64,10 @@ class _Folded:
 
 
 class Judging:
-    """Folds incrementally; after a restart it folds all blocks again, to the same bits.
+    """Folds incrementally. After a restart it folds all blocks again and gets the same bits.
 
-    `safety_seconds`: a block counts as complete so long after its end (rows on their way). A log without a row for
-    five intervals, and at least `stale_seconds`, is stale.
+    A block counts as complete `safety_seconds` after its end, because rows may still be on their way. A log without a
+    row for five intervals, and for at least `stale_seconds`, is stale.
     """
 
     def __init__(self, *, safety_seconds: float = 5.0, stale_seconds: float = STALE_SECONDS) -> None:
@@ -79,7 +82,7 @@ class Judging:
         self._at_once: dict[tuple[str, str], int] = {}
 
     def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
-        """Datasets, metrics, dimensions and columns; a store that cannot be reached is no reason not to start."""
+        """Check datasets, metrics, dimensions and columns. A store that cannot be reached does not prevent a start."""
         try:
             sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
             for source in sources.values():
@@ -93,11 +96,11 @@ class Judging:
     def pre_release(
         self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
     ) -> Judgement | Concern | None:
-        """The spec's version on the validation table, before a rollout."""
+        """Judge the spec's version on the validation table, before a rollout."""
         return self._examining.examine(deployment, fleet, stores, now)
 
     def look(self, request: LookRequest) -> Look:
-        """One look at a tier that is probed or judged."""
+        """Take one look at a tier that is probed or judged."""
         try:
             sources = resolve(
                 request.deployment.namespace, request.rollout.spec.strategy.analysis, request.fleet, request.stores
@@ -111,21 +114,21 @@ class Judging:
             return Look(concern_of(error))
 
     def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
-        """Counts of both versions since a rollback."""
+        """Read the counts of both versions since a rollback."""
         return read_recovery(request, self._safety)
 
     def commits(self, request: LookRequest) -> Mapping[str, int]:
-        """Rows by commit since the delivery began."""
+        """Count rows by commit since the delivery began."""
         return read_commits(
             request.deployment, request.rollout, request.tier, request.fleet, request.stores, request.now
         )
 
     def verification(self, request: RolloutRequest) -> VerificationLook | Concern | None:
-        """One look at delivered tiers."""
+        """Take one look at delivered tiers."""
         return self._verifying.look(request)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Drop what is cached for the object."""
+        """Drop the cached evidence of the object."""
         self._verifying.forget(namespace, name)
         self._folded.pop((namespace, name), None)
         self._judged.pop((namespace, name), None)
@@ -205,7 +208,7 @@ class Judging:
 
             chosen, cells = read_run(blocks[at:], most, read)
             if len(chosen) < len(blocks[at : at + most]):
-                self._at_once[owner] = most = len(chosen)  # a limit's: the next look does not fail on it again
+                self._at_once[owner] = most = len(chosen)  # a limit allowed no more: the next look asks for no more
             shares = _shares(request, chosen)
             pods = np.array([shared.pods for shared in chosen], dtype=np.int64)
             control = past.watch(folded.control, tier, chosen, cells, sources)
@@ -220,9 +223,9 @@ class Judging:
         chosen: Sequence[SharedBlock],
         first: int,
     ) -> dict[str, Cells] | None:
-        """Write the distributions of blocks that status does not count yet; after a crash that may be twice.
+        """Write the distributions of blocks that the status does not count yet. After a crash it may write them twice.
 
-        Returns the cells of a single block, so that a look asks one query per dataset; None where they must be read.
+        Returns the cells of a single block, so that a look sends one query per dataset. None if they must be read.
         """
         cells: dict[str, Cells] = {}
         for index, shared in enumerate(chosen, start=first):
@@ -238,7 +241,7 @@ class Judging:
                     writer = writer_of(request.stores, source.store)
                     writer.write_performance(origin, source.dataset, source.scope, found)
                 except ReasonedError as error:
-                    # Evidence does not depend on it: the judgement must not wait for a table that is only kept.
+                    # The evidence does not depend on this table, so the judgement must not wait for it.
                     logger.warning(
                         "%s: block %d of %s is not in ml_performance: %s", request.rollout.name, index, name, error
                     )
@@ -248,7 +251,7 @@ class Judging:
 def _shares(request: LookRequest, chosen: Sequence[SharedBlock]) -> FloatArray:
     """The candidate's share of the ready pods per block (blocks,); NaN where pods are tied to places.
 
-    A node or a shard has its own traffic: there the pods' number does not say which share of the requests is right.
+    A node or a shard has its own traffic, so the number of pods does not say which share of the requests to expect.
     """
     if is_by_place(request.tier):
         return np.full(len(chosen), np.nan)
@@ -261,7 +264,7 @@ def _read_cells(sources: Mapping[str, BoundSource], chosen: Sequence[SharedBlock
 
 
 def _with_known(sources: Mapping[str, Source], frozen: Frozen) -> dict[str, Source]:
-    """The slices of the plan keep their own counts also where a dimension has more values than its maxValues."""
+    """The sources in which slices of the plan have counts of their own, also if a dimension exceeds its maxValues."""
     slices = {dataset.name: tuple(key for key in dataset.slices if key) for dataset in frozen.datasets}
     return {
         name: replace(source, dataset=replace(source.dataset, known=slices.get(name, ())))

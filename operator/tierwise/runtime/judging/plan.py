@@ -1,11 +1,11 @@
-"""The plan of a tier, made of the log before its start."""
+"""The plan of a tier, made from the log before its start."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.snapshot import freeze
 from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, plan_tier
@@ -18,18 +18,18 @@ from tierwise.runtime.reading.history import read_history, smallest_that_fits
 
 
 def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
-    """The plan from the log before the tier's start; recorded before a block is folded with it."""
+    """Make the plan from the log before the tier's start. It is recorded before a block is folded with it."""
     strategy, tier = request.rollout.spec.strategy, request.tier
     for source in sources.values():
         source.store.check(source.dataset)
     spec = next(spec for spec in strategy.tiers if spec.name == tier.name)
     max_seconds = float(duration_seconds(spec.max_duration))
-    metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
+    metric_counts = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
     end = tier.started_at or request.now
     bound_to = bound_to_tier(request, sources)
-    history = read_history(bound_to, metrics, end, max_seconds)
-    names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-    spread = read_spread(bound_to, names, end, [spec.name for spec in strategy.tiers])
+    history = read_history(bound_to, metric_counts, end, max_seconds)
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
+    spread = read_spread(bound_to, metrics, end, [spec.name for spec in strategy.tiers])
 
     def planned(cells: Mapping[str, Cells]) -> Frozen:
         plan = plan_tier(
@@ -46,7 +46,7 @@ def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
         )
         return freeze(plan, request.now)
 
-    frozen = smallest_that_fits(history.cells, metrics, planned)
+    frozen = smallest_that_fits(history.cells, metric_counts, planned)
     began = request.rollout.status.started_at or end
     past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds)
     return frozen.model_copy(update={"history": past})
@@ -58,7 +58,7 @@ def datasets_of(sources: Mapping[str, Source]) -> dict[str, Dataset]:
 
 
 def bound_to_tier(request: LookRequest, sources: Mapping[str, Source]) -> dict[str, BoundSource]:
-    """The sources with the rows of the tier that is looked at."""
+    """The sources, limited to the rows of the tier."""
     return {
         name: bound(source, scope_of(request.rollout.spec, source.dataset, (request.tier.name,)))
         for name, source in sources.items()

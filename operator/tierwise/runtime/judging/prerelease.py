@@ -1,8 +1,9 @@
-"""The pre-release gate: the candidate judged on a validation table, before any pod is touched.
+"""The pre-release gate: it judges the candidate on a validation table, before any pod is changed.
 
-Both versions' predictions on the validation set are one block of the same evidence that judges a tier. Its time is of
-no meaning (a version may have been validated months ago), so the table is read whole. α is `falseRejectionRate`, apart
-from that of the rollout: the probability that a good candidate is rejected or rolled back is at most their sum.
+Both versions' predictions on the validation set are one block of the same evidence that judges a tier. The block's
+times do not matter (a version may have been validated months ago), so the whole table is read. α is
+`falseRejectionRate`, separate from the α of the rollout. The probability that a good candidate is rejected or rolled
+back is at most their sum.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ class _Examined:
 
 
 class Examining:
-    """Judges candidates on validation tables; asks again when the table has newer rows, and after five minutes."""
+    """Judges candidates on validation tables. It reads a table again if it has newer rows, and after five minutes."""
 
     def __init__(self) -> None:
         self._examined: dict[tuple[str, str], _Examined] = {}
 
     def examine(self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Judgement | Concern | None:
-        """The judgement of the spec's version against the stable one; None where there is nothing to judge.
+        """Judge the spec's version against the stable one; None if there is nothing to judge.
 
-        Never raises for what a table or a dataset does.
+        It returns a Concern for a problem of a table or dataset, and never raises for it.
         """
         gate, stable = view.spec.analysis.pre_release, view.status.stable
         if gate is None or stable is None or view.spec.version.name == stable.name:
@@ -64,7 +65,7 @@ class Examining:
             return concern_of(error, "preRelease: ")
 
     def forget(self, namespace: str, name: str) -> None:
-        """The ModelDeployment is gone."""
+        """Remove a ModelDeployment that no longer exists."""
         self._examined.pop((namespace, name), None)
 
     def _examine(
@@ -93,7 +94,7 @@ def _judge(gate: PreRelease, source: Source, scope: Scope, window: Block, now: d
     place = Place(scope.baseline, scope.candidate, f"validation set {gate.dataset!r}: ", none=remedy, one=remedy)
     missing = detect_missing_arms((int(rows[BASELINE]), int(rows[CANDIDATE])), None, place)
     if missing:
-        return replace(missing[0], reason=Reason.PRE_RELEASE)  # it waits for a person's rows, not for the pods'
+        return replace(missing[0], reason=Reason.PRE_RELEASE)  # a person writes these rows, not the pods
     judged = judge_validation(gate.analysis, dataset, cells, gate.false_rejection_rate)
     concerns = (
         *recorded_arrival_concerns(source.store, [dataset], scope, window),

@@ -1,10 +1,10 @@
-"""Whether the datasets of a tier are still those whose evidence was folded."""
+"""Checks that the datasets of a tier are still those whose evidence was folded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.planning.snapshot import config_hash
@@ -12,7 +12,7 @@ from tierwise.runtime.reading.datasets import Source
 
 
 def require_unchanged(frozen: Frozen, sources: Mapping[str, Source]) -> None:
-    """Raise SpecError when a dataset is not the one whose evidence was folded so far."""
+    """Raise SpecError if a dataset was edited after its evidence was folded."""
     for kept in frozen.datasets:
         source = sources.get(kept.name)
         if source is None or config_hash(source.dataset) != kept.config_hash:

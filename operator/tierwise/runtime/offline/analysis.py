@@ -1,6 +1,6 @@
-"""Two recorded versions, judged as the operator judges a tier: the fold of the same blocks, without a cluster.
+"""Judges two recorded versions as the operator judges a tier: it folds the same blocks, without a cluster.
 
-The store and the time are arguments, so that `analyze`, simulations and tests run the same lines.
+The store and the time are arguments, so that `analyze`, simulations and tests run the same code.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from tierwise.runtime.reading.missing_times import untimed_of_log
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs
 from tierwise.runtime.recorded_log import RecordedLog
 
-MOST_OF_OTHERS = 0.01  # share of rows of neither version from which they are noted
+MOST_OF_OTHERS = 0.01  # a note reports rows of neither version from this share on
 BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
 @dataclass(frozen=True, slots=True)
 class AskedQuery:
-    """A query as it was sent for the first blocks."""
+    """A query, as it was sent for the first blocks."""
 
     dataset: str
     hash: str
@@ -48,7 +48,7 @@ class AskedQuery:
 
 @dataclass(frozen=True, slots=True)
 class TierAnalysis:
-    """One tier's outcome."""
+    """The outcome for one tier."""
 
     name: str | None
     plan: TierPlan
@@ -58,7 +58,7 @@ class TierAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What an analysis found. `window` is all that was asked for; `stopped_at` the end of the block it stopped at."""
+    """What an analysis found. `window` is the whole window; `stopped_at` is the end of the block where it stopped."""
 
     request: AnalysisRequest
     window: Block
@@ -76,11 +76,11 @@ def analyze(
 ) -> Analysis:
     """Fold the blocks in order of prediction time and stop at the first rollback.
 
-    `now` bounds the window: a prediction counts once its label had the dataset's maturity to arrive.
+    `now` bounds the window: a prediction counts when its label has had the dataset's maturity to arrive.
     `on_progress(done, all)` is called with numbers of blocks.
 
     Raises:
-        SpecError: an unknown column, dimension, metric or version (naming those there are), too many blocks.
+        SpecError: an unknown column, dimension, metric or version (it lists the known ones), too many blocks.
         StoreError: the log cannot be read.
     """
     datasets = [given_dataset(item, request.datasets) for item in request.analysis]
@@ -95,7 +95,7 @@ def analyze(
         done = len(blocks) * len(tiers)
         tiers.append(_tier(asked, tier, log, partial(_progress, on_progress, done, total)))
         if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
-            break  # as in a rollout: the tiers after it stay untouched
+            break  # as in a rollout, later tiers get nothing
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
     folded = Block(window.start, min([window.end, *stops]))
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
@@ -140,7 +140,7 @@ _SEVERITY = (GateDecision.ROLL_BACK, GateDecision.HOLD, GateDecision.PROMOTE)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is the same for all tiers of an analysis."""
+    """The values that are the same for all tiers of an analysis."""
 
     request: AnalysisRequest
     datasets: Sequence[Dataset]
@@ -201,7 +201,7 @@ def _spread(asked: _Asked, scope: Scope, log: RecordedLog) -> dict[str, Spread]:
 
 
 def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: int) -> list[str]:
-    """Rows of neither version, where they are more than a few: an arm's failures may be among them."""
+    """Notes of rows of neither version if there are more than a few, because an arm's failures may be among them."""
     return [
         f"dataset {dataset.name!r}: {found.version} of {judged + found.version} rows "
         f"({found.version / (judged + found.version):.1%}) are of neither version, or have none, and count in no arm; "
@@ -214,7 +214,7 @@ def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: 
 def _untimed(
     dataset: Dataset, scope: Scope, log: RecordedLog, now: datetime, tiers: Sequence[TierAnalysis]
 ) -> Outcome | None:
-    """Rows outside every block are not judged. Beyond a few, or if one arm has more of them, nothing passes."""
+    """Concerns about rows outside every block, which are not judged. If there are many, or one arm has more, hold."""
     rows = [tier.judgement.rows for tier in tiers]
     timed = sum(baseline for baseline, _ in rows), sum(candidate for _, candidate in rows)
     held = untimed_of_log(log, dataset, scope, timed, now)
@@ -222,13 +222,13 @@ def _untimed(
 
 
 def _candidate_share(history: Mapping[str, Cells]) -> float:
-    """The candidate's share of all rows of the window; a half when there are none."""
+    """The candidate's share of all rows of the window; 0.5 if there are none."""
     by_arm = sum((cells.counts[:, 0].sum(axis=(0, 2, 3)) for cells in history.values()), np.zeros(2))
     return float(by_arm[1] / by_arm.sum()) if by_arm.sum() else 0.5
 
 
 def _place(request: AnalysisRequest, tier: TierRequest, rows: int) -> Place:
-    """What a person does about missing rows of a recorded log."""
+    """The advice for a person if rows of a recorded log are missing."""
     if request.in_file_order:
         stopped = f"mix the rows, or judge all of them as one block: --block {rows}"
     else:

@@ -1,4 +1,4 @@
-"""What an analysis is asked for, and the window of the log that answers it."""
+"""The request of an analysis, and the window of the log that it reads."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 
 MAX_BLOCKS = 50_000
-ODD_SHARE = 0.01  # so few rows far from all others are taken for a mistake in their times
+ODD_SHARE = 0.01  # up to this share, rows far from all others probably have a wrong time
 
 
 @dataclass(frozen=True, slots=True)
 class TierRequest:
-    """One judgement: its share of α, and which tiers of the log it reads (none: all rows).
+    """One judgement: its share of α, and which tiers of the log it reads (empty: all rows).
 
-    `sharing` is how many tiers of the rollout share its α.
+    `sharing` is the number of the rollout's tiers that share its α.
     """
 
     name: str | None
@@ -48,19 +48,19 @@ class AnalysisRequest:
     since: datetime | None
     until: datetime | None
     block_seconds: float
-    in_file_order: bool = False  # times are row numbers: nothing of them is shown
+    in_file_order: bool = False  # times are row numbers and are not shown
 
 
 def scope_of_request(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
-    """Whose rows are compared, in these tiers of the log."""
+    """The scope of the rows that are compared, in these tiers of the log."""
     return Scope(request.model, request.baseline, request.candidate, log_tiers)
 
 
 def given_dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatasetSpec]) -> Dataset:
-    """The dataset that an analysis names, with what it slices by and reads.
+    """The dataset that an analysis names, with its groupings and metrics.
 
     Raises:
-        SpecError: it was not given, or cannot be judged so.
+        SpecError: the dataset was not given, or it cannot be judged in this way.
     """
     spec = specs.get(analysis.name)
     if spec is None:
@@ -75,10 +75,12 @@ def given_dataset(analysis: DatasetAnalysis, specs: Mapping[str, MonitoringDatas
 def window_of(
     request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, now: datetime
 ) -> tuple[Block, datetime]:
-    """From the first row of either version to the last mature one, within --since and --until; the candidate's first.
+    """The window, and the time of the candidate's first row.
+
+    The window goes from the first row of either version to the last mature one, within --since and --until.
 
     Raises:
-        SpecError: a version is not there, naming those that are; too many blocks.
+        SpecError: a version has no rows (it lists the versions that have), or there are too many blocks.
     """
     firsts, lasts, exposed = [], [], []
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
@@ -106,7 +108,7 @@ def window_of(
 
 def _too_many_blocks(request: AnalysisRequest, window: Block, count: int) -> SpecError:
     seconds = (window.end - window.start).total_seconds()
-    if request.in_file_order:  # a second is a row
+    if request.in_file_order:  # one second is one row
         fact = f"there are {count} blocks of {request.block_seconds:.0f} rows, more than {MAX_BLOCKS}"
         remedy = f"give longer blocks, for instance --block {math.ceil(seconds / 5_000)}"
         return SpecError(fact, remedy, reason=Reason.QUERY_OVER_LIMITS)
@@ -122,7 +124,7 @@ def _too_many_blocks(request: AnalysisRequest, window: Block, count: int) -> Spe
 def _odd_rows(
     request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block
 ) -> SpecError | None:
-    """The error where few rows, such as those of a clock that stood at 1970, are what makes the window so long."""
+    """The error if only a few rows make the window so long, such as rows of a clock that showed 1970."""
     if request.in_file_order:
         return None
     fits = timedelta(seconds=MAX_BLOCKS * request.block_seconds)
@@ -149,7 +151,7 @@ def _odd_rows(
 
 
 def _rows_within(request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, window: Block) -> VersionRows:
-    """Rows of both versions in the window, over all datasets; a row at least is in it."""
+    """Rows of both versions in the window, over all datasets; at least one row."""
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
     found = []
     for dataset in datasets:
@@ -174,12 +176,12 @@ def _missing_version(
 
 
 def clipped(request: AnalysisRequest, window: Block, now: datetime) -> tuple[str, ...]:
-    """A note where --until is far beyond the last row: nobody should think that later rows were judged."""
+    """A note if --until is far after the last row, so that nobody thinks that later rows were judged."""
     return clipped_at(request.until, request.block_seconds, window, now)
 
 
 def clipped_at(until: datetime | None, block_seconds: float, window: Block, now: datetime) -> tuple[str, ...]:
-    """The same of any window that ends with its last row."""
+    """The same note, for any window that ends with its last row."""
     if until is None or min(until, now) - window.end <= timedelta(seconds=2 * block_seconds):
         return ()
     last = f"{window.end:%Y-%m-%dT%H:%M:%SZ}"

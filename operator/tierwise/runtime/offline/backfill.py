@@ -1,6 +1,6 @@
-"""A metric for the past: from the distributions that looks have stored, else from the rows of the log.
+"""Computes a metric for the past: from the distributions that looks have stored, else from the rows of the log.
 
-The store is an argument, so that the command and tests run the same lines.
+The store is an argument, so that the command and tests run the same code.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NOTHING_STORED = "no block of it is stored in this window"
 
 
 class PastStore(Protocol):
-    """What a backfill reads; adapters/prediction_logs/stored.py has it for ClickHouse."""
+    """What a backfill reads. adapters/prediction_logs/stored.py implements it for ClickHouse."""
 
     def configs(self, wanted: Wanted) -> tuple[StoredConfig, ...]:
         """The configurations of the stored blocks, oldest first."""
@@ -52,7 +52,7 @@ class PastStore(Protocol):
         ...
 
     def past(self, wanted: Wanted, config: StoredConfig, spec: MonitoringDatasetSpec) -> StoredPast | None:
-        """The stored distributions, added up; None where there are none. ValueError: they do not fit the spec."""
+        """The stored distributions, added up; None if there are none. ValueError if they do not fit the spec."""
         ...
 
     def survey(
@@ -68,7 +68,7 @@ class PastStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`dataset` as its manifest and groupings are now; `config`: a stored configuration chosen by its hash."""
+    """`dataset` has its present manifest and groupings. `config` is the hash of a chosen stored configuration."""
 
     metric: str
     dataset: Dataset
@@ -79,7 +79,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PastValue:
-    """A metric's value in one window, slice and version; `n`, `bad` of proportions, `error` a standard error."""
+    """A metric's value in one window, slice and version.
+
+    A counted proportion has `n` and `bad`. A weighted proportion or an estimate has `error`, its standard error.
+    """
 
     start: datetime
     end: datetime
@@ -93,7 +96,7 @@ class PastValue:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """What was found, and where: ``stored`` or ``rows``; `why` says why the rows had to be counted."""
+    """What was found, and its source: ``stored`` or ``rows``. `why` says why the rows had to be counted."""
 
     origin: Literal["stored", "rows"]
     why: str
@@ -102,11 +105,14 @@ class Backfill:
 
 
 def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int], None] = lambda *_: None) -> Backfill:
-    """Compute the metric; windows, slices and versions without rows are left out.
+    """Compute the metric. Windows, slices and versions without rows are left out.
 
     Raises:
-        SpecError: an unknown metric or one that the dataset cannot support; configurations that differ.
-        StoreError: the store cannot be read.
+        SpecError: the metric is unknown, not supported, or a shift; or the chosen configuration is not stored; or the
+            configuration changed in the window, or differs from the manifest.
+        NothingStoredError: with origin `stored`: nothing is stored in the window.
+        StoreError: the store cannot be read; or, with origin `stored`, what is stored is not enough.
+        MetricFailedError: a metric's code failed.
     """
     metric = _metric(request.metric, request.dataset.spec)
     reads = _reads(request, request.dataset.spec)
@@ -179,7 +185,7 @@ def _reads(request: Request, spec: MonitoringDatasetSpec) -> Reads:
     chosen = [MetricSpec.model_construct(name=request.metric, margin=Margin(absolute=0.01))]
     item = DatasetAnalysis.model_construct(name=request.dataset.name, metrics=chosen, slices=None, expect=[])
     found = reads_of(item, spec)
-    # How many rows have a weight is asked of new rows only: blocks of the past were stored without.
+    # Only new rows are checked for missing weights: stored blocks do not have this count.
     sums = tuple(one for one in found.sums if one != WEIGHED)
     return replace(found, bins=found.bins or metric.needs.bins, sums=sums)
 
@@ -187,7 +193,7 @@ def _reads(request: Request, spec: MonitoringDatasetSpec) -> Reads:
 def _stored(
     request: Request, reads: Reads, store: PastStore
 ) -> tuple[StoredPast | None, str, MonitoringDatasetSpec, StoredConfig | None]:
-    """The stored past, or why it does not do; the spec it was stored with."""
+    """The stored past, or why it cannot be used, and the spec that it was stored with."""
     name, spec, wanted = request.dataset.name, request.dataset.spec, request.wanted
     configs = store.configs(wanted)
     if request.config is not None:
@@ -239,15 +245,15 @@ def _stored(
 
 
 def _changed(config: StoredConfig, dataset: Dataset) -> tuple[str, ...]:
-    """What the manifest differs in; which slices were asked for then does not change what a slice's counts are."""
+    """How the manifest differs. The list of slices is not compared, because it does not change a slice's counts."""
     return differences(parts_of(config.config)[1], parts_of(config_of(dataset))[1])
 
 
 def _several(name: str, configs: Sequence[StoredConfig]) -> SpecError:
-    """Rows of different configurations are never compared: say what changed, and when."""
+    """The error that says what changed and when, because rows of different configurations are never compared."""
     told = []
     for before, after in pairwise(configs):
-        changed: tuple[str, ...] = ("what, is not known: an earlier release stored it",)
+        changed: tuple[str, ...] = ("it is not known what changed: an earlier release stored one of the two",)
         if before.config and after.config:
             (_, old, sliced), (_, new, now) = parts_of(before.config), parts_of(after.config)
             changed = (*differences(old, new), *groupings_difference(sliced, now))
@@ -264,7 +270,7 @@ def _several(name: str, configs: Sequence[StoredConfig]) -> SpecError:
 
 
 def _counted(request: Request, store: PastStore, on_progress: Callable[[int, int], None]) -> StoredPast | None:
-    """The rows of the log, two versions at a time."""
+    """Count the rows of the log, two versions at a time."""
     dataset, wanted = request.dataset, request.wanted
     model = wanted.model if dataset.spec.columns.model is not None else None
     scope = Scope(model, NO_VERSION, NO_VERSION, wanted.tiers)

@@ -1,4 +1,4 @@
-"""How long the tiers of a rollout would have to run, by the log's own traffic of one version."""
+"""Computes how long the tiers of a rollout would have to run, from the log's traffic of one version."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import TierForecast, forecast_tier
+from tierwise.monitoring.planning.promotion import Course
 from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.runtime.offline.analysis_window import TierRequest, given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
@@ -27,20 +28,26 @@ from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 from tierwise.stats.overdispersion import BLOCK_SECONDS
 
 NO_CANDIDATE = "(no candidate)"  # a version that no row has: all rows read are the baseline's
-MOST_HALF_HOURS = 48  # the last day: every hour's mix once
+MOST_HALF_HOURS = 48  # the last day: each hour's mix of traffic once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTier(TierRequest):
-    """One tier that is planned: also the candidate's share of its rows, and how long it takes at least."""
+    """One tier to plan, with the candidate's share of its rows and its shortest and longest times."""
 
     exposure: float
     min_seconds: float
+    promotes_at_max: bool = False  # `onInconclusive: Promote`
+
+    @property
+    def course(self) -> Course:
+        """How the tier goes."""
+        return Course(self.exposure, self.min_seconds, self.max_duration_seconds, self.promotes_at_max)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What is asked. `baseline` None: the version with most rows. `default_window`: so far back without `since`."""
+    """The request. `baseline` None means the version with most rows. `default_window` is used without `since`."""
 
     model: str | None
     baseline: str | None
@@ -55,7 +62,7 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What of the log is used: one version's rows within a window."""
+    """The part of the log that is used: one version's rows within a window."""
 
     baseline: str
     datasets: Mapping[str, Dataset]
@@ -69,7 +76,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer, tier by tier."""
+    """The result, tier by tier."""
 
     request: PlanRequest
     traffic: Traffic
@@ -78,10 +85,10 @@ class Plan:
 
 
 def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
-    """Read the traffic once per tier and dataset, and tell what each tier can see.
+    """Read the traffic once per tier and dataset, and compute which drops each tier can see.
 
     Raises:
-        SpecError: an unknown column, dimension, metric, version or slice, naming those there are; or no row can
+        SpecError: an unknown column, dimension, metric, version or slice (it lists the known ones), or no row can
             be judged.
         StoreError: the log cannot be read.
     """
@@ -109,16 +116,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
         )
         seen |= {key for dataset in planned.datasets for key in dataset.slices}
         rows.append(_rows(history))
-        found.append(
-            forecast_tier(
-                planned,
-                history,
-                traffic.seconds,
-                exposure=tier.exposure,
-                max_seconds=tier.max_duration_seconds,
-                drops=request.drops,
-            )
-        )
+        found.append(forecast_tier(planned, history, traffic.seconds, tier.course, request.drops))
     require_judged(request.analysis, traffic.datasets, counted)
     for drop in request.drops:
         require_slice(drop, seen)
@@ -126,7 +124,7 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
 
 
 def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traffic:
-    """The version and window to read; the labels of its last rows have had their time to arrive.
+    """The version and window to read. The labels of the window's last rows have had their time to arrive.
 
     Raises:
         SpecError: as `plan`.
@@ -141,7 +139,12 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
     tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
     scope = Scope(request.model, request.baseline or NO_CANDIDATE, NO_CANDIDATE, tiers)
     surveys = [log.survey(dataset, scope, (request.since, until)) for dataset in datasets.values()]
-    baseline = request.baseline or _most_rows(surveys)
+    recent = surveys
+    if request.baseline is None and request.since is None and request.default_window is not None and any(surveys):
+        # The version that serves now: one that served for months before it has more rows in all.
+        newest = max(seen.last for survey in surveys for seen in survey.values())
+        recent = [log.survey(dataset, scope, (newest - request.default_window, until)) for dataset in datasets.values()]
+    baseline = request.baseline or _most_rows(recent)
     for dataset, survey in zip(datasets.values(), surveys, strict=True):
         if baseline is None or baseline not in survey:
             raise _missing(dataset, baseline, survey)
@@ -158,7 +161,7 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
 
 
 def require_slice(drop: Drop, slices: set[str]) -> None:
-    """Raises SpecError when no dataset has rows in the drop's slice, naming slices of its dimensions."""
+    """Raise SpecError if no dataset has rows in the drop's slice. The error lists slices of its dimensions."""
     if drop.key in slices:
         return
     near = sorted(key for key in slices if sorted(drop.slice) == sorted(part.split("=")[0] for part in key.split(",")))
@@ -171,7 +174,7 @@ def require_slice(drop: Drop, slices: set[str]) -> None:
 
 
 def _require_sliced(drop: Drop, analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset]) -> None:
-    """Raises SpecError when no dataset that judges the drop's metric slices by the drop's dimensions."""
+    """Raise SpecError if no dataset that judges the drop's metric is sliced by the drop's dimensions."""
     asked = tuple(sorted(drop.slice))
     judging = [item.name for item in analysis if drop.metric in [metric.name for metric in item.metrics]]
     if not asked or any(asked in datasets[name].groupings for name in judging):

@@ -1,4 +1,4 @@
-"""Logs of which nothing can be judged: an error with the cause at once, instead of a forecast of zeros."""
+"""Raises an error with the cause if nothing of a log can be judged, instead of a forecast of zeros."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Dataset
 
-FEW_ROWS, FEW_SHARE = 20, 0.01  # so few rows, of so many more, are accidents: nothing can be judged on them
+FEW_ROWS, FEW_SHARE = 20, 0.01  # fewer usable rows, in number and share, are taken for accidents
 
 
 def require_judged(
     analysis: Sequence[DatasetAnalysis], datasets: Mapping[str, Dataset], counts: Mapping[str, IntArray]
 ) -> None:
-    """Where every metric needs labels and answers, some dataset must have rows with both.
+    """Require that some dataset has rows with label and answer, if every metric needs both.
 
     `counts` (3 labels, 3 answers) are all rows of a dataset that were read.
 
     Raises:
-        SpecError: none has, with the first dataset's cause.
+        SpecError: no dataset has such rows; it says the cause for the first dataset.
     """
     causes = [_cause(item, datasets[item.name], counts[item.name]) for item in analysis]
     if causes and causes[0] is not None and None not in causes:

@@ -1,1 +1,1 @@
-"""What is asked of a store, with the dataset, windows and errors around it."""
+"""Reads from a store, with the datasets, windows and errors that belong to it."""

@@ -1,4 +1,4 @@
-"""What arrived in the log, asked of the store before a judgement counts: too few rows, rows logged twice."""
+"""Checks what arrived in the log, before a judgement counts: too few rows, rows that were logged twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def arrival_concerns(
     mature: Mapping[str, datetime],
     interval: float,
 ) -> tuple[Concern, ...]:
-    """What the datasets lack of what they expect, each in its latest window. `interval` is a block's."""
+    """Concerns about missing or repeated rows, for each dataset in its latest window. `interval` is that of a block."""
     found: list[Concern] = []
     for name, source in sources.items():
         window = received_window(source.dataset, mature[name], interval=interval)
@@ -32,7 +32,7 @@ def arrival_concerns(
 
 
 class Receiving(Protocol):
-    """What a store or a recorded log tells of arrival."""
+    """Reads which rows and labels arrived, from a store or a recorded log."""
 
     def read_received(self, dataset: Dataset, scope: Scope, window: Block) -> Received:
         """As PredictionStore."""
@@ -42,7 +42,7 @@ class Receiving(Protocol):
 def recorded_arrival_concerns(
     log: Receiving, datasets: Sequence[Dataset], scope: Scope, window: Block
 ) -> tuple[Concern, ...]:
-    """As `arrival_concerns`, of a recorded window; rows logged twice are looked for in all of it."""
+    """As `arrival_concerns`, for a recorded window. Rows that were logged twice are searched in the whole window."""
     found: list[Concern] = []
     for dataset in datasets:
         asked = received_window(dataset, window.end)
@@ -57,7 +57,7 @@ def recorded_arrival_concerns(
 
 
 def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, window: Block) -> tuple[str, ...]:
-    """Rows logged twice and labels that contradict, however few; what sources of labels say, alone and in pairs."""
+    """Notes of repeated rows and contradicting labels, however few, and of each source of labels and each pair."""
     notes: list[str] = []
     for dataset in datasets:
         if dataset.spec.columns.request_id is not None:
@@ -82,7 +82,7 @@ def _lines(sources: Sources) -> list[str]:
 
 
 def conflict_lines(sources: Sources) -> list[str]:
-    """Per pair of sources that label the same rows, on how many they differ."""
+    """One line per pair of sources that label the same rows: on how many rows they differ."""
     return [
         f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
         f"({pair.share:.1%})"

@@ -1,4 +1,4 @@
-"""Which commits the pods of a delivered tier log under the candidate's name."""
+"""Reads which commits the pods of a delivered tier log under the candidate's name."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ _INTERVALS = 5
 def read_commits(
     deployment: DeploymentView, rollout: RolloutView, tier: TierStatus, fleet: Fleet, stores: Stores, now: datetime
 ) -> Mapping[str, int]:
-    """Rows by commit in the latest minute, or five intervals, since the delivery began.
+    """Rows by commit in the last minute, or in the last five intervals if these are longer.
 
-    Empty where no dataset has a column of commits, the version names none, nothing was logged yet, or the log cannot
-    be read: readiness is told by the pods, the log only contradicts.
+    No row from before the delivery is counted. If several datasets have commits, the largest number counts.
+
+    Empty if no dataset has a column of commits, the version names no commit, nothing was logged yet, or the log cannot
+    be read. Then the readiness of the pods alone decides; the log can only contradict it.
     """
     spec = rollout.spec
     if spec.to.commit is None or tier.delivering_since is None:

@@ -1,4 +1,4 @@
-"""The past that a tier's control is compared with: which there is, and reading it ahead of the looks."""
+"""Chooses the past that a tier's control is compared with, and reads it ahead of the looks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
 from tierwise.monitoring.verdicts.control_drift import (
@@ -24,10 +24,10 @@ from tierwise.rollout.state.blocks import SharedBlock
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 
-_PIECES = 4  # of a week's or day's window: each must have rows of the control
-_ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
-_SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
-_READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
+_PIECES = 4  # pieces of a week's or day's window; each must have rows of the control
+_ROWS_EACH = 30  # fewest rows in such a piece: a comparison needs 30 bad and 30 good rows
+_SPARSEST = 0.02  # smallest share of the mean piece's rows: a past with a hole does not match the time of day
+_READ_AHEAD = 60  # blocks per query, so that a look seldom needs a query of its own for the past
 _FINE = 60
 
 
@@ -38,9 +38,10 @@ def past_of_tier(
     start: datetime,
     max_seconds: float,
 ) -> ControlHistory | None:
-    """What the control of a tier that starts at `start` is compared with; None without a past, and with ``Ignore``.
+    """The past with which the control of a tier that starts at `start` is compared.
 
-    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual.
+    None without a past, and with ``Ignore``. The past ends where the rollout began, because a change while earlier
+    tiers were judged must not count as normal.
     """
     if analysis.external_cause == "Ignore":
         return None
@@ -57,12 +58,12 @@ def choose_history(
     start: datetime | None = None,
     shifts: Sequence[tuple[Shifted, timedelta]] = tuple(SHIFTS.items()),
 ) -> ControlHistory | None:
-    """The same hours of the week before, else of the day before, else the time just before; None without a past.
+    """Choose the same hours of the week before, else of the day before, else the time just before.
 
-    `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
-    A week or a day counts where every dataset has enough rows of the baseline in each quarter of the `max_seconds` from
-    there: 30, and a fiftieth of the quarters' mean.
-    The rest is as many whole intervals before `end` as have rows, at most `max_seconds`.
+    Returns None without a past. `end` is the end of the past (the tier's start). `start` is the start of the time that
+    is compared with it (default: `end`). The week or day before is used if every dataset has enough rows of the
+    baseline in each quarter of the `max_seconds` from there: 30, and a fiftieth of the quarters' mean. The time just
+    before is as many whole intervals before `end` as have rows, at most `max_seconds`.
     """
     for kind, shift in shifts:
         first = (start or end) - shift
@@ -84,7 +85,7 @@ def _is_whole(rows: Sequence[int]) -> bool:
 
 
 def _first_rows(sources: Mapping[str, BoundSource], window: Block) -> datetime | None:
-    """From when on every dataset has rows of the control, to a sixtieth of a sixtieth of the window."""
+    """The time from which every dataset has rows of the control, with a precision of 1/3600 of the window."""
     for _ in range(2):
         pieces = _pieces(window, _FINE)
         firsts = [next((i for i, n in enumerate(rows) if n), None) for rows in _rows(sources, pieces)]
@@ -112,7 +113,7 @@ def _rows(sources: Mapping[str, BoundSource], blocks: Sequence[Block]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The tier whose control is followed: rollout and tier, its past, when judging began, and the length of a block."""
+    """The tier whose control is watched, its past, the start of judging, and the length of a block."""
 
     key: tuple[str, str]
     history: ControlHistory | None
@@ -122,7 +123,7 @@ class Followed:
 
 @dataclass(slots=True)
 class ControlPast:
-    """Reads the past of one tier's control, whole intervals ahead; what was read is kept until it is passed."""
+    """Reads the past of one tier's control several intervals ahead, and keeps it until the looks have used it."""
 
     key: tuple[str, str] = ("", "")
     ahead: dict[str, Cells] = field(default_factory=dict)
@@ -136,7 +137,7 @@ class ControlPast:
         now: Mapping[str, Cells],
         sources: Mapping[str, BoundSource],
     ) -> ControlEvidence:
-        """The watch after the blocks that are in `now`; those without a past are left out."""
+        """The watch after the blocks in `now`. Blocks without a past are left out."""
         history = tier.history
         if history is None:
             return state
@@ -162,7 +163,7 @@ class ControlPast:
         sources: Mapping[str, BoundSource],
         tier: Followed,
     ) -> dict[str, Cells]:
-        """Some blocks of `now` against their pasts."""
+        """Fold some blocks of `now` against their pasts."""
         wanted = [block for index in chosen if (block := pasts[index]) is not None]
         return {
             name: against_past(
@@ -174,14 +175,14 @@ class ControlPast:
         }
 
     def _read(self, name: str, source: BoundSource, wanted: Sequence[Block], tier: Followed) -> Cells:
-        """One query for many blocks; for a single one that is a whole interval, one for the next sixty."""
+        """Read the past of these blocks by one query. For one block of a whole interval, read the next sixty ahead."""
         if len(wanted) > 1:
             return source.store.read_cells(source.dataset, source.scope, wanted)
         assert tier.history is not None
         block, step = wanted[0], timedelta(seconds=tier.interval_seconds)
         kept = self.ahead.get(name)
         if kept is None or block not in kept.blocks:
-            if block.end - block.start != step:  # cut when the pods changed
+            if block.end - block.start != step:  # the block was cut because the pods changed
                 return source.store.read_cells(source.dataset, source.scope, wanted)
             most = blocks_at_once([source.dataset], self.at_once.get(name, _READ_AHEAD))
             count = min(most, int((tier.history.ends_at - block.start) / step))
@@ -194,7 +195,7 @@ class ControlPast:
 
 
 def _ascending(pasts: Sequence[Block | None], chosen: Sequence[int]) -> list[list[int]]:
-    """The indices in runs whose pasts follow each other: one query reads blocks in order of time."""
+    """The indices in runs whose pasts are in order of time, because one query reads blocks in that order."""
     runs: list[list[int]] = []
     last: datetime | None = None
     for index in chosen:

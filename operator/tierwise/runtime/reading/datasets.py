@@ -1,4 +1,4 @@
-"""From names in an analysis to datasets and the stores they are in. Failures name the object and the remedy."""
+"""Resolves the names in an analysis to datasets and their stores. Errors name the object and the remedy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.runtime.ports import Fleet, PredictionStore
 
 Stores = Callable[[str | None], PredictionStore]
-"""From a DSN (None: the operator's default store) to a store; raises StoreError or SpecError."""
+"""A function from a DSN (None: the operator's default store) to a store; raises StoreError or SpecError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dataset and where to read it."""
+    """A dataset and its store."""
 
     dataset: Dataset
     store: PredictionStore
@@ -31,18 +31,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class BoundSource(Source):
-    """A source, and which of its rows are meant."""
+    """A source with a scope, which says which of its rows to read."""
 
     scope: Scope
 
 
 def bound(source: Source, scope: Scope) -> BoundSource:
-    """The source with the rows that are meant."""
+    """The source with this scope."""
     return BoundSource(source.dataset, source.store, scope)
 
 
 def stores_of(store: PredictionStore | Stores) -> Stores:
-    """A function from DSN to store; a single store serves only datasets that name no DSN of their own."""
+    """A function from DSN to store. A single store serves only datasets that name no DSN of their own."""
     if not hasattr(store, "read_cells"):
         return store
     default: PredictionStore = store  # type: ignore[assignment]
@@ -71,7 +71,7 @@ def writer_of(stores: Stores, otherwise: PredictionStore) -> PredictionStore:
 
 
 def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
-    """The rows of a dataset that a rollout's tiers produced, as far as its columns can tell."""
+    """The scope of the rows that a rollout's tiers produced, as far as the dataset's columns identify them."""
     columns = dataset.spec.columns
     return Scope(
         model=spec.model if columns.model else None,
@@ -108,7 +108,7 @@ def _resolve_one(
 
 
 class Secrets(Protocol):
-    """Where DSNs are kept."""
+    """Reads Secrets, which hold DSNs."""
 
     def get_secret(self, namespace: str, name: str, key: str) -> str | None:
         """As Fleet."""
@@ -116,10 +116,10 @@ class Secrets(Protocol):
 
 
 def dsn_of(namespace: str, name: str, spec: MonitoringDatasetSpec, secrets: Secrets) -> str | None:
-    """The DSN that the dataset's Secret holds; None where it names none, and the default store is meant.
+    """The DSN in the dataset's Secret; None if the dataset names no Secret and so uses the default store.
 
     Raises:
-        StoreError: StoreAccessDenied, no such Secret or key.
+        StoreError: StoreAccessDenied if the Secret or its key does not exist.
     """
     if spec.store is None:
         return None

@@ -1,4 +1,4 @@
-"""Reads the baseline's last day, pod against pod: what a tier's plan must know of scatter before it starts."""
+"""Reads how much the baseline's pods differed: φ from three days, σ from the last day. A tier's plan needs both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCKS_A_DAY = 48
 
 
 class PodHistory(Protocol):
-    """What is read of a log: `PredictionStore` and `RecordedLog` have both."""
+    """Reads the past of pods from a log. `PredictionStore` and `RecordedLog` implement it."""
 
     def read_halves(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells | None:
         """As PredictionStore."""
@@ -36,7 +36,7 @@ class PodHistory(Protocol):
 
 
 def half_hours_before(end: datetime, days: int = DAYS) -> tuple[Block, ...]:
-    """The last days before `end`."""
+    """The half hours of the last `days` days before `end`, oldest first."""
     step, count = timedelta(seconds=BLOCK_SECONDS), days * _BLOCKS_A_DAY
     start = end - count * step
     return tuple(Block(start + i * step, start + (i + 1) * step) for i in range(count))
@@ -50,12 +50,13 @@ def spread_in(
     blocks: Sequence[Block],
     tiers: Sequence[str] = (),
 ) -> Spread | None:
-    """The spread of a dataset's metrics; None where its log does not name the pods (spec.columns.pod).
+    """The spread of a dataset's metrics; None if its log does not name the pods (spec.columns.pod).
 
     `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
     the log has none, all pods of the scope are one group.
 
-    None also where the window is more than the store's limits allow: a plan without φ is said to be one.
+    It is also None if even the last day is more than the store's limits allow. Then φ is taken as 1, and a warning is
+    logged.
 
     Raises:
         StoreError: the store cannot be read.
@@ -92,7 +93,7 @@ def _halves(log: PodHistory, dataset: Dataset, scope: Scope, blocks: Sequence[Bl
 def _pods_at(
     log: PodHistory, dataset: Dataset, scope: Scope, metrics: Sequence[str], window: Block
 ) -> dict[float, PodCounts]:
-    """The pods' rows with their answers at each threshold that a metric has; empty where the log does not say."""
+    """The pods' rows with their answers at each threshold of a metric; empty if the log does not have them."""
     found = {
         threshold: log.read_pods(
             replace(dataset, spec=dataset.spec.model_copy(update={"threshold": threshold})), scope, window
@@ -113,12 +114,12 @@ def by_tier(scope: Scope, dataset: Dataset, others: Sequence[str]) -> tuple[Scop
 def read_spread(
     sources: Mapping[str, BoundSource], metrics: Mapping[str, tuple[str, ...]], end: datetime, tiers: Sequence[str] = ()
 ) -> dict[str, Spread]:
-    """By dataset, of those whose spread is known (`spread_in`), from the day before `end`.
+    """Read the spread before `end`, by dataset. A dataset whose spread is not known is left out (see `spread_in`).
 
     `tiers` are all tiers of the model: what a tier with few pods cannot tell is learned from the others.
 
     Raises:
-        StoreError: the store cannot be read; the tier's plan waits for it.
+        StoreError: the store cannot be read. The tier's plan then waits for it.
     """
     blocks = half_hours_before(end)
     found = {

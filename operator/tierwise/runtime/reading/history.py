@@ -1,4 +1,4 @@
-"""What the log says of the time before a tier: its slices, their rates and how much traffic to expect."""
+"""Reads from the time before a tier which slices there are, their rates, and how much traffic to expect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import IntArray
 from tierwise.monitoring.counts.model import Block, Cells
@@ -17,19 +17,19 @@ from tierwise.monitoring.planning.history import coalesced
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, in_runs
 
-# The window is as long as the tier may take, so that it holds the same hours' mix where it can.
+# The window is as long as the tier may take, so that if possible it has the same mix of hours.
 SHORTEST_SECONDS = 600.0
 LONGEST_SECONDS = 86_400.0
 BLOCKS = 48
 # The plan is kept in the rollout's status, which stays under 64 KiB: slices with most rows come first.
 STATUS_BYTES = 24_000
-PLAN_BYTES = 30_000  # of the plan as it is written, with φ of every slice
+PLAN_BYTES = 30_000  # largest size of the written plan, with φ of every slice
 _BYTES_PER_RATE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Counts by dataset, and the seconds that they cover from the first row on."""
+    """Counts by dataset, and the seconds that they cover, counted from the first row."""
 
     cells: Mapping[str, Cells]
     seconds: float
@@ -41,7 +41,7 @@ def read_history(
     end: datetime,
     max_seconds: float,
 ) -> History:
-    """Read the window before `end`; `metrics` is the number of metrics per dataset, for the bound on slices."""
+    """Read the window before `end`. `metrics` is the number of metrics per dataset; it bounds the number of slices."""
     seconds = min(max(max_seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
     step = timedelta(seconds=seconds / BLOCKS)
     start = end - BLOCKS * step
@@ -63,7 +63,7 @@ def read_history(
 def smallest_that_fits(
     cells: Mapping[str, Cells], metrics: Mapping[str, int], planned: Callable[[Mapping[str, Cells]], Frozen]
 ) -> Frozen:
-    """The plan with as many slices as keep it within its bytes: those with fewest rows are left to their parents."""
+    """The plan with as many slices as its size allows. Slices with fewest rows are judged only within their parents."""
     most = STATUS_BYTES
     while True:
         frozen = planned(cells)
@@ -75,14 +75,14 @@ def smallest_that_fits(
 
 
 def _rows(cells: Cells) -> IntArray:
-    """Rows of the whole, by block."""
+    """The rows of the whole, by block."""
     if not cells.slices:
         return np.zeros(len(cells.blocks), dtype=np.int64)
     return np.asarray(cells.counts[:, cells.slices.index(WHOLE)].sum(axis=(1, 2, 3)))
 
 
 def bounded(cells: Cells, metrics: int, most_bytes: int) -> Cells:
-    """The cells with the slices that fit into so many bytes of status, those with most rows; the whole always."""
+    """The cells of the whole and of the largest slices, as many as fit into `most_bytes` of the status."""
     if not cells.slices:
         return cells
     rows = cells.counts.sum(axis=(0, 2, 3, 4))

@@ -1,4 +1,4 @@
-"""Rows outside every block: the store is asked for them before a look may promote."""
+"""Reads rows outside every block from the store, before a look may promote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tierwise.runtime.reading.datasets import BoundSource
 
 
 class Untimed(Protocol):
-    """What a store or a recorded log tells of rows without a time."""
+    """Reads rows without a time from a store or a recorded log."""
 
     def read_untimed(self, dataset: Dataset, scope: Scope, now: datetime) -> tuple[int, int]:
         """As PredictionStore."""
@@ -23,10 +23,10 @@ class Untimed(Protocol):
 
 
 def untimed_rows(sources: Mapping[str, BoundSource], judged: Judgement, now: datetime) -> tuple[Concern, ...]:
-    """Why a look must not promote: the candidate's rows lack a time.
+    """The concerns if too many of the candidate's rows have no time or one in the future. Then a look must not promote.
 
-    Only the candidate's tell: the baseline's rows without a time may be months old. Nothing is asked once a regression
-    is proven.
+    Only the candidate's rows count, because the baseline's rows without a time may be months old. If a regression is
+    proven, nothing is read.
     """
     if judged.regressed or not any(judged.rows):
         return ()
@@ -46,6 +46,6 @@ def untimed_of_log(
     *,
     of_candidate_only: bool = False,
 ) -> Concern | None:
-    """Why the rows without a time must not be left out; `timed` are the rows that were judged."""
+    """The concern if there are too many rows without a time to ignore them. `timed` are the rows that were judged."""
     without = log.read_untimed(dataset, scope, now + WRITTEN_MEANWHILE)
     return untimed(dataset, timed, without, of_candidate_only=of_candidate_only) if any(without) else None

@@ -1,4 +1,4 @@
-"""What the prediction log says after a rollback: whether the rejected version still answers, and the baseline does."""
+"""Reads from the log, after a rollback, which versions make predictions. Only the baseline should."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from tierwise.runtime.reading.request import RolloutRequest
 
 
 def read_recovery(request: RolloutRequest, safety: timedelta) -> RecoveryLog | Concern | None:
-    """Rows of both versions in the tiers that went back, labelled or not, up to `safety` ago.
+    """Count the rows of both versions, labelled or not, in the tiers that were rolled back.
 
-    `until` says how far the log of every dataset is complete: up to its newest row, and no further than `safety` ago.
-    None: it is too early to check. A Concern: a dataset or its log cannot be read. The rejected version counts where
-    any dataset has it; the baseline goes on where any dataset has it.
+    Rows are counted to the end of the check, but at most up to `safety` ago.
+
+    `until` says how far the log of every dataset is complete: up to its newest row, but at most up to `safety` ago.
+    Returns None if it is too early to check, and a Concern if a dataset or its log cannot be read. A version makes
+    predictions if any dataset has rows of it.
     """
     spec, (start, end) = request.rollout.spec, period(request.rollout)
     tiers = tuple(tier.name for tier in request.rollout.status.tiers if tier.phase == "RolledBack")

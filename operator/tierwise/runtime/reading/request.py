@@ -1,4 +1,4 @@
-"""What every look at a rollout starts from."""
+"""The request of every look at a rollout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierwise.runtime.reading.datasets import Stores
 
 @dataclass(frozen=True, slots=True)
 class RolloutRequest:
-    """Which rollout is looked at, through what, and when."""
+    """The rollout and the time of a look, and the fleet and stores through which it reads."""
 
     deployment: DeploymentView
     rollout: RolloutView

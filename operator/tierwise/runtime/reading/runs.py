@@ -1,4 +1,4 @@
-"""Blocks in runs that a query and the memory can hold; a query over its limits is asked again for fewer."""
+"""Reads blocks in runs that fit into a query and into memory. A query over its limits is repeated for fewer blocks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ R = TypeVar("R")
 
 
 def blocks_at_once(datasets: Iterable[Dataset], most: int) -> int:
-    """How many blocks are read at once: bins, sums and weights take their place in memory, counts alone hardly any."""
+    """How many blocks to read at once. Bins, sums and weights need much memory; counts alone need little."""
     wide = [dataset for dataset in datasets if dataset.reads.bins or dataset.reads.sums or dataset.reads.weights]
     return min([most, *(blocks_per_query(dataset) for dataset in wide)])
 
 
 def read_run(blocks: Sequence[B], most: int, read: Callable[[Sequence[B]], R]) -> tuple[Sequence[B], R]:
-    """The first blocks, as many as could be read, and what `read` gave for them.
+    """The first blocks, as many as could be read, and the result of `read` for them.
 
     Raises:
-        StoreError: it cannot be read; QueryOverLimits only when a single block is over the limits.
+        StoreError: the store cannot be read; QueryOverLimits only if a single block is over the limits.
     """
     while True:
         chosen = blocks[:most]
@@ -37,7 +37,7 @@ def read_run(blocks: Sequence[B], most: int, read: Callable[[Sequence[B]], R]) -
 
 
 def in_runs(blocks: Sequence[B], most: int, read: Callable[[Sequence[B]], R]) -> Iterator[R]:
-    """All blocks, run by run; the length that a limit imposed is kept for the runs after it."""
+    """Read all blocks, run by run. If a limit shortens a run, the following runs are as short."""
     done = 0
     while done < len(blocks):
         chosen, found = read_run(blocks[done:], most, read)

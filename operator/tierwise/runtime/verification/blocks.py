@@ -1,4 +1,4 @@
-"""Which blocks of delivered tiers are looked at, their past, and what is watched in them."""
+"""Chooses the blocks of delivered tiers, their past, and what is watched in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block in which the same tiers were delivered to, and the others were not."""
+    """A block, and the tiers that were delivered during all of it; no other tier was delivered then."""
 
     block: Block
     delivered: tuple[str, ...]
@@ -31,17 +31,20 @@ class Piece:
 
 
 def tiers_of(request: RolloutRequest) -> tuple[str, ...]:
-    """Names of all tiers."""
+    """The names of all tiers."""
     return tuple(tier.name for tier in request.rollout.spec.strategy.tiers)
 
 
 def tier_scope(request: RolloutRequest, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
-    """The rows of some tiers."""
+    """The scope of the rows of these tiers."""
     return scope_of(request.rollout.spec, dataset, tiers)
 
 
 def choose_shift(request: RolloutRequest, record: Verification, sources: Mapping[str, Source]) -> float | None:
-    """How long before a block its past is: whole weeks or days to before the rollout, else the time just before it."""
+    """How long before a block its past is.
+
+    Whole weeks or days, so many that the past is before the rollout; else the past is the time just before it.
+    """
     status, analysis = request.rollout.status, request.rollout.spec.strategy.analysis
     started = status.started_at or record.since
     end = record.until or record.since + timedelta(seconds=duration_seconds(analysis.verification))
@@ -68,7 +71,7 @@ def choose_shift(request: RolloutRequest, record: Verification, sources: Mapping
 
 
 def block_step(request: RolloutRequest, record: Verification) -> timedelta:
-    """How long a block is: whole intervals, longer after the rollout."""
+    """The length of a block: whole intervals, more of them after the rollout."""
     interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
     step = timedelta(seconds=interval)
     if record.until is None:
@@ -77,7 +80,7 @@ def block_step(request: RolloutRequest, record: Verification) -> timedelta:
 
 
 def pieces_of(request: RolloutRequest, record: Verification, mature: datetime, control: Control) -> tuple[Piece, ...]:
-    """The blocks that are mature and have a past; those in which a tier was delivered to are left out."""
+    """The blocks that are mature and have a past, without blocks in which the delivery of a tier began or ended."""
     status, step = request.rollout.status, block_step(request, record)
     end = min(mature, record.until) if record.until is not None else mature
     started = status.started_at or record.since
@@ -98,7 +101,7 @@ def pieces_of(request: RolloutRequest, record: Verification, mature: datetime, c
 
 
 def _delivered(status: ModelRolloutStatus, block: Block) -> tuple[str, ...] | None:
-    """The tiers that were delivered to by the block's start; None when one was being delivered to within it."""
+    """The tiers that were delivered before the block's start; None if a delivery was in progress within the block."""
     found = []
     for tier in status.tiers:
         since, done = tier.delivering_since, tier.finished_at if tier.phase == "Delivered" else None
@@ -117,7 +120,7 @@ def watched_of(
     control: Control,
     sigma: Mapping[tuple[str, str], PodSpread],
 ) -> Hypotheses:
-    """What is watched, from the time before the first block: the whole past, or the time before the rollout.
+    """What is watched, chosen from the time before the first block: the whole past, or the time before the rollout.
 
     Raises:
         StoreError: the log cannot be read.

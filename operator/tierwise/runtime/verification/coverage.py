@@ -1,4 +1,4 @@
-"""What is read of delivered tiers to see that their log goes on: counts by tier, now and before."""
+"""Reads counts by tier, now and before, to see whether delivered tiers still log their predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ByTier = Mapping[str, Sides]  # of each delivered tier alone
 
 
 def coverage_of(request: RolloutRequest, record: Verification, of: Hypotheses) -> Coverage | None:
-    """Before the first block; None beside other tiers, where nothing is concluded from silence."""
+    """The coverage before the first block. None beside other tiers, where missing rows prove nothing."""
     if record.until is None:
         return None
     numbers = {dataset.name: _numbers(of, d) for d, dataset in enumerate(of.datasets)}
@@ -32,7 +32,7 @@ def coverage_of(request: RolloutRequest, record: Verification, of: Hypotheses) -
 
 
 def _numbers(of: Hypotheses, index: int) -> dict[str, str]:
-    """By the name of the sum that counts them: what every row should have."""
+    """The numbers that every row should have, by the name of the sum that counts them."""
     present = {
         group.spec.name: registry.get(group.metric.name).present for group in of.groups if group.dataset == index
     }
@@ -48,7 +48,7 @@ def read_by_tier(
     run: Sequence[Piece],
     shift: timedelta,
 ) -> ByTier:
-    """Counts and the sums that tell of missing numbers; a tier that is alone is the whole, read already.
+    """Read the counts, and the sums that show missing numbers. A single tier is the whole, which is read already.
 
     Raises:
         StoreError: the log cannot be read.
@@ -90,7 +90,7 @@ def missing_of(
     watch: Watch,
     complete: datetime,
 ) -> tuple[str, ...]:
-    """What keeps the log from telling, in words, worst first; empty where it goes on as before.
+    """What is missing in the log, in words, worst first; empty if nothing is missing.
 
     Raises:
         StoreError: the log cannot be read.

@@ -1,4 +1,4 @@
-"""Looks at delivered tiers: which blocks, against what, and the fold that a restart repeats."""
+"""Looks at delivered tiers: chooses blocks and their control, and folds them. A restart repeats the fold."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _BLOCKS_PER_READ = 96
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """What was folded of a stage."""
+    """The state of the fold of one stage."""
 
     stage: str
     shift_seconds: float | None
@@ -57,13 +57,13 @@ class _Progress:
 
 @dataclass(slots=True)
 class Verifying:
-    """Folds incrementally; what is kept is only an answer's speed, as for the judgement of a tier."""
+    """Folds incrementally. The cached state only saves time, as for the judgement of a tier."""
 
     safety: timedelta
     kept: dict[tuple[str, str], tuple[str, _Progress]] = field(default_factory=dict)
 
     def look(self, request: RolloutRequest) -> VerificationLook | Concern | None:
-        """One look; None where no stage is open. Never raises for what the log or a dataset does."""
+        """Take one look; None if no stage is open. It never raises for a fault of the log or of a dataset."""
         record = request.rollout.status.verification
         if record is None or record.verdict != "Verifying":
             return None
@@ -73,7 +73,7 @@ class Verifying:
             return concern_of(error)
 
     def forget(self, namespace: str, name: str) -> None:
-        """The ModelDeployment is gone."""
+        """Remove a ModelDeployment that no longer exists."""
         self.kept.pop((namespace, name), None)
 
     def _look(self, request: RolloutRequest, record: Verification) -> VerificationLook | Concern:
@@ -160,7 +160,7 @@ class Verifying:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """What is set against each other in some blocks; `elsewhere` are the tiers to come, now and before."""
+    """The counts that are compared in some blocks. `elsewhere` are the tiers to come, now and before."""
 
     now: Mapping[str, Cells]
     before: Mapping[str, Cells]  # within strata: the tiers to come, now
@@ -171,7 +171,7 @@ class _Cells:
 def _reader(
     request: RolloutRequest, record: Verification, sources: Mapping[str, Source], progress: _Progress
 ) -> Callable[[Sequence[Piece]], _Cells]:
-    """Reads what a run of blocks is folded from; the same tiers are delivered to in all of them."""
+    """A function that reads the counts of a run of blocks. In all these blocks the same tiers are delivered."""
     of, coverage = progress.watch.of, progress.coverage
     confounders = request.rollout.spec.strategy.analysis.confounders
     shift = timedelta(seconds=record.shift_seconds or 0.0)
@@ -213,7 +213,7 @@ def _folded(watch: Watch, piece: Piece, index: int, cells: _Cells, pods: Sequenc
 
 
 def _counts_only(sources: Mapping[str, Source]) -> dict[str, Source]:
-    """Whether there are rows, bins and sums need not be read for."""
+    """The sources without bins and sums, to check only whether there are rows."""
     return {name: replace(source, dataset=replace(source.dataset, reads=Reads())) for name, source in sources.items()}
 
 

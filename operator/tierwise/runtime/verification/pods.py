@@ -1,4 +1,4 @@
-"""How many pods stand behind each tier's rows, where what differs between pods must be told from the version."""
+"""Counts the pods behind each tier's rows, to separate differences between pods from those between versions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class TierPods:
-    """Pods by tier: the fewest that are known of it. Empty where no metric has a spread between pods."""
+    """The smallest known number of pods, by tier. Empty if no metric has a spread between pods."""
 
     by_tier: Mapping[str, int]
 
     def apart(self, piece: Piece, control: Control) -> tuple[int, ...]:
-        """Groups of pods that a block sets against each other.
+        """The sizes of the groups of pods that a block compares.
 
-        A slice may be of one tier alone, so the tier with the fewest pods counts. Of the past the tiers had as many
-        pods as now; none of them need be the same.
+        A slice may be in one tier only, so the tier with the fewest pods counts. In the past the tiers had as many
+        pods as now, but they may have been other pods.
         """
         if not self.by_tier:
             return ()

@@ -1,1 +1,1 @@
-"""A fleet in memory."""
+"""The Fleet port in memory."""

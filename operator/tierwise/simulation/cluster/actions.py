@@ -1,4 +1,4 @@
-"""What each action does to the cluster in memory; the preconditions are those of a real API server."""
+"""Applies actions to the cluster in memory, with the preconditions of a real API server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tierwise.rollout.state.actions import (
 )
 from tierwise.rollout.state.observation import DeploymentView, Running
 from tierwise.simulation.cluster.objects import StoredRollout
-from tierwise.simulation.cluster.workloads import HELD, SimulatedWorkload
+from tierwise.simulation.cluster.workloads import SimulatedWorkload
 from tierwise.simulation.cluster.world import World
 
 _TERMINATION = timedelta(seconds=0.5)
 
 
 def apply_action(world: World, deployment: DeploymentView, action: Action) -> bool:
-    """Apply; False when the world already was as asked. Raises ConflictError when a precondition fails."""
+    """Apply the action. Returns False if nothing had to change. Raises ConflictError if a precondition fails."""
     match action:
         case CreateRollout():
             return _create_rollout(world, deployment, action)
@@ -134,7 +134,12 @@ def _deliver(world: World, action: Deliver) -> bool:
     if workload.container != action.container:
         raise ConflictError(f"{workload.kind} {workload.name} has no container {action.container}")
     running = _with_version(workload.running, action.version)
-    if running == workload.running and workload.updating == action.pods:
+    is_open = (
+        not workload.is_closed
+        if action.pods is None
+        else workload.update_strategy == workload.strategy_for(action.pods)
+    )
+    if running == workload.running and workload.updating == action.pods and is_open:
         return False
     if not action.force and running != workload.running and workload.last_writer != FIELD_MANAGER:
         raise ConflictError(f"{workload.kind} {workload.name}: conflict with {workload.last_writer}")
@@ -148,9 +153,7 @@ def _deliver(world: World, action: Deliver) -> bool:
 def _restore_strategy(world: World, action: RestoreStrategy) -> bool:
     workload = _workload(world, action.workload_name, action.workload_uid)
     changed = workload.update_strategy != action.update_strategy
-    if workload.update_strategy == HELD:
-        workload.set_running(workload.running, world.clock.now(), FIELD_MANAGER)
-    workload.update_strategy = action.update_strategy
+    workload.set_strategy(action.update_strategy, world.clock.now())
     return changed
 
 

@@ -1,4 +1,4 @@
-"""A clock that moves when it is told to."""
+"""A clock that moves only when `advance` is called."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class SimulatedClock:
         self._now = start
 
     def now(self) -> datetime:
-        """UTC-aware."""
+        """The simulated time, UTC-aware."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move forward."""
+        """Move the clock forward."""
         if seconds < 0:
             raise ValueError("a clock does not go back")
         self._now += timedelta(seconds=seconds)

@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class CrashError(BaseException):
-    """The operator died. A BaseException, so that nothing that handles errors can survive it."""
+    """The operator died. It is a BaseException, so that no handler of errors catches it."""
 
 
 class Faults(Protocol):
-    """Called around every write; raising before it keeps it from happening, raising after it loses the response."""
+    """Is called around every write. Raising before the write prevents it; raising after it loses the response."""
 
     def before(self, write: str) -> None:
-        """A write is about to happen."""
+        """Is called before a write."""
         ...
 
     def after(self, write: str) -> None:
-        """A write has happened."""
+        """Is called after a write."""
         ...
 
 
 class NoFaults:
-    """Everything works."""
+    """No write fails."""
 
     def before(self, write: str) -> None:
         """Nothing."""
@@ -33,7 +33,7 @@ class NoFaults:
 
 
 class CountedWrites(NoFaults):
-    """Everything works; `writes` is how many writes succeeded."""
+    """No write fails; `writes` is the number of writes so far."""
 
     def __init__(self) -> None:
         self.writes = 0
@@ -44,7 +44,7 @@ class CountedWrites(NoFaults):
 
 
 class FaultAtWrite:
-    """Raises once, before or after the n-th write (from 0) since it was made."""
+    """Raises once, before or after the n-th write (counted from 0) since this object was made."""
 
     def __init__(self, index: int, error: Callable[[str], BaseException], *, is_before: bool) -> None:
         self._index = index

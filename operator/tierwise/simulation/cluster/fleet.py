@@ -1,4 +1,4 @@
-"""A Fleet in memory: objects with resourceVersions, workloads whose pods become ready with time, faults on demand."""
+"""A Fleet in memory: objects with resourceVersions, workloads whose pods become ready with time, optional faults."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ NAMESPACE = "default"
 
 
 class SimulatedFleet(World):
-    """Implements the Fleet port for one namespace. Statuses make the round trip through JSON, as in a cluster.
+    """Implements the Fleet port for one namespace. Statuses are converted to JSON and back, as in a cluster.
 
-    `broken` are images or parameter values whose pods crash-loop, `unready` those whose pods never become ready;
-    `faults` decides before and after every write.
+    Pods with images or parameter values in `broken` crash-loop; those in `unready` never become ready. `faults` is
+    called before and after every write.
     """
 
     def __init__(self, clock: Clock, *, ready_seconds: float = 3.0, faults: Faults | None = None) -> None:
@@ -61,9 +61,9 @@ class SimulatedFleet(World):
         stored.version += 1
 
     def delete_deployment(self, name: str) -> None:
-        """Delete: gone at once without a finalizer, marked with one."""
+        """Delete the ModelDeployment: at once without a finalizer; with one it is only marked as deleted."""
         stored = self.deployments[name]
-        stored.deleting = True
+        stored.deleting, stored.deleted_at = True, self.clock.now()
         stored.version += 1
         self.collect_garbage()
 
@@ -77,7 +77,7 @@ class SimulatedFleet(World):
         replicas: int = 4,
         container: str = "server",
     ) -> SimulatedWorkload:
-        """A Deployment whose pods are ready; give it another kind where that matters."""
+        """Add a workload whose pods are ready. It is a Deployment by default."""
         workload = SimulatedWorkload(
             name=name,
             uid=self.new_uid(name),
@@ -92,7 +92,7 @@ class SimulatedFleet(World):
         return workload
 
     def ready_pods(self) -> tuple[SimulatedPod, ...]:
-        """What serves traffic now."""
+        """The pods that serve traffic now."""
         found: list[SimulatedPod] = []
         now = self.clock.now()
         for workload in self.workloads.values():
@@ -115,7 +115,7 @@ class SimulatedFleet(World):
         return tuple(found)
 
     def copy(self, clock: Clock) -> SimulatedFleet:
-        """The same world under another clock; what happens in one does not happen in the other."""
+        """An independent copy of the fleet with another clock."""
         other = SimulatedFleet(clock, ready_seconds=self.ready_seconds)
         other.deployments = {
             name: replace(stored, annotations=dict(stored.annotations)) for name, stored in self.deployments.items()
@@ -133,7 +133,7 @@ class SimulatedFleet(World):
     # -- the port -------------------------------------------------------------------------------------------------
 
     def get_deployment(self, namespace: str, name: str) -> DeploymentView | None:
-        """None when it does not exist."""
+        """The ModelDeployment; None when it does not exist."""
         self.collect_garbage()
         stored = self.deployments.get(name) if namespace == NAMESPACE else None
         if stored is None:
@@ -141,12 +141,12 @@ class SimulatedFleet(World):
         return deployment_view(NAMESPACE, stored)
 
     def list_rollouts(self, deployment: DeploymentView) -> tuple[RolloutView, ...]:
-        """Of this owner, by revision."""
+        """The rollouts of this owner, ordered by revision."""
         found = [stored for stored in self.rollouts.values() if stored.owner_uid == deployment.uid]
         return tuple(rollout_view(stored) for stored in sorted(found, key=lambda stored: stored.spec.revision))
 
     def list_tiers(self, deployment: DeploymentView) -> tuple[TierView, ...]:
-        """Workloads by selector, and everything that has a twin's name."""
+        """The tiers, with workloads found by selector and all objects that have a twin's name."""
         container = deployment.spec.delivery.container
         return tuple(self._tier(tier, container, deployment) for tier in deployment.spec.tiers)
 
@@ -166,7 +166,7 @@ class SimulatedFleet(World):
         return tuple(sorted(other.name for other in others if other.spec.model == deployment.spec.model))
 
     def report_invalid(self, namespace: str, name: str, reason: Reason, message: str) -> None:
-        """Every stored object here was parsed before."""
+        """Does nothing, because every stored object here was parsed before."""
         raise AssertionError(f"{namespace}/{name}: {reason}: {message}")
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
@@ -178,7 +178,7 @@ class SimulatedFleet(World):
         return self.secrets.get((name, key)) if namespace == NAMESPACE else None
 
     def apply(self, deployment: DeploymentView, action: Action) -> None:
-        """Idempotent; ConflictError when the precondition fails."""
+        """Carry out the action; idempotent. ConflictError when the precondition fails."""
         self.faults.before(f"apply {type(action).__name__}")
         if apply_action(self, deployment, action):
             self.actions.append(action)
@@ -210,7 +210,7 @@ class SimulatedFleet(World):
         self.faults.after("rollout status")
 
     def emit(self, deployment: DeploymentView, rollout: RolloutView | None, events: Sequence[Event]) -> None:  # noqa: ARG002
-        """Remember them."""
+        """Store the Events."""
         self.events += events
 
     # -- the inside -----------------------------------------------------------------------------------------------

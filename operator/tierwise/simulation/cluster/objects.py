@@ -24,6 +24,7 @@ class StoredDeployment:
     annotations: dict[str, str] = field(default_factory=dict)
     deleting: bool = False
     has_finalizer: bool = False
+    deleted_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class StoredRollout:
 
 
 def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
-    """As decide() sees it."""
+    """The view of a ModelDeployment that decide() gets."""
     return DeploymentView(
         namespace=namespace,
         name=stored.name,
@@ -55,11 +56,12 @@ def deployment_view(namespace: str, stored: StoredDeployment) -> DeploymentView:
         deleting=stored.deleting,
         has_finalizer=stored.has_finalizer,
         created_at=stored.created_at,
+        deleted_at=stored.deleted_at,
     )
 
 
 def rollout_view(stored: StoredRollout) -> RolloutView:
-    """As decide() sees it."""
+    """The view of a ModelRollout that decide() gets."""
     return RolloutView(
         name=stored.name,
         uid=stored.uid,

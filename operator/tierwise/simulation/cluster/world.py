@@ -1,4 +1,4 @@
-"""The state of a cluster in memory: objects and workloads, and what its controllers do by themselves."""
+"""The state of a cluster in memory: objects, workloads, and the work of the cluster's own controllers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class World:
         return f"{stem}-uid-{self._uids}"
 
     def collect_garbage(self) -> None:
-        """What the controllers of a cluster do: end deletions, follow owner references."""
+        """Do the work of a cluster's controllers: finish deletions, and delete objects whose owner is gone."""
         now = self.clock.now()
         for name, deployment in list(self.deployments.items()):
             if deployment.deleting and not deployment.has_finalizer:

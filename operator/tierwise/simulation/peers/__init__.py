@@ -1,1 +1,1 @@
-"""The rules that teams use instead, on the same counts."""
+"""The rules of other tools, on the same counts."""

@@ -14,7 +14,10 @@ from tierwise.simulation.peers.rules import NO_VALUES, Look, look_of
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Below `marginal` a canary stops, at its end below `passing`; a series needs `least` points in each arm."""
+    """Limits of the score: a canary stops below `marginal`, and at its end below `passing`.
+
+    A series needs `least` points in each arm.
+    """
 
     passing: float = 95.0
     marginal: float = 75.0
@@ -28,14 +31,16 @@ class MannWhitneyJudge:
     """Kayenta's judge: a Mann–Whitney test on the two series of values per look, one series per slice and metric.
 
     A metric is *High* when the 98 % confidence interval of the Hodges–Lehmann difference lies above a quarter of that
-    difference; the score is the share of metrics that are not, times 100. Judged every `every` looks on all looks so
-    far: below `marginal` stops, and at look `last` below `passing` does. `critical`: one High is enough. A look without
-    rows in an arm is no point of its series, and a metric with fewer than `least` points in an arm is not judged.
+    difference. The score is the share of metrics that are not High, times 100. The judge runs every `every` looks on
+    all looks so far. It stops a run with a score below `marginal`, and at look `last` with a score below `passing`.
+    With `critical` one High is enough. A look without rows in an arm is not a point of its series. A metric with fewer
+    than `least` points in an arm is not judged.
 
-    Differences: the interval's bound is compared exactly, where Kayenta searches it to within 1e-4; outliers are kept.
+    Differences to Kayenta: the interval's bound is compared exactly, while Kayenta searches it to within 1e-4; outliers
+    are kept.
 
     Source: Kayenta, NetflixACAJudge (tolerance 0.25, confLevel 0.98), MannWhitneyClassifier, MannWhitney and
-    WeightedSumScorer; stops at an interval below marginal and at the end below pass as Spinnaker's canary stage.
+    WeightedSumScorer. The stops below marginal, and at the end below pass, are those of Spinnaker's canary stage.
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class MannWhitneyJudge:
         y = np.stack(self._baseline, axis=-1).reshape(-1, looks)
         judged = (np.isfinite(x).sum(axis=1) >= self._least) & (np.isfinite(y).sum(axis=1) >= self._least)
         high = (is_high(x, y) & judged).reshape(runs, metrics)
-        if self._either.any():  # Kayenta's direction "either": Low fails as High does
+        if self._either.any():  # Kayenta's direction "either": Low fails in the same way as High
             low = (is_high(y, x) & judged).reshape(runs, metrics)
             high[:, metrics - len(self._either) :] |= low[:, metrics - len(self._either) :] & self._either
         total = judged.reshape(runs, metrics).sum(axis=1)
@@ -87,11 +92,14 @@ TOLERATED = 0.25  # share of the difference itself that the interval must leave 
 
 
 def is_high(candidate: FloatArray, baseline: FloatArray) -> BoolArray:
-    """Which series (streams, points; NaN is no point) Kayenta's classifier calls *High*: the candidate's are larger."""
+    """Which series Kayenta's classifier calls *High*: the candidate's values are larger.
+
+    The arrays are (streams, points); NaN is not a point.
+    """
     critical = float(stats.norm.isf((1 - CONFIDENCE) / 2))
     high = mann_whitney_z(candidate, baseline) > critical
-    # The interval's lower bound exceeds c exactly when the test with the candidate moved down by c still rejects; that
-    # needs it to reject at c = 0, so the quadratic part is computed for few streams only.
+    # The interval's lower bound exceeds c if and only if the test still rejects after the candidate is moved down by c.
+    # Then the test also rejects at c = 0. So the quadratic part is computed for few streams only.
     for stream in np.flatnonzero(high):
         x, y = candidate[stream], baseline[stream]
         x, y = x[np.isfinite(x)], y[np.isfinite(y)]

@@ -8,10 +8,10 @@ from tierwise.arrays import FloatArray
 
 
 def mann_whitney_z(x: FloatArray, y: FloatArray) -> FloatArray:
-    """The z of "x is larger than y" per row, corrected for ties and continuity; 0 where nothing can be said.
+    """The z of "x is larger than y" per row, corrected for ties and continuity; 0 without enough points.
 
-    `x` and `y` are (streams, points); NaN is no point. The same as R's asymptotic ``wilcox.test`` and scipy's
-    ``mannwhitneyu(method="asymptotic")``.
+    `x` and `y` are (streams, points); NaN is not a point. The result is that of R's asymptotic ``wilcox.test`` and of
+    scipy's ``mannwhitneyu(method="asymptotic")``.
     """
     both = np.concatenate([x, y], axis=1)
     present = np.isfinite(both)

@@ -1,4 +1,4 @@
-"""All rules that teams use instead, with a name and a line for people."""
+"""All rules of other tools, with a name and a line for people."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FAILURE_LIMITS = (0, 3, 10)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A rule with its name, a line for people, and how to begin it for one simulation.
+    """A rule with its name, a line for people, and a function that starts it for one simulation.
 
-    `not_judged` are metrics that it cannot judge; `judges` is False where these are all there are.
+    `not_judged` are the metrics that it cannot judge. `judges` is False if it can judge none.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What peers can judge of a plan: rates (H,) with their bounds, and values (G,). `neither` are metrics of no rule.
+    """What the peers can judge of a plan: rates (H,) with their bounds, and values (G,).
 
-    `estimated` are the names of metrics that are no proportion of rows.
+    `neither` are the metrics that no rule can judge. `estimated` are the names of metrics that are not a proportion.
     """
 
     usual: FloatArray
@@ -48,8 +48,8 @@ class Judged:
 def peers(judged: Judged, *, alpha: float, looks: int, judge_every: int = 30) -> Sequence[Peer]:
     """All rules for H hypotheses.
 
-    Thresholds lie a margin above the usual rate; `alpha` is what a team would allow, per test or, with Bonferroni's
-    correction, over all H. `looks` is the number of looks of the simulation.
+    Thresholds are the usual rate plus the margin. `alpha` is the error rate per test or, with Bonferroni's correction,
+    over all H. `looks` is the number of looks of the simulation.
     """
     values, estimated, neither, tolerance = judged.values, judged.estimated, judged.neither, judged.tolerance
     hypotheses = len(judged.usual)
@@ -94,7 +94,7 @@ def peers(judged: Judged, *, alpha: float, looks: int, judge_every: int = 30) ->
 
 
 def first_stops(rule: Rule, counts: Sequence[FloatArray]) -> FloatArray:
-    """The look (1-based) at which each run is stopped, inf where never; `counts` has one (4, runs, H) per look."""
+    """The look (from 1) at which each run is stopped, inf for never. `counts` has one (4, runs, H) per look."""
     at = np.full(counts[0].shape[1] if counts else 0, math.inf)
     for number, block in enumerate(counts, start=1):
         stopped = rule.look(block)

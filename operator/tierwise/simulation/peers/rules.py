@@ -1,10 +1,10 @@
-"""The rules that teams use instead, on the same counts: what each would have decided, look by look.
+"""The rules of other tools on the same counts: what each would have decided, look by look.
 
 Every rule reads the counts of one look, (4, runs, H): candidate n, candidate bad, baseline n, baseline bad, for `runs`
-independent rollouts of H slices x metrics each, and says which runs it stops *now*, bool (runs,). Of metrics that are
-no proportion it reads point estimates per look, where its own documents have such (`Look`). Rules keep state, so one
-object serves one simulation, and `look` must be called once per look, in order. A rule is given what favours it
-where its own documents leave a choice open; each class says what that was.
+independent rollouts of H slices x metrics each. It returns which runs it stops *now*, bool (runs,). For metrics that
+are not a proportion it reads point estimates per look, if its own documents define this (`Look`). Rules keep state. So
+one object is for one simulation, and `look` must be called once per look, in order. If the documents of a rule leave a
+choice open, we choose what favours the rule. Each class says what was chosen.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from scipy import stats
 
 from tierwise.arrays import BoolArray, FloatArray, IntArray
 
-WINDOW = 5  # looks that one measurement of a threshold is of
+WINDOW = 5  # looks in one measurement of a threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What rules read of one look: `counts` (4, …, H) and, of metrics that are no proportion, point estimates (…, G).
+    """The data of one look: `counts` (4, …, H) and, for metrics that are not a proportion, point estimates (…, G).
 
-    Estimates are turned so that larger is worse, and NaN where there is none. `recent` is the candidate's over the last
-    `WINDOW` looks.
+    The sign of estimates is such that larger is worse. NaN means no estimate. `recent` is the candidate's estimate over
+    the last `WINDOW` looks.
     """
 
     counts: FloatArray
@@ -36,7 +36,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
-    """What is usual of the G estimates, as in `Look`, how far off is too far, and where less is as bad as more."""
+    """The usual values of the G estimates (as in `Look`), their margins, and for which of them a fall is bad, too."""
 
     usual: FloatArray
     margin: FloatArray
@@ -47,25 +47,25 @@ NO_VALUES = Values(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_))
 
 
 def counts_alone(counts: FloatArray) -> Look:
-    """A look (4, runs, H) at proportions only."""
+    """A look with counts (4, runs, H) of proportions only."""
     nothing = np.zeros((counts.shape[1], 0))
     return Look(counts, nothing, nothing, nothing)
 
 
 class Rule(Protocol):
-    """A stopping rule in the middle of a simulation."""
+    """A stopping rule with its state during a simulation."""
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
-        """Which runs are stopped at this look; counts (4, runs, H) alone, or a `Look`, are those of the look alone."""
+        """Which runs are stopped at this look. `seen` is the data of this look: counts (4, runs, H) or a `Look`."""
         ...
 
 
 class RepeatedZTest:
     """A one-sided two-proportion z-test on all counts so far, at every look.
 
-    Stops when any hypothesis has p < `level`. `delta` (H,) or a number is the difference of rates that is still
-    accepted (0: equal rates; the pooled variance is used then, else the unpooled one). An arm without rows, or rates
-    of exactly 0 or 1 in both, says nothing.
+    It stops a run if any hypothesis has p < `level`. `delta`, (H,) or a number, is the difference of rates that is
+    still accepted. With 0 (equal rates) the pooled variance is used, else the unpooled one. A hypothesis does not stop
+    a run if an arm has no rows, or if both rates are exactly 0 or 1.
     """
 
     def __init__(self, level: float, delta: FloatArray | float = 0.0) -> None:
@@ -74,7 +74,7 @@ class RepeatedZTest:
         self._total: FloatArray | None = None
 
     def look(self, seen: FloatArray | Look) -> BoolArray:
-        """Which runs are stopped at this look; of proportions only."""
+        """Which runs are stopped at this look, by proportions only."""
         counts = look_of(seen).counts
         self._total = counts.astype(np.float64) if self._total is None else self._total + counts
         na, ka, nb, kb = self._total
@@ -93,10 +93,10 @@ class RepeatedZTest:
 class Threshold:
     """A threshold per slice, measured at every look, as an AnalysisTemplate of Argo Rollouts does.
 
-    A measurement is the candidate's rate over the last `window` looks, and fails above `limit` (H,), or its value over
-    the last `WINDOW` looks, which fails more than the margin beyond the usual value; more than
-    `failure_limit` failed measurements of one metric fail the run: the count is of all measurements, not of
-    consecutive ones. A window without rows is no measurement (there it would be an error, which counts for less).
+    A measurement is the candidate's rate over the last `window` looks, or its value over the last `WINDOW` looks. A
+    rate fails above `limit` (H,). A value fails if it is beyond the usual value by more than the margin. A run fails
+    after more than `failure_limit` failed measurements of one metric, consecutive or not. A window without rows is not
+    a measurement. (In Argo Rollouts it would be an error, which counts for less.)
 
     Source: Argo Rollouts, analysis/analysis.go, assessMetricStatus (`Failed > FailureLimit`).
     """
@@ -115,7 +115,7 @@ class Threshold:
         self._recent = [*self._recent, found.counts[:2].astype(np.float64)][-self._window :]
         n, bad = np.sum(self._recent, axis=0)
         off = found.recent - self._values.usual
-        with np.errstate(invalid="ignore"):  # without a value, or without a usual one, nothing is measured
+        with np.errstate(invalid="ignore"):  # without a value or a usual value there is no measurement
             beyond = np.where(self._values.either, np.abs(off), off) > self._values.margin
         failed = np.concatenate([(n > 0) & (bad > self._limit * n), beyond], axis=1)
         self._failed = failed.astype(np.int64) if self._failed is None else self._failed + failed
@@ -123,5 +123,5 @@ class Threshold:
 
 
 def look_of(seen: FloatArray | Look) -> Look:
-    """Counts (4, runs, H) as a look, which may have values too."""
+    """The data as a `Look`; counts (4, runs, H) become a look without values."""
     return seen if isinstance(seen, Look) else counts_alone(seen)

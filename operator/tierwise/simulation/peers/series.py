@@ -1,4 +1,4 @@
-"""What the peers' rules read of a stream, look by look: counts of proportions, point estimates of everything else."""
+"""The data for the peers' rules, look by look: counts of proportions, and point estimates of other metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Drawn = Mapping[str, Cells]
 
 
 def judged_by_peers(plan: TierPlan, history: Drawn) -> Judged:
-    """Bounds as people would set them from what is usual, which `history` tells: of the baseline alone.
+    """Bounds as people would set them, from the usual rates and values in `history`, which has only the baseline.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -47,7 +47,7 @@ def judged_by_peers(plan: TierPlan, history: Drawn) -> Judged:
 
 
 def looks_of(plan: TierPlan, chunks: Iterator[Drawn]) -> Iterator[Look]:
-    """Look by look, of one run, from consecutive chunks of blocks; values also over the last `WINDOW` looks.
+    """The looks of one run, from consecutive chunks of blocks, with values also over the last `WINDOW` looks.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -94,14 +94,14 @@ def _flat(parts: Sequence[FloatArray]) -> FloatArray:
 
 
 def _usual(dataset: DatasetPlan, row: int, history: Cells) -> FloatArray:
-    """The baseline's value in the past, in the direction of worse; NaN where there is none."""
+    """The baseline's value in the past; larger is worse, NaN means no value."""
     metric = dataset.metric(row)
     past = _rolled(_tally(dataset, history), len(history.blocks)).take(-1)
     return np.asarray(worse_sign(metric) * compared(metric, past).baseline)
 
 
 def _worse(metric: Metric, tally: Tally) -> FloatArray:
-    """Point estimates, larger is worse; NaN where there is none. How good they are, no peer asks."""
+    """Point estimates; larger is worse, NaN means no estimate. No peer uses their standard errors."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         measure = metric.measure
         assert not isinstance(measure, Shift)
@@ -111,14 +111,14 @@ def _worse(metric: Metric, tally: Tally) -> FloatArray:
 
 
 def _tally(dataset: DatasetPlan, cells: Cells) -> Tally:
-    """The plan's known slices, (looks, slices, 2 arms); zeros for one without rows in these looks."""
+    """The tally of the plan's known slices, (looks, slices, 2 arms); zeros for a slice without rows in these looks."""
     position = {key: i for i, key in enumerate(cells.slices)}
     at = np.array([position.get(key, -1) for key in dataset.slices], dtype=np.intp)
     return picked(tally_of(dataset.dataset.spec, cells), at, axis=1)
 
 
 def _rolled(tally: Tally, window: int = WINDOW) -> Tally:
-    """Of every look the sum of the last `window`."""
+    """For every look the sum over the last `window` looks."""
 
     def roll(values: FloatArray, axis: int) -> FloatArray:
         total = np.cumsum(values, axis=axis)

@@ -1,1 +1,1 @@
-"""Streams of counts: generated, recorded, replayed."""
+"""Streams of counts: generated, recorded or replayed."""

@@ -19,14 +19,14 @@ from tierwise.simulation.streams.slicing import Slicing
 
 
 class Stream(Protocol):
-    """Where a simulation's counts come from; the same arguments give the same counts."""
+    """The source of a simulation's counts. The same arguments give the same counts."""
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
-        """What a plan may know before a tier: baseline rows only, and the seconds that they cover."""
+        """The past that a plan may use before a tier: rows of the baseline only, and the seconds that they cover."""
         ...
 
     def looks(self, tier: int) -> int:
-        """How many blocks the tier can be judged for."""
+        """The number of blocks for which the tier can be judged."""
         ...
 
     def slices(self) -> Mapping[str, int]:
@@ -63,9 +63,10 @@ def population(
     labelled: float = 1.0,
     skew: float = 0.8,
 ) -> Population:
-    """Independent dimensions with so many values each, with shares falling as 1/rank^`skew`.
+    """Independent dimensions with these numbers of values, whose shares fall as 1/rank^`skew`.
 
-    Error rates lie evenly on the log scale between the two given ones, by the value of the first dimension.
+    The error rate depends on the value of the first dimension. The rates are evenly spaced on the log scale between the
+    two given ones.
     """
     names = tuple(sorted(values))
     atoms = tuple(itertools.product(*([f"{name[:1]}{i + 1:02d}" for i in range(values[name])] for name in names)))
@@ -87,10 +88,10 @@ def population(
 
 
 class GeneratedStream:
-    """Poisson numbers of rows, binomial labels and answers: every tier has `rows_per_block` rows in both arms together.
+    """Generated counts: Poisson numbers of rows, binomial labels and answers.
 
-    A drop with `before` sets both arms' rate in its slice; the candidate's answers are drawn at the rates after it. It
-    acts in every dataset that has the slice.
+    Every tier has `rows_per_block` rows in both arms together. A drop with `before` sets both arms' rate in its slice.
+    The candidate's answers are drawn at the rates after the drop. It acts in every dataset that has the slice.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class GeneratedStream:
         self._onset = 0 if drop is None else int(drop.onset_seconds // policy.block_seconds)
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
-        """As much as maxDuration, in one block."""
+        """A past as long as maxDuration, in one block."""
         seconds = self._policy.tiers[tier].max_duration
         rows = self._rows[tier] * seconds / self._policy.block_seconds
         blocks = blocks_of(seconds, [-1])
@@ -126,7 +127,7 @@ class GeneratedStream:
         return cells, seconds
 
     def looks(self, tier: int) -> int:
-        """Until maxDuration."""
+        """The number of blocks until maxDuration."""
         return self._policy.looks(tier)
 
     def slices(self) -> Mapping[str, int]:
@@ -134,7 +135,7 @@ class GeneratedStream:
         return {name: len(slicing.keys) for name, slicing in self._slicings.items()}
 
     def counts(self, seed: Sequence[int], tier: int, looks: Sequence[int], *, worse: bool) -> Mapping[str, Cells]:
-        """Fresh draws; a drop acts from its onset on."""
+        """Draw new counts. A drop acts from its onset on."""
         blocks = blocks_of(self._policy.block_seconds, looks)
         exposure, rows = self._policy.tiers[tier].exposure, self._rows[tier]
         before = sum(look < self._onset for look in looks) if worse else len(looks)
@@ -190,7 +191,7 @@ def _with_baseline(found: Population, slicing: Slicing, drop: Drop | None) -> Po
 
 
 def _worsened(found: Population, slicing: Slicing, drop: Drop | None) -> Population:
-    """The candidate's population after a drop: a share of the answers in its slice is turned over."""
+    """The candidate's population after a drop: a share of the answers in its slice is inverted."""
     if drop is None:
         return found
     inside = slicing.matches(drop.key)

@@ -1,4 +1,4 @@
-"""How an injected drop comes about: right answers of the candidate that turn wrong."""
+"""Injects a drop: right answers of the candidate become wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tierwise.metrics.counts import ANSWER_NEGATIVE, ANSWER_POSITIVE, NEGATIVE, 
 
 _MISS = (POSITIVE, ANSWER_POSITIVE)
 _ALARM = (NEGATIVE, ANSWER_NEGATIVE)
-# By metric: rows of (label, answer) that get the other answer.
+# For each metric the rows, as (label, answer), that get the other answer.
 FLIPS: dict[str, tuple[tuple[int, int], ...]] = {
     "accuracy": (_ALARM, _MISS),
     "error-rate": (_ALARM, _MISS),
@@ -25,16 +25,16 @@ FLIPS: dict[str, tuple[tuple[int, int], ...]] = {
 
 
 class ImpossibleDropError(ValueError):
-    """A drop that flipping answers cannot bring about."""
+    """Inverting answers cannot cause this drop."""
 
 
 def flip_share(metric: str, counts: FloatArray, rate: float) -> float:
-    """The share of a metric's flips, in [0, 1], at which its rate of `bad` becomes `rate`.
+    """The share of a metric's rows, in [0, 1], whose answers must be inverted so that its rate of `bad` is `rate`.
 
-    `counts` (3 labels, 3 answers) are those of the slice before.
+    `counts` (3 labels, 3 answers) are those of the slice before the drop.
 
     Raises:
-        ImpossibleDropError: the slice is no worse before, no number of flips is enough, or it has no rows.
+        ImpossibleDropError: the rate is already as high, it cannot be reached, or the slice has no rows.
     """
     now, most = _rate_after(metric, counts, 0.0), _rate_after(metric, counts, 1.0)
     if now is None or most is None:
@@ -56,11 +56,11 @@ def _rate_after(metric: str, counts: FloatArray, share: float) -> float | None:
         moved = share * counts[label, answer]
         after[label, answer] -= moved
         after[label, other(answer)] += moved
-    # In millionths of a row: metrics count whole rows.
+    # In millionths of a row, because metrics count whole rows.
     n, bad = registry.get(metric).n_bad(np.rint(after * 1e6).astype(np.int64))
     return float(bad) / float(n) if n else None
 
 
 def other(answer: int) -> int:
-    """The answer that a flip gives."""
+    """The inverted answer."""
     return ANSWER_NEGATIVE if answer == ANSWER_POSITIVE else ANSWER_POSITIVE

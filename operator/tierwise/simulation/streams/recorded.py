@@ -1,4 +1,4 @@
-"""One recorded version split at random between two arms: an A/A comparison on a log's own rows, drift and all."""
+"""Splits one recorded version at random between two arms: an A/A comparison on a log's own rows with their drift."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tierwise.simulation.streams.harm import FLIPS, flip_share, other
 from tierwise.simulation.streams.slicing import Slicing
 
 BLOCKS_AT_ONCE = 60
-MOST_ENTRIES = 5_000_000  # rows that differ, of a tier and dataset: a run draws an arm for each of them
+MOST_ENTRIES = 5_000_000  # different rows of a tier and dataset; a run draws an arm for each of them
 _PER_ARM = CELLS // 2
 _COUNTS = Reads()
 
 
 def read_rows(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Entries:
-    """The rows of `scope`: counted by block, atom, label and answer, and by all numbers that the metrics read.
+    """Read the rows of `scope`, counted by block, atom, label and answer, and by all numbers that the metrics read.
 
     Raises:
-        SpecError: there are too many rows that differ.
+        SpecError: there are too many different rows.
         StoreError: the log cannot be read.
     """
     if dataset.reads != _COUNTS:
@@ -54,10 +54,10 @@ def read_rows(log: RecordedLog, dataset: Dataset, scope: Scope, blocks: Sequence
 
 
 class SplitStream:
-    """Every recorded row goes to the candidate with the tier's exposure as its chance, as by a hash of the request.
+    """Gives each recorded row to the candidate at random, with the tier's exposure as the probability.
 
-    The first `history_blocks` are what plans know; tiers are judged on the blocks after them. The drop turns answers of
-    the candidate over until its value in the slice is as wanted, on average over the window.
+    Plans know the first `history_blocks`. Tiers are judged on the blocks after them. The drop inverts answers of the
+    candidate until its value in the slice, averaged over the window, is the wanted one.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class SplitStream:
         ]
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
-        """What lies before the blocks that are judged, in one block; all rows the baseline's."""
+        """The blocks before those that are judged, joined to one block. All rows are the baseline's."""
         seconds = self._history * self._policy.block_seconds
         blocks = blocks_of(seconds, [-1])
         cells = {}
@@ -99,16 +99,16 @@ class SplitStream:
         return cells, seconds
 
     def looks(self, tier: int) -> int:
-        """Until maxDuration or the end of the log."""
+        """The number of blocks until maxDuration or the end of the log."""
         return min(self._looks, self._policy.looks(tier))
 
     def slices(self) -> Mapping[str, int]:
-        """How many slices each dataset has, in the tier with most."""
+        """The number of slices of each dataset, in the tier with most slices."""
         names = self._slicings[0]
         return {name: max(len(of_tier[name].keys) for of_tier in self._slicings) for name in names}
 
     def counts(self, seed: Sequence[int], tier: int, looks: Sequence[int], *, worse: bool) -> Mapping[str, Cells]:
-        """The recorded blocks with a split of their own."""
+        """The recorded blocks, with a random split that depends on the seed."""
         first, after = self._history + looks[0], self._history + looks[-1] + 1
         blocks = blocks_of(self._policy.block_seconds, looks)
         cells = {}
@@ -134,7 +134,7 @@ class SplitStream:
 
 
 def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, BoolArray]:
-    """The share of answers to turn over, and in which atoms."""
+    """The share of answers to invert, and the atoms in which to invert them."""
     if drop is None:
         return 0.0, np.zeros(len(found.atoms), dtype=np.bool_)
     inside = slicing.matches(drop.key)
@@ -142,7 +142,7 @@ def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, 
     if not counts.any():
         return 0.0, inside
     rate = bad_rate(drop.metric, drop.after)
-    if drop.before is not None:  # the log has a value of its own: the difference is what is asked for
+    if drop.before is not None:  # the log has its own value, so only the difference of the drop is used
         rate += _bad_share(drop.metric, counts) - bad_rate(drop.metric, drop.before)
     return flip_share(drop.metric, counts, rate), inside
 
@@ -155,6 +155,6 @@ def _counts(found: Entries, inside: BoolArray) -> FloatArray:
 
 
 def _bad_share(metric: str, counts: FloatArray) -> float:
-    # In millionths of a row: metrics count whole rows, and weights are none.
+    # In millionths of a row, because metrics count whole rows and weights are fractions.
     n, bad = registry.get(metric).n_bad(np.rint(counts * 1e6).astype(np.int64))
     return float(bad) / max(float(n), 1.0)

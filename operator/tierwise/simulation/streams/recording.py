@@ -1,4 +1,4 @@
-"""A log as simulations use it: one version's rows by tier, and the log as it was where two versions are compared."""
+"""Reads a log for simulations: one version's rows by tier and, to compare two versions, the log as it was."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOTHING: IntArray = np.zeros((3, 3), dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What was read: one version's rows as a stream, and the log as it was where a candidate was named."""
+    """The data that was read: one version's rows as a stream and, with a candidate, the log as it was."""
 
     policy: Policy
     source: str
@@ -52,7 +52,7 @@ def record(
     history: float,
     now: datetime,
 ) -> Recording:
-    """Read the log once; a share `history` of the window is what plans know. A tier longer than the log is cut to it.
+    """Read the log once. Plans know a share `history` of the window. A tier that is longer than the log is cut.
 
     φ and σ_pod are learned from the day before the rows that are judged, as `analyze` does.
 
@@ -138,23 +138,23 @@ def _notes(policy: Policy, drop: Drop | None, available: float) -> tuple[str, ..
         if not any(name in spread for spread in policy.spread):
             found.append(
                 f"dataset {name!r}: φ = 1, and σ_pod is not known: its log names no pods (spec.columns.pod), so "
-                "requests that fail in bundles are taken for independent ones"
+                "requests that fail together are taken for independent ones"
             )
         if drop is not None and (dataset.reads.bins or dataset.reads.sums):
             found.append(
-                f"dataset {name!r}: the drop turns answers over; scores and numbers of those rows stay as they were, "
+                f"dataset {name!r}: the drop inverts answers; scores and numbers of those rows stay as they were, "
                 "so metrics of these do not see it"
             )
     return tuple(found)
 
 
 def _check_drop(drop: Drop | None, datasets: Mapping[str, Dataset]) -> None:
-    """Answers at a threshold of the metric's own are counted from scores, which a drop does not touch."""
+    """Refuse a drop in a metric with its own threshold: its answers come from scores, which a drop does not change."""
     for dataset in datasets.values() if drop is not None else ():
         assert drop is not None
         if metric_for(drop.metric, dataset.spec).needs.bins:
             raise SpecError(
-                f"dataset {dataset.name!r}: {drop.metric} has a threshold of its own, and a drop turns over the "
+                f"dataset {dataset.name!r}: {drop.metric} has a threshold of its own, and a drop inverts the "
                 "answers at the dataset's",
                 "leave spec.thresholds away, or drop another metric",
                 reason=Reason.NOT_SUPPORTED,
@@ -176,10 +176,10 @@ def _check_slice(drop: Drop | None, datasets: Mapping[str, Dataset], rows: Seque
 def _first_row(
     log: RecordedLog, request: PlanRequest, datasets: Mapping[str, Dataset], candidate: str, now: datetime
 ) -> datetime:
-    """When the candidate's first row was served.
+    """The time at which the candidate's first row was served.
 
     Raises:
-        SpecError: it has none, naming the versions there are.
+        SpecError: the candidate has no rows; it lists the versions that have.
     """
     tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
     first = []

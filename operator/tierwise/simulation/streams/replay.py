@@ -1,4 +1,4 @@
-"""Two recorded versions as they were: every rule on the log's own blocks."""
+"""Replays two recorded versions as they were, with every rule on the log's own blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def with_exposures(policy: Policy, tiers: Sequence[Mapping[str, Entries]]) -> Po
 
 
 class ReplayStream:
-    """The recorded rows, the same for every run; as in `analyze`, plans are made of the window itself."""
+    """The recorded rows, the same for every run. As in `analyze`, plans are made from the window itself."""
 
     def __init__(self, policy: Policy, tiers: Sequence[Mapping[str, Entries]], blocks: int) -> None:
         self._policy = policy
@@ -42,7 +42,7 @@ class ReplayStream:
         ]
 
     def history(self, tier: int) -> tuple[Mapping[str, Cells], float]:
-        """The window itself, taken as what is expected until maxDuration."""
+        """The window itself, as the traffic that is expected until maxDuration."""
         blocks = blocks_of(self._policy.block_seconds * self._blocks, [0, 1])
         cells = {}
         for name, found in self._tiers[tier].items():
@@ -53,11 +53,11 @@ class ReplayStream:
         return cells, self._policy.tiers[tier].max_duration
 
     def looks(self, tier: int) -> int:  # noqa: ARG002  # all tiers have the log's window
-        """All blocks of the window."""
+        """The number of blocks in the window."""
         return self._blocks
 
     def slices(self) -> Mapping[str, int]:
-        """How many slices each dataset has, in the tier with most."""
+        """The number of slices of each dataset, in the tier with most slices."""
         return {name: max(len(of_tier[name].keys) for of_tier in self._slicings) for name in self._tiers[0]}
 
     def counts(self, seed: Sequence[int], tier: int, looks: Sequence[int], *, worse: bool) -> Mapping[str, Cells]:  # noqa: ARG002  # the log has no luck

@@ -1,4 +1,4 @@
-"""From rows of atoms, the finest combinations of dimension values, to what slices hold."""
+"""Adds up the rows of atoms to slices. An atom is a finest combination of dimension values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _PER_ARM = CELLS // ARMS
 class Slicing:
     """The slices of some groupings, and which of them each atom is in.
 
-    `atoms` are rows of values, one per name in `dimensions`. `keys` holds the whole first, then every combination that
-    occurs, by number of dimensions and key, as a plan has them.
+    `atoms` are rows of values, one per name in `dimensions`. `keys` has the whole first, then every combination that
+    occurs, ordered by number of dimensions and key, as in a plan.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Slicing:
         return total.astype(np.int64).reshape(blocks, len(self.keys), 2, 3, 3)
 
     def cells(self, blocks: tuple[Block, ...], first: int, entries: Entries) -> Cells:
-        """What a look at the blocks would read; `first` is the number of the first one."""
+        """The cells that a look at the blocks would read. `first` is the number of the first block."""
         count, block, atom = len(blocks), entries.block - first, entries.atom
         arm = entries.cell // _PER_ARM
         shape = (count, len(self.keys), ARMS)

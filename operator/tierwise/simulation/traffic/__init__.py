@@ -1,1 +1,1 @@
-"""Rows of predictions with known truth."""
+"""Rows of predictions whose true labels are known."""

@@ -1,4 +1,4 @@
-"""Rows of predictions as inference pods would write them: values only, seeded, no clock."""
+"""Rows of predictions as inference pods would write them, from a seed and without a clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierwise.runtime.predictions import Predictions, ServingPod
 
 
 class TrafficSource(Protocol):
-    """What is asked of the fleet, and what each version answers."""
+    """The requests to the fleet, and the predictions of each version."""
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -21,12 +21,12 @@ class TrafficSource(Protocol):
         ...
 
     def serve(self, interval: int, pods: Sequence[ServingPod], seconds: float) -> Predictions:
-        """Interval number `interval` of `seconds`, answered by `pods`. The same arguments give the same rows."""
+        """The predictions of `pods` in interval number `interval`. The same arguments give the same rows."""
         ...
 
 
 def spread_over_pods(rng: np.random.Generator, tier: npt.NDArray[np.str_], pods: Sequence[ServingPod]) -> IntArray:
-    """A pod for each request: any of its tier's with equal chance, as behind a Service; −1 where the tier has none.
+    """A pod for each request: a random pod of its tier, as behind a Service; −1 if the tier has none.
 
     `tier` holds the tier's name, one per request.
     """

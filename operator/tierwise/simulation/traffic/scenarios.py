@@ -1,7 +1,7 @@
-"""Generated traffic with known truth: the scenarios that the end-to-end tests play. Seeded: same arguments, same rows.
+"""Generated traffic with known labels: the scenarios of the end-to-end tests. The same arguments give the same rows.
 
-A scenario is a `BernoulliTraffic`: requests fall on dimension values by given shares, the label is drawn, and a version
-is right or wrong by a rate of its own. Times are those of serving; only the rows per second are higher than in life.
+A scenario is a `BernoulliTraffic`. Requests get dimension values by given shares, the label is drawn, and each version
+is wrong at its own rate. Times are those of serving. Only the rows per second are higher than in practice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EQUAL_TIERS: Mapping[str, float] = {"tier-3": 1 / 3, "tier-2": 1 / 3, "tier-1": 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Requests of one interval before they are answered: the tier, the label (1 positive) and the dimension values."""
+    """Requests of one interval without predictions: the tier, the label (1 positive) and the dimension values."""
 
     interval: int
     tier: Texts
@@ -34,10 +34,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class BernoulliTraffic:
-    """Requests with dimension values by `shares`, answered wrongly with chance `error_rate(version, requests)`.
+    """Requests with dimension values by `shares`. An answer is wrong with probability `error_rate(version, requests)`.
 
-    `positive_share` is the share of positive labels. `labelled_share` of the rows get a label at all.
-    `stops_at_interval`: from that interval on nothing is served (a stale log).
+    `positive_share` is the share of positive labels. `labelled_share` is the share of rows that get a label. From
+    `stops_at_interval` on nothing is served, so the log becomes stale.
     """
 
     rows_per_second: float
@@ -70,7 +70,7 @@ class BernoulliTraffic:
             wrong |= (version == name) & (luck < self.error_rate(name, drawn))
         answer = drawn.positive ^ wrong
         high = answer if self.positive_scores == "high" else ~answer
-        depth = rng.beta(1.0, 4.0, size=len(pod)) * 0.49  # how far from certain the score is
+        depth = rng.beta(1.0, 4.0, size=len(pod)) * 0.49  # distance of the score from certainty
         label = np.where(rng.random(len(pod)) < self.labelled_share, drawn.positive, -1).astype(np.int8)
         offset = np.sort(rng.random(len(pod))) * seconds
         kept = pod >= 0
@@ -170,7 +170,7 @@ def residential(
 def identical(
     rows_per_second: float, *, slices: int = 40, seed: int = 0, tier_shares: Mapping[str, float] = EQUAL_TIERS
 ) -> BernoulliTraffic:
-    """S3: every version errs alike, at 1 to 8 % over `slices` slices of equal traffic (dimension `segment`)."""
+    """S3: all versions have the same error rates, 1 to 8 % over `slices` slices of equal traffic (`segment`)."""
     names = tuple(f"s{i:02d}" for i in range(slices))
     rates = dict(zip(names, np.geomspace(0.01, 0.08, slices), strict=True))
 

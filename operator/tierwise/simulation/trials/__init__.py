@@ -1,1 +1,1 @@
-"""Many simulated rollouts, and what they say of a rule."""
+"""Many simulated rollouts, and the statistics of each rule over them."""

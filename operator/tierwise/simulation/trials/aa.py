@@ -1,4 +1,4 @@
-"""Two identical versions through all tiers, as often as wanted: how many rollouts are rolled back, how many finish."""
+"""Simulates rollouts of two identical versions through all tiers, and counts how many are rolled back or finish."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tierwise.stats import power
 
 SLICES = 40
 ALPHA = 0.05
-ROWS_PER_MINUTE = 180_000.0  # of all tiers; the smallest tier has 5 % of them
+ROWS_PER_MINUTE = 180_000.0  # rows of all tiers together; the smallest tier has 5 % of them
 EXPOSURE = 0.2
 MARGIN = 0.02
 LOWEST, HIGHEST = 0.01, 0.08  # error rates of the slices
@@ -30,7 +30,7 @@ MIN_SECONDS, MAX_SECONDS = 600.0, 14_400.0  # the defaults of a tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollouts(Ends):
-    """How the rollouts ended; `held` in some tier at its maxDuration. `factor`: the least power of a slice."""
+    """How the rollouts ended; `held` means in some tier at its maxDuration. `factor` is the least power of a slice."""
 
     factor: float
 
@@ -38,11 +38,11 @@ class Rollouts(Ends):
 def identical_versions(
     runs: int, *, seed: int = 3, processes: int = 1, on_progress: Callable[[int, int], None] = lambda *_: None
 ) -> Rollouts:
-    """Rollouts of two versions that err alike, at 1 to 8 % in 40 slices, through three tiers with default durations.
+    """Simulate rollouts of two versions with equal error rates through three tiers with default durations.
 
-    A margin of two percentage points at 20 % exposure: the traffic gives every slice of every tier a power factor of
-    at least 7 (`monitoring.planning`: 5 is asked for). Every tier is planned, folded, judged and gated by the code that
-    judges real ones.
+    The rates are 1 to 8 % in 40 slices. The margin is two percentage points, the exposure 20 %. The traffic gives every
+    slice of every tier a power factor of at least 7 (`monitoring.planning` requires 5). The code that judges real tiers
+    plans, folds, judges and gates every tier.
     """
     policy = _policy()
     found = population({"segment": SLICES}, error_rate=(LOWEST, HIGHEST), positive_share=0.5, skew=0.0)
@@ -71,7 +71,7 @@ def _policy() -> Policy:
 
 
 def _least_power(rows_per_minute: float) -> float:
-    """Expected rows of the slice that needs most, over what it needs at least."""
+    """The smallest ratio, over all slices, of expected rows to needed rows."""
     rows = np.array([rows_per_minute * MAX_SECONDS / 60 / SLICES])
     needed = power.needed_per_arm(np.array([HIGHEST]), np.array([MARGIN]))
     return float((power.harmonic(rows * EXPOSURE, rows * (1 - EXPOSURE)) / needed)[0])

@@ -20,7 +20,7 @@ from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
 from tierwise.simulation.trials.trial import TierTrial, run_tier
 
-RUNS_AT_ONCE = 10  # one task of a process: fixed, so that results do not depend on the number of processes
+RUNS_AT_ONCE = 10  # runs in one task of a process; fixed, so that results do not depend on the number of processes
 _CELLS_AT_ONCE = 1_000_000  # numbers of one chunk of blocks
 SAME, WORSE = 0, 1
 
@@ -29,8 +29,8 @@ SAME, WORSE = 0, 1
 class Simulation:
     """What to simulate. `runs` rollouts of two equal versions, and as many with the stream's drop if it has one.
 
-    `to_the_end`: every tier is judged until its last look also after a promotion, and by the peers' rules too; else
-    rollouts end as they would.
+    With `to_the_end` every tier is judged until its last look, also after a promotion, and by the peers' rules too.
+    Otherwise a rollout ends as it would in the operator.
     """
 
     policy: Policy
@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One rollout: Tierwise's tiers as far as it went, and where each peer would have stopped (absent: never)."""
+    """One rollout: the tiers that it reached, and where each peer would have stopped it (absent: never)."""
 
     tiers: tuple[TierTrial, ...]
     peers: Mapping[str, Stop]
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """All runs: of equal versions, and with the drop (empty without one). `peers` are by name."""
+    """All runs of equal versions, and all runs with the drop (empty without a drop). `peers` are by name."""
 
     simulation: Simulation
     plans: tuple[TierPlan, ...]
@@ -72,7 +72,7 @@ class Simulated:
 def simulate(
     simulation: Simulation, *, processes: int = 1, on_progress: Callable[[int, int], None] = lambda *_: None
 ) -> Simulated:
-    """Run it all; the same simulation gives the same result, whatever the number of processes.
+    """Run the simulation. The same simulation gives the same result with any number of processes.
 
     `on_progress(done, all)` is called with numbers of runs.
     """
@@ -100,7 +100,7 @@ def plans_of(simulation: Simulation) -> tuple[TierPlan, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plans:
-    """Of every tier, and what the peers can judge of it (empty where they are not asked)."""
+    """The plan of every tier, and what the peers can judge in it (empty if the peers are not used)."""
 
     tiers: tuple[TierPlan, ...]
     judged: tuple[Judged, ...]
@@ -121,7 +121,7 @@ def _results(simulation: Simulation, plans: _Plans, tasks: Sequence[_Task], proc
     if processes <= 1 or len(tasks) == 1:
         yield from (_runs(simulation, plans, task) for task in tasks)
         return
-    # Fresh processes: a fork of one that has threads of an embedded engine may hang.
+    # Spawn processes: a fork of a process with threads of an embedded engine may hang.
     with ProcessPoolExecutor(
         min(processes, len(tasks)), mp_context=get_context("spawn"), initializer=_begin, initargs=(simulation, plans)
     ) as pool:
@@ -132,7 +132,7 @@ def _results(simulation: Simulation, plans: _Plans, tasks: Sequence[_Task], proc
             raise
 
 
-_SHARED: list[tuple[Simulation, _Plans]] = []  # of a worker process, sent once and not with every task
+_SHARED: list[tuple[Simulation, _Plans]] = []  # data of a worker process; it is sent once and not with every task
 
 
 def _begin(simulation: Simulation, plans: _Plans) -> None:
@@ -186,7 +186,7 @@ def _first_stops(rule: Rule, recorded: Sequence[Sequence[Look]]) -> dict[int, in
 
 
 class _Blocks:
-    """The counts of one simulated tier, drawn chunk by chunk; kept as the peers read them."""
+    """The counts of one simulated tier, drawn chunk by chunk and kept for the peers."""
 
     def __init__(
         self, simulation: Simulation, plan: TierPlan, tier: int, seed: tuple[int, ...], *, worse: bool
@@ -209,7 +209,7 @@ class _Blocks:
                 yield {name: found.take_blocks(slice(i, i + 1)) for name, found in cells.items()}
 
     def looks(self) -> Iterator[Look]:
-        """What the peers read of all slices x metrics known at the start."""
+        """The looks that the peers read: all slices x metrics that are known at the start."""
         return looks_of(self._plan, (self._draw(chunk) for chunk in self._chunks))
 
     def _draw(self, chunk: range) -> Mapping[str, Cells]:
@@ -226,7 +226,7 @@ def _peers(simulation: Simulation, plans: _Plans, tier: int) -> Sequence[Peer]:
 
 
 def tierwise_stop(run: Run) -> Stop | None:
-    """Where Tierwise stopped a run, also after it had promoted the tier."""
+    """Where Tierwise stopped a run, also if it had promoted the tier before."""
     for tier, trial in enumerate(run.tiers):
         if trial.stopped_at is not None:
             return Stop(tier, trial.stopped_at)

@@ -17,7 +17,7 @@ SCHEMA = "tierwise.io/simulation/v1"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that one call of `simulate` found. `replay` is the one run on two recorded versions as they were."""
+    """The results of one call of `simulate`. `replay` is the single run on two recorded versions as they were."""
 
     source: str
     drop: Drop | None
@@ -27,7 +27,7 @@ class Report:
 
     @property
     def rules(self) -> tuple[RuleSummary, ...]:
-        """Tierwise first, then the peers."""
+        """The summaries of all rules: Tierwise first, then the peers."""
         return rules_of(self.simulated)
 
     @property
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What shares do not say and the policy has to change."""
+        """Problems of the policy that the shares do not show, with what to change."""
         return warnings_of(self.simulated.simulation.policy, self.drop, self.rules[0].detected)
 
 
@@ -135,12 +135,12 @@ def _ends(ends: Ends) -> dict[str, Any]:
 
 
 def _largest(found: Sequence[float]) -> float | None:
-    """None where nothing is known."""
+    """The largest value; None if there is none."""
     return max((x for x in found if math.isfinite(x)), default=None)
 
 
 def replay_stops(found: Simulated) -> Sequence[tuple[RuleSummary, str | None, float | None]]:
-    """(rule, tier, seconds within it) of the one run; None where it never stopped."""
+    """For each rule of the replay (rule, tier, seconds within the tier); None if it never stopped."""
     policy, run = found.simulation.policy, found.same[0]
     stops = {TIERWISE: tierwise_stop(run), **{name: run.peers.get(name) for name in found.peers}}
     rules = {rule.name: rule for rule in rules_of(found)}

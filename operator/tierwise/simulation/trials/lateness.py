@@ -1,4 +1,4 @@
-"""What a reader of a simulation's shares would miss: that a drop was seen too late for the policy."""
+"""Warns of a drop that was seen too late for the policy, which the shares of a simulation do not show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tierwise.simulation.trials.summary import Detected
 
 
 def warnings_of(policy: Policy, drop: Drop | None, detected: Detected | None) -> tuple[str, ...]:
-    """Sentences; empty where nothing needs to change. `detected` is Tierwise's."""
+    """The warnings as sentences; empty if nothing needs to change. `detected` is that of Tierwise."""
     if drop is None or detected is None or detected.before_promotion is None:
         return ()
     late = detected.share.hits - detected.before_promotion.hits

@@ -1,4 +1,4 @@
-"""What many simulated rollouts say of a rule: how often it stopped, how soon, and how sure that is."""
+"""Statistics of a rule over many simulated rollouts: how often it stopped, how soon, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """None without runs."""
+        """The observed share; None without runs."""
         return self.hits / self.runs if self.runs else None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the true share."""
+        """The interval of the true share."""
         tail = (1 - CONFIDENCE) / 2
         low = stats.beta.ppf(tail, self.hits, self.runs - self.hits + 1) if self.hits else 0.0
         high = stats.beta.isf(tail, self.hits + 1, self.runs - self.hits) if self.hits < self.runs else 1.0
@@ -39,10 +39,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """Stops with the drop: how many, in which tiers, and the median seconds within the tier where it was stopped.
+    """Stops with the drop: how many, in which tiers, and the median seconds within the tier of the stop.
 
-    `before_promotion` are those of Tierwise that the policy's gate did not forestall: the rollout was rolled back. None
-    for peers, which promote nothing.
+    `before_promotion` are the stops before Tierwise promoted the tier, in which the rollout was rolled back. None for
+    peers, which promote nothing.
     """
 
     share: Share
@@ -55,8 +55,8 @@ class Detected:
 class RuleSummary:
     """One rule. `false_stops`: rollouts of equal versions that it stopped at any look. `detected` None without a drop.
 
-    A stop before the drop's onset is a false one and counts as detected too: which it was, nobody can tell.
-    `not_judged` are metrics that the rule cannot judge; `judges` is False where it can judge none.
+    A stop before the drop's onset is a false stop, but it also counts as detected. `not_judged` are the metrics that
+    the rule cannot judge. `judges` is False if it can judge none.
     """
 
     name: str
@@ -69,7 +69,7 @@ class RuleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """How rollouts ended under the policy; `named` of the rolled-back ones name the drop's slice and metric."""
+    """How rollouts ended under the policy. `named` is how many rollbacks named the drop's slice and metric."""
 
     runs: int
     promoted: int
@@ -79,7 +79,7 @@ class Ends:
 
 
 def rules_of(found: Simulated) -> tuple[RuleSummary, ...]:
-    """Tierwise first, then the peers in their order."""
+    """The summaries of all rules: Tierwise first, then the peers in their order."""
     text = "e-processes over all slices x metrics, any number of looks"
     of_all: list[tuple[str, str, tuple[str, ...], bool]] = [(TIERWISE, text, (), True)]
     of_all += [(peer.name, peer.description, peer.not_judged, peer.judges) for peer in found.peers.values()]
@@ -97,7 +97,7 @@ def rules_of(found: Simulated) -> tuple[RuleSummary, ...]:
 
 
 def ends_of(runs: Sequence[Run], is_named: Callable[[Run], bool] | None = None) -> Ends:
-    """Promoted through all tiers, held in one, or rolled back in one, whichever came first."""
+    """Count the rollouts that were promoted through all tiers, held in one, or rolled back in one."""
     ended = [_end(run) for run in runs]
     counted = Counter(ended)
     back = [run for run, end in zip(runs, ended, strict=True) if end is GateDecision.ROLL_BACK]

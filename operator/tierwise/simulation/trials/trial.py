@@ -1,4 +1,4 @@
-"""One simulated tier, judged by the code that judges real ones: the fold of blocks, the judgement and the gate."""
+"""One simulated tier. The code that judges real tiers folds its blocks, judges and gates it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Named = tuple[str, str, str]  # dataset, metric, slice key
 
 @dataclass(frozen=True, slots=True)
 class TierTrial:
-    """What became of a tier. Looks count from 1; None: it did not happen until the last look.
+    """The outcome of a tier. Looks count from 1. None: it had not happened by the last look.
 
-    `stopped_at` is the look of the rollback, also where the tier had been promoted before (`promoted_at`).
+    `stopped_at` is the look of the rollback, also if the tier had been promoted before (`promoted_at`).
     """
 
     promoted_at: int | None
@@ -34,7 +34,7 @@ class TierTrial:
 
     @property
     def outcome(self) -> GateDecision:
-        """What the rollout did: the first of the two."""
+        """What the rollout decided first; Hold if it neither promoted nor rolled back."""
         if self.promoted_at is not None and (self.stopped_at is None or self.promoted_at < self.stopped_at):
             return GateDecision.PROMOTE
         return GateDecision.HOLD if self.stopped_at is None else GateDecision.ROLL_BACK
@@ -45,7 +45,7 @@ def run_tier(
 ) -> TierTrial:
     """Fold, judge and gate block by block.
 
-    `to_the_end`: go on after the promotion, to see whether the tier would ever have been rolled back.
+    With `to_the_end` continue after the promotion, to see whether the tier would ever have been rolled back.
     """
     evidence = begin(plan)
     share, pods = np.array([policy.tiers[tier].exposure]), policy.pods(tier)
@@ -60,7 +60,7 @@ def run_tier(
 
 
 class _Gating:
-    """The gate's answers so far; it is asked only where they can have changed."""
+    """The gate's decisions so far. The gate is called only when its decision can have changed."""
 
     def __init__(self, policy: Policy, tier: int) -> None:
         self._policy = policy
@@ -80,7 +80,8 @@ class _Gating:
         if self.promoted_at is not None or soaking:
             return
         over = elapsed >= self._tier.max_duration
-        # Only a hypothesis that passes anew can make the judgement non-inferior; a guard may hold it still.
+        # The judgement can become non-inferior only if one more hypothesis passes. Then the gate may still hold, for
+        # example because a small slice looks worse. So the gate is asked again at each look.
         passed = int((evidence.was_non_inferior | evidence.was_improved).sum())
         if passed == self._passed and not self._waits and not over:
             return

@@ -37,7 +37,7 @@ def test_a_proportion_has_the_bits_of_its_bets_alone():
     plan = a_plan(an_analysis(), before_the_rollout(cells))
     evidence = fold(begin(plan), {"flights": cells}, halves(cells))
     layout, past = evidence.layout, np.zeros((4, evidence.layout.size))
-    logs = np.zeros((6, layout.size))
+    logs = np.zeros((betting.REGRESSION_ALTERNATIVES, layout.size))
     ones, half = np.ones(layout.size), np.full(layout.size, 0.005)
     for block in cells.counts:
         now = np.zeros_like(past)

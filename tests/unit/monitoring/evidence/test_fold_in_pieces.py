@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.monitoring.engines import SPEC_OF_SCORES, T0, a_dataset_of, a_plan_of, an_analysis, scored
 from tests.unit.monitoring.evidence.test_engines import WEIGHTED, a_spread
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold

@@ -31,7 +31,9 @@ def test_quiet_halves_have_phi_near_one_and_noisy_ones_what_the_noise_makes():
     noisy = spread_of(DATASET, past(0.3), (), ["error-rate", "recall"], 0)
     assert quiet.phi.shape == (2, 3)
     assert quiet.phi[0].max() < 2.0
-    assert noisy.phi[0] == pytest.approx(1 + 0.3**2 * 0.05 * 0.95 * 4000, rel=0.6)
+    expected = 1 + 0.3**2 * 0.05 * 0.95 * 4000
+    assert (0.4 * expected < noisy.phi[0]).all()
+    assert (noisy.phi[0] < 2.5 * expected).all()
     assert (noisy.phi[1] == 1.0).all()  # no positives: nothing to learn from
 
 

@@ -12,7 +12,7 @@ from tests.unit.monitoring.builders import (
     before_the_rollout,
     some_cells,
 )
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.reasons import Reason
 from tierwise.errors import PlanError
 from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw

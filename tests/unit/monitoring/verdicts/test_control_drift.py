@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring.builders import T0, a_plan, an_analysis, before_the_rollout, some_blocks, some_cells
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.verdicts.control_drift import against_past, begin_control, fold_control, past_block, trouble_of
 

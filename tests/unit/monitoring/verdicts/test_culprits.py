@@ -4,7 +4,7 @@ import numpy as np
 
 from tierwise.monitoring.verdicts.culprits import Named, shortest_list
 from tierwise.monitoring.verdicts.strength import Strength
-from tierwise.stats.betting import growth
+from tierwise.stats.delay import growth
 
 NEEDED = math.log(4000)
 

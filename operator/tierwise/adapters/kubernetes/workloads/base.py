@@ -107,6 +107,7 @@ def view_of(
         update_strategy=placement.update_strategy,
         updating=placement.updating,
         takes_back=placement.takes_back,
+        available=workload.available(item),
         stuck=placement.stuck,
         groups=group_pods(pods, container),
         blocked=unschedulable(pods),

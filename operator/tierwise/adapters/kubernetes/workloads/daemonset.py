@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from math import ceil
+from datetime import UTC, datetime
 
 from tierwise.adapters.kubernetes.client import Client, Json
 from tierwise.adapters.kubernetes.workloads.base import Item, Placement
@@ -22,6 +22,7 @@ from tierwise.adapters.kubernetes.workloads.update_strategy import (
 )
 from tierwise.api.workload_kinds import WorkloadKind
 from tierwise.rollout.state.actions import Deliver
+from tierwise.rollout.state.strategies import most_away
 
 _COPIED = ("minReadySeconds", "revisionHistoryLimit", "selector", "template")
 
@@ -64,11 +65,15 @@ class DaemonSets(Counted):
             return
         set_strategy(client, self, item, {"type": "OnDelete"})
         after = apply_version(client, self, namespace, action)
-        pods, replicas = own_pods(client, after), self.replicas(after)
-        kept = sorted(outdated_among(pods, after, action.container), key=lambda pod: _rank(item, pod))
-        missing = action.pods - (replicas - len(kept))
-        most = _most_away(action.update_strategy, replicas) - (replicas - sum(pod.ready for pod in pods))
-        delete_pods(client, kept[: max(0, min(missing, most))])
+        delete_pods(client, self.swapped(after, own_pods(client, after), action, datetime.now(UTC)))
+
+    def swapped(self, item: Item, pods: Sequence[PodRecord], action: Deliver, now: datetime) -> list[PodRecord]:
+        """Which of its pods are deleted now, so that `action.pods` have the template in the end."""
+        replicas, min_ready = self.replicas(item), item["spec"].get("minReadySeconds", 0)
+        kept = sorted(outdated_among(pods, item, action.container), key=lambda pod: _rank(item, pod))
+        missing = (action.pods or 0) - (replicas - len(kept))
+        there = sum(pod.is_available(min_ready, now) for pod in pods)
+        return kept[: max(0, min(missing, most_away(action.update_strategy, replicas) - (replicas - there)))]
 
 
 def _is_held(item: Item) -> bool:
@@ -78,14 +83,6 @@ def _is_held(item: Item) -> bool:
 def _rank(item: Item, pod: PodRecord) -> str:
     """A place in an order of nodes that is the same at every look, and has nothing to do with their names' order."""
     return hashlib.sha256(f"{item['metadata']['uid']} {pod.node}".encode()).hexdigest()
-
-
-def _most_away(update_strategy: str | None, replicas: int) -> int:
-    """How many pods may be away at a time, by maxUnavailable of the workload's own strategy: a number or a share."""
-    own = (json.loads(update_strategy or "{}").get("rollingUpdate") or {}).get("maxUnavailable", 1)
-    if isinstance(own, str):
-        return max(1, ceil(replicas * int(own.removesuffix("%")) / 100))
-    return max(1, int(own))
 
 
 DAEMON_SET = DaemonSets()

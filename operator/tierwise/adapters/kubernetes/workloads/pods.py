@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tierwise.rollout.state.observation import PodGroup, Pods, Running
@@ -13,7 +14,10 @@ _CRASHES = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerC
 
 @dataclass(frozen=True, slots=True)
 class PodRecord:
-    """One pod. `running` is by container; `unschedulable` the scheduler's message; `finished`: Failed or Succeeded."""
+    """One pod. `running` is by container; `unschedulable` the scheduler's message; `finished`: Failed or Succeeded.
+
+    `ready_since` is None while it is not ready, or where that is not told.
+    """
 
     namespace: str
     name: str
@@ -30,6 +34,21 @@ class PodRecord:
     finished: bool
     crash_looping: bool
     unschedulable: str | None
+    ready_since: datetime | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether it neither ended nor terminates."""
+        return not (self.terminating or self.finished)
+
+    def is_available(self, min_ready_seconds: float, now: datetime) -> bool:
+        """Whether the pod is ready, stays, and has been ready for `min_ready_seconds`.
+
+        If `ready_since` is not known, it counts as long enough.
+        """
+        since = self.ready_since
+        is_long_enough = not min_ready_seconds or since is None or (now - since).total_seconds() >= min_ready_seconds
+        return self.ready and self.stays and is_long_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +85,8 @@ def pod_record(item: Mapping[str, Any]) -> PodRecord:
     waiting = [
         (state.get("state") or {}).get("waiting", {}).get("reason") for state in status.get("containerStatuses") or []
     ]
-    labels = metadata.get("labels") or {}
+    labels, ready = metadata.get("labels") or {}, conditions.get("Ready", {})
+    since = ready.get("lastTransitionTime")
     return PodRecord(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -78,11 +98,12 @@ def pod_record(item: Mapping[str, Any]) -> PodRecord:
         labels=labels,
         node=item["spec"].get("nodeName", ""),
         running={container["name"]: running_of(container) for container in item["spec"].get("containers") or []},
-        ready=conditions.get("Ready", {}).get("status") == "True",
+        ready=ready.get("status") == "True",
         terminating="deletionTimestamp" in metadata,
         finished=status.get("phase") in ("Failed", "Succeeded"),
         crash_looping=any(reason in _CRASHES for reason in waiting),
         unschedulable=scheduled.get("message", "unschedulable") if scheduled.get("reason") == "Unschedulable" else None,
+        ready_since=datetime.fromisoformat(since) if since and ready["status"] == "True" else None,
     )
 
 
@@ -116,8 +137,8 @@ def unschedulable(pods: Iterable[PodRecord]) -> str | None:
 def is_outdated(pod: PodRecord, container: str, template: Running | None) -> bool:
     """Whether the pod runs another image or other values than the template names.
 
-    What admission webhooks add to a pod's environment is no difference; a value that the template no longer has shows
-    in the workload's own status (updated pods).
+    Webhooks may add values to a pod's environment. They make no difference. If the template has lost a value, only the
+    workload's own status shows it (its number of updated pods).
     """
     if template is None:
         return False
@@ -128,7 +149,7 @@ def is_outdated(pod: PodRecord, container: str, template: Running | None) -> boo
 
 
 def count_pods(pods: Iterable[PodRecord], container: str, template: Running | None) -> Pods:
-    """Counts of an arm; a pod that ended by itself counts for nothing, a terminating one only as that."""
+    """Counts of an arm. A finished pod is not counted. A terminating pod is counted only in `terminating`."""
     live = [pod for pod in pods if not pod.finished]
     staying = [pod for pod in live if not pod.terminating]
     return Pods(

@@ -25,21 +25,22 @@ def strategy_of(item: Item) -> str:
     return json.dumps(item["spec"].get("updateStrategy") or {}, sort_keys=True)
 
 
-def set_strategy(client: Client, workload: Workload, item: Item, wanted: Mapping[str, Any]) -> None:
-    """Make `wanted` the live workload's update strategy; no write when it is so already.
+def set_strategy(client: Client, workload: Workload, item: Item, wanted: Mapping[str, Any]) -> Item:
+    """Make `wanted` the live workload's update strategy; the object after it. No write when it is so already.
 
     Raises ConflictError when the workload is gone or was made anew, SpecError when it is refused.
     """
     live, metadata = item["spec"].get("updateStrategy") or {}, item["metadata"]
     if live == wanted:
-        return
+        return item
     body = {"metadata": {"uid": metadata["uid"]}, "spec": {"updateStrategy": _merge_patch(live, wanted)}}
     try:
-        client.patch(path_of(workload.resource, metadata["namespace"], metadata["name"]), body)
+        after = client.patch(path_of(workload.resource, metadata["namespace"], metadata["name"]), body)
     except ApiError as error:
         what = f"updateStrategy of {workload.kind} {metadata['name']}"
         raise refusal(error, what) if is_denied(error) else write_error(error, what, "") from error
     logger.info("%s %s/%s: updateStrategy is %s", workload.kind, metadata["namespace"], metadata["name"], wanted)
+    return after
 
 
 def restore_strategy(client: Client, workload: Workload, namespace: str, action: RestoreStrategy) -> None:
@@ -58,17 +59,17 @@ def _merge_patch(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
 
 
 def own_pods(client: Client, item: Item) -> list[PodRecord]:
-    """The live workload's own pods, fresh, that neither ended nor terminate."""
+    """The live workload's own pods, fresh, those that terminate included."""
     metadata = item["metadata"]
     labels = (item["spec"].get("selector") or {}).get("matchLabels") or {}
     pods = map(pod_record, client.list_items(path_of("pods", metadata["namespace"]), labels=labels))
-    return [pod for pod in pods if pod.owner_uid == metadata["uid"] and not (pod.terminating or pod.finished)]
+    return [pod for pod in pods if pod.owner_uid == metadata["uid"] and not pod.finished]
 
 
 def outdated_among(pods: Sequence[PodRecord], item: Item, container: str) -> list[PodRecord]:
     """Pods that stay and do not run what the template says."""
     template = running_in(item["spec"]["template"], container)
-    return [pod for pod in pods if not (pod.terminating or pod.finished) and is_outdated(pod, container, template)]
+    return [pod for pod in pods if pod.stays and is_outdated(pod, container, template)]
 
 
 def delete_pods(client: Client, pods: Sequence[PodRecord]) -> None:
@@ -81,7 +82,7 @@ def delete_pods(client: Client, pods: Sequence[PodRecord]) -> None:
             client.delete(path_of("pods", pod.namespace, pod.name), uid=pod.uid)
         except ApiError as error:
             if is_denied(error):
-                raise refusal(error, f"deletion of pod {pod.name}, whose place the candidate takes,") from error
+                raise refusal(error, f"deletion of pod {pod.name}, which has to change its version,") from error
             if error.status != 409:
                 raise
         logger.info("pod %s/%s deleted, so that it is made anew", pod.namespace, pod.name)

@@ -61,8 +61,8 @@ class ExplainOptions:
 def command(given: ExplainOptions, /) -> None:
     """Say why the rollout of the ModelDeployment NAME waits, or why it was rolled back.
 
-    The gate and its reason, the evidence so far, the slices with most evidence against the candidate, the labels still
-    needed with the time that takes, and the commands that come next.
+    Shows the gate and its reason, the evidence so far, the slices with most evidence against the candidate, how many
+    labels are still needed and how long that takes, and the commands that come next.
 
     NAME may also be one rollout, such as bot-score-4: how it ended, who asked for what, and with --store the verdicts
     of every slice. A rollout whose object is gone is read from the store alone.
@@ -119,7 +119,7 @@ def print_past(console: Console, view: View, advice: Advice, found: Named) -> No
 
 
 def print_explanation(console: Console, view: View, advice: Advice) -> None:
-    """The text of `explain`."""
+    """Print the text of `explain`."""
     console.print(header_line(view))
     _paragraph(console, "Why", advice.why)
     tier = tier_in_question(view)
@@ -136,7 +136,7 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
 
 
 def worst_table(worst: list[SliceVerdict]) -> Table:
-    """Slices and metrics with counts, as the rollout's status keeps them."""
+    """A table of slices and metrics with their counts, from the rollout's status."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("SLICE", "METRIC"):
         table.add_column(column, overflow="fold")
@@ -160,7 +160,7 @@ def worst_table(worst: list[SliceVerdict]) -> Table:
 
 
 def _verification(console: Console, view: View) -> None:
-    """What delivered tiers were watched for on the log, and what was found."""
+    """Print which metrics of delivered tiers were watched on the log, and what was found."""
     record = view.rollout.status.verification if view.rollout is not None else None
     if record is None:
         return

@@ -104,7 +104,7 @@ def _deadline(watch: bool, timeout: str | None) -> float:
 
 
 def _tell(view: View, told: str) -> str:
-    """Where nobody sees a live tree (a CI log): one line on stderr whenever something changed."""
+    """Print one line on stderr whenever something changed, if there is no live tree (as in a CI log)."""
     going = [tier for tier in view.tiers if tier.tone == "going"]
     where = "; ".join(f"{tier.name} {tier.status}" + (f" ({tier.evidence})" if tier.evidence else "") for tier in going)
     state = f"{view.result} {view.reason} {[(tier.name, tier.status) for tier in view.tiers]}"

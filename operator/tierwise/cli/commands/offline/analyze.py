@@ -1,4 +1,4 @@
-"""`tierwise analyze`: two recorded versions, compared as the operator would."""
+"""`tierwise analyze`: compares two recorded versions as the operator would."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4
 def command(ctx: click.Context, /, output: str, out: str | None, **given: object) -> None:
     """Judge two recorded versions as the operator judges a rollout, without Kubernetes.
 
-    Blocks of predictions are folded in the order of their time; it stops at the first rollback and says when. Overall
-    and in every slice the candidate is compared with the baseline, with the same bound on false alarms as in a rollout.
+    The command folds blocks of predictions in the order of their time. It stops at the first rollback and says when.
+    It compares the candidate with the baseline overall and in every slice, with the same bound on false alarms as in a
+    rollout.
 
     \b
     A prediction log in ClickHouse:

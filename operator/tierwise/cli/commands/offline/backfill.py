@@ -82,7 +82,7 @@ class BackfillOptions:
     type=click.Choice(["auto", "stored", "rows"]),
     default="auto",
     show_default=True,
-    help="auto: ml_performance, and the rows of the log where it does not hold what the metric needs.",
+    help="auto: ml_performance, or the rows of the log if ml_performance does not have what the metric needs.",
 )
 @click.option("--config", type=ConfigHash(), help="Blocks of this config_hash, read as they were stored.")
 @click.option(
@@ -98,20 +98,20 @@ class BackfillOptions:
 def command(ctx: click.Context, /, given: BackfillOptions) -> None:
     """Compute METRIC for the past, by window, slice and version.
 
-    The operator's looks at a tier store the distribution of every block they read in ml_performance (`analyze` stores
-    nothing): any metric follows from it, also one that was not judged then. Where it needs what was not stored, the
-    rows of the log are counted again. Values of different configurations (another threshold, filter, column) are never
-    mixed: the command says what changed, and when.
+    The operator's looks at a tier store the distribution of every block that they read in ml_performance (`analyze`
+    stores nothing). Any metric can be computed from it, also one that was not judged then. If a metric needs more than
+    was stored, the rows of the log are counted again. Values of different configurations (another threshold, filter,
+    column) are never mixed: the command says what changed, and when.
 
     \b
       tierwise backfill recall --dataset humans.yaml --model bot-score --since 168h --every 24h
       tierwise backfill auc --dataset humans.yaml --model bot-score --since 24h --from rows -o csv
 
-    Exit status: 0, 3 nothing of the past is there, 1 an error (also a changed configuration), 2 wrong usage.
+    Exit status: 0, 3 nothing is stored for the window, 1 an error (also a changed configuration), 2 wrong usage.
     """
     now = datetime.now(UTC)
     start = now - given.since if isinstance(given.since, timedelta) else given.since
-    # Windows of the future would be empty, and many.
+    # Windows in the future would be empty, and there would be many.
     end = min(
         now, now if given.until is None else now - given.until if isinstance(given.until, timedelta) else given.until
     )
@@ -129,7 +129,7 @@ def command(ctx: click.Context, /, given: BackfillOptions) -> None:
             "--model is missing: a log may have several models; give it, or --deployment, which names one"
         )
     wanted = Wanted(name or "", dataset.name, start, end, step, given.tiers, given.versions)
-    # Imported here: an adapter's libraries take a second, and --help needs none of them.
+    # Imported here, because an adapter's libraries take a second to load and --help needs none of them.
     from tierwise.adapters.clickhouse.store import open_store
     from tierwise.adapters.prediction_logs.stored import RecordedPast
 

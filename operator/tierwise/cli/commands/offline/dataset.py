@@ -1,4 +1,4 @@
-"""`tierwise dataset`: a MonitoringDataset from what describes a training or validation dataset."""
+"""`tierwise dataset`: makes a MonitoringDataset from the description of a training or validation dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ImportOptions:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the MonitoringDataset. Default: the dataset's.")
 @click.option("--table", help="The store's table with the predictions. Default: from the name.")
-@click.option("--label", help="Column of what was right.")
+@click.option("--label", help="Column of the true label.")
 @click.option("--score", help="Column of the model's score or answer.")
 @click.option("--time", "time_", help="Column of the time of prediction.")
 @click.option("--version", "version", help="Column of the model's version.")
@@ -45,7 +45,7 @@ class ImportOptions:
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
 @gathered(ImportOptions)
 def import_(given: ImportOptions) -> None:
-    """Print a MonitoringDataset for a training or validation dataset; what could not be told is said on stderr.
+    """Print a MonitoringDataset for a training or validation dataset. Says on stderr what could not be found out.
 
     FILE is a description (YAML or JSON with columns, label, score and slices), a Hugging Face README.md or
     dataset_info.json, or a Parquet file.

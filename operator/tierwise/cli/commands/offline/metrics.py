@@ -28,10 +28,10 @@ WEIGHTS = {True: "yes", False: "no: refused in a dataset with columns.weight"}
     help="Output format.",
 )
 def command(name: str | None, output: str) -> None:
-    """List the metrics there are, those of installed plug-ins too; with NAME say all about one.
+    """List all metrics, also those of installed plug-ins. With NAME, describe one metric.
 
-    A name with @ takes a parameter: latency-over@MS is written latency-over@200. Margins are how much worse than the
-    baseline is still acceptable: of the share of bad rows where the test is block-betting, else of the value.
+    A name with @ takes a parameter: latency-over@MS is written latency-over@200. A margin is how much worse than the
+    baseline is still acceptable. It is of the share of bad rows if the test is block-betting, else of the value.
 
     Exit code: 0, 2 for a metric that does not exist.
 
@@ -59,7 +59,7 @@ def command(name: str | None, output: str) -> None:
 
 
 def facts_of(entry: Metric | Family) -> dict[str, Any]:
-    """All that is known of a metric, or of a family's example under the name it is written with; for programs."""
+    """All facts about a metric, or about the example of a family with the family's name; for programs."""
     metric = entry if isinstance(entry, Metric) else entry.instance
     return {
         "name": entry.name if isinstance(entry, Metric) else entry.usage,
@@ -78,7 +78,7 @@ def facts_of(entry: Metric | Family) -> dict[str, Any]:
 
 
 def rows_of(entry: Metric | Family) -> dict[str, str]:
-    """What people read of it, by the head of each row; without its name and description."""
+    """The facts for people, by the head of each row, without the name and the description."""
     metric = entry if isinstance(entry, Metric) else entry.instance
     return {
         "unit": metric.unit,
@@ -94,7 +94,7 @@ def rows_of(entry: Metric | Family) -> dict[str, str]:
 
 
 def test_of(metric: Metric) -> str:
-    """How it is tested, in words."""
+    """How the metric is tested, in words."""
     if isinstance(metric.measure, Shift):
         return f"block-betting at {metric.measure.points} scores"
     return metric.test
@@ -122,7 +122,7 @@ def margin_of(metric: Metric) -> str:
 
 
 def _entry(registry: Registry, name: str) -> Metric | Family:
-    """The metric or family that was asked for, however it is written."""
+    """The metric or family of this name. A family may be named with or without a parameter."""
     for entry in registry.entries:
         if isinstance(entry, Family) and name == entry.usage:
             return entry

@@ -85,7 +85,7 @@ class QueryOptions:
     type=click.Choice([*KINDS, VERDICTS]),
     multiple=True,
     show_default="look; with --rollout verdicts",
-    help="Which queries; may be repeated. halves, pods: of the baseline, for the spread. survey: versions there are. "
+    help="Which queries; may be repeated. halves, pods: the baseline's spread. survey: which versions the log has. "
     "verdicts: what ml_verdicts has of --rollout.",
 )
 @click.option("--params", "with_parameters", is_flag=True, help="Keep parameters, with a SET line for each.")
@@ -95,9 +95,9 @@ class QueryOptions:
 @click.pass_context
 @gathered(QueryOptions)
 def command(ctx: click.Context, /, given: QueryOptions) -> None:
-    """Print the SQL that analyze and the operator send, with what each column means as comments.
+    """Print the SQL that analyze and the operator send, with comments that explain each column.
 
-    Literals are filled in, so that it can be pasted into clickhouse-client. The window is one block: its counts are
+    Literals are filled in, so that you can paste it into clickhouse-client. The window is one block. Its counts are
     those that `tierwise analyze` shows for the same window.
 
     \b
@@ -120,7 +120,7 @@ def command(ctx: click.Context, /, given: QueryOptions) -> None:
     if start is not None and start >= (end or now):
         raise click.UsageError(f"--since {start:%Y-%m-%dT%H:%M:%SZ} is not before the end of the window")
     datasets, named = _datasets(given.dataset_files, given.deployment_file, given.metrics, given.slices)
-    # Imported here: an adapter's libraries take a second, and --help needs none of them.
+    # Imported here, because an adapter's libraries take a second to load and --help needs none of them.
     from tierwise.adapters.prediction_logs.recorded import open_recorded_store
 
     found: list[_Found] = []
@@ -212,7 +212,7 @@ def _print(found: list[_Found], given: QueryOptions) -> None:
 def _datasets(
     files: tuple[str, ...], deployment_file: str | None, metrics: tuple[str, ...], slices: tuple[str, ...]
 ) -> tuple[list[Dataset], str | None]:
-    """The datasets with what is read of them, and the deployment's model."""
+    """The datasets with their slices and metrics, and the deployment's model."""
     documents = [load_one(path, "MonitoringDataset") for path in files]
     specs = {document.name: parse_spec(document, MonitoringDatasetSpec) for document in documents}
     if deployment_file is None:

@@ -1,4 +1,4 @@
-"""`tierwise simulate`: a policy against recorded or generated traffic, with the peers' rules beside it."""
+"""`tierwise simulate`: tests a policy on recorded or generated traffic, beside the rules of other tools."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.cli.output.progressbar import progress_bar
 from tierwise.cli.output.simulate_table import render_simulation
 from tierwise.metrics import registry
-from tierwise.monitoring.planning.drop import Drop, is_counted, is_flipped
+from tierwise.monitoring.planning.drop import Drop, can_be_simulated, is_counted
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
 from tierwise.simulation.streams.harm import ImpossibleDropError
@@ -45,7 +45,7 @@ from tierwise.simulation.trials.facts import Report, simulation_json
 
 EXIT_NOT_SEEN = 3
 EXIT_TOO_OFTEN = 4
-SEEN_SHARE = 0.8  # of the runs with the drop, rolled back before their promotion
+SEEN_SHARE = 0.8  # share of the runs with the drop that should be rolled back before their promotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class SimulateOptions:
     output: str
 
 
-@click.command("simulate", short_help="A policy against recorded or generated traffic, peers' rules beside it.")
+@click.command("simulate", short_help="Test a policy on recorded or generated traffic, beside other tools' rules.")
 @source_options
 @click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
 @click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
@@ -102,16 +102,17 @@ def command(
     own: SimulateOptions,
     **given: Any,  # noqa: ANN401  # the shared options, of their own types
 ) -> None:
-    """How often would this policy stop a good model, and how soon a bad one? The peers' rules on the same counts.
+    """How often would this policy stop a good model, and how soon a bad one? Other tools' rules run on the same counts.
 
-    It plays --runs rollouts of two equal versions, and as many with the drop, through all tiers. Every tier is
-    planned, folded, judged and gated by the operator's own code. Beside it, on the same counts: a z-test at every look,
+    The command simulates --runs rollouts of two equal versions, and as many with the drop, through all tiers. The
+    operator's own code plans, folds, judges and gates every tier. On the same counts it runs a z-test at every look,
     thresholds per slice with failureLimit 0, 3 and 10, and Kayenta's Mann-Whitney judge. All rules look until a tier's
-    maxDuration, Tierwise also where it would have promoted before; how many it rolled back before their promotion has a
-    column of its own. Shares have 95 % Clopper-Pearson intervals.
+    maxDuration, Tierwise also if it would have promoted before. A column says how many rollouts it rolled back before
+    their promotion. Shares have 95 % Clopper-Pearson intervals.
 
-    Rows come from a log (one version, every row given to the candidate with the exposure as its chance, as by a hash of
-    the request; the drop turns answers over) or are generated. With --candidate the log is also replayed as it was.
+    Rows come from a log or are generated. Of a log, the rows of one version are used. Each row is given to the
+    candidate with the exposure as the probability, as if by a hash of the request. The drop inverts answers. With
+    --candidate the log is also replayed as it was.
 
     \b
     A generated stream, no data at all:
@@ -121,17 +122,17 @@ def command(
       tierwise simulate --data predictions.parquet --time ts --metric accuracy:0.02 --slice carrier \\
         --drop 'carrier=VX accuracy ->0.8' --seed 7 -o json
 
-    Exit status: 0 simulated, 3 Tierwise rolled fewer than 80 % of the runs with the drop back before they were
-    promoted, 4 it stopped equal versions surely more often than α, 1 an error, 2 wrong usage.
+    Exit status: 0 simulated, 3 Tierwise rolled back fewer than 80 % of the runs with the drop before they were
+    promoted, 4 it stopped equal versions more often than α (the whole interval is above α), 1 an error, 2 wrong usage.
     """
     flags = tier_flags(own.exposure, own.min_duration, own.max_duration)
     for name, value in (("--block", own.block), ("--onset", own.onset), ("--judge-every", own.judge_every)):
         with_unit(name, value)
     drop = own.drop
     if drop is not None:
-        if not is_flipped(drop.metric):
+        if not can_be_simulated(drop.metric):
             raise click.UsageError(
-                f"--drop: {drop.metric} is not a share of answers, so no answers can be turned over; drop a share "
+                f"--drop: {drop.metric} is not a share of answers, so no answers can be inverted; drop a share "
                 "such as accuracy or recall, or replay a version that was bad with --candidate"
             )
         drop = replace(drop, onset_seconds=own.onset)
@@ -175,7 +176,7 @@ def _exit_status(report: Report) -> int:
     tierwise = report.rules[0]
     if tierwise.false_stops.interval[0] > report.simulated.simulation.policy.alpha:
         return EXIT_TOO_OFTEN
-    # What the policy did: a stop that the gate's promotion forestalled would have been none.
+    # Only rollbacks before the promotion count: after it the policy would not have stopped anything.
     rolled_back = None if tierwise.detected is None else tierwise.detected.before_promotion
     if rolled_back is not None and (rolled_back.value or 0.0) < SEEN_SHARE:
         return EXIT_NOT_SEEN

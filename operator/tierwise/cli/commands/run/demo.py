@@ -1,4 +1,4 @@
-"""`tierwise demo`: the whole story on this machine, with real data."""
+"""`tierwise demo`: shows rollouts of a bad and a good model on this machine, with real data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tierwise.report.rollout.view import View
 def command(cluster: str, keep: bool) -> None:
     r"""Roll a worse and a better model out on 336,776 real flights, on this machine.
 
-    A control plane, a prediction log, the operator and traffic are started. v1 predicts which flights arrive late,
-    and is adopted; v2, wrong about one carrier and nearly as good in total, is rolled back in the first tier; v3,
-    which is better, goes through all three tiers. Takes about three minutes once the control plane is built.
+    The demo starts a control plane, a prediction log, the operator and traffic. v1 predicts which flights arrive late,
+    and is adopted. v2 is nearly as good in total but wrong about one carrier, and is rolled back in the first tier. v3
+    is better and goes through all three tiers. The demo takes about three minutes once the control plane is built.
 
-    Ctrl-C at any time ends everything that was started. Exit status: 0 when the story happened, 1 when not.
+    Ctrl-C at any time ends everything that was started. Exit status: 0 when all of this happened, 1 when not.
     """
     from tierwise.demo.run import run_on_cluster, run_simulated
 

@@ -1,4 +1,4 @@
-"""`tierwise labels`: bring labels from where people give them to where the log is."""
+"""`tierwise labels`: copies labels from a database of labels to the store of the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tierwise.cli.output.formats import QUIET_SECONDS, print_facts
 
 @click.group("labels")
 def command() -> None:
-    """Labels: import copies those that came to PostgreSQL into the store."""
+    """Labels: import copies labels from PostgreSQL into the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class LabelOptions:
 @click.option("--label", default="label", show_default=True, help="Its column with the label.")
 @click.option("--labelled-at", default="labelled_at", show_default=True, help="Its column with the label's time.")
 @click.option("--where", help="SQL condition over the label table's columns, checked before it is used.")
-@click.option("--into", default="labels", show_default=True, help="The store's table; created when it is not there.")
+@click.option("--into", default="labels", show_default=True, help="The store's table; created if it does not exist.")
 @click.option("--source", help="Name of the source in the store's table. Default: the table's name.")
 @click.option(
     "--since",
@@ -62,9 +62,9 @@ class LabelOptions:
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Output format.")
 @gathered(LabelOptions)
 def import_(given: LabelOptions) -> None:
-    """Copy labels from PostgreSQL into a table of the store. Run it again and again: no label is there twice.
+    """Copy labels from PostgreSQL into a table of the store. You can repeat it: no label is stored twice.
 
-    The table is what a MonitoringDataset names under spec.labels.sources, with kind Table.
+    A MonitoringDataset names this table under spec.labels.sources, with kind Table.
 
     \b
     Example:

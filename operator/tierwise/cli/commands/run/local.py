@@ -29,7 +29,7 @@ def command() -> None:
     """
 
 
-@command.command("up", short_help="Start the cluster, or find it running.")
+@command.command("up", short_help="Start the cluster if it does not run.")
 @_name
 @_output
 @click.option(
@@ -37,11 +37,11 @@ def command() -> None:
     type=click.Choice(["auto", "components", "kind"]),
     default="auto",
     show_default=True,
-    help="auto: programs that are there, else kind when Docker answers, else a build.",
+    help="auto: existing programs, else kind if Docker responds, else a build.",
 )
-@click.option("--owner-pid", type=int, help="Take the cluster down when this process ends, however it ends.")
+@click.option("--owner-pid", type=int, help="Stop the cluster when this process ends, however it ends.")
 def up(name: str, output: str, provider: cluster.ProviderChoice, owner_pid: int | None) -> None:
-    """Start the cluster, or find it running; the last line of stdout is the path of its kubeconfig."""
+    """Start the cluster if it does not run. The last line of stdout is the path of its kubeconfig."""
     made = cluster.up(name, progress=_progress, provider=provider, owner_pid=owner_pid)
     facts = {key: str(value) for key, value in asdict(made).items()}
 
@@ -52,12 +52,12 @@ def up(name: str, output: str, provider: cluster.ProviderChoice, owner_pid: int 
     _print(facts, output, text)
 
 
-@command.command("status", short_help="Say how the cluster is.")
+@command.command("status", short_help="Say whether the cluster runs.")
 @_name
 @_output
 @click.pass_context
 def status(context: click.Context, name: str, output: str) -> None:
-    """Say how the cluster is; exit 0 when it runs, 3 when not."""
+    """Say whether the cluster runs; exit 0 when it runs, 3 when not."""
     now = cluster.status(name)
     facts = asdict(now)
     facts["processes"] = [{"name": part, "pid": pid, "alive": alive} for part, pid, alive in now.processes]
@@ -105,7 +105,7 @@ def build(output: str) -> None:
 
 
 def _progress(line: str) -> None:
-    """Progress is for people: on stderr, so that stdout stays readable by programs."""
+    """Print progress for people on stderr, so that programs can read stdout."""
     click.echo(line, err=True)
 
 

@@ -82,7 +82,7 @@ class OperatorOptions:
 @click.option("--bind", "bind_address", default="127.0.0.1", show_default=True, help="Address of these ports.")
 @with_default("--safety", SECONDS, "5s", "A block is read this long after its labels' maturity.")
 @with_default("--workers", click.IntRange(1, 64), 8, "ModelDeployments served at the same time.")
-@with_default("--resync", SECONDS, "10m", "An object at rest is looked at this often.")
+@with_default("--resync", SECONDS, "10m", "An object at rest is checked this often.")
 @click.option(
     "--leader-elect/--no-leader-elect", default=True, show_default=True, help="Write only while holding the Lease."
 )
@@ -92,7 +92,7 @@ class OperatorOptions:
     envvar="POD_NAMESPACE",
     help="Default: POD_NAMESPACE, else the first --namespace, else default.",
 )
-@with_default("--lease-duration", SECONDS, "15s", "Another takes over after this.")
+@with_default("--lease-duration", SECONDS, "15s", "Another process takes over after this.")
 @click.option(
     "--renew-deadline",
     type=SECONDS,
@@ -109,8 +109,8 @@ class OperatorOptions:
 def command(given: OperatorOptions) -> None:
     """Run the operator until SIGTERM.
 
-    It keeps no state of its own: killed at any time and started again, it goes on where it was. Exit 0 after SIGTERM, 1
-    when it cannot start or has lost the Lease (let Kubernetes start it again).
+    It keeps no state of its own. If it is killed at any time and started again, it continues where it was. Exit 0 after
+    SIGTERM, 1 when it cannot start or has lost the Lease (then Kubernetes should start it again).
     """
     try:
         times = LeaseTimes(given.lease_duration, given.renew_deadline, given.lease_retry)
@@ -132,7 +132,7 @@ def command(given: OperatorOptions) -> None:
         lease_namespace=given.lease_namespace or (given.namespaces[0] if given.namespaces else "default"),
         lease_times=times,
     )
-    # Imported here: the rest of the command line must not wait for kopf and a ClickHouse client.
+    # Imported here, so that the other commands need not wait for kopf and a ClickHouse client.
     from tierwise.cli.output.logs import configure_logging
     from tierwise.process import run_operator
 

@@ -46,14 +46,15 @@ def command() -> None:
 @click.option(
     "--ttl",
     type=Retention(),
-    help="How long rows of ml_performance are kept, such as 90d, or never. Default: 400d for new tables; tables that "
-    "are there keep what they have.",
+    help="How long rows of ml_performance are kept, such as 90d, or never. Default: 400d for new tables; existing "
+    "tables keep their setting.",
 )
 def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
     """Create or migrate the tables predictions, ml_performance, ml_verdicts and those that explain them.
 
-    Running it again changes nothing. Run it before an operator is started for the first time, and before every upgrade:
-    every step only adds, so that an older release goes on working beside a newer one. Several may run at once.
+    Running it again changes nothing. Run it before an operator is started for the first time, and before every upgrade.
+    Every step only adds tables or columns, so that an older release works beside a newer one. Several processes may run
+    this command at once.
 
     \b
       tierwise store init --store clickhouse://writer@ch:8123/ml --dimension carrier --dimension origin --ttl 90d
@@ -72,11 +73,12 @@ def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
 @click.option("--path", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the data.")
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="TCP port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--user", default="default", show_default=True, help="The user that --password belongs to.")
+@click.option("--user", default="default", show_default=True, help="The user of --password.")
 @click.option(
     "--password",
     default="",
-    help="Required from every client when set; needed beyond loopback. Better as TIERWISE_STORE_SERVE_PASSWORD.",
+    help="Clients need this password if it is set; other addresses than loopback need one. Better set "
+    "TIERWISE_STORE_SERVE_PASSWORD.",
 )
 def serve(path: Path, port: int, host: str, user: str, password: str) -> None:
     """Serve a ClickHouse store in DIR over HTTP, until SIGTERM or Ctrl-C.
@@ -85,7 +87,7 @@ def serve(path: Path, port: int, host: str, user: str, password: str) -> None:
     """
     if host not in _LOOPBACK and not password:
         raise click.UsageError(f"--host {host} is reachable from elsewhere: set TIERWISE_STORE_SERVE_PASSWORD.")
-    # Handlers first: a signal that comes while the engine opens must end the process, too.
+    # Set the handlers first: a signal that comes while the engine opens must end the process, too.
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

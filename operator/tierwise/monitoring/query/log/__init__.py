@@ -1,1 +1,1 @@
-"""A dataset's columns, labels, rows and times as SQL."""
+"""The SQL of a dataset's columns, labels, rows and times."""

@@ -1,4 +1,4 @@
-"""Who is compared, as SQL over a log: baseline and candidate, or two halves of the baseline. Pure."""
+"""SQL for the two arms of a log: baseline and candidate, or two halves of the baseline. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def versions_of(log: Log) -> Arms:
 
 
 def halves_of(log: Log) -> Arms:
-    """The baseline's pods in two halves, by a hash of the name that is the same everywhere and for ever."""
+    """The baseline's pods in two halves, by a hash of the name that never changes."""
     return Arms(
         f"{log.text('version')} = {{baseline:String}}", f"(cityHash64(ifNull(toString({log.column('pod')}), '')) % 2)"
     )

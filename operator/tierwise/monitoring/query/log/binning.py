@@ -1,4 +1,4 @@
-"""Bins of a score: their edges, and the SQL that puts a score into one exactly, also on an edge in Float32. Pure."""
+"""Bins of a score: their edges, and the SQL that finds the exact bin, also for a Float32 score on an edge. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LOGIT_BOUND = 8.0  # a Logit scale has its edges at logit −8 … 8 in equal st
 class Binning:
     """Edges of the bins, ascending, float64 of shape (bins + 1,), and the number of the bin of a valid score.
 
-    Every threshold that is not on an edge of the scale is an edge of its own, so that all answers can be counted
-    exactly from the distribution. Where a metric's own threshold is the domain's maximum, the last bin holds that only.
+    Every threshold that is not on an edge of the scale gets an edge of its own. So all answers can be counted exactly
+    from the distribution. If a metric's own threshold is the domain's maximum, the last bin has only that score.
     """
 
     edges: FloatArray
@@ -30,7 +30,7 @@ class Binning:
 
     @property
     def bins(self) -> int:
-        """How many bins valid scores have."""
+        """The number of bins of valid scores."""
         return len(self.edges) - 1
 
 
@@ -72,7 +72,7 @@ def scale_edges(spec: MonitoringDatasetSpec) -> FloatArray:
                 )
             edges = low * (high / low) ** (steps / bins)
         case "None":
-            edges = np.array([low, high])  # only the thresholds tell scores apart
+            edges = np.array([low, high])  # only the thresholds separate scores
         case kind:
             raise not_supported(f"bins of scale {kind!r}", "use Linear, Logit or Log")
     edges[0], edges[-1] = low, high
@@ -92,7 +92,7 @@ def binning_of(spec: MonitoringDatasetSpec, *, single_precision: bool) -> Binnin
         at = float(precision(threshold))
         if edges[0] < threshold < edges[-1] and at not in stored:
             own.append(threshold)
-            stored.add(at)  # two thresholds may be one score in Float32
+            stored.add(at)  # two thresholds may be the same score in Float32
     if any(item.threshold == edges[-1] for item in spec.thresholds):
         own.append(float(edges[-1]))
     if own:
@@ -101,10 +101,10 @@ def binning_of(spec: MonitoringDatasetSpec, *, single_precision: bool) -> Binnin
 
 
 def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single_precision: bool) -> str:
-    """SQL of the 0-based bin of `score`, which the caller has found valid (in the domain, no NaN).
+    """SQL of the 0-based bin of `score`. The caller must have checked that it is valid (in the domain, not NaN).
 
-    A first guess by arithmetic may be one bin off near an edge; comparing with the edges themselves, in the precision
-    of the score, corrects it. (Measured: the guess alone misplaces half of all Float32 scores that are on an edge.)
+    A first guess by arithmetic may be wrong by one bin near an edge. A comparison with the edges themselves, in the
+    precision of the score, corrects it. (Measured: the guess alone is wrong for half of all Float32 scores on an edge.)
     """
     low, high, bins = spec.domain.min, spec.domain.max, binning.regular
     if spec.scale.kind == "None":
@@ -116,7 +116,7 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
             guess = f"(log({score} / (1 - {score})) + {LOGIT_BOUND!r}) * {bins / (2 * LOGIT_BOUND)!r}"
         case _:
             guess = f"log({score} / {low!r}) * {bins / math.log(high / low)!r}"
-    # least/greatest before the cast: log of 0 is infinite, and an infinite float has no integer
+    # least/greatest come before the cast, because log of 0 is infinite and cannot be cast to an integer
     guess = f"toInt32(least({float(bins - 1)!r}, greatest(0., floor({guess}))))"
     if spec.scale.kind == "Linear" and bins * max(abs(low), abs(high)) / (high - low) <= MOST_EXACT_BINS:
         # The guess is never too low: an edge is at most half a Float32 step, below 1e-4 bins, from its Float32 value.
@@ -131,7 +131,7 @@ def bin_sql(spec: MonitoringDatasetSpec, binning: Binning, score: str, *, single
 
 
 def _above_own(found: str, binning: Binning, score: str, *, single_precision: bool) -> str:
-    """The bin among the scale's, moved up by every threshold of its own that the score reaches."""
+    """The bin of the scale, plus one for every further threshold that the score reaches."""
     for threshold in binning.own_thresholds:
         found = f"({found} + ({score} >= {number_sql(threshold, single_precision=single_precision)}))"
     return found

@@ -1,4 +1,4 @@
-"""Whether what a metric adds up is a number at all, by the type that the store gives it. Pure."""
+"""Checks by the store's type that a value that a metric adds up is a number. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers and guarded expressions
 
@@ -20,7 +20,7 @@ _TEXT = re.compile(r"(?:String|FixedString)")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Something that must be a number: what people call it, as they wrote it, and as SQL."""
+    """A value that must be a number: its name for people, its text in the spec, and its SQL."""
 
     name: str
     written: str
@@ -31,7 +31,7 @@ def numbers_read(log: Log) -> tuple[Number, ...]:
     """The named values, the weight and the latency that the dataset's reads add up.
 
     Raises:
-        RefusedError: a value's expression is not allowed, or a column is not there.
+        RefusedError: a value's expression is not allowed, or a column does not exist.
     """
     wanted = " ".join(one.expression for one in log.dataset.reads.sums)
     names = set(_VALUE.findall(wanted))
@@ -49,12 +49,12 @@ def numbers_read(log: Log) -> tuple[Number, ...]:
 
 
 def type_query(log: Log, number: Number) -> str:
-    """Its type; no row is read."""
+    """The query for the type of a value. It reads no row."""
     return f"DESCRIBE TABLE (SELECT {number.sql} AS tierwise_v FROM {log.source.sql})"
 
 
 def require_number(log: Log, number: Number, kind: str) -> None:
-    """Refuse what is no number, or a text that might be one.
+    """Refuse a value that is not a number, also a text that may contain one.
 
     Raises:
         RefusedError: DatasetInvalid, with the type.
@@ -75,7 +75,7 @@ def require_number(log: Log, number: Number, kind: str) -> None:
 
 
 def not_computed(log: Log, number: Number, error: str, reason: Reason) -> RefusedError:
-    """The store cannot compute it at all: the error's own words, and the types of the columns it names."""
+    """The error if the store cannot compute a value: the store's message, and the types of the columns it names."""
     types = log.source.columns
     used = [f"{name} is {kind}" for name, kind in types.items() if re.search(rf"\b{re.escape(name)}\b", number.written)]
     given = f" ({', '.join(used)})" if used else ""

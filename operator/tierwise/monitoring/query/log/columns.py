@@ -1,4 +1,4 @@
-"""A dataset's columns as SQL: found in the table's schema, quoted, guarded. Pure."""
+"""A dataset's columns as SQL. They are found in the table's schema, quoted and checked by the SQL guard. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.quoting import is_reserved, table_sql
 from tierwise.monitoring.query.log.quoting import quote as quote
-from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
+from tierwise.monitoring.sqlguard.guard import expression_columns, guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
 
@@ -32,7 +32,7 @@ def source_sql(spec: MonitoringDatasetSpec) -> str:
         RefusedError: neither is set, the guard refuses the query, or it may multiply rows.
     """
     if spec.query is not None:
-        # With `table` the query may read that one only; without, any one table.
+        # With `table` the query may read only that table; without it, any single table.
         guarded = guard_select(spec.query, tables=None if spec.table is None else (spec.table,))
         require_single_rows(spec)
         return f"({guarded})"
@@ -50,7 +50,7 @@ class Log:
 
     @property
     def spec(self) -> MonitoringDatasetSpec:
-        """What its author wrote."""
+        """The spec of the dataset."""
         return self.dataset.spec
 
     def column(self, role: str) -> str:
@@ -64,7 +64,7 @@ class Log:
             raise RefusedError(f"dataset {self.dataset.name!r}: spec.columns.{role} is not set", "name the column")
         column = self.named(name, f"columns.{_camel(role)}")
         if role == "time" and "DateTime" not in self.source.columns[name]:
-            # A Date has no hours to cut blocks by, and text or a number no time zone.
+            # A Date has no hours, which blocks need, and a text or number has no time zone.
             raise RefusedError(
                 f"dataset {self.dataset.name!r}: the time {name!r} is {self.source.columns[name]}, not a time",
                 "set spec.columns.time to a DateTime or DateTime64 column, or convert it in spec.query",
@@ -72,7 +72,7 @@ class Log:
         return column
 
     def named(self, name: str, field: str) -> str:
-        """A column by its own name, quoted, as a field of the spec gives it.
+        """A column, quoted, by its own name, which a field of the spec gives.
 
         Raises:
             RefusedError: UnknownColumn, naming the columns there are.
@@ -103,7 +103,7 @@ class Log:
         return "Float32" in self.type_of("score")
 
     def text(self, role: str) -> str:
-        """A column compared with strings."""
+        """A column as a string, for comparisons."""
         column = self.column(role)
         return column if "String" in self.type_of(role) else f"toString({column})"
 
@@ -126,7 +126,7 @@ class Log:
         domain = self.spec.domain
         low = number_sql(domain.min, single_precision=self.single_precision)
         high = number_sql(domain.max, single_precision=self.single_precision)
-        # NaN compares false with everything, so it is not valid either
+        # every comparison with NaN is false, so NaN is not valid either
         parts = [f"{score} >= {low}", f"{score} <= {high}"]
         parts += [f"{score} != {number_sql(x, single_precision=self.single_precision)}" for x in domain.exclude]
         return "(" + " AND ".join(parts) + ")"
@@ -138,7 +138,7 @@ class Log:
         return f"if({self.valid_score(score)}, toUInt8({positive}), 2)"
 
     def counts(self) -> str | None:
-        """`where`: which labels count. None when all do."""
+        """The condition `where`, which says which labels count; None if all do."""
         if self.spec.where is None:
             return None
         return f"ifNull(toBool({guard_expression(self.spec.where, what='spec.where')}), false)"
@@ -150,6 +150,7 @@ class Log:
                 if is_reserved(dimension.expression.strip("`")):
                     self.named(dimension.expression.strip("`"), f"dimensions[{name}].expression")
                 expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
+                self._refuse_outcomes(name, dimension.expression)
                 if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
                     return expression
                 return f"ifNull(toString({expression}), 'null')"
@@ -160,8 +161,23 @@ class Log:
             reason=Reason.UNKNOWN_DIMENSION,
         )
 
+    def _refuse_outcomes(self, name: str, expression: str) -> None:
+        """Slices must be known before the prediction: one made of answers or labels has other rows in either arm."""
+        columns = self.spec.columns
+        roles = ("score", "label", "labelledAt", "version")
+        outcomes = {column.strip("`"): role for role in roles if (column := getattr(columns, _SNAKE.get(role, role)))}
+        used = expression_columns(expression, what=f"spec.dimensions[{name}].expression")
+        if found := sorted(used & outcomes.keys()):
+            raise RefusedError(
+                f"dataset {self.dataset.name!r}: dimension {name!r} uses column {found[0]!r} "
+                f"(columns.{outcomes[found[0]]}), which is not known before the prediction: both versions would be "
+                "compared on rows that they chose themselves",
+                "slice by what the request says",
+                reason=Reason.QUERY_REFUSED,
+            )
+
     def scope_conditions(self, scope: Scope) -> list[str]:
-        """Model and tiers; not the versions and not the time."""
+        """Conditions for model and tiers, without versions and time."""
         conditions = []
         if scope.model is not None and self.spec.columns.model is not None:
             conditions.append(f"{self.text('model')} = {{model:String}}")
@@ -170,7 +186,7 @@ class Log:
         return conditions
 
     def scope_parameters(self, scope: Scope) -> dict[str, object]:
-        """Parameters of `scope_conditions`, of the versions and of maturity."""
+        """The parameters for `scope_conditions`, the versions and maturity."""
         parameters: dict[str, object] = {
             "baseline": scope.baseline,
             "candidate": scope.candidate,
@@ -183,8 +199,11 @@ class Log:
         return parameters
 
     def versions(self) -> str:
-        """Only the two versions: `version = candidate` alone would count any third one as the baseline."""
+        """The condition for the two versions. Without it a third version would count as the baseline."""
         return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
+
+
+_SNAKE = {"labelledAt": "labelled_at"}
 
 
 def _camel(role: str) -> str:

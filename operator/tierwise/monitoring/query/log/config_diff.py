@@ -1,4 +1,4 @@
-"""How two configurations of a dataset differ, in a person's words. Pure."""
+"""Describes for people how two configurations of a dataset differ. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def parts_of(config: str) -> tuple[str, dict[str, Any], tuple[tuple[str, ...], .
     """A stored configuration: the dataset's name, its spec as JSON, its groupings.
 
     Raises:
-        ValueError: the text is no configuration.
+        ValueError: the text is not a configuration.
     """
     try:
         name, spec, groupings = json.loads(config)
@@ -23,7 +23,7 @@ def parts_of(config: str) -> tuple[str, dict[str, Any], tuple[tuple[str, ...], .
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
-    """Such as ``threshold 0.5 → 0.6``; at most six, then how many more. A key that is not there is ``none``."""
+    """The differences, such as ``threshold 0.5 → 0.6``: at most six, then how many more. ``none`` is a missing key."""
     before, after = dict(_flat(old)), dict(_flat(new))
     keys = sorted({*before, *after})
     found = [
@@ -46,7 +46,7 @@ def groupings_difference(old: tuple[tuple[str, ...], ...], new: tuple[tuple[str,
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # any JSON
-    """Every leaf with its path; items of a list that have a name go by it."""
+    """Every leaf with its path. Items of a list that have a name are identified by it."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else str(key))

@@ -1,7 +1,7 @@
-"""Rows of one request that were logged more than once: found, and left out when the dataset says so. Pure.
+"""Finds rows of one request that were logged more than once, and leaves them out if the dataset says so. Pure.
 
-A request that both versions served (mirrored traffic, a validation table) is no duplicate: only rows of one version
-are. A row without an id is none either.
+Only rows of one version are duplicates. A request that both versions served (mirrored traffic, a validation table) is
+not a duplicate, and neither is a row without an id.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -12,21 +12,21 @@ from collections.abc import Sequence
 
 from tierwise.monitoring.query.log.columns import Log
 
-# Two looks read one after the other, so a row that is logged again a little later may be in the window after its first.
+# Looks read one window after the other, so a row that is logged again later may be in the window after its first row.
 LOOK_BACK = "toIntervalSecond(120)"
-_START = "{t0:DateTime64(6,'UTC')}"  # of window_conditions
+_START = "{t0:DateTime64(6,'UTC')}"  # a parameter of window_conditions
 
 
 def request_of(log: Log) -> str:
-    """The request id as text; "" where there is none."""
+    """The request id as text; "" if there is none."""
     return f"ifNull(toString({log.column('request_id')}), '')"
 
 
 def first_rows(log: Log, conditions: Sequence[str]) -> str:
-    """A SELECT of the rows that meet the conditions, of each version and request the first by time.
+    """A SELECT of the rows that meet the conditions, with only the first row by time of each version and request.
 
-    Rows of the same time are put in order by score and label, so that every reading keeps an equal one. A row whose
-    request was logged up to `LOOK_BACK` before the window is not the first: it was counted there.
+    Rows of the same time are ordered by score and label, so that every reading keeps an equal row. If a request was
+    logged up to `LOOK_BACK` before the window, its row in the window is not the first, because it was counted before.
     """
     request, version = request_of(log), log.column("version")
     columns = [log.column("time"), log.column("score")]

@@ -1,4 +1,4 @@
-"""What a metric's sum may speak of, such as ``{score}`` or ``{value:clicks}``, as SQL of the dataset's log. Pure."""
+"""SQL for the roles in a metric's sum, such as ``{score}`` or ``{value:clicks}``. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ROLE = re.compile(r"\{(?:value:(?P<value>[^{}]+)|(?P<role>[a-z_]+))\}")
 
 
 def sum_sql(log: Log, wanted: Sum) -> str:
-    """SQL of one row's number as Float64; what is null or no number is NaN, which the query counts and leaves out.
+    """SQL of one row's number as Float64. Null and invalid numbers become NaN, which the query counts and leaves out.
 
     Raises:
-        RefusedError: the expression names a role that there is not, or one that the dataset does not have.
+        RefusedError: the expression names an unknown role, or one that the dataset does not have.
     """
 
     def fill(found: re.Match[str]) -> str:
@@ -55,7 +55,7 @@ def value(log: Log, name: str) -> str:
 
 
 def weight(log: Log) -> str:
-    """The row's weight as a float; NaN where it is null or not above 0, 1 where the dataset has none."""
+    """The row's weight as a float: NaN if it is null or not above 0; 1 if the dataset has no weights."""
     if log.spec.columns.weight is None:
         return "1."
     number = f"ifNull(toFloat64({log.column('weight')}), nan)"
@@ -63,14 +63,14 @@ def weight(log: Log) -> str:
 
 
 def label(log: Log) -> str:
-    """0 negative, 1 positive, 2 unknown; of classes every known one is 1: a right answer is the positive one."""
+    """0 negative, 1 positive, 2 unknown. With classes every known label is 1, and a right answer is 1."""
     if log.spec.scale.kind == "Classes":
         return f"if({label_class(log)} < {len(log.spec.classes)}, 1, 2)"
     return label_code(log)
 
 
 def answer(log: Log) -> str:
-    """0 negative, 1 positive, 2 invalid; of classes 1 where it is the label's, and 0 where that is not known."""
+    """0 negative, 1 positive, 2 invalid. With classes: 1 if it is the label's class, 0 if not or if it is unknown."""
     if log.spec.scale.kind == "Classes":
         known = len(log.spec.classes)
         found = answer_class(log)
@@ -79,7 +79,7 @@ def answer(log: Log) -> str:
 
 
 def answer_class(log: Log) -> str:
-    """Index of the predicted class in spec.classes; their number where it is none of them."""
+    """Index of the predicted class in spec.classes; the number of classes if it is not one of them."""
     return class_index(log.column("score"), len(log.spec.classes))
 
 
@@ -114,7 +114,7 @@ def _excluded(log: Log) -> str:
 
 
 def _class_name(index: str) -> str:
-    # an index beyond the array gives the empty text
+    # an index after the end of the array gives the empty text
     return f"arrayElement({{classes:Array(String)}}, {index} + 1)"
 
 

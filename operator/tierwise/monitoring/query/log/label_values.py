@@ -1,4 +1,4 @@
-"""The label of a row as SQL, whatever sources it has: a code, a class, a number. Pure."""
+"""SQL for the label of a row, from any sources: a code, a class or a number. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tierwise.monitoring.query.log.labels import first_known, given
 def label_code(log: Log) -> str:
     """0 negative, 1 positive, 2 unknown: null, late, not counted by `where`, or neither 0 nor 1.
 
-    Of several sources the first that knows the row's label. Where labels are numbers every known one is 1.
+    With several sources, the first that has a label of the row counts. If labels are numbers, every known one is 1.
     """
     if log.spec.target == "Number":
         return f"if(isFinite({label_number(log)}), 1, 2)"

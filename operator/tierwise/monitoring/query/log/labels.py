@@ -1,8 +1,8 @@
-"""Labels as SQL: from one column, or from several sources in their order of trust, joined by request id. Pure.
+"""SQL for labels: from one column, or from several sources in their order of trust, joined by request id. Pure.
 
-A label table can hold a request many times, and far more than the window of a look. Only labels that can count in the
-window are read, and of each request the first one, so that joining never multiplies rows and folding the same window
-again gives the same counts.
+A label table can have several labels of a request, and labels far outside the window of a look. Only labels that can
+count in the window are read, and only the first of each request. So a join never multiplies rows, and the same window
+always gives the same counts.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -25,10 +25,10 @@ _CLOCKS = "toIntervalDay(1)"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one source says of a row, as SQL.
+    """The label that one source gives a row, as SQL.
 
-    `value` is the raw label, of ClickHouse type `kind` (None: known only to the store); `refused` are conditions, any
-    of which makes it no label: not counted by `where`, or late.
+    `value` is the raw label, of ClickHouse type `kind` (None: only the store knows it). If any of the conditions
+    `refused` is true, the label does not count: `where` excludes it, or it is late.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Given:
     refused: tuple[str, ...]
 
     def coded(self, known: str) -> str:
-        """`known`, or 2 where the label is refused."""
+        """`known`, or 2 if the label is refused."""
         return f"multiIf({', '.join([*(f'{case}, 2' for case in self.refused), known])})" if self.refused else known
 
     def binary(self) -> str:
         """0 negative, 1 positive, 2 unknown: null, refused, or neither 0 nor 1."""
         if self.kind is not None and ("UInt8" in self.kind or "Bool" in self.kind):
-            # 0, 1, and all else 2: a third cheaper than comparing
+            # 0, 1, and 2 for all other values; this costs a third less than comparisons
             return self.coded(f"least(ifNull(toUInt8({self.value}), 2), 2)")
         cases = [f"{case}, 2" for case in self.refused]
         cases += [f"ifNull({self.is_value(1)}, false), 1", f"ifNull({self.is_value(0)}, false), 0"]
@@ -56,7 +56,7 @@ class Given:
         return f"{self.value} = '{value}'" if "String" in self.kind else f"{self.value} = {value}"
 
     def is_no(self, kind: Literal["Binary", "Number", "Classes"]) -> str:
-        """Whether there is a label which is none of its kind; one that is late is invalid, too."""
+        """Whether there is a label that is invalid for its kind, also if it is late."""
         match kind:
             case "Number":
                 return f"isNotNull({self.value}) AND NOT isFinite({self._as_number()})"
@@ -66,12 +66,12 @@ class Given:
                 return self.invalid()
 
     def invalid(self) -> str:
-        """Whether there is a label which is neither 0 nor 1; one that is late is invalid, too."""
+        """Whether there is a label that is neither 0 nor 1, also if it is late."""
         neither = f"NOT ifNull({self.is_value(1)}, false) AND NOT ifNull({self.is_value(0)}, false)"
         return f"isNotNull({self.value}) AND {neither}"
 
     def no_class(self) -> str:
-        """Whether there is a label which is none of the parameter `classes`."""
+        """Whether there is a label that is not in the parameter `classes`."""
         text = f"ifNull(toString({self.value}), '')"
         return f"{text} != '' AND NOT has({{classes:Array(String)}}, {text})"
 
@@ -92,16 +92,16 @@ class Given:
 
 
 def class_index(value: str, classes: int) -> str:
-    """0-based index of a value, as text, in the parameter `classes`; `classes` when it is none of them or null."""
+    """0-based index of a value, as text, in the parameter `classes`; the argument `classes` if it is not a class."""
     found = f"indexOf({{classes:Array(String)}}, ifNull(toString({value}), ''))"
     return f"toUInt8(if({found} = 0, {classes}, {found} - 1))"
 
 
 def given(log: Log) -> list[Given]:
-    """What the sources say that count, the most trusted first.
+    """The labels of the sources that are used to judge, the most trusted first.
 
     Raises:
-        RefusedError: none reaches `minConfidence`.
+        RefusedError: no source reaches `minConfidence`.
     """
     labels = log.spec.labels
     where = () if (counts := log.counts()) is None else (f"NOT {counts}",)
@@ -120,7 +120,7 @@ def given(log: Log) -> list[Given]:
 
 
 def given_by(log: Log, source: LabelSource, where: Sequence[str] = ()) -> Given:
-    """What one source says of a row, whatever its confidence."""
+    """The label that one source gives a row, for any confidence."""
     if source.kind != "Column":
         late = () if source.labelled_at is None else (_late(log, quote(_at_of(source))),)
         return Given(source.name, quote(_label_of(source)), None, (*where, *late))
@@ -139,7 +139,7 @@ def _late(log: Log, at: str) -> str:
 
 
 def first_known(coded: Sequence[str], unknown: str) -> str:
-    """The first of several codes that is not `unknown`."""
+    """SQL for the first of several codes that is not `unknown`."""
     if len(coded) == 1:
         return coded[0]
     cases = ", ".join(f"{code} != {unknown}, {code}" for code in coded[:-1])
@@ -147,7 +147,7 @@ def first_known(coded: Sequence[str], unknown: str) -> str:
 
 
 def joined_rows(log: Log, source: str, where: str) -> str:
-    """What follows FROM: the rows of `source` that meet the condition ("": all), with a column per label table."""
+    """The SQL after FROM: the rows of `source` that meet the condition ("": all), with a column per label table."""
     if where:
         where = f" WHERE {where}"
     tables = [] if log.spec.labels is None else [s for s in log.spec.labels.sources if s.kind != "Column"]
@@ -166,7 +166,7 @@ def joined_rows(log: Log, source: str, where: str) -> str:
 
 
 def _first_labels(source: LabelSource, ids: str) -> str:
-    """Of each request its first label, from those that can count in the window; the value is null without one."""
+    """A SELECT of the first label of each request, from labels that can count in the window; null without one."""
     column, key, conditions = _that_can_count(source, ids)
     order, at = f"toString({column})", ""
     if source.labelled_at is not None:
@@ -179,9 +179,9 @@ def _first_labels(source: LabelSource, ids: str) -> str:
 
 
 def contradicted_requests(log: Log, rows: str) -> list[str]:
-    """Per label table that judges, a SELECT of the requests whose first labels differ; `rows` is what follows FROM.
+    """For each label table that is used to judge, a SELECT of the requests whose first labels differ.
 
-    First are those of the earliest time; without `labelledAt` all are.
+    First labels are those with the earliest time; without `labelledAt` all labels. `rows` is the SQL after FROM.
     """
     labels = log.spec.labels
     tables = [] if labels is None else [s for s in labels.sources if s.kind != "Column"]
@@ -206,12 +206,12 @@ def _that_can_count(source: LabelSource, ids: str) -> tuple[str, str, list[str]]
     """Column and key of a label table, and the conditions of labels that can count in the window."""
     assert source.key is not None
     column, key = quote(source.column), quote(source.key)
-    # a row without an id must not get the label of another one without
+    # a row without an id must not get the label of another row without an id
     conditions = [f"isNotNull({column})", f"ifNull(toString({key}), '') != ''"]
     if source.where is not None:
         conditions.append(_guarded(source))
     if source.labelled_at is None:
-        # nothing tells when a label came: only the requests of the window bound what is read
+        # labels have no times, so only the window's requests limit what is read
         conditions.append(f"toString({key}) IN ({ids})")
     else:
         came = quote(source.labelled_at)
@@ -226,7 +226,7 @@ def _table(source: LabelSource) -> str:
         return table_sql(source.table)
     schema, _, table = source.table.rpartition(".")
     named = f", schema = '{schema}'" if schema else ""
-    # through a named collection the credentials stay with ClickHouse
+    # with a named collection the credentials stay in ClickHouse
     return f"postgresql({quote(source.collection or '')}, table = '{table}'{named})"
 
 

@@ -7,12 +7,12 @@ import re
 from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError
 
-# Names that queries give to what they compute; a column of the same name would be taken for it.
+# Names that queries use for computed columns. A column of the log with such a name would be confused with them.
 _RESERVED = re.compile(r"tierwise_(arm|answer|bin|cell|pod|request|w|[dlx]\d+)")
 
 
 def is_reserved(name: str) -> bool:
-    """Whether queries use the name for something of their own."""
+    """Whether queries use the name for a computed column."""
     return _RESERVED.fullmatch(name) is not None
 
 
@@ -25,7 +25,7 @@ def table_sql(table: str) -> str:
     """TABLE or DATABASE.TABLE, quoted.
 
     Raises:
-        RefusedError: it is no such name, or a table of the database itself.
+        RefusedError: it is not such a name, or it is a system table.
     """
     parts = table.split(".")
     if len(parts) > 2 or not all(parts):

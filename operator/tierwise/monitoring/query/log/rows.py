@@ -1,4 +1,4 @@
-"""The rows of a window as SQL: each with its labels, and once if the dataset says so. Pure."""
+"""SQL for the rows of a window with their labels, without repeated rows if the dataset says so. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tierwise.monitoring.query.log.labels import joined_rows
 
 
 def rows_sql(log: Log, conditions: Sequence[str]) -> str:
-    """What follows FROM: the rows that meet the conditions, each with its labels, and once if `deduplicate` says.
+    """The SQL after FROM: the rows that meet the conditions with their labels, each once with `deduplicate`.
 
-    With label tables the parameters t0 and t1 bound which labels are read.
+    With label tables, the parameters t0 and t1 limit which labels are read.
     """
     where = " AND ".join(conditions)
     source = log.source.sql
@@ -22,7 +22,7 @@ def rows_sql(log: Log, conditions: Sequence[str]) -> str:
 
 
 def unlabelled_rows_sql(log: Log, conditions: Sequence[str]) -> str:
-    """As `rows`, without labels of tables."""
+    """As `rows_sql`, without labels of tables."""
     if log.spec.deduplicate:
         return f"({first_rows(log, conditions)})"
     return f"{log.source.sql} WHERE {' AND '.join(conditions)}"

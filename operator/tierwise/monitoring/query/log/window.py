@@ -1,4 +1,4 @@
-"""Prediction times as SQL: a window's conditions, and which block a row is in. Pure."""
+"""SQL for prediction times: the conditions of a window, and the block of a row. Pure."""
 
 from __future__ import annotations
 

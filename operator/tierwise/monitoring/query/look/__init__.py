@@ -1,1 +1,1 @@
-"""One look's queries, and their results decoded."""
+"""The queries of one look, and the decoding of their results."""

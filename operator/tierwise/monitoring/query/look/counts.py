@@ -1,8 +1,8 @@
-"""One look's SQL: dataset + scope + blocks → a parameterised query. Pure.
+"""The SQL of one look: dataset + scope + blocks → a parameterised query. Pure.
 
-One scan: every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once per
-grouping set. What metrics need beyond counts — bins, sums, weights — is aggregated by the same scan. Values are bound
-as parameters; identifiers are matched against the table's columns and quoted.
+There is one scan. Every row becomes one small integer (block, arm, label, answer), and `countResample` counts it once
+per grouping set. The same scan adds up what metrics need beyond counts: bins, sums, weights. Values are bound as
+parameters. Identifiers are checked against the table's columns and quoted.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -36,12 +36,12 @@ OTHER = "other"  # the value that stands for all values beyond a dimension's max
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """SQL with its bound parameters, and what decoding needs: the layout of grouping numbers and of what is counted.
+    """SQL with its bound parameters and the layout that decoding needs.
 
-    `bins` is (labels, bins + 1) of a distribution, `edges` are its edges; `sums` are names in the order of columns.
-    `hashed` are the groupings that are grouped by a hash, where every dimension stands alone, too. `sparse`: a row per
-    slice and cell that occurs, in place of one per slice with all its cells; `per_arm` cells are an arm's.
-    `bin_weights`: the sums of weights are by bin, too.
+    `bins` is (labels, bins + 1) of a distribution, `edges` are its edges. `sums` are names in the order of columns.
+    `hashed` are the groupings that are grouped by a hash; then the result also has each dimension alone. `sparse`: the
+    result has a row per slice and cell that occurs, instead of a row per slice with all its cells. An arm has `per_arm`
+    cells. `bin_weights`: the sums of weights are also by bin.
     """
 
     sql: str
@@ -58,19 +58,19 @@ class Query:
     per_arm: int = LABELS * ANSWERS
 
 
-MOST_PODS = 10_000  # of the baseline: the spread between pods needs no more
+MOST_PODS = 10_000  # most pods of the baseline; the spread between pods needs no more
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Values of a dimension that are counted by name; all others are counted as `other`."""
+    """The values of a dimension that are counted by name. All others are counted as `other`."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """The parts of a query that grow: numbers of a row as SQL, what adds them up, and which rows are meant."""
+    """The parts of a query: SQL for the numbers of a row, the aggregates, and the conditions on rows."""
 
     columns: list[str]
     aggregates: list[str]
@@ -86,9 +86,9 @@ def cells_query(
     *,
     as_texts: bool = False,
 ) -> Query:
-    """Counts by block, slice, arm, label and answer, and what `reads` ask for; decode with `decode.decode_cells`.
+    """Counts by block, slice, arm, label and answer, and the data that `reads` need; decode with `decode.decode_cells`.
 
-    `as_texts`: group by no hashes, also where there are many combinations of dimensions.
+    `as_texts`: do not group by hashes, also if there are many combinations of dimensions.
     """
     query, select = measured(log, scope, blocks, arms := arms or versions_of(log))
     query = replace(query, sparse=is_sparse(log.dataset))
@@ -142,7 +142,7 @@ def distributions_query(
 
 
 def pods_query(log: Log, scope: Scope, window: Block, most: int) -> Query:
-    """Rows of the baseline by pod, label and answer: the `most` pods with most rows, in columns pod and h."""
+    """Rows of the baseline by pod, label and answer, for the `most` pods with most rows, in columns pod and h."""
     conditions, parameters = window_conditions(log, window.start, window.end)
     rows = rows_sql(log, [*conditions, *log.scope_conditions(scope), halves_of(log).condition])
     cell = f"toUInt16({label(log)} * {ANSWERS} + {answer(log)}) AS tierwise_cell"
@@ -160,16 +160,16 @@ def _counts(cell: str, cells: int, name: str) -> str:
 
 
 def _cell(arms: Arms, inner: str, per_arm: int, block: str | None) -> str:
-    """The cell number: block, arm, then what `inner` counts (per_arm values)."""
+    """SQL of the cell number: block, arm, then the value of `inner` (one of per_arm values)."""
     cell = f"{arms.index} * {per_arm} + {inner}"
     if block is None:
         return f"toUInt16({cell})"
-    # A row between blocks gets a number that countResample drops: it is negative.
+    # A row between blocks gets a negative number, which countResample drops.
     return f"toInt32({block} * {ARMS * per_arm} + {cell})"
 
 
 def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
-    """The query with its layout of bins, how many bins an arm has, and SQL of a row's label and bin in one number."""
+    """The query with its layout of bins, an arm's number of bins, and SQL of a row's label and bin in one number."""
     if log.spec.scale.kind == "Classes":
         size = len(log.spec.classes) + 1
         found = f"{label_class(log)} * {size} + {answer_class(log)}"
@@ -182,7 +182,7 @@ def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
     single = log.single_precision
     binning: Binning = binning_of(log.spec, single_precision=single)
     score = log.score()
-    # A score outside the domain has no bin: compute with a valid one in its place, then drop it.
+    # A score outside the domain has no bin. The SQL computes with a valid score instead, and then drops the result.
     inside = f"if({log.valid_score(score)}, {score}, {number_sql(log.spec.domain.min, single_precision=single)})"
     found = bin_sql(log.spec, binning, inside, single_precision=single)
     per_label = binning.bins + 1
@@ -191,7 +191,7 @@ def _bins(log: Log, query: Query) -> tuple[Query, int, str]:
 
 
 def _sums(log: Log, query: Query, select: Select, arms: Arms, block: str | None, blocks: int) -> Query:
-    """Add the sums that the metrics ask for, by block and arm; a row whose number is not finite adds nothing."""
+    """Add the sums that the metrics need, by block and arm. A row whose number is not finite adds nothing."""
     wanted = log.dataset.reads.sums
     if not wanted:
         return query
@@ -215,7 +215,7 @@ def _weights(
 
 
 def _bin_weights(query: Query, aggregates: list[str], blocks: int, by: str) -> Query:
-    """Add the same by block, arm, label and bin, whose number is the column `by`."""
+    """Add the sums of weights by block, arm, label and bin. The column `by` has this number."""
     assert query.bins is not None  # the caller has read bins
     cells = ARMS * query.bins[0] * query.bins[1] * blocks
     aggregates.append(f"sumResample(0, {cells}, 1)(tierwise_w, {by}) AS bw")
@@ -225,7 +225,7 @@ def _bin_weights(query: Query, aggregates: list[str], blocks: int, by: str) -> Q
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """SQL of the rows with their numbers and the values of the dimensions; which these are, and its own parameters."""
+    """SQL of the rows with their numbers and the values of the dimensions, with these dimensions and its parameters."""
 
     sql: str
     dimensions: tuple[str, ...]
@@ -233,7 +233,7 @@ class Numbered:
 
 
 def numbered_rows(log: Log, scope: Scope, arms: Arms, select: Select, kept: Kept) -> Numbered:
-    """The rows of a scope and window, each with its numbers; values that are not kept are one, `other`."""
+    """The rows of a scope and window, each with its numbers. Values that are not kept become `other`."""
     parameters: dict[str, object] = {}
     dimensions = tuple(sorted({name for grouping in log.dataset.groupings for name in grouping}))
     values = []
@@ -248,9 +248,10 @@ def numbered_rows(log: Log, scope: Scope, arms: Arms, select: Select, kept: Kept
 
 
 def _grouped(log: Log, query: Query, select: Select, rows: Numbered, *, as_texts: bool) -> Query:
-    """The one query of a look: numbers per row, aggregated once per grouping set.
+    """The query of a look: numbers per row, aggregated once per grouping set.
 
-    The whole is a set of its own only when no dimension stands alone: else it is the sum over that one's values.
+    The whole is a grouping set only if no dimension is grouped alone. Otherwise it is the sum over that dimension's
+    values.
     """
     groupings = log.dataset.groupings
     inner, dimensions = rows.sql, rows.dimensions
@@ -277,7 +278,7 @@ def _grouped(log: Log, query: Query, select: Select, rows: Numbered, *, as_texts
 
 
 def _hashed(query: Query, inner: str, wanted: str, cells: Sequence[str]) -> Query:
-    """Every dimension alone by its values, combinations by a hash in the column `tierwise_p`."""
+    """Group every dimension alone by its values, and combinations by a hash in the column `tierwise_p`."""
     hashed = query.hashed
     singles = [f"tierwise_d{i}" for i in range(len(query.dimensions))]
     places = [[query.dimensions.index(name) for name in grouping] for grouping in hashed]
@@ -285,7 +286,7 @@ def _hashed(query: Query, inner: str, wanted: str, cells: Sequence[str]) -> Quer
     combined = ", ".join(f"{hash_sql(place)} AS tierwise_p{j}" for j, place in enumerate(places))
     keys = [*singles, *(f"tierwise_p{j}" for j in range(len(hashed)))]
     of_values = ", ".join(f"cityHash64({key}) AS k{i}" for i, key in enumerate(singles))
-    # A key that is not in a row's set is 0 there.
+    # A key that is not in a row's grouping set is 0 in that row.
     one = " + ".join(f"tierwise_p{j}" for j in range(len(hashed)))
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(singles)}, {of_values}, {one} AS tierwise_p, "

@@ -1,4 +1,4 @@
-"""The result of a look's query, as Arrow columns → Cells and Distributions. Pure."""
+"""Decodes the result of a look's query, Arrow columns, to Cells and Distributions. Pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tierwise.monitoring.query.look.sparse_cells import distinct, numbers
 
 
 def texts(column: pa.ChunkedArray) -> list[str]:
-    """A column of strings, whether the server sends strings, binaries or dictionaries; broken UTF-8 is replaced."""
+    """A column of strings, if the server sends strings, binaries or dictionaries. Invalid UTF-8 is replaced."""
     plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
     if pa.types.is_string(plain.type) or pa.types.is_large_string(plain.type):
-        # As bytes: nobody has checked that they are UTF-8.
+        # Read as bytes, because it is not checked that they are UTF-8.
         plain = plain.cast(pa.large_binary())
     return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in plain.to_pylist()]
 
@@ -38,7 +38,7 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
         return _hashed_keys(table, query)
     size = len(query.dimensions)
     columns = [texts(table.column(f"tierwise_d{i}")) for i in range(size)]
-    # grouping() sets the bit of every key that is NOT in the row's set, the leftmost key in the highest bit
+    # grouping() sets the bit of every key that is NOT in the row's set. The leftmost key has the highest bit.
     sets: dict[int, tuple[int, ...]] = {(1 << size) - 1: ()}
     for grouping in query.groupings:
         chosen = tuple(query.dimensions.index(name) for name in grouping)
@@ -50,7 +50,7 @@ def _keys(table: pa.Table, query: Query) -> list[str]:
 
 
 def _hashed_keys(table: pa.Table, query: Query) -> list[str]:
-    """As `_keys`, of values that stand alone and combinations by hash."""
+    """As `_keys`, for single values and for combinations by hash."""
     size = len(query.dimensions) + len(query.hashed)
     g = table.column("g").to_numpy()
     rows = [np.flatnonzero(g == (1 << size) - 1 - (1 << (size - 1 - i))) for i in range(size)]
@@ -74,9 +74,9 @@ def _hashed_keys(table: pa.Table, query: Query) -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Which rows of a result make up which slice: `slices`, the whole first, then by key.
+    """Which rows of a result belong to which slice. In `slices` the whole is first, then the order is by key.
 
-    `place` is the index of a row's slice, −1 for a row that belongs to none; rows of `whole` add up to the whole.
+    `place` is the index of a row's slice, −1 for none. The rows of `whole` add up to the whole.
     """
 
     slices: tuple[str, ...]
@@ -96,7 +96,7 @@ class _Rows:
         found = self.place[used]
         if len(np.unique(found)) == len(found):
             out[found] = flat[used]
-        else:  # values that differ only in bytes which are no UTF-8 read the same
+        else:  # values that differ only in bytes that are not UTF-8 become equal
             np.add.at(out, found, flat[used].astype(dtype))
         if self.whole.any():
             out[0] = flat[self.whole].sum(axis=0, dtype=dtype)
@@ -116,9 +116,9 @@ class _Rows:
 
 
 def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
-    """The slices of a result; one whose rows are all outside the blocks is none."""
+    """The slices of a result, without slices whose rows are all outside the blocks."""
     if query.sparse:
-        # A slice has many rows: its key is made once.
+        # A slice has many rows, so its key is made only once.
         more = ["tierwise_p"] if query.hashed else []
         one, inverse = distinct(table, ["g", *(f"tierwise_d{i}" for i in range(len(query.dimensions))), *more])
         one_each = _keys(one, query)
@@ -132,9 +132,9 @@ def _rows(table: pa.Table, query: Query, cells: int) -> _Rows:
 
 
 def _placed(keys: Sequence[str], present: BoolArray, query: Query) -> _Rows:
-    """The slices of rows with these keys, of those that are present."""
+    """The slices of the present rows with these keys."""
     alone = next((grouping[0] for grouping in query.groupings if len(grouping) == 1), None)
-    if query.hashed:  # all dimensions stand alone, those too that nobody asked for alone
+    if query.hashed:  # the result has all dimensions alone, also those that are not slices
         alone = query.dimensions[0]
         wanted = {grouping[0] for grouping in query.groupings if len(grouping) == 1}
         unasked = tuple(f"{name}=" for name in query.dimensions if name not in wanted)
@@ -142,7 +142,7 @@ def _placed(keys: Sequence[str], present: BoolArray, query: Query) -> _Rows:
     slices = (WHOLE, *sorted({key for key, any_row in zip(keys, present, strict=True) if any_row} - {WHOLE}))
     index = {key: i for i, key in enumerate(slices)}
     place = np.array([index.get(key, -1) for key in keys], dtype=np.int64)
-    # every row has exactly one value of a dimension that stands alone
+    # every row has exactly one value of a dimension, so a dimension alone adds up to the whole
     whole = np.array(
         [alone is not None and key.startswith(f"{alone}=") and "," not in key for key in keys], dtype=np.bool_
     )
@@ -201,7 +201,7 @@ def decode_pods(table: pa.Table) -> PodCounts:
 
 
 def _blocks_first(values: AnyArray) -> AnyArray:
-    """From (slices, blocks, …) to (blocks, slices, …)."""
+    """The array with its first axes exchanged: from (slices, blocks, …) to (blocks, slices, …)."""
     return np.ascontiguousarray(np.moveaxis(values, 1, 0))
 
 
@@ -220,14 +220,14 @@ def decode_values(table: pa.Table, query: Query) -> dict[str, list[str]]:
 def kept_values(dataset: Dataset, values: Mapping[str, Sequence[str]], known: Mapping[str, Sequence[str]]) -> Kept:
     """Which values are counted by name, for the dimensions that have more than their maxValues.
 
-    `values` are those present, most frequent first; those `known` from the start of the tier keep their place.
+    `values` are the present values, most frequent first. Values that are `known` from the start of the tier stay.
     """
     kept: dict[str, tuple[str, ...]] = {}
     for dimension in dataset.spec.dimensions:
         present = [value for value in values.get(dimension.name, ()) if value != OTHER]
         first = [value for value in known.get(dimension.name, ()) if value != OTHER]
-        # Once all places are taken they stay so, also in a look that has few values: else one of the others would
-        # have a name in some looks.
+        # When all places are taken, they stay taken, also in a look with few values. Otherwise another value would be
+        # counted by name in some looks only.
         if len(present) <= dimension.max_values and len(first) < dimension.max_values:
             continue
         rest = [value for value in present if value not in set(first)]
@@ -236,7 +236,7 @@ def kept_values(dataset: Dataset, values: Mapping[str, Sequence[str]], known: Ma
 
 
 def wide_dimensions(dataset: Dataset, slices: Sequence[str], kept: Kept) -> frozenset[str]:
-    """Dimensions of which a result has more than maxValues values although they were not capped."""
+    """Dimensions with more than maxValues values in a result, although they were not limited."""
     found: dict[str, set[str]] = {}
     for key in slices:
         for name, value in parse_slice_key(key).items():
@@ -248,14 +248,14 @@ def wide_dimensions(dataset: Dataset, slices: Sequence[str], kept: Kept) -> froz
 
 
 def merge_cells(parts: Sequence[Cells]) -> Cells:
-    """Cells of consecutive runs of blocks, read with the same dataset, as one."""
+    """The cells of consecutive runs of blocks, read with the same dataset, as one."""
     if len(parts) == 1:
         return parts[0]
     slices, places = common_slices(parts)
     blocks = tuple(block for part in parts for block in part.blocks)
 
     def joined(arrays: Sequence[AnyArray], first: int) -> AnyArray:
-        """Arrays of shape (blocks, slices, …) one after the other."""
+        """Join arrays of shape (blocks, slices, …), one after the other."""
         powers, cells = arrays[0].shape[:first], arrays[0].shape[first + 2 :]
         require_room(len(slices), len(blocks) * math.prod(cells))
         out = np.zeros((*powers, len(blocks), len(slices), *cells), dtype=arrays[0].dtype)

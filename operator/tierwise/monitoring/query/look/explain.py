@@ -1,4 +1,4 @@
-"""Queries as a person reads and runs them: with literals, and with what each column means. Pure."""
+"""Queries for people to read and run: with literals, and with the meaning of each column. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*):([^{}]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query with what it is for; `columns` say what each of its columns means."""
+    """One query with its purpose. `columns` has the meaning of each of its columns."""
 
     kind: str
     purpose: str
@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Which queries: consecutive blocks of a log; `kept` are the values of dimensions that have too many."""
+    """The consecutive blocks of a log for the queries. `kept` are the values of dimensions that have too many."""
 
     log: Log
     scope: Scope
@@ -56,7 +56,7 @@ def asked(at: Asking, kinds: Sequence[str]) -> tuple[Asked, ...]:
     """The queries of these kinds.
 
     Raises:
-        Refused: as the queries themselves.
+        RefusedError: for the same reasons as the queries themselves.
     """
     return tuple(KINDS[kind](at) for kind in kinds)
 
@@ -173,7 +173,7 @@ KINDS: Mapping[str, Callable[[Asking], Asked]] = {
 
 
 def _keys(query: Query) -> dict[str, str]:
-    """What the columns of the slices mean."""
+    """The meanings of the columns of slices."""
     size = len(query.dimensions)
     columns = {"g": "which dimensions the row's slice has: a bit that is 0, the leftmost dimension the highest bit"}
     if size:
@@ -191,7 +191,7 @@ def _keys(query: Query) -> dict[str, str]:
 
 
 def _more(query: Query, blocks: int) -> dict[str, str]:
-    """What sums and weights mean."""
+    """The meanings of the columns of sums and weights."""
     block = f"{ARMS} * block + " if blocks > 1 else ""
     columns = {f"s{i}": f"sum of {name}: s{i}[1 + {block}arm]" for i, name in enumerate(query.sums)}
     if query.weights:

@@ -1,8 +1,8 @@
-"""Many combinations of dimensions: each is grouped by one hash in place of several texts, and named afterwards. Pure.
+"""Groups many combinations of dimensions by one hash each instead of several texts, and names them afterwards. Pure.
 
-A grouping set with two texts makes the store build a key of all texts for every row; a UInt64 costs half. The hash of a
-combination follows from those of its values: hash(a)·3 + hash(b), for three (hash(a)·3 + hash(b))·3 + hash(c), modulo
-2⁶⁴. All values stand alone in the same result, so that their combinations can be named without asking again.
+With a grouping set of two texts the store builds a key of all texts for every row. A UInt64 costs half. The hash of a
+combination is computed from those of its values: hash(a)·3 + hash(b), for three (hash(a)·3 + hash(b))·3 + hash(c),
+modulo 2⁶⁴. The same result has each value alone, so the combinations can be named without another query.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy.typing as npt
 
 from tierwise.monitoring.counts.model import Dataset
 
-FEWEST = 4  # combinations of dimensions from which hashing pays
-MOST_COMBINATIONS = 1_000_000  # of values, which are all hashed here to name those that there are
+FEWEST = 4  # from this number of combinations of dimensions on hashing is faster
+MOST_COMBINATIONS = 1_000_000  # most combinations of values; all of them are hashed here to name the existing ones
 _MOST_KEYS = 60  # grouping() has a bit for each
 _FACTOR = np.uint64(3)
 
 
 class HashCollisionError(Exception):
-    """Two combinations of values have one hash: nothing can tell their rows apart. Ask for texts instead."""
+    """Two combinations of values have the same hash, so their rows cannot be separated. Read with texts instead."""
 
 
 def combinations_of(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
-    """The groupings that are worth hashing; empty where there are few, or where they could have too many values."""
+    """The groupings to hash; empty if there are only a few, or if they could have too many values."""
     combined = tuple(grouping for grouping in dataset.groupings if len(grouping) > 1)
     limits = {dimension.name: dimension.max_values + 1 for dimension in dataset.spec.dimensions}
     sizes = [math.prod(limits.get(name, 1) for name in grouping) for grouping in combined]
@@ -48,10 +48,10 @@ def hash_sql(places: Sequence[int]) -> str:
 def named(
     hashes: npt.NDArray[np.uint64], values: Sequence[Sequence[str]], value_hashes: Sequence[npt.NDArray[np.uint64]]
 ) -> list[tuple[str, ...]]:
-    """The values behind each hash of one combination, given every value of its dimensions with its own hash.
+    """The values of each hash of one combination, given every value of its dimensions with its own hash.
 
     Raises:
-        HashCollisionError: one of the hashes stands for two combinations, or for none.
+        HashCollisionError: a hash belongs to two combinations, or to none.
     """
     total = value_hashes[0]
     for more in value_hashes[1:]:

@@ -1,4 +1,4 @@
-"""What a look asks beside its counts: a dimension's values, the newest row, rows that no count holds. Pure."""
+"""Further queries of a look: a dimension's values, the newest row, rows that are in no count. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -17,12 +17,12 @@ from tierwise.monitoring.query.look.counts import Query
 
 
 def values_query(log: Log, scope: Scope, start: datetime, end: datetime, dimensions: Sequence[str]) -> Query:
-    """Per dimension its most frequent values, by rows of both arms, then by name; enough to see more than maxValues."""
+    """The most frequent values of each dimension, by rows of both arms, then by name; some more than maxValues."""
     conditions, parameters = window_conditions(log, start, end)
     where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
     columns = ", ".join(f"{log.dimension(name)} AS tierwise_d{i}" for i, name in enumerate(dimensions))
     keys = [f"tierwise_d{i}" for i in range(len(dimensions))]
-    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 2  # one may be `other` itself
+    most = max(d.max_values for d in log.spec.dimensions if d.name in dimensions) + 2  # one value may be `other`
     sql = (
         f"SELECT toUInt64(grouping({', '.join(keys)})) AS g, {', '.join(keys)}, count() AS n "
         f"FROM (SELECT {columns} FROM {log.source.sql} WHERE {where}) "
@@ -46,10 +46,10 @@ def watermark_query(log: Log, scope: Scope, since: datetime | None, now: datetim
 
 
 def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query:
-    """Rows that no count holds, by cause: score, label, time, version; with sums or weights also value.
+    """Rows that are in no count, by cause: score, label, time, version; with sums or weights also value.
 
-    `value` counts rows whose number for a sum, or whose weight, is null, NaN, infinite or (a weight) not above 0: they
-    are in the counts, and missing in the sum.
+    `value` counts rows whose number for a sum, or whose weight, is null, NaN, infinite or (a weight) not above 0. Such
+    rows are in the counts, but not in the sum.
     """
     column = log.column("time")
     (start, end), parameters = window_conditions(log, window.start, window.end)
@@ -69,7 +69,7 @@ def invalid_query(log: Log, scope: Scope, window: Block, now: datetime) -> Query
     if numbers:
         causes["value"] = f"{inside} AND {ours} AND NOT ({finite})"
     conditions = [f"({inside} OR {no_time})", *log.scope_conditions(scope)]
-    # Named outside only: a cause may be called as a column is, and would then be taken for it.
+    # Named only in the outer query, because the name of a cause may also be the name of a column.
     counts = ", ".join(f"countIf({condition}) AS tierwise_x{i}" for i, condition in enumerate(causes.values()))
     names = ", ".join(f"tierwise_x{i} AS {cause}" for i, cause in enumerate(causes))
     sql = f"SELECT {names} FROM (SELECT {counts} FROM {rows_sql(log, conditions)})"

@@ -1,4 +1,4 @@
-"""How much of a log one query may count at once. Pure."""
+"""Limits on how much of a log one query may count at once. Pure."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ import math
 from tierwise.metrics.counts import LABELS
 from tierwise.monitoring.counts.model import ARMS, CELLS, Dataset
 
-# A grouping set's state has 8 bytes per cell: more blocks at once would cost more memory than a second query.
+# A grouping set's state has 8 bytes per cell. More blocks at once would cost too much memory; a second query is better.
 STATE_BYTES = 32 << 20
-# Beyond this a row per cell that occurs is read. Below it all cells of every slice are mostly cheaper, to count and to
-# send: with 36 groupings and 606 cells from 100,000 rows on by half; only under 10,000 rows they are not.
+# Above this size a row per cell that occurs is read. Below it, all cells of every slice are usually cheaper to count
+# and to send: with 36 groupings and 606 cells they cost half from 100,000 rows on. Only under 10,000 rows they cost
+# more.
 MOST_DENSE_BYTES = 1 << 30
-# What one array of a result may take here: a dimension may have 10,000 values, and a pair of them all that occur.
+# The largest array of a result: a dimension may have 10,000 values, and a pair of dimensions all pairs that occur.
 MOST_ARRAY_BYTES = 512 << 20
-_MOST_VALUES = 10_000  # of a combination: of more, most never occur
+_MOST_VALUES = 10_000  # largest estimate for a combination, because most possible values never occur
 
 
 class ResultTooLargeError(Exception):
-    """A result has so many slices that its arrays are too large: fewer blocks or values are to be asked for."""
+    """A result has so many slices that its arrays are too large. Read fewer blocks or values."""
 
 
 def require_room(slices: int, cells: int) -> None:
-    """Raise ResultTooLargeError where an array of so many slices and cells is more than may be held."""
+    """Raise ResultTooLargeError if an array of this many slices and cells is too large."""
     if (size := slices * cells * 8) > MOST_ARRAY_BYTES:
         raise ResultTooLargeError(f"{slices} slices take {size / 1e9:.1f} GB at once")
 
 
 def blocks_per_query(dataset: Dataset) -> int:
-    """How many blocks one query reads; at least one."""
+    """The number of blocks that one query reads, at least one."""
     return max(1, STATE_BYTES // (block_bytes(dataset) * _expected_slices(dataset)))
 
 
 def is_sparse(dataset: Dataset) -> bool:
-    """Whether a read is a row per slice and cell that occurs: all cells of all slices that can be are too much."""
+    """Whether a read has a row per slice and cell that occurs, because all cells of all slices would be too much."""
     return block_bytes(dataset) * _possible_slices(dataset) > MOST_DENSE_BYTES
 
 
@@ -44,7 +45,7 @@ def _possible_slices(dataset: Dataset) -> int:
 
 
 def block_bytes(dataset: Dataset) -> int:
-    """Bytes of one slice's state in one block."""
+    """The size in bytes of one slice's state in one block."""
     cells, spec = CELLS, dataset.spec
     if dataset.reads.bins:
         size = len(spec.classes) + 1
@@ -56,6 +57,6 @@ def block_bytes(dataset: Dataset) -> int:
 
 
 def _expected_slices(dataset: Dataset) -> int:
-    """An upper estimate of the slices that one block can have; of a combination most never occur."""
+    """A high estimate of the slices in one block. Most possible values of a combination never occur."""
     limits = {d.name: d.max_values + 1 for d in dataset.spec.dimensions}
     return 1 + sum(min(math.prod(limits.get(name, 1) for name in grouping), 1000) for grouping in dataset.groupings)

@@ -1,4 +1,4 @@
-"""Rows of a log that a simulation can hand out anew: every combination of numbers that occurs, with its rows. Pure."""
+"""Reads a log for simulations: every combination of numbers that occurs, with its number of rows. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -22,9 +22,9 @@ from tierwise.monitoring.query.look.decode import texts
 class Entries:
     """Rows by block and atom (finest combination of values of `dimensions`); arrays (entries,), by block ascending.
 
-    `cell` is arm·9 + label·3 + answer, `rows` how many rows the entry stands for. What the dataset's reads ask for:
-    `bin` (label·(bins + 1) + bin of the score) with `layout` (labels, bins + 1) and `edges`; `sums` and `weight` are
-    the numbers of *one* row.
+    `cell` is arm·9 + label·3 + answer. `rows` is the number of rows of the entry. If the dataset's reads need them,
+    there are `bin` (label·(bins + 1) + bin of the score) with `layout` (labels, bins + 1) and `edges`, and `sums` and
+    `weight`, which are the numbers of *one* row.
     """
 
     dimensions: tuple[str, ...]
@@ -40,7 +40,7 @@ class Entries:
     weight: FloatArray | None = None
 
     def part(self, chosen: npt.NDArray[np.intp] | slice) -> Entries:
-        """Some of the entries."""
+        """The chosen entries."""
         return replace(
             self,
             block=self.block[chosen],
@@ -53,13 +53,13 @@ class Entries:
         )
 
     def counted(self) -> IntArray:
-        """All rows by (3 labels, 3 answers)."""
+        """The number of rows by (3 labels, 3 answers)."""
         cells = np.zeros(CELLS, dtype=np.int64)
         np.add.at(cells, self.cell, self.rows)
         return np.asarray(cells.reshape(-1, 3, 3).sum(axis=0))
 
     def between(self, first: int, after: int) -> Entries:
-        """Those of the blocks first … after − 1."""
+        """The entries of the blocks first … after − 1."""
         start, end = np.searchsorted(self.block, [first, after]).tolist()
         return self.part(slice(start, end))
 
@@ -71,13 +71,13 @@ def entries_query(log: Log, scope: Scope, blocks: Sequence[Block], kept: Kept, m
     rows = numbered_rows(log, scope, arms, select, kept)
     keys = [f"tierwise_d{i}" for i in range(len(rows.dimensions))]
     keys += [column.rpartition(" AS ")[2] for column in select.columns]
-    keys = [key for key in keys if key != "tierwise_arm"]  # the cell tells it
+    keys = [key for key in keys if key != "tierwise_arm"]  # the cell has the arm
     sql = f"SELECT {', '.join(keys)}, toUInt64(count()) AS n FROM ({rows.sql}) GROUP BY {', '.join(keys)} LIMIT {most}"
     return replace(query, sql=sql, parameters={**query.parameters, **rows.parameters}, dimensions=rows.dimensions)
 
 
 def decode_entries(table: pa.Table, query: Query, first_block: int) -> Entries:
-    """Entries of an `entries_query`'s result, in an order of its own; its blocks are numbered from `first_block`."""
+    """Entries of an `entries_query`'s result, in any order. Its blocks are numbered from `first_block` on."""
     cell = _integers(table, "tierwise_cell")
     inside = cell >= 0  # a row between blocks has a negative number
     table, cell = table.filter(pa.array(inside)), cell[inside]
@@ -101,7 +101,7 @@ def decode_entries(table: pa.Table, query: Query, first_block: int) -> Entries:
 
 
 def joined(parts: Sequence[Entries]) -> Entries:
-    """Entries of several reads of one dataset, in an order that does not depend on the store: by all their columns."""
+    """Entries of several reads of one dataset, ordered by all their columns, so the store's order does not matter."""
     known = sorted({atom for part in parts for atom in part.atoms})
     place = {atom: i for i, atom in enumerate(known)}
     of_part = [np.array([place[atom] for atom in part.atoms], dtype=np.int64) for part in parts]
@@ -128,7 +128,7 @@ def joined(parts: Sequence[Entries]) -> Entries:
 
 
 def _atoms(table: pa.Table, dimensions: int) -> tuple[tuple[tuple[str, ...], ...], IntArray]:
-    """The combinations of values that occur, and which of them each row is of."""
+    """The combinations of values that occur, and for each row the index of its combination."""
     if not dimensions:
         return ((),), np.zeros(table.num_rows, dtype=np.int64)
     codes = np.zeros(table.num_rows, dtype=np.int64)

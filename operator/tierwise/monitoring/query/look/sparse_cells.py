@@ -1,4 +1,4 @@
-"""A row per slice and cell that occurs, where all cells of every slice would be too much. Pure."""
+"""Results with a row per slice and cell that occurs, used if all cells of every slice would be too much. Pure."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ KEYS = ("tierwise_cell", "tierwise_bin", "tierwise_answer")
 
 
 def keys_of(columns: Sequence[str]) -> tuple[str, ...]:
-    """Which numbers of a row are grouped by, of the columns that the query computes."""
+    """The computed columns by which rows are grouped."""
     return tuple(key for key in KEYS if any(column.endswith(f" AS {key}") for column in columns))
 
 
 def aggregates_of(sums: int, *, weights: bool) -> list[str]:
-    """What is added up per slice and cell."""
+    """The aggregates per slice and cell."""
     found = ["toUInt64(count()) AS n", *(f"sum(tierwise_x{i}) AS s{i}" for i in range(sums))]
     return [*found, "sum(tierwise_w) AS w", "sum(tierwise_w * tierwise_w) AS ww"] if weights else found
 
 
 def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[IntArray, npt.NDArray[np.generic]]:
-    """Index and value of every row, for a column that the dense form has as an array."""
+    """The index and the value of every row, for a column that is an array in the dense form."""
     if column == "h":
         return _index(table, "tierwise_cell"), table.column("n").to_numpy()
     if column == "b":
@@ -41,7 +41,7 @@ def numbers(table: pa.Table, column: str, per_arm: int) -> tuple[IntArray, npt.N
 
 
 def distinct(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, IntArray]:
-    """One row per combination of these columns' values, and which of them every row is."""
+    """One row per combination of these columns' values, and for every row the index of its combination."""
     codes = np.zeros(table.num_rows, dtype=np.int64)
     for name in columns:
         encoded = table.column(name).combine_chunks()

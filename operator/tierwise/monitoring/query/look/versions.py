@@ -1,4 +1,4 @@
-"""What a recorded log holds before anything is judged: its versions, with rows and times. Pure."""
+"""The query for the versions in a recorded log, with their rows and times. Pure."""
 
 from __future__ import annotations
 

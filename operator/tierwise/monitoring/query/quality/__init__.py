@@ -1,1 +1,1 @@
-"""Queries about what arrived: rows, labels, repeats, missing times."""
+"""Queries about the rows that arrived: labels, repeated rows, missing times."""

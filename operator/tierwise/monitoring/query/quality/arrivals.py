@@ -1,4 +1,4 @@
-"""What arrived in a window: rows, labels, rows logged twice, and what label sources say of each other. Pure."""
+"""Counts in a window: rows, labels, rows that were logged twice, and differences between label sources. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -25,8 +25,8 @@ from tierwise.monitoring.query.quality.repeated_requests import Dropped
 class Received:
     """Rows of both versions in a window, how many have a label that counts, and how many repeat a request's row.
 
-    `duplicates` is None where the dataset does not name its requests, `conflicts` where it has no label table, and
-    `dropped` where it does not leave out repeated rows.
+    `duplicates` is None if the dataset does not name its requests. `conflicts` is None if it has no label table.
+    `dropped` is None if it does not leave out repeated rows.
     """
 
     rows: int
@@ -56,13 +56,13 @@ class Conflict:
 
     @property
     def share(self) -> float:
-        """Share of the rows of both on which they differ; 0 without any."""
+        """The share of rows labelled by both on which they differ; 0 without such rows."""
         return self.differ / self.both if self.both else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the sources of labels say in a window, in order of precedence."""
+    """The counts of the sources of labels in a window, in order of precedence."""
 
     sources: tuple[SourceSays, ...]
     conflicts: tuple[Conflict, ...]
@@ -77,11 +77,11 @@ def received_query(log: Log, scope: Scope, window: Block) -> Query:
 
 
 def duplicates_query(log: Log, scope: Scope, window: Block) -> Query:
-    """One row: how many rows repeat another of the same version and request, also where the dataset drops them."""
+    """One row: how many rows repeat another of the same version and request, also if the dataset drops them."""
     conditions, parameters = window_conditions(log, window.start, window.end)
     request = request_of(log)
     where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions(), f"{request} != ''"])
-    # grouped by a hash of 128 bits: text of ids would be most of the memory
+    # grouped by a hash of 128 bits, because ids as text would take most of the memory
     grouped = (
         f"SELECT count() - 1 AS repeated FROM {log.source.sql} WHERE {where} "
         f"GROUP BY sipHash128({log.text('version')}, {request}) HAVING repeated > 0"
@@ -92,7 +92,7 @@ def duplicates_query(log: Log, scope: Scope, window: Block) -> Query:
 def sources_query(log: Log, scope: Scope, window: Block) -> Query:
     """One row: per source i its labels l<i> and those it decides d<i>; per pair b<i>_<j> of both, c<i>_<j> differing.
 
-    The dataset must have `labels`. Sources below minConfidence are measured, and decide nothing.
+    The dataset must have `labels`. Sources below minConfidence are measured, but they decide nothing.
     """
     labels = log.spec.labels
     if labels is None:
@@ -113,7 +113,7 @@ def sources_query(log: Log, scope: Scope, window: Block) -> Query:
         else:
             counted.append(f"toUInt64(0) AS d{i}")
     for i, j in combinations(range(len(given)), 2):
-        differ = f"tierwise_l{i} != tierwise_l{j}"  # null where one of them says nothing
+        differ = f"tierwise_l{i} != tierwise_l{j}"  # null if one of them has no label
         counted.append(f"countIf(isNotNull({differ})) AS b{i}_{j}, countIf(ifNull({differ}, false)) AS c{i}_{j}")
     parameters = {**log.scope_parameters(scope), **parameters, **class_parameters(log)}
     return Query(f"SELECT {', '.join(counted)} FROM (SELECT {', '.join(columns)} FROM {rows})", parameters)
@@ -130,7 +130,7 @@ def sources_of(log: Log, row: Mapping[str, int]) -> Sources:
 
 
 def _said(log: Log, given: Given) -> str:
-    """What a source says of a row, as one number; null where it says nothing."""
+    """The label that a source gives a row, as one number; null if it gives none."""
     if log.spec.scale.kind == "Classes":
         size = len(log.spec.classes)
         return f"nullIf({given.class_index(size)}, {size})"

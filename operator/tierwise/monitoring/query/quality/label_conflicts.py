@@ -1,7 +1,7 @@
-"""Requests to which one label table gives several labels at once: how many rows have one, by arm. Pure.
+"""Counts rows, by arm, whose request has several labels at once in one label table. Pure.
 
-Of labels that came at the same time, or without `labelledAt`, the smallest counts, so that every reading counts the
-same; that it is the true one nobody has said.
+Of labels that came at the same time, or without `labelledAt`, the smallest counts, so that every reading gives the same
+counts. It need not be the true label.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -28,7 +28,7 @@ class LabelConflicts:
 
     @property
     def total(self) -> int:
-        """Of both arms."""
+        """The number of such rows in both arms."""
         return sum(self.contradicted)
 
 

@@ -1,4 +1,4 @@
-"""Rows without a usable time: no block holds them, and they may be what an arm would fail by. Pure."""
+"""Counts rows without a usable time. They are in no block, so they may hide failures of an arm. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -13,14 +13,14 @@ from tierwise.monitoring.query.log.rows import unlabelled_rows_sql
 from tierwise.monitoring.query.log.window import time_parameter
 from tierwise.monitoring.query.look.counts import Query
 
-# A live log goes on while it is read, and clocks differ a little: so much later is not of the future.
+# A live log grows while it is read, and clocks differ a little. So a time this much later is not in the future.
 WRITTEN_MEANWHILE = timedelta(minutes=10)
 
 
 def untimed_query(log: Log, scope: Scope, now: datetime) -> Query:
-    """One row: of the baseline and of the candidate the rows without a time, or with one after `now`.
+    """One row: for the baseline and the candidate, the rows without a time or with one after `now`.
 
-    They have no window: all of the log is asked. Where the time cannot be null only the future is read.
+    Such rows are in no window, so the whole log is read. If the time cannot be null, only the future is read.
     """
     column, candidate = log.column("time"), f"{log.text('version')} = {{candidate:String}}"
     no_time = f"(isNull({column}) OR {column} > {{now:DateTime64(6,'UTC')}})"

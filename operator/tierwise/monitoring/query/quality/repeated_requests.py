@@ -1,6 +1,6 @@
-"""Rows that `deduplicate` leaves out, by arm: where one arm loses more of them, what is judged is not what it served.
+"""Counts by arm the rows that `deduplicate` leaves out. If one arm loses more of them, it is not judged fairly. Pure.
 
-A log that writes one id on every failed request would otherwise lose its failures without a word. Pure.
+For example, a log may write the same id on every failed request. Without this count its failures would disappear.
 """
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
@@ -16,7 +16,7 @@ from tierwise.monitoring.query.log.deduplication import request_of
 from tierwise.monitoring.query.log.window import window_conditions
 from tierwise.monitoring.query.look.counts import Query
 
-# An id on so many rows, and this share of its arm's, is no request that was sent again but a placeholder.
+# An id on this many rows, and on this share of its arm's rows, is a placeholder and not a repeated request.
 PLACEHOLDER_ROWS = 100
 PLACEHOLDER_SHARE = 0.001
 
@@ -25,8 +25,8 @@ PLACEHOLDER_SHARE = 0.001
 class Dropped:
     """Rows of a window, baseline and candidate, and those among them that repeat a request of the same version.
 
-    `most` is how many rows the most frequent id of a version has, `most_hash` its hash, `placeholder` the id itself
-    where those are too many for one request.
+    `most` is the number of rows of the most frequent id of a version, and `most_hash` is its hash. `placeholder` is the
+    id itself, if its rows are too many for one request.
     """
 
     rows: tuple[int, int]
@@ -37,7 +37,7 @@ class Dropped:
 
     @property
     def has_placeholder(self) -> bool:
-        """Whether one id is on very many rows."""
+        """Whether one id is on so many rows that it is a placeholder."""
         return self.most >= max(PLACEHOLDER_ROWS, PLACEHOLDER_SHARE * max(self.rows))
 
 
@@ -47,7 +47,7 @@ def dropped_query(log: Log, scope: Scope, window: Block) -> Query:
     request = request_of(log)
     where = " AND ".join([*conditions, *log.scope_conditions(scope), log.versions()])
     arm = f"{log.text('version')} = {{candidate:String}}"
-    # grouped by a hash of 128 bits, as where repeated rows are only counted
+    # grouped by a hash of 128 bits, as in the query that only counts repeated rows
     grouped = (
         f"SELECT {arm} AS tierwise_arm, {_hash(log)} AS tierwise_h, {request} != '' AS tierwise_named, "
         f"count() AS tierwise_n, if(tierwise_named, tierwise_n - 1, 0) AS tierwise_again FROM {log.source.sql} "

@@ -1,4 +1,4 @@
-"""Which answers are valid, and how many of a window are: what a check of a dataset asks of its store. Pure."""
+"""Which answers are valid, and how many answers of a window are valid, for the check of a dataset. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -21,7 +21,7 @@ _MOST_NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Rows of a window, how many have no valid answer, and the range of its finite scores: None of classes, or none."""
+    """Rows of a window, those without a valid answer, and the range of finite scores (None for classes or no score)."""
 
     rows: int
     invalid: int
@@ -30,7 +30,7 @@ class Answers:
 
 
 def valid_of(spec: MonitoringDatasetSpec) -> str:
-    """Where an answer is valid: ``spec.domain, 0 … 1 without 0.5``, or ``spec.classes (cat, dog)``."""
+    """The valid answers in words: ``spec.domain, 0 … 1 without 0.5``, or ``spec.classes (cat, dog)``."""
     if spec.scale.kind == "Classes":
         more = f" and {len(spec.classes) - _MOST_NAMED} more" if len(spec.classes) > _MOST_NAMED else ""
         return f"spec.classes ({', '.join(spec.classes[:_MOST_NAMED])}{more})"
@@ -42,7 +42,7 @@ def answers_query(log: Log, scope: Scope, window: Block) -> Query:
     """One row: rows, invalid, lowest and highest, of the scope's two versions."""
     conditions, parameters = window_conditions(log, window.start, window.end)
     rows = rows_sql(log, [*conditions, *log.scope_conditions(scope), log.versions()])
-    # Of classes the score is a text.
+    # With classes the score is a text.
     score = "nan" if log.spec.scale.kind == "Classes" else f"toFloat64({log.score()})"
     columns = f"{answer(log)} AS tierwise_answer, {score} AS tierwise_score"
     counted = f"count() AS rows, countIf(tierwise_answer = {ANSWER_INVALID}) AS invalid"
@@ -60,6 +60,6 @@ def answers_of(row: Mapping[str, int | float | None]) -> Answers:
 
 
 def invalid_text(spec: MonitoringDatasetSpec, found: Answers) -> str:
-    """How many answers are not valid, where they would be, and where the scores are."""
+    """A text: how many answers are invalid, which would be valid, and the range of the scores."""
     seen = "" if found.lowest is None else f", and scores are {found.lowest:g} … {found.highest:g}"
     return f"{found.invalid} of {found.rows} rows have no valid answer: it is one within {valid_of(spec)}{seen}"

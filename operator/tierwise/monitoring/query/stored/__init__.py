@@ -1,1 +1,1 @@
-"""Queries of what earlier looks have stored."""
+"""Queries for the distributions that earlier looks have stored."""

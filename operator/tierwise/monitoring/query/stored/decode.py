@@ -25,7 +25,7 @@ from tierwise.monitoring.query.stored.performance_table import ALL_LABELS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredPast:
-    """Tallies of shape (windows, slices, versions); what was not read is None or absent."""
+    """Tallies of shape (windows, slices, versions). Data that was not read is None or absent."""
 
     windows: tuple[tuple[datetime, datetime], ...]
     slices: tuple[str, ...]
@@ -34,7 +34,7 @@ class StoredPast:
 
 
 def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, edges: FloatArray) -> StoredPast | None:
-    """The result of a `past_query`; None where no block has a row. `edges` are those that were stored.
+    """Decode the result of a `past_query`; None if no block has a row. `edges` are the stored edges.
 
     Raises:
         ValueError: the stored bins are not those of the edges.
@@ -62,7 +62,7 @@ def decode_past(table: pa.Table, wanted: Wanted, spec: MonitoringDatasetSpec, ed
 
 
 def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDatasetSpec) -> StoredPast:
-    """Counted rows of two versions as a past: the same shape as a stored one."""
+    """The counted rows of two versions, in the same form as a stored past."""
     arms = range(len(versions))
     tally = tally_of(spec, cells).map_arrays(lambda values, first: np.take(values, arms, axis=first + 2))
     windows = tuple((block.start, block.end) for block in cells.blocks)
@@ -71,7 +71,7 @@ def past_of_cells(cells: Cells, versions: Sequence[str], spec: MonitoringDataset
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """Where each row of an answer belongs."""
+    """The window, slice and version of each row of a result."""
 
     slices: tuple[str, ...]
     versions: tuple[str, ...]
@@ -103,7 +103,7 @@ class _Place:
 
 
 def _with_sums(table: pa.Table, place: _Place, shape: tuple[int, int, int], tally: Tally) -> Tally:
-    """The tally with sums and weights, as far as they were stored."""
+    """The tally with the sums and weights that were stored."""
     sums: dict[str, FloatArray] = {}
     for row, values in enumerate(table.column("sums").to_pylist()):
         for name, value in dict(values).items():
@@ -122,7 +122,7 @@ def _with_sums(table: pa.Table, place: _Place, shape: tuple[int, int, int], tall
 
 
 def joined(pasts: Iterable[StoredPast]) -> StoredPast | None:
-    """Pasts of different versions and the same windows as one."""
+    """Join the pasts of different versions and the same windows."""
     parts = list(pasts)
     if not parts:
         return None

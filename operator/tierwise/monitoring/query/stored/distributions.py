@@ -1,4 +1,4 @@
-"""What `ml_performance` holds of the past: which configurations, and their distributions added up by window. Pure."""
+"""Queries of `ml_performance`: the stored configurations, and their distributions added up by window. Pure."""
 
 # ruff: noqa: S608  # all SQL is put together here: from quoted identifiers, guarded expressions and bound parameters
 
@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows of the past, in windows of `every` (the last one may be shorter). Empty tuples: all there are."""
+    """The wanted rows of the past, in windows of `every` (the last one may be shorter). An empty tuple means all."""
 
     model: str
     dataset: str
@@ -43,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class StoredConfig:
-    """A configuration that blocks were stored with; `config` is empty for those of releases that did not store it."""
+    """A configuration of stored blocks. `config` is empty if an earlier release stored them, which did not keep it."""
 
     hash: int
     blocks: int
@@ -76,7 +76,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, object]]:
 
 
 def configs_query(wanted: Wanted, *, with_texts: bool) -> Query:
-    """The configurations of the stored blocks; `with_texts` where there is a table that says what they were."""
+    """The configurations of the stored blocks; `with_texts` if the store has the table with their texts."""
     conditions, parameters = _conditions(wanted)
     stored = (
         "SELECT config_hash AS hash, uniqExact(window_from, window_to) AS blocks, "
@@ -102,7 +102,7 @@ def decode_configs(table: pa.Table) -> tuple[StoredConfig, ...]:
 
 
 def _stored_once(wanted: Wanted, config_hash: int) -> tuple[str, dict[str, object]]:
-    """Stored rows of one configuration; a block of one version that two rollouts stored is there once."""
+    """Stored rows of one configuration. A block of one version that two rollouts stored is counted once."""
     conditions, parameters = _conditions(wanted)
     conditions.append("config_hash = {hash:UInt64}")
     sql = (
@@ -113,7 +113,7 @@ def _stored_once(wanted: Wanted, config_hash: int) -> tuple[str, dict[str, objec
 
 
 def complete_query(wanted: Wanted, config_hash: int) -> Query:
-    """How many blocks of a tier and version are stored, how many with each sum; and rows, and those with weights."""
+    """The number of stored blocks by tier and version, of blocks with each sum, of rows, and of rows with weights."""
     stored, parameters = _stored_once(wanted, config_hash)
     sql = (
         f"SELECT uniqExactIf((tier, model_version, window_from, window_to), label < {ALL_LABELS}) AS blocks, "
@@ -150,5 +150,5 @@ def _time(micros: int) -> datetime:
 
 
 def plain(name: str | bytes) -> str:
-    """A string of a result, whether it came as bytes or text."""
+    """A string of a result, which came as bytes or text."""
     return name.decode() if isinstance(name, bytes) else name

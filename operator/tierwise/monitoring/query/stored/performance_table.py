@@ -1,4 +1,4 @@
-"""Rows of `ml_performance`: one block's distributions, so that any metric can be computed for the past. Pure."""
+"""Makes the rows of `ml_performance`: a block's distributions, from which metrics of the past are computed. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tierwise.monitoring.counts.model import Dataset, Distributions, Scope
 from tierwise.monitoring.query.log.config import config_hash, config_of
 
 _TIME = pa.timestamp("us", tz="UTC")
-ALL_LABELS = 255  # the `label` of a row that holds the sums of a slice and version, and counts nothing
+ALL_LABELS = 255  # the `label` of a row with the sums of a slice and version; it has no counts
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which block a row is of: the rollout, the tier, and the block's number in it."""
+    """The block of a row: the rollout, the tier, and the block's number in the tier."""
 
     rollout: str
     tier: str
@@ -31,10 +31,10 @@ class Origin:
 def performance_rows(origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> pa.Table:
     """The block's rows, one per slice, version and label that has any prediction, and one with the sums if it has any.
 
-    Every value follows from the arguments: writing a block twice gives equal rows, which the engine replaces.
-    `dims` are the slice's dimensions joined by a comma, `value` its key; `label` 2 is unknown (for classes: their
-    number). `weights` are Σw by answer, then Σw² by answer. Columns that the dataset does not fill are left out, so
-    that tables which were not migrated yet still take the rest.
+    Every value depends only on the arguments, so writing a block twice gives equal rows, which the engine replaces.
+    `dims` are the slice's dimensions joined by a comma, `value` is its key. `label` 2 is unknown (for classes: the
+    number of classes). `weights` are Σw by answer, then Σw² by answer. Columns that the dataset does not fill are left
+    out, so that tables that were not migrated yet accept the other columns.
     """
     counts = distributions.counts
     slices, arms, labels = np.nonzero(counts.any(axis=-1))
@@ -56,7 +56,7 @@ def performance_rows(origin: Origin, dataset: Dataset, scope: Scope, distributio
 
 
 def config_row(dataset: Dataset, edges: Sequence[float] | FloatArray) -> pa.Table:
-    """What the dataset's `config_hash` stands for, with the edges of its bins: the row of `tierwise_config`."""
+    """The row of `tierwise_config`: the configuration of the dataset's `config_hash`, with the edges of its bins."""
     return pa.table(
         {
             "config_hash": pa.array([config_hash(dataset)], pa.uint64()),
@@ -68,7 +68,7 @@ def config_row(dataset: Dataset, edges: Sequence[float] | FloatArray) -> pa.Tabl
 
 
 def _sum_rows(origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> pa.Table:
-    """A row per slice and version with any prediction: its sums by name."""
+    """A row per slice and version with any prediction, with the sums by name."""
     slices, arms = np.nonzero(distributions.counts.any(axis=(-1, -2)))
     names = sorted(distributions.sums)
     values = np.stack([distributions.sums[name][slices, arms] for name in names], axis=1)
@@ -96,7 +96,7 @@ def _keys(
     slices: IntArray,
     arms: IntArray,
 ) -> dict[str, pa.Array]:
-    """The columns that say what a row is about."""
+    """The columns that identify a row."""
     block, n = distributions.block, len(slices)
     rollout, tier, index = origin.rollout, origin.tier, origin.index
     run = uuid.uuid5(uuid.NAMESPACE_URL, f"tierwise.io/{rollout}/{tier}/{dataset.name}/{index}")

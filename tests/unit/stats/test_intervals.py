@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from tierwise.stats import betting, inversion
+from tierwise.stats import betting, intervals
 
 
 def kept_of(blocks):
     """Counts so far at the kept times, of blocks (T, 4, H)."""
     total, last, out = np.cumsum(blocks, axis=0), 0, []
     for number, counts in enumerate(total, start=1):
-        if inversion.is_kept(number, last):
+        if intervals.is_kept(number, last):
             out.append(counts)
             last = number
     return np.stack(out)
@@ -24,13 +24,14 @@ def stream(rng, rate, difference, size, looks, slices):
 
 def intervals_of(blocks, rate, alpha=0.05, phi=1.0):
     size = blocks.shape[2]
-    return inversion.difference_interval(kept_of(blocks), np.full(size, rate), np.full(size, phi), alpha)
+    parts = np.diff(kept_of(blocks), axis=0, prepend=np.zeros((1, 4, size)))
+    return intervals.difference_interval(parts, np.full(size, rate), np.full(size, phi), alpha)
 
 
 def test_kept_times_thin_out_and_lag_by_a_twelfth_at_most():
     last, kept = 0, []
     for block in range(1, 2000):
-        if inversion.is_kept(block, last):
+        if intervals.is_kept(block, last):
             kept.append(block)
             last = block
         assert block - last <= max(1, last // 12)
@@ -43,7 +44,8 @@ def test_a_few_dozen_rows_of_a_large_drop_are_decisive():
     candidate = np.linspace(0, 1, 11)[1:, None] * [23, 19]
     baseline = np.linspace(0, 1, 11)[1:, None] * [38, 2]
     kept = np.round(np.concatenate([candidate, baseline], axis=1))[:, :, None]
-    low, high = inversion.difference_interval(kept, np.array([0.05]), np.ones(1), 0.015)
+    parts = np.diff(kept, axis=0, prepend=np.zeros((1, 4, 1)))
+    low, high = intervals.difference_interval(parts, np.array([0.05]), np.ones(1), 0.015)
     assert 0.3 < low[0] < 19 / 23 - 2 / 38 < high[0] < 1
 
 
@@ -85,7 +87,7 @@ def test_the_ends_are_where_the_bets_reach_the_threshold(end):
         low, prior, sign = -high, 0.9, -1
     most = []
     for delta in (low[0] - 0.002, low[0] + 0.004):
-        logs, past, largest = np.zeros((6, 1)), np.zeros((4, 1)), 0.0
+        logs, past, largest = np.zeros((betting.REGRESSION_ALTERNATIVES, 1)), np.zeros((4, 1)), 0.0
         for block in blocks:
             null = betting.Boundary(np.ones(1), np.array([delta]))
             betting.add_regression(logs, block, past, null, np.array([prior]))
