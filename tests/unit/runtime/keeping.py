@@ -22,18 +22,22 @@ NO_TABLE = StoreError(
 
 
 class VerdictStore:
-    """Everything that was written, in order. `error` is raised; while `hangs` is set a write waits for `goes_on`."""
+    """Everything that was written, in order. `error` is raised; while `hangs` is set a write waits for `goes_on`.
+
+    After `hangs_after` written records the next write hangs too.
+    """
 
     def __init__(self) -> None:
         self.records: list[VerdictRecord] = []
         self.error: Exception | None = None
         self.hangs = False
+        self.hangs_after: int | None = None
         self.goes_on = threading.Event()
         self.tries = 0
 
     def write_verdicts(self, record: VerdictRecord) -> None:
         self.tries += 1
-        if self.hangs:
+        if self.hangs or len(self.records) == self.hangs_after:
             self.goes_on.wait(30)
         if self.error is not None:
             raise self.error
@@ -98,8 +102,9 @@ class KeptWorld(World):
         self.store.error = None
         before = len(self.store.records)
         eventually(lambda: len(self.store.records) > before, within=20, every=0.02, what="what waited is written")
-        eventually(self._is_told, within=20, every=0.02, what="the status says so")
+        eventually(self.is_told, within=20, every=0.02, what="the status says so")
 
-    def _is_told(self) -> bool:
+    def is_told(self) -> bool:
+        """Whether the status of the newest rollout no longer says that writing fails."""
         self.settle()
         return self.rollout.evidence is not None and self.rollout.evidence.failing_since is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.polling import eventually
 from tests.unit.rollout.test_verification import a_look
 from tests.unit.rollout.world import NAME, NON_INFERIOR, REGRESSED, World, a_judgement, a_result, a_spec
 from tests.unit.runtime.keeping import NO_TABLE, KeptWorld
@@ -126,6 +127,21 @@ def test_without_the_table_decisions_are_the_same_and_it_is_said_what_to_run():
     assert set(kept.written) == {"/Start", "tier-3/Promote", "tier-2/Promote", "tier-1/Promote", "/Completed"}
     assert kept.event_reasons().count("EvidenceStored") == 1
     assert [c.type for c in kept.status.conditions if c.type == "EvidenceStored"] == []
+
+
+def test_nothing_is_said_to_be_stored_while_a_part_of_it_still_waits():
+    world = KeptWorld(patience=0.05)
+    world.store.error = NO_TABLE
+    completed(world.adopted().apply("v2")).settle()
+    world.store.hangs_after, world.store.error = 1, None
+    eventually(lambda: (world.settle(), world.written)[1], within=20, every=0.02, what="the first record is told")
+    assert len(world.written) == 1
+    assert world.condition("EvidenceStored").status == "False"
+    assert "EvidenceStored" not in world.event_reasons()
+    world.store.goes_on.set()
+    eventually(world.is_told, within=20, every=0.02, what="the status says that all is stored")
+    assert len(world.written) == 5
+    assert world.event_reasons().count("EvidenceStored") == 1
 
 
 def test_a_store_that_hangs_holds_no_decision_up():

@@ -176,7 +176,8 @@ class VerdictKeeper:
             self._waiting.pop(key, None)
             state = self._states.setdefault(key[0], _State(owner))
             state.written.add(key[1])
-            state.failing_since, state.reason, state.message = None, "", ""
+            if not any(uid == key[0] for uid, _ in self._waiting):  # else a status would say that all is stored
+                state.failing_since, state.reason, state.message = None, "", ""
         self._wake(*owner)
         with self._changed:  # a tick that waits for it goes on when its next one is asked for
             self._changed.notify_all()
