@@ -91,6 +91,15 @@ def test_versions_and_slices_in_a_csv_are_what_is_written(tmp_path):
     assert rows_by_slice(found) == {"(all)": 80, "00501": 20, "501": 40, "1e3": 20}
 
 
+def test_a_csv_with_the_index_of_pandas_is_read_as_one_without(tmp_path):
+    pairs = [("1.1", "00501"), ("1.10", "501")]
+    plain = lines([Row(version=v, carrier=c) for _ in range(20) for v, c in pairs]).splitlines()
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join([f",{plain[0]}", *(f"{at},{line}" for at, line in enumerate(plain[1:]))]))
+    found = analysis(path, baseline="1.1", candidate="1.10", slices=("carrier",))
+    assert rows_by_slice(found) == {"(all)": 40, "00501": 20, "501": 20}
+
+
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
 def test_a_time_without_zone_is_utc_wherever_it_is_read(tmp_path, zone):
     # A process of its own: an engine has one time zone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,7 +13,6 @@ from tierwise.api.frozen import FrozenDataset as FrozenDataset
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
-from tierwise.api.rollout_outcomes import Recovery, StoredEvidence
 from tierwise.api.rules import IMMUTABLE, validations
 from tierwise.api.strategy import CandidatePods
 
@@ -105,7 +104,7 @@ class SliceVerdict(ApiModel):
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
-    labels_needed: int | None = Field(None, description="Labels still needed for a verdict, as far as can be said.")
+    labels_needed: int | None = Field(None, description="Labels still needed, of what promotion waits for.")
     flagged: bool = Field(
         False, description="Named as regressed, by Holm's procedure on 1/(the largest E so far). A name stays."
     )
@@ -128,8 +127,7 @@ class Coverage(ApiModel):
     """How much of the tier's traffic is in slices that could be judged."""
 
     traffic: float | None = Field(
-        None,
-        description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions.",
+        None, description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions."
     )
     whole: float | None = Field(None, description="1: labels are enough for a verdict on all traffic as one; else 0.")
     slices: int = Field(0, description="Slices seen.")
@@ -138,6 +136,7 @@ class Coverage(ApiModel):
     non_inferior: int = Field(0, description="Hypotheses proven non-inferior.")
     inconclusive: int = Field(0, description="Hypotheses without a verdict so far.")
     insufficient: int = Field(0, description="Hypotheses with too little data for one.")
+    waiting: int = Field(0, description="Hypotheses that promotion still waits for.")
 
 
 TierPhase = Literal[
@@ -165,9 +164,36 @@ class TierStatus(ApiModel):
     worst: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
     )
+    waiting: list[SliceVerdict] = Field(
+        default_factory=list, max_length=3, description="Waited for, the slowest first."
+    )
     culprits: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices that the verdict named as regressed."
     )
+
+
+class Recovery(ApiModel):
+    """Whether the baseline recovered after a rollback. Open until it is verified, failed or superseded."""
+
+    since: Timestamp = Field(description="When every workload that was changed ran `from` again.")
+    verified_at: Timestamp | None = Field(None, description="When it was verified over all of verifyRecovery.")
+    failed_at: Timestamp | None = Field(None, description="When it was found that the baseline has not recovered.")
+    superseded_by: str | None = Field(None, description="The version whose rollout began before the check ended.")
+    message: Message = Field("", description="What was found so far, or what the check waits for.")
+
+
+class StoredEvidence(ApiModel):
+    """What of a rollout's verdicts is in the store, so that they outlive this object."""
+
+    written: list[Annotated[str, Field(max_length=253)]] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Decisions whose verdicts are in `ml_verdicts`: `tier-3/Promote`, `/Completed`, `/promote …`.",
+    )
+    failing_since: Timestamp | None = Field(
+        None, description="Since when verdicts cannot be written; they are retried."
+    )
+    message: Message = Field("", description="Why they cannot be written, and what to run.")
 
 
 VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVerified", "Superseded"]

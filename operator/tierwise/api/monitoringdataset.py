@@ -76,6 +76,10 @@ class Columns(ApiModel):
         return without_unset(serialize(self), dict.fromkeys(later))
 
 
+# The roles of columns that are not known before the prediction. A dimension may not use them (docs/statistics.md, A4).
+OUTCOMES = ("version", "score", "label", "labelled_at", "latency", "status", "top")
+
+
 class Domain(ApiModel):
     """The range of valid scores."""
 
@@ -108,7 +112,7 @@ class Dimension(ApiModel):
         min_length=1,
         max_length=1024,
         description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
-        "the columns of score, label and version are refused.",
+        "the columns of the version, of its answers (score, top, latency, status) and of labels are refused.",
     )
     max_values: int = Field(
         50, ge=2, le=10000, description="How many of the most frequent values are slices; the rest count as 'other'."
@@ -122,8 +126,7 @@ class Value(ApiModel):
     expression: str = Field(
         min_length=1,
         max_length=1024,
-        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
-        "the columns of score, label and version are refused.",
+        description="SQL over the table's columns, checked before it is sent.",
     )
 
 

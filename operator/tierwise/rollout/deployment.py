@@ -7,6 +7,7 @@ from datetime import datetime
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
@@ -16,14 +17,13 @@ from tierwise.rollout.delivery.validate import Problem, preflight_problem
 from tierwise.rollout.record.summary import with_report, with_rollout_report
 from tierwise.rollout.state import commands, drift
 from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy, SetFinalizer
-from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
-from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
+from tierwise.rollout.state.conditions import Report, Standing, Truth, recovered, rollout_report, verified
+from tierwise.rollout.state.flight import FINISHED, RETRY_SECONDS, Flight, Step, stalled
 from tierwise.rollout.state.observation import Observation, RolloutView
 from tierwise.rollout.state.versions import identity_of, is_same
-from tierwise.rollout.state.wording import clip, counted
+from tierwise.rollout.state.wording import clip
 
 MOST_REJECTED = 20
-RETRY_SECONDS = 15.0  # a cause that needs a person may end without an event that wakes the loop
 
 
 def first_sight(observation: Observation, now: datetime) -> Decision:
@@ -157,7 +157,7 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     )
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
-    text = f"{wanted.name} is stable in {counted(workloads, 'workload')} of {counted(len(observation.tiers), 'tier')}"
+    text = f"{wanted.name} is stable in {plural(workloads, 'workload')} of {plural(len(observation.tiers), 'tier')}"
     drifted = drift.summary(status.drift)
     if drifted is not None:
         text += f"; but {drifted}"
@@ -210,7 +210,7 @@ def _held(
     observation: Observation,
     status: ModelDeploymentStatus,
     now: datetime,
-    health: Health,
+    health: Standing,
     problem: Problem,
     *,
     label: str,

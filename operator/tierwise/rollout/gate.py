@@ -1,7 +1,9 @@
 """The gate's table of precedence, which decides Promote, Hold or RollBack. The first row that matches decides.
 
 Only `TABLE` and the order of api/reasons.py define an order between causes. The operator, `analyze`, the pre-release
-gate, simulations and the status of a MonitoringDataset all use them.
+gate, simulations and the status of a MonitoringDataset all use them. Two steps of a rollout look at what is no cause
+of the gate: a tier that must not be probed is held unless the gate rolls back (rollout/tier.py), and a status says
+that another writer fights over a delivered workload, beside what the gate says of the tier (rollout/advance.py).
 docs/concepts/rollout.md shows the table as `tierwise.tools.generate` writes it.
 """
 
@@ -65,12 +67,16 @@ Decide = Callable[[Situation], Outcome | None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. The docs show `decision` and `reason`."""
+    """One row of the table. The docs show `decision` and `reason`.
+
+    `concern`: the reason of the concern for which the row is, if it is for one.
+    """
 
     cause: str
     decision: str
     reason: str
     decide: Decide
+    concern: Reason | None = None
 
 
 def first_concern(concerns: Iterable[Concern]) -> Concern | None:
@@ -85,7 +91,7 @@ def _row(cause: str, decision: GateDecision, reason: Reason) -> Row:
         concern = now.concern(reason)
         return None if concern is None else Outcome(decision, reason, concern.message, concern.stalled)
 
-    return Row(cause, decision, f"`{reason}`", decide)
+    return Row(cause, decision, f"`{reason}`", decide, reason)
 
 
 def _hold(reason: Reason, message: str, *, stalled: bool = False) -> Outcome:
@@ -203,6 +209,7 @@ TABLE: tuple[Row, ...] = (
         _PROMOTE,
         "`PromoteRequested`",
         _promote_annotation,
+        Reason.PROMOTE_REQUESTED,
     ),
     _row("quota, admission or scheduling keeps the candidate's pods from existing", _HOLD, Reason.PROBE_UNAVAILABLE),
     _row("the untouched pods, which are the control, are not ready", _HOLD, Reason.BASELINE_UNREADY),
@@ -254,18 +261,7 @@ TABLE: tuple[Row, ...] = (
 )
 
 # Concerns that have a row of their own. Every other concern means that something cannot be read or trusted.
-_OWN_ROW = frozenset(
-    {
-        Reason.ROLLBACK_REQUESTED,
-        Reason.PROMOTE_REQUESTED,
-        Reason.PROBE_UNAVAILABLE,
-        Reason.BASELINE_UNREADY,
-        Reason.CANDIDATE_UNREADY,
-        Reason.WARMING_UP,
-        Reason.FIELD_CONFLICT,
-        Reason.SOAKING,
-    }
-)
+_OWN_ROW = frozenset(row.concern for row in TABLE if row.concern is not None)
 
 
 def gate(now: Situation) -> Outcome:

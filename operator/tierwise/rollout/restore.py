@@ -9,9 +9,8 @@ from tierwise.api.names import FIELD_MANAGER
 from tierwise.rollout.delivery.validate import overlap_problem
 from tierwise.rollout.state import drift
 from tierwise.rollout.state.actions import Decision, Deliver
+from tierwise.rollout.state.flight import RETRY_SECONDS
 from tierwise.rollout.state.observation import Observation, RolloutView
-
-RETRY_SECONDS = 15.0
 
 
 def restored(observation: Observation, decision: Decision, rollout: RolloutView | None) -> Decision:

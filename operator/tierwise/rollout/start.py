@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from tierwise.api.common import Version
 from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
-from tierwise.api.modelrollout import ModelRolloutSpec
+from tierwise.api.modelrollout import ModelRolloutSpec, Recovery
 from tierwise.api.reasons import Reason
-from tierwise.api.rollout_outcomes import Recovery
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.delivery.adoption import is_captured
 from tierwise.rollout.delivery.validate import Problem

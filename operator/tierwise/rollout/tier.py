@@ -1,4 +1,4 @@
-"""One tier at a time: start, probe, judge, gate. (Delivery: delivery.py.)"""
+"""One tier at a time: start, probe, judge, gate. (Delivery: delivery/deliver.py.)"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, timedelta
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import Gate, ModelRolloutStatus, TierStatus
 from tierwise.api.names import GateDecision
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
@@ -38,7 +39,9 @@ def start(flight: Flight, tier: TierStatus) -> Step:
     records = records_of_tier(flight.tier_spec(tier.name), flight.tier_view(tier.name).workloads)
     status = with_tier(flight.status, tier.name, phase="Probing", started_at=flight.now, workloads=records)
     status = status.model_copy(update={"tier": tier.name})
-    return Step(progressing(status, Reason.PROBING, f"{tier.name}: probing {len(records)} workloads"), (), 0.0)
+    return Step(
+        progressing(status, Reason.PROBING, f"{tier.name}: probing {plural(len(records), 'workload')}"), (), 0.0
+    )
 
 
 def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
@@ -162,13 +165,14 @@ def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | No
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
     deadline = flight.spec.strategy.progress_deadline
-    return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready after progressDeadline {deadline}"
+    ready = f"{arms.candidate_ready} of {plural(arms.candidate_wanted, 'candidate pod')} ready"
+    return f"{ready} after progressDeadline {deadline}"
 
 
 def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if tier.judging_since is None:
         candidate = f"{arms.candidate_ready} of {arms.candidate_wanted} candidate"
-        return f"{candidate} and {arms.baseline_ready} of {arms.baseline_wanted} baseline pods ready"
+        return f"{candidate} and {arms.baseline_ready} of {plural(arms.baseline_wanted, 'baseline pod')} ready"
     if flight.now < tier.judging_since:
         return f"candidate pods are warm at {wording.clock_time(tier.judging_since)}"
     judged = flight.observation.judgement
@@ -182,7 +186,7 @@ def _unfollowed(tier: TierStatus) -> str:
     if not tier.pods_changes or tier.pods_changes[-1].until is None:
         return ""
     until = tier.pods_changes[-1].until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return f"; the pods changed {len(tier.pods_changes)} times: nothing is judged before {until}"
+    return f"; the pods changed {plural(len(tier.pods_changes), 'time')}: nothing is judged before {until}"
 
 
 def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:

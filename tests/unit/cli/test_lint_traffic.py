@@ -1,4 +1,4 @@
-"""`tierwise lint --store`: manifests against the log's traffic."""
+"""`tierwise lint --store`: what of a manifest's tiers can be judged at the log's traffic."""
 
 from __future__ import annotations
 

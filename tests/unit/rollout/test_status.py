@@ -79,7 +79,7 @@ def test_events_come_on_transitions_only():
     reasons = world.event_reasons()
     assert reasons.count("VersionRejected") == 1
     assert reasons.count("Regressed") >= 1
-    assert any(e.type == "Warning" and "61/1000 vs 200/4000" in e.message for e in world.fleet.events)
+    assert any(e.type == "Warning" and "3800/4000 → 939/1000" in e.message for e in world.fleet.events)
 
 
 def test_the_phases_of_a_tier_are_told():

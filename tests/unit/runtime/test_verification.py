@@ -44,8 +44,7 @@ class TierLog:
 
     def __init__(self, rate, *, per_second=lambda _: 20, past=timedelta(days=3)):
         self.rate, self.per_second, self.past = rate, per_second, past
-        self.delivered = {}
-        self.reads = 0
+        self.delivered, self.reads = {}, 0
 
     def watermark(self, dataset, scope, now):
         return now

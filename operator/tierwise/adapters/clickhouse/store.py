@@ -21,12 +21,14 @@ from tierwise.adapters.clickhouse.refusals import Refusals
 from tierwise.adapters.clickhouse.schema import migrate
 from tierwise.adapters.clickhouse.values import CountedValues, built
 from tierwise.adapters.clickhouse.verdict_table import verdict_rows
+from tierwise.api.common import EPOCH
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.metrics.counts import ANSWERS, LABELS
 from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.log.window import time_of
 from tierwise.monitoring.query.look.counts import (
     MOST_PODS,
     Arms,
@@ -51,7 +53,6 @@ from tierwise.monitoring.query.quality.score_range import Answers, answers_of, a
 from tierwise.monitoring.query.stored.performance_table import Origin, config_row, performance_rows
 from tierwise.rollout.record.verdicts import VerdictRecord
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)  # so late that no row is in the future
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class ClickHouseStore:
         built(dataset, lambda: check_numbers(self._connection, log))
         # No rows are read, but the store resolves every name and type. An empty window would be replaced by "false",
         # which makes shards of a Distributed table fail.
-        nothing = Block(_EPOCH, _EPOCH + timedelta(seconds=1))
+        nothing = Block(EPOCH, EPOCH + timedelta(seconds=1))
         scope = Scope(None, "baseline", "candidate")
         for query in (
             built(dataset, lambda: cells_query(log, scope, [nothing])),
@@ -99,7 +100,7 @@ class ClickHouseStore:
             query = built(dataset, partial(watermark_query, log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
             if micros is not None:
-                return _EPOCH + timedelta(microseconds=micros)
+                return time_of(micros)
         return None
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:

@@ -174,6 +174,7 @@ def _request(
         until=until,
         block_seconds=block,
         in_file_order=in_file_order,
+        to_end=options.to_end,
     )
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.errors import ClusterError, SpecError, StoreError
 from tierwise.rollout.record.past import PastRollout
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
-from tierwise.rollout.state.wording import counted
 
 if TYPE_CHECKING:
     from tierwise.adapters.clickhouse.store import ClickHouseStore
@@ -142,7 +142,7 @@ def _of_past(past: PastRollout) -> tuple[str, ...]:
         notes.append("Some verdicts were lost: the operator ended before the store took them.")
     if past.others:
         count = len(past.others)
-        notes.append(f"The store has {counted(count, 'earlier rollout')} of this name; this is the newest.")
+        notes.append(f"The store has {plural(count, 'earlier rollout')} of this name; this is the newest.")
     return tuple(notes)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.arrivals import unlabelled
 from tierwise.monitoring.checks.concern import Concern
@@ -149,9 +150,10 @@ def _pods_differ(evidence: Evidence) -> Concern | None:
             if layout.promotes[h] and had[h] > 0 and left[h] <= 0:
                 baseline, candidate = evidence.fewest_pods
                 text = (
-                    f"{evidence.where(h)}: with {candidate} candidate and {baseline} baseline pods, pods alone may "
-                    f"differ by as much as the margin (sigma_pod {layout.sigma_pod[h]:.2g}), so that it cannot be "
-                    f"shown to be kept; about {_pods_needed(evidence, h)} pods for each version would do"
+                    f"{evidence.where(h)}: with {candidate} candidate and {plural(baseline, 'baseline pod')}, pods "
+                    f"alone may differ by as much as the margin (sigma_pod {layout.sigma_pod[h]:.2g}), so that it "
+                    "cannot be shown to be kept; about "
+                    f"{plural(_pods_needed(evidence, h), 'pod')} for each version would do"
                 )
                 return Concern(Reason.PODS_DIFFER, text, regression_stands=True)
     return None

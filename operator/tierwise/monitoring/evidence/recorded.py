@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -30,6 +31,14 @@ def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
     regular = len(blocks) - (not is_regular)
     runs = [blocks[at : min(at + most, regular)] for at in range(0, regular, most)]
     return tuple(runs) if regular == len(blocks) else (*runs, blocks[regular:])
+
+
+def fold_past_stop(evidence: Evidence, cells: Mapping[str, Cells], pods: tuple[int, int] | None = None) -> Evidence:
+    """Fold every block, whatever its evidence leads to: for counts and values over all rows, and for no decision."""
+    for at in range(len(next(iter(cells.values())).blocks)):
+        part = {name: found.take_blocks(slice(at, at + 1)) for name, found in cells.items()}
+        evidence = replace(fold_recorded(evidence, part, pods), stopped_at=None)
+    return evidence
 
 
 def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells], pods: tuple[int, int] | None = None) -> Evidence:

@@ -13,6 +13,7 @@ from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
 from tierwise.stats.overdispersion import narrowed, odds_step, widened
 
+PRIOR_ROWS = 10  # rows of the usual rate that are added to a slice, so that a rate of few rows is not extreme
 _MOST_BETTER = 0.99  # largest relative fall of a rate
 
 

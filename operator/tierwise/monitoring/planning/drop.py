@@ -30,12 +30,6 @@ class Drop:
         return slice_key(self.slice) if self.slice else WHOLE
 
 
-def can_be_simulated(metric: str) -> bool:
-    """Whether drops of the metric can be simulated: it is a proportion that needs only counts by label and answer."""
-    found = registry.get(metric)
-    return isinstance(found.measure, Proportion) and is_counted(metric)
-
-
 def is_counted(metric: str) -> bool:
     """Whether the metric needs only counts by label and answer."""
     found = registry.get(metric)

@@ -16,8 +16,12 @@ from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, metric_plan
 
 
-def config_hash(dataset: Dataset) -> str:
-    """The hash of everything that decides how rows are counted. It changes if a dataset is edited during a tier."""
+def pinned_hash(dataset: Dataset) -> str:
+    """The hash of a dataset that a tier pins: it changes if the dataset is edited while the tier is judged.
+
+    Beside what `query.log.config.config_hash` has, it has the store, because rows of another store are other evidence.
+    `freshness` and `volume` are left out: they decide whether rows come, not how they are counted.
+    """
     counted = {key: value for key, value in dataset.spec.to_wire().items() if key not in ("freshness", "volume")}
     text = json.dumps([counted, dataset.groupings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -94,7 +98,7 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
     names = [metric.name for metric in plan.metrics]
     return FrozenDataset(
         name=plan.dataset.name,
-        config_hash=config_hash(plan.dataset),
+        config_hash=pinned_hash(plan.dataset),
         slices=list(plan.slices),
         reserved_slots=plan.reserved_slots,
         phi={name: row.tolist() for name, row in zip(names, plan.phi, strict=True) if (row != 1.0).any()},

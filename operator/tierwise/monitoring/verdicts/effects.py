@@ -15,12 +15,10 @@ from tierwise.monitoring.evidence.betting import Group
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.hypotheses import tolerance_beyond
 from tierwise.monitoring.evidence.mixture import Estimates
-from tierwise.monitoring.planning.bounds import Bounds
+from tierwise.monitoring.planning.bounds import PRIOR_ROWS, Bounds
 from tierwise.stats import intervals, mixture
 from tierwise.stats.matched import joined
 from tierwise.stats.overdispersion import odds_step
-
-_PRIOR_ROWS = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +89,7 @@ def _proportion(evidence: Evidence, out: Observed, group: Group, shown: BoolArra
     share = evidence.bets.matched.share[:, group.first : group.first + group.slots]
     pa, pb = np.where(np.isfinite(share), share, np.stack([_share(ka, na), _share(kb, nb)]))
     out.difference[here] = _values(metric, pa) - _values(metric, pb)
-    rate = (kb + _PRIOR_ROWS * layout.prior[here]) / (nb + _PRIOR_ROWS)
+    rate = (kb + PRIOR_ROWS * layout.prior[here]) / (nb + PRIOR_ROWS)
     _bounds(evidence, out, here, rate)
     out.beyond[here] = _beyond_margin(layout.margin.part(here), pa, pb, is_rate=True)
     low, high = _rates_interval(evidence, group, shown[here])

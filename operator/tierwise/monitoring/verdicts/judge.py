@@ -44,7 +44,8 @@ def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
     `exact` is how many proportions have intervals by the bets themselves: those with the most evidence.
     """
     numbers = numbers_of(evidence, exact)
-    order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
+    # By the e-value that is shown, so that it falls from row to row; known changes, which nobody judges, come last.
+    order = np.lexsort((-numbers.log_regression, np.isneginf(evidence.log_weight)))
     by_hypothesis = results_of(evidence, numbers)
     results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)
     culprits, notes = _culprits(evidence, numbers, by_hypothesis)

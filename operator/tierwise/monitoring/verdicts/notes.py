@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tierwise.api.plurals import agreeing, plural
 from tierwise.api.slices import WHOLE, slice_key
 from tierwise.monitoring.checks.unpaired_rows import candidate_apart
 from tierwise.monitoring.checks.weights import weights_note
@@ -22,10 +23,10 @@ def notes_of(evidence: Evidence) -> list[str]:
     notes = []
     for plan, unplaced in zip(evidence.plan.datasets, evidence.unplaced, strict=True):
         if unplaced:
-            some = ", ".join(sorted(unplaced)[:3])
+            some, are = ", ".join(sorted(unplaced)[:3]), agreeing(len(unplaced), "is", "are")
             notes.append(
-                f"dataset {plan.dataset.name!r}: {len(unplaced)} slices came after all {plan.reserved_slots} reserved "
-                f"slots were taken and are not judged on their own: {some}"
+                f"dataset {plan.dataset.name!r}: {plural(len(unplaced), 'slice')} came after all "
+                f"{plan.reserved_slots} reserved slots were taken and {are} not judged alone: {some}"
             )
     for d, plan in enumerate(evidence.plan.datasets):
         notes += _wishes(evidence, d, plan)
@@ -96,7 +97,8 @@ def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
             odds = math.exp(3 * sigma * math.sqrt(1 / baseline + 1 / candidate))
             notes.append(
                 f"{where}: pods of one version differ in {metric.name} (sigma_pod {sigma:.2g}); with {baseline} and "
-                f"{candidate} pods a regression must be beyond {odds:.2f} times the odds on top of the tolerance"
+                f"{plural(candidate, 'pod')} a regression must be beyond {odds:.2f} times the odds on top of the "
+                "tolerance"
             )
     return notes
 
@@ -129,15 +131,19 @@ def _cold_start(evidence: Evidence) -> list[str]:
     if minutes > COLD_MINUTES:
         return []
     told = (
-        f"the regression lies in the first {max(round(minutes), 1)} minutes of judging: where fresh pods do worse at "
+        f"the regression lies in the first {_minutes(max(round(minutes), 1))} of judging: where fresh pods do worse at "
         "first (empty caches, models still loading), set spec.analysis.warmUp to a longer time, then retry"
     )
     return [told]
+
+
+def _minutes(minutes: int) -> str:
+    return "minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _few_pods(evidence: Evidence) -> list[str]:
     if evidence.fewest_pods is None or min(evidence.fewest_pods) >= FEW_PODS:
         return []
     baseline, candidate = evidence.fewest_pods
-    told = f"only {candidate} candidate and {baseline} baseline pods"
+    told = f"only {candidate} candidate and {plural(baseline, 'baseline pod')}"
     return [f"{told}: what is one pod's own cannot be told from the version's; give each arm {FEW_PODS} or more"]

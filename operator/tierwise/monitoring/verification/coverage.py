@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from tierwise.api.plurals import plural
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
@@ -151,7 +152,8 @@ def _of_tier(coverage: Coverage, name: Named, phi: float) -> dict[str, Missing]:
     if silent.any() or not now[:, 0].any():
         silent = silent if silent.any() else np.ones_like(silent)
         n, usual = now[silent, 0].sum(), before[silent, 0].sum()
-        text = f"{_whose(name)} has {n:.0f} rows {_when(coverage, silent)}, {usual:.0f} in the same time before"
+        text = f"{_whose(name)} has {plural(round(n), 'row')} {_when(coverage, silent)}, "
+        text += f"{usual:.0f} in the same time before"
         return {"": Missing(name, "", text, bool(silent[-1]))}
     found = {}
     for kind, column in zip(kinds, range(1, 1 + len(kinds)), strict=True):

@@ -18,7 +18,7 @@ from tierwise.monitoring.counts.measures import compared, counted, engine_of, me
 from tierwise.monitoring.counts.model import BASELINE, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed
 from tierwise.monitoring.counts.tallies import chosen, window_tally
-from tierwise.monitoring.planning.bounds import Bounds, bounds_of, tolerance_of
+from tierwise.monitoring.planning.bounds import PRIOR_ROWS, Bounds, bounds_of, tolerance_of
 from tierwise.stats import multiplicity
 from tierwise.stats.overdispersion import PodSpread
 
@@ -27,7 +27,6 @@ How = Literal["counts", "weighted", "estimate"]
 
 # Most numbers in one dataset's distributions within strata. Each takes 8 bytes, and there are a few copies.
 MOST_NUMBERS = 1 << 22
-_PRIOR_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +167,7 @@ def hypotheses_of(
                 n = found.units[:, BASELINE]
                 bad = np.nan_to_num(found.baseline) * n
             whole = (bad[0] + 0.5) / (n[0] + 1)
-            column[0] = (bad + _PRIOR_ROWS * whole) / (n + _PRIOR_ROWS)
+            column[0] = (bad + PRIOR_ROWS * whole) / (n + PRIOR_ROWS)
             ignored = np.array([_is_ignored(item, spec.name, key) for key in keys])
             column[1] = np.where(ignored, -np.inf, weights)
             # As in the judgement of a tier, pods widen what is a share of rows.

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tierwise.api.slices import parse_slice_key
+from tierwise.metrics.units import is_share
 from tierwise.monitoring.planning.forecast import DropForecast, SliceForecast, TierForecast
 from tierwise.monitoring.planning.promotion import labels_late
-from tierwise.report.text import difference_text, duration_text, printable, slice_text, value_text
+from tierwise.report.text import (
+    NEVER,
+    YEAR_SECONDS,
+    difference_text,
+    duration_text,
+    printable,
+    slice_text,
+    value_text,
+    wait_text,
+)
 from tierwise.rollout.state.judged import enough, judged_of_plan, slices_judged
 from tierwise.runtime.offline.planning import Plan
 
@@ -47,7 +57,7 @@ def late_text(drop: DropForecast, tier: TierForecast) -> str:
         return "no: never found"
     found, promoted = drop.seconds, drop.promoted_seconds
     if promoted is not None and promoted < min(found, tier.course.max_seconds):
-        return f"no: promoted after {duration_text(promoted)}, found after {duration_text(found)}"
+        return f"no: promoted after {duration_text(promoted)}, found after {wait_text(found)}"
     return f"no: maxDuration is {duration_text(tier.course.max_seconds)}"
 
 
@@ -68,12 +78,12 @@ def _of_drop(drop: DropForecast, tier: TierForecast) -> Iterator[str]:
     elif drop.fits:
         yield f"{drop_text(drop)} {_after_promotion(drop, tier)}"
     else:
-        ways = [_longer(drop.seconds)]
+        ways = [_longer(drop.seconds)] if drop.seconds <= YEAR_SECONDS else []
         if drop.exposure_needed is not None:
             ways.append(f"exposure {drop.exposure_needed:.0%}")
         if drop.hypotheses_allowed is not None and drop.hypotheses_allowed >= tier.plan.hypotheses / 10:
             ways.append(f"at most {drop.hypotheses_allowed} slices x metrics instead of {tier.plan.hypotheses}")
-        yield f"{drop_text(drop)} needs {duration_text(drop.seconds)}: {', or '.join(ways)}"
+        yield f"{drop_text(drop)} needs {wait_text(drop.seconds)}: {', or '.join(ways) or NEVER}"
 
 
 def _after_promotion(drop: DropForecast, tier: TierForecast) -> str:
@@ -82,7 +92,7 @@ def _after_promotion(drop: DropForecast, tier: TierForecast) -> str:
     soak = found + labels_late(tier.plan.datasets)
     ways = [f"minDuration {enough(soak)}" if soak <= tier.course.max_seconds else f"minDuration and {_longer(soak)}"]
     own = next((found for found in tier.slices if _is_of(found, drop) and not found.powered), None)
-    if own is not None and own.sure_seconds is not None:
+    if own is not None and own.sure_seconds is not None and own.sure_seconds <= YEAR_SECONDS:
         ways.append(f"{_longer(own.sure_seconds)}, so that promotion waits for the slice")
     return f"is found after {duration_text(found)}, and promoted after {duration_text(promoted)}: {', or '.join(ways)}"
 
@@ -107,7 +117,8 @@ def _of_promotion(tier: TierForecast) -> Iterator[str]:
     slow = [found for found in tier.slices if found.powered and found.sure_seconds is not None]
     late = max((found.sure_seconds or 0.0 for found in slow), default=0.0)
     if late > tier.course.max_seconds:
-        yield f"a powered slice may take {duration_text(late)} to pass; set maxDuration {enough(late)}"
+        remedy = f"set {_longer(late)}" if late <= YEAR_SECONDS else "judge fewer slices"
+        yield f"a powered slice may take {wait_text(late)} to pass; {remedy}"
 
 
 def _is_of(found: SliceForecast, drop: DropForecast) -> bool:
@@ -120,8 +131,8 @@ def _name(found: SliceForecast) -> str:
 
 def _ways(found: SliceForecast) -> str:
     ways = []
-    if found.sure_seconds is not None:
+    if found.sure_seconds is not None and found.sure_seconds <= YEAR_SECONDS:
         ways.append(_longer(found.sure_seconds))
-    if found.margin_needed is not None:
+    if found.margin_needed is not None and not (is_share(found.metric) and found.margin_needed > 1):
         ways.append(f"margin {difference_text(found.metric, found.margin_needed).lstrip('+')}")
-    return " or ".join(ways) or "no rows"
+    return " or ".join(ways) or ("no rows" if found.labels_per_hour == 0 else NEVER)

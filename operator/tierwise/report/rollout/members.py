@@ -8,7 +8,8 @@ from typing import Literal
 
 from tierwise.api.common import Version
 from tierwise.api.modeldeployment import WorkloadDrift
-from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
+from tierwise.api.plurals import agreeing, plural
+from tierwise.rollout.state.observation import Pods, Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 
 Tone = Literal["good", "bad", "going", "waiting", "quiet"]
@@ -43,7 +44,7 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         status, tone = "Deleting", "going"
     elif item.pods.crash_looping:
         status, tone = "CrashLoop", "bad"
-        message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
+        message = f"{item.pods.crash_looping} of {_crashing(item.pods)}"
     elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
         status, tone = "Ready", "good"
     else:
@@ -55,6 +56,10 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         )
     total = max(item.replicas, item.pods.total)
     return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def _crashing(pods: Pods) -> str:
+    return f"{plural(pods.total, 'pod')} {agreeing(pods.crash_looping, 'crashes', 'crash')}"
 
 
 def drifted(member: Member, record: WorkloadDrift | None) -> Member:

@@ -270,7 +270,7 @@ def _evidence_text(record: TierStatus) -> str:
         found = (coverage.regressed, "regressed") if coverage.regressed else (coverage.non_inferior, "not worse")
         parts.append(f"{found[0]} of {coverage.slices} {found[1]}")
     if record.labels:
-        parts.append(f"{count_text(record.labels)} labels")
+        parts.append(f"{count_text(record.labels)} {'label' if record.labels == 1 else 'labels'}")
     gate = record.gate
     if gate is not None and record.phase in ("Probing", "Judging") and gate.decision is GateDecision.HOLD:
         parts.append(f"waits: {gate.reason}")

@@ -14,6 +14,7 @@ from typing import Any
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Verification, VerificationVerdict
 from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.planning.tier_plan import VERIFICATION_SHARE
 from tierwise.rollout.record.evidence import slice_verdict
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report
@@ -23,7 +24,7 @@ from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip, clock_time, result, seconds
 
 # Half of what is kept of falseRollbackRate is for the time beside other tiers, half for the time after the rollout.
-STAGE_SHARE = 0.05
+STAGE_SHARE = VERIFICATION_SHARE / 2
 LONGEST_POLL_SECONDS = 60.0
 MOST_SHOWN = 5
 MOST_NAMED = 50

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tierwise.api.modelrollout import ModelRolloutStatus
+from tierwise.api.modelrollout import ModelRolloutStatus, StoredEvidence
 from tierwise.api.reasons import Reason
-from tierwise.api.rollout_outcomes import StoredEvidence
 from tierwise.rollout.record.verdicts import due_decisions
 from tierwise.rollout.state.actions import Decision, DeleteRollout, Event
 from tierwise.rollout.state.conditions import render, rollout_report

@@ -9,6 +9,7 @@ from tierwise.api.common import duration_seconds
 from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.rollout.state import drift
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
@@ -102,7 +103,11 @@ def _available(status: ModelDeploymentStatus, observation: Observation) -> tuple
     if down:
         shown = ", ".join(down[:5])
         return ("False", Reason.BASELINE_UNREADY, f"no ready pod in {shown}")
-    return ("True", Reason.AT_REST, f"{status.stable.name} is stable; each of {len(views)} workloads has ready pods")
+    return (
+        "True",
+        Reason.AT_REST,
+        f"{status.stable.name} is stable; each of {plural(len(views), 'workload')} has ready pods",
+    )
 
 
 def _label(report: Report, rolling: ModelRolloutStatus) -> str:

@@ -223,20 +223,23 @@ def _is_judged(before: ModelRolloutStatus, tier: str) -> bool:
 
 def _of_results(results: Sequence[Result], culprits: Sequence[Result], *, by_place: bool) -> tuple[StoredVerdict, ...]:
     named = {_place(result) for result in culprits}
-    return tuple(
-        StoredVerdict(
-            # The status shortens long values; here they are whole.
-            of_place(slice_verdict(result), by_place).model_copy(update={"slice": dict(result.slice)}),
-            result.margin,
-            culprit=_place(result) in named,
-            powered=result.powered,
-            alpha=result.alpha,
-            traffic=result.traffic,
-            log10_e_non_inferior=result.log10_e_non_inferior,
-            log10_e_improved=result.log10_e_improved,
+    rows = []
+    for result in results:
+        # The status shortens long values, and says what is needed only where promotion waits for it; here is all.
+        whole = slice_verdict(result, is_waited_for=True).model_copy(update={"slice": dict(result.slice)})
+        rows.append(
+            StoredVerdict(
+                of_place(whole, by_place),
+                result.margin,
+                culprit=_place(result) in named,
+                powered=result.powered,
+                alpha=result.alpha,
+                traffic=result.traffic,
+                log10_e_non_inferior=result.log10_e_non_inferior,
+                log10_e_improved=result.log10_e_improved,
+            )
         )
-        for result in results
-    )
+    return tuple(rows)
 
 
 def _of_status(spec: ModelRolloutSpec, tier: TierStatus) -> tuple[tuple[StoredVerdict, ...], int]:

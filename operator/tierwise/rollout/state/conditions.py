@@ -12,22 +12,29 @@ from datetime import datetime
 from typing import Literal
 
 from tierwise.api.common import Condition
-from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus, Verification, VerificationVerdict
+from tierwise.api.modelrollout import (
+    ModelRolloutStatus,
+    Recovery,
+    StoredEvidence,
+    TierStatus,
+    Verification,
+    VerificationVerdict,
+)
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import UNTRUSTED, Reason
-from tierwise.api.rollout_outcomes import Recovery, StoredEvidence
 from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
-Health = Literal["Ready", "Reconciling", "Stalled"]
+Standing = Literal["Ready", "Reconciling", "Stalled"]  # which of the three conditions is True
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of an object's conditions."""
 
-    health: Health
+    health: Standing
     reason: Reason
     message: str
     others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
@@ -73,7 +80,7 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
-            health: Health = "Ready"
+            health: Standing = "Ready"
         case "Stalled" | "RolledBack" | "Superseded":
             health = "Stalled"
         case "Progressing" | "RollingBack" | "Verifying":
@@ -147,4 +154,4 @@ def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:
         return ("False", gate.reason, gate.message)
     if tier.judging_since is None or tier.look == 0:
         return ("Unknown", gate.reason, gate.message)
-    return ("True", gate.reason, f"{tier.look} blocks and {tier.labels} labels judged")
+    return ("True", gate.reason, f"{plural(tier.look, 'block')} and {plural(tier.labels, 'label')} judged")

@@ -16,7 +16,7 @@ from tierwise.rollout.state.observation import Observation, RolloutView, Workloa
 from tierwise.rollout.state.versions import difference, is_running
 from tierwise.rollout.state.wording import clip
 
-# As for deliveries: the first foreign write is undone once; a tool that writes again would restart pods for ever.
+# The first foreign write is undone, also in a rollout. A tool that writes again would restart pods for ever.
 FOREIGN_WRITES_TO_STOP = 2
 MOST_KEPT = 40
 MOST_NAMED = 3

@@ -15,7 +15,7 @@ from tierwise.errors import TierwiseError
 from tierwise.rollout.record.verdicts import VerdictRecord
 from tierwise.rollout.state.observation import Observation, Writing
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
-from tierwise.runtime.reading.datasets import Stores, dsn_of
+from tierwise.runtime.reading.datasets import StoreOf, dsn_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class VerdictKeeper:
 
     def __init__(
         self,
-        stores: Stores,
+        stores: StoreOf,
         fleet: Fleet,
         clock: Clock,
         wake: Callable[[str, str], None],

@@ -17,14 +17,13 @@ from tierwise.rollout.state.conditions import current_tier
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
 from tierwise.runtime.control_loop.keeper import VerdictKeeper
-from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
+from tierwise.runtime.judging.look import Look, LookRequest, StoreOf, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.reading.request import RolloutRequest
 
 logger = logging.getLogger(__name__)
 
 _CONFLICT_ATTEMPTS = 4
-_CONFLICT_SECONDS = 1.0
 _INVALID_SECONDS = 60.0
 
 
@@ -32,7 +31,7 @@ def reconcile(
     namespace: str,
     name: str,
     fleet: Fleet,
-    store: PredictionStore | Stores,
+    store: PredictionStore | StoreOf,
     clock: Clock,
     judge: TierJudge,
 ) -> float | None:
@@ -40,6 +39,9 @@ def reconcile(
 
     Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change. `store` is the
     default store, or a function from a DSN (None: the default) to a store. See `Ticking`.
+
+    Raises:
+        ConflictError: other writers were first in every attempt.
     """
     return Ticking(fleet, stores_of(store), clock, judge).tick(namespace, name)
 
@@ -49,7 +51,7 @@ class Ticking:
     """What ticks need. Without a `keeper` no verdicts are stored."""
 
     fleet: Fleet
-    stores: Stores
+    stores: StoreOf
     clock: Clock
     judge: TierJudge
     keeper: VerdictKeeper | None = None
@@ -59,15 +61,18 @@ class Ticking:
 
         Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
 
-        Call it under a lock per object. A conflict means that another writer was first; then the tick observes and
-        decides anew.
+        Never run two ticks of one object at once. A conflict means that another writer was first; then the tick
+        observes and decides anew.
+
+        Raises:
+            ConflictError: other writers were first in every attempt.
         """
-        for _ in range(_CONFLICT_ATTEMPTS):
+        for _ in range(_CONFLICT_ATTEMPTS - 1):
             try:
                 return _tick(namespace, name, self)
             except ConflictError as conflict:
                 logger.debug("%s/%s: %s; observing again", namespace, name, conflict)
-        return _CONFLICT_SECONDS
+        return _tick(namespace, name, self)
 
 
 def _tick(namespace: str, name: str, using: Ticking) -> float | None:
@@ -140,7 +145,7 @@ def _write(observation: Observation, rollout: RolloutView | None, fleet: Fleet, 
         fleet.replace_deployment_status(view, decision.deployment_status)
 
 
-def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> Observation:
+def _observe(view: DeploymentView, fleet: Fleet, stores: StoreOf, clock: Clock, judge: TierJudge) -> Observation:
     rollouts = fleet.list_rollouts(view)
     bare = Observation(deployment=view, rollouts=rollouts, created_at=view.created_at)
     rollout = in_flight(bare)

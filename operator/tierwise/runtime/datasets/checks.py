@@ -10,6 +10,7 @@ from typing import Protocol
 from tierwise.api.common import duration_seconds
 from tierwise.api.monitoringdataset import DifferingSources, LoggedVersion, LogStatus, MonitoringDatasetSpec
 from tierwise.api.names import ConditionType
+from tierwise.api.plurals import agreeing
 from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 from tierwise.metrics.support import missing
@@ -17,7 +18,7 @@ from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.checks.arrivals import detect_arrivals, empty, stale, unlabelled
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.monitoring.checks.missing_times import untimed
+from tierwise.monitoring.checks.missing_times import untimed, untimed_text
 from tierwise.monitoring.counts.model import Block, Dataset, PodCounts, Reads, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
@@ -132,7 +133,8 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
         return Finding(held.reason, held.message, found, others)
     warnings = [text for truth, _, text in others.values() if truth == "False"]
     warnings += [invalid_text(asked.spec, answers)] if answers.invalid else []
-    warnings += [f"{sum(without)} rows have no time or one in the future, and count nowhere"] if any(without) else []
+    if any(without):
+        warnings.append(f"{untimed_text(sum(without))}, and {agreeing(sum(without), 'counts', 'count')} nowhere")
     return Finding(Reason.USABLE, usable_text(found, warnings), found, others)
 
 

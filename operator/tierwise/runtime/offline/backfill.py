@@ -16,6 +16,7 @@ import numpy as np
 from tierwise.api.common import Margin
 from tierwise.api.modeldeployment import DatasetAnalysis, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import FloatArray
 from tierwise.errors import NothingStoredError, SpecError, StoreError
@@ -259,7 +260,8 @@ def _several(name: str, configs: Sequence[StoredConfig]) -> SpecError:
             changed = (*differences(old, new), *groupings_difference(sliced, now))
         told.append(f"{after.first:%Y-%m-%d %H:%M} {'; '.join(changed)}")
     hashes = ", ".join(
-        f"{config.hash:016x} ({config.blocks} blocks from {config.first:%Y-%m-%d %H:%M})" for config in configs
+        f"{config.hash:016x} ({plural(config.blocks, 'block')} from {config.first:%Y-%m-%d %H:%M})"
+        for config in configs
     )
     return SpecError(
         f"dataset {name!r}: its configuration changed in this window, and values are never compared across that: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.plurals import agreeing, plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
@@ -61,4 +62,4 @@ def _cause(analysis: DatasetAnalysis, dataset: Dataset, counts: IntArray) -> Spe
 
 
 def _rows(count: int) -> str:
-    return f"{count} rows have" if count > 1 else "1 row has" if count else "no row has"
+    return f"{plural(count, 'row')} {agreeing(count, 'has', 'have')}" if count else "no row has"

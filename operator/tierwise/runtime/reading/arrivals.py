@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from tierwise.api.plurals import plural
 from tierwise.monitoring.checks.arrivals import detect_arrivals, duplicated, received_window
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.checks.label_conflicts import contradictions
@@ -76,7 +77,8 @@ def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, w
 
 def _lines(sources: Sources) -> list[str]:
     lines = [
-        f"label source {says.name!r} labels {says.labels} rows and decides {says.decides}" for says in sources.sources
+        f"label source {says.name!r} labels {plural(says.labels, 'row')} and decides {says.decides}"
+        for says in sources.sources
     ]
     return lines + conflict_lines(sources)
 
@@ -84,7 +86,7 @@ def _lines(sources: Sources) -> list[str]:
 def conflict_lines(sources: Sources) -> list[str]:
     """One line per pair of sources that label the same rows: on how many rows they differ."""
     return [
-        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
+        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {plural(pair.both, 'row')} "
         f"({pair.share:.1%})"
         for pair in sources.conflicts
         if pair.both

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.modeldeployment import DatasetAnalysis
+from tierwise.api.plurals import plural
 from tierwise.api.reasons import Reason
 from tierwise.arrays import IntArray
 from tierwise.errors import SpecError
@@ -68,7 +69,7 @@ def record(
     if whole > MOST_BLOCKS or whole - known < 2:
         wrong = "more than" if whole > MOST_BLOCKS else "too few of"
         raise SpecError(
-            f"the window of {traffic.seconds:.0f} s has {whole} blocks of {width:g} s, {wrong} "
+            f"the window of {traffic.seconds:.0f} s has {plural(whole, 'block')} of {width:g} s, {wrong} "
             f"{MOST_BLOCKS if whole > MOST_BLOCKS else 'what a simulation needs'}",
             f"give {'longer' if whole > MOST_BLOCKS else 'shorter'} blocks with --block, or another --since",
             reason=Reason.QUERY_OVER_LIMITS,
@@ -102,7 +103,7 @@ def record(
         replay = shown, ReplayStream(shown, there, whole)
     return Recording(
         policy=policy,
-        source=f"recorded {request.model + ' ' if request.model else ''}{traffic.baseline}, {whole} blocks",
+        source=f"recorded {request.model + ' ' if request.model else ''}{traffic.baseline}, {plural(whole, 'block')}",
         stream=SplitStream(policy, rows, whole, known, drop=drop),
         replay=replay,
         notes=notes,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from tierwise.api.modelrollout import SliceVerdict
+from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.cli.options.decorators import gathered
 from tierwise.cli.options.named_rollout import Named, look_up
 from tierwise.cli.output.formats import console_for, kubeconfig_options, print_facts
-from tierwise.monitoring.evidence.e_values import e_value_text
-from tierwise.report.legend import of_verdicts
-from tierwise.report.rollout.advice import Advice, advice_of, tier_in_question
+from tierwise.report.legend import of_page, of_verdicts
+from tierwise.report.rollout.advice import Advice, advice_of, judged_seconds, tier_in_question
 from tierwise.report.rollout.json_form import explain_json
 from tierwise.report.rollout.past import (
     advice_of_rollout,
@@ -29,8 +28,8 @@ from tierwise.report.rollout.past import (
 from tierwise.report.rollout.tree import header_line
 from tierwise.report.rollout.view import View, view_of
 from tierwise.report.rollout.watched import STAGE, compared_with
-from tierwise.report.text import counts_text, difference_text, interval_text, slice_text, value_text
-from tierwise.report.verdict_rows import values_of
+from tierwise.report.verdict_rows import by_evidence, of_verdict
+from tierwise.report.verdict_table import verdict_table
 
 MOST_SHOWN = 10
 
@@ -47,7 +46,7 @@ class ExplainOptions:
     output: str
 
 
-@click.command("explain", short_help="Say why a rollout waits or was rolled back, with numbers.")
+@click.command("explain")
 @click.argument("name")
 @kubeconfig_options
 @click.option(
@@ -103,6 +102,7 @@ def print_past(console: Console, view: View, advice: Advice, found: Named) -> No
     for note in found.notes:
         console.print(Text(note, overflow="fold"))
     _paragraph(console, "Why", advice.why)
+    told: list[SliceVerdict] = []
     for record in found.past.decisions:
         console.print()
         console.print(Text(title_of(record), style="bold"))
@@ -110,10 +110,11 @@ def print_past(console: Console, view: View, advice: Advice, found: Named) -> No
             console.print(Text(f"  {record.decided.message}", overflow="fold"))
         if record.verdicts:
             shown = worst_first(record)[:MOST_SHOWN]
-            console.print(worst_table(shown))
-            _legend(console, shown)
+            _table(console, shown, found.rollout.spec)
+            told += shown
             if len(record.verdicts) > len(shown):
                 console.print(f"  {len(record.verdicts) - len(shown)} more, with less evidence: -o json has all")
+    _lines(console, of_page(each.log10_e for each in told))
     _paragraph(console, "Asked for by people", tuple(command_text(record) for record in found.past.commands))
     _paragraph(console, "See also", advice.commands)
 
@@ -122,48 +123,41 @@ def print_explanation(console: Console, view: View, advice: Advice) -> None:
     """Print the text of `explain`."""
     console.print(header_line(view))
     _paragraph(console, "Why", advice.why)
+    told: list[SliceVerdict] = []
     tier = tier_in_question(view)
-    if tier is not None and tier.record is not None and tier.record.worst:
-        shown = tier.record.worst if view.tone != "good" else tier.record.worst[:3]
-        console.print()
-        console.print(Text(f"{tier.name}: slices with most evidence against {view.to_version}", style="bold"))
-        console.print(worst_table(shown))
-        _legend(console, shown)
-    _verification(console, view)
+    if tier is not None and tier.record is not None and view.rollout is not None:
+        worst, waiting = by_evidence(tier.record.worst), tier.record.waiting if view.in_flight else []
+        shown = {
+            f"slices with most evidence against {view.to_version}": worst if view.tone != "good" else worst[:3],
+            "what promotion waits for, the slowest first": [found for found in waiting if found not in worst],
+        }
+        for title, rows in shown.items():
+            if rows:
+                console.print()
+                console.print(Text(f"{tier.name}: {title}", style="bold"))
+                elapsed = judged_seconds(tier.record) if view.in_flight else None
+                _table(console, rows, view.rollout.spec, elapsed)
+                told += rows
+    told += _verification(console, view)
+    _lines(console, of_page(found.log10_e for found in told))
     _paragraph(console, "Next", advice.next)
     for line in advice.commands:
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
-def worst_table(worst: list[SliceVerdict]) -> Table:
-    """A table of slices and metrics with their counts, from the rollout's status."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in ("SLICE", "METRIC"):
-        table.add_column(column, overflow="fold")
-    for column in ("BASELINE", "CANDIDATE", "DIFFERENCE", "INTERVAL", "E", "NEEDS"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("VERDICT", no_wrap=True)
-    for found in worst:
-        arms = ((found.baseline_n, found.baseline_bad), (found.candidate_n, found.candidate_bad))
-        shown = [value_text(found.metric, value) for value in values_of(found)]
-        table.add_row(
-            slice_text(found.slice),
-            found.metric,
-            *(f"{value}  {counts_text(n, bad)}" for value, (n, bad) in zip(shown, arms, strict=True)),
-            difference_text(found.metric, found.difference),
-            interval_text(found.metric, found.interval),
-            e_value_text(found.log10_e),
-            f"{found.labels_needed} labels" if found.labels_needed else "",
-            str(found.verdict),
-        )
-    return table
+def _table(
+    console: Console, found: list[SliceVerdict], spec: ModelRolloutSpec, elapsed_seconds: float | None = None
+) -> None:
+    """Print a table of slices and metrics from the rollout's status. `elapsed_seconds` of predictions were judged."""
+    console.print(verdict_table([of_verdict(each, spec, elapsed_seconds) for each in found]))
+    _lines(console, of_verdicts(found))
 
 
-def _verification(console: Console, view: View) -> None:
-    """Print which metrics of delivered tiers were watched on the log, and what was found."""
+def _verification(console: Console, view: View) -> list[SliceVerdict]:
+    """Print what delivered tiers were watched for on the log, and what was found; return the slices that were shown."""
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return
+    if record is None or view.rollout is None:
+        return []
     console.print()
     title = f"Verification {STAGE[record.stage]}: {record.verdict}"
     console.print(Text(f"{title}, compared with {compared_with(record)}, α = {record.alpha:g}", style="bold"))
@@ -171,13 +165,14 @@ def _verification(console: Console, view: View) -> None:
         console.print(Text(f"  watched: {', '.join(record.watched)}", overflow="fold"))
     for line in record.not_watched:
         console.print(Text(f"  not watched: {line}", overflow="fold"))
-    if record.worst:
-        console.print(worst_table(record.worst))
-        _legend(console, record.worst)
+    worst = by_evidence(record.worst)
+    if worst:
+        _table(console, worst, view.rollout.spec)
+    return worst
 
 
-def _legend(console: Console, shown: list[SliceVerdict]) -> None:
-    for line in of_verdicts(shown):
+def _lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
         console.print(Text(f"  {line}", style="dim", overflow="fold"))
 
 

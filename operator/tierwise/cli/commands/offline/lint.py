@@ -12,6 +12,7 @@ import click
 from pydantic import ValidationError
 
 from tierwise.api.modeldeployment import ModelDeploymentSpec
+from tierwise.api.plurals import plural
 from tierwise.cli.manifests.checks import KINDS, check_files
 from tierwise.cli.manifests.gitops import TOOLS, needs
 from tierwise.cli.manifests.yaml_lines import Document, Problem
@@ -135,12 +136,11 @@ def _print_text(paths: Sequence[Path], found: Found, ours: Sequence[Document], t
     if tool is not None:
         for text in _snippets(ours, tool):
             click.echo(text)
-    counted = f"{len(ours)} {'object' if len(ours) == 1 else 'objects'} in {len(paths)} "
-    counted += "file" if len(paths) == 1 else "files"
+    counted = f"{plural(len(ours), 'object')} in {plural(len(paths), 'file')}"
     if problems:
-        click.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} ({counted})", err=True)
+        click.echo(f"{plural(len(problems), 'problem')} ({counted})", err=True)
     elif not ours:
-        click.echo(f"nothing to check: no {', '.join(KINDS)} in {len(paths)} files", err=True)
+        click.echo(f"nothing to check: no {', '.join(KINDS)} in {plural(len(paths), 'file')}", err=True)
     else:
         click.echo(f"no problems ({counted})", err=True)
     if found.warnings:

@@ -33,7 +33,7 @@ class PlanOptions:
     output: str
 
 
-@click.command("plan", short_help="How long tiers must run to see a given drop in a given slice.")
+@click.command("plan")
 @source_options
 @click.option("--baseline", help="The version whose traffic is read; default: the one with most rows.")
 @click.option("--drop", "drops", type=Drops(), multiple=True, help=DROP_HELP + " May be repeated.")

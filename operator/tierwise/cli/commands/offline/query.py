@@ -46,7 +46,7 @@ class QueryOptions:
     output: str
 
 
-@click.command("query", short_help="Print the exact SQL of a dataset and window.")
+@click.command("query")
 @click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN of the log: its columns are read.")
 @click.option(
     "--rollout", metavar="NAME-N", help="Queries of this rollout, from what the store has of it; needs no manifest."

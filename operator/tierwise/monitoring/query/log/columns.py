@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.monitoringdataset import OUTCOMES, MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Dataset, Scope
@@ -163,18 +163,26 @@ class Log:
 
     def _refuse_outcomes(self, name: str, expression: str) -> None:
         """Slices must be known before the prediction: one made of answers or labels has other rows in either arm."""
-        columns = self.spec.columns
-        roles = ("score", "label", "labelledAt", "version")
-        outcomes = {column.strip("`"): role for role in roles if (column := getattr(columns, _SNAKE.get(role, role)))}
+        outcomes = {column.strip("`"): field for field, column in self._outcomes() if column}
         used = expression_columns(expression, what=f"spec.dimensions[{name}].expression")
         if found := sorted(used & outcomes.keys()):
             raise RefusedError(
                 f"dataset {self.dataset.name!r}: dimension {name!r} uses column {found[0]!r} "
-                f"(columns.{outcomes[found[0]]}), which is not known before the prediction: both versions would be "
+                f"({outcomes[found[0]]}), which is not known before the prediction: both versions would be "
                 "compared on rows that they chose themselves",
                 "slice by what the request says",
                 reason=Reason.QUERY_REFUSED,
             )
+
+    def _outcomes(self) -> Iterator[tuple[str, str | None]]:
+        """The fields of the spec that name a column of what the version did or what became of it, and the columns."""
+        sources = self.spec.labels.sources if self.spec.labels is not None else []
+        for source in sources:
+            if source.kind == "Column":
+                yield f"labels.sources[{source.name}].column", source.column
+                yield f"labels.sources[{source.name}].labelledAt", source.labelled_at
+        for role in OUTCOMES:
+            yield f"columns.{_camel(role)}", getattr(self.spec.columns, role)
 
     def scope_conditions(self, scope: Scope) -> list[str]:
         """Conditions for model and tiers, without versions and time."""
@@ -201,9 +209,6 @@ class Log:
     def versions(self) -> str:
         """The condition for the two versions. Without it a third version would count as the baseline."""
         return f"{self.text('version')} IN ({{baseline:String}}, {{candidate:String}})"
-
-
-_SNAKE = {"labelledAt": "labelled_at"}
 
 
 def _camel(role: str) -> str:

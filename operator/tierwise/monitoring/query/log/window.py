@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from tierwise.api.common import EPOCH
 from tierwise.monitoring.counts.model import Block
 from tierwise.monitoring.query.log.columns import Log
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def time_parameter(value: datetime) -> str:
@@ -17,8 +16,14 @@ def time_parameter(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
-def _micros(value: datetime) -> int:
-    return (value - _EPOCH) // timedelta(microseconds=1)
+def micros_of(value: datetime) -> int:
+    """Microseconds since 1970, rounded down."""
+    return (value - EPOCH) // timedelta(microseconds=1)
+
+
+def time_of(micros: int) -> datetime:
+    """The inverse of `micros_of`."""
+    return EPOCH + timedelta(microseconds=micros)
 
 
 def window_conditions(log: Log, start: datetime, end: datetime) -> tuple[list[str], dict[str, object]]:
@@ -38,16 +43,16 @@ def block_number(log: Log, blocks: Sequence[Block]) -> str | None:
         if after.start < before.end:
             raise ValueError(f"blocks must ascend and not overlap: {after.start} is before {before.end}")
     micros = f"toUnixTimestamp64Micro(toDateTime64({log.column('time')}, 6, 'UTC'))"
-    first, width = _micros(blocks[0].start), _micros(blocks[0].end) - _micros(blocks[0].start)
+    first, width = micros_of(blocks[0].start), micros_of(blocks[0].end) - micros_of(blocks[0].start)
     if all(
-        _micros(b.start) == first + i * width and _micros(b.end) == first + (i + 1) * width
+        micros_of(b.start) == first + i * width and micros_of(b.end) == first + (i + 1) * width
         for i, b in enumerate(blocks)
     ):
         return f"toInt32(intDiv({micros} - {first}, {width}))"
     edges: list[int] = []
     index: list[int] = []
     for i, block in enumerate(blocks):
-        start, end = _micros(block.start), _micros(block.end)
+        start, end = micros_of(block.start), micros_of(block.end)
         if edges and edges[-1] == start:
             index[-1] = i
         else:
