@@ -169,6 +169,6 @@ class ModelDeploymentStatus(ApiModel):
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Ready, Reconciling, Stalled, Available, InSync, Progressing, SlicesJudged, AnalysisHealthy, "
-        "RolledBack, Paused.",
+        "RolledBack, Paused; EvidenceStored while verdicts wait for the store.",
         json_schema_extra=list_map("type"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -182,6 +182,20 @@ class Recovery(ApiModel):
     message: Message = Field("", description="What was found so far, or what the check waits for.")
 
 
+class StoredEvidence(ApiModel):
+    """What of a rollout's verdicts is in the store, so that they outlive this object."""
+
+    written: list[Annotated[str, Field(max_length=253)]] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Decisions whose verdicts are in `ml_verdicts`: `tier-3/Promote`, `/Completed`, `/promote …`.",
+    )
+    failing_since: Timestamp | None = Field(
+        None, description="Since when verdicts cannot be written; they are retried."
+    )
+    message: Message = Field("", description="Why they cannot be written, and what to run.")
+
+
 VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVerified", "Superseded"]
 
 
@@ -237,12 +251,13 @@ class ModelRolloutStatus(ApiModel):
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
     verification: Verification | None = Field(None, description="Whether delivered tiers got worse on the log.")
+    evidence: StoredEvidence | None = Field(None, description="What of its verdicts is in the store's `ml_verdicts`.")
     handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified.",
+        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified, EvidenceStored.",
         json_schema_extra=list_map("type"),
     )

@@ -52,6 +52,7 @@ class ConditionType(StrEnum):
     MODEL_NAME_UNIQUE = "ModelNameUnique"
     IN_SYNC = "InSync"  # of a ModelDeployment: whether workloads run what Tierwise applied
     LABELS_AGREE = "LabelsAgree"  # of a MonitoringDataset with several sources of labels
+    EVIDENCE_STORED = "EvidenceStored"  # whether the verdicts are in the store
     PAUSED = "Paused"
 
 

@@ -89,6 +89,9 @@ class Reason(Described):
     NOT_VERIFIED = warning("NotVerified", "rollout", "The log is not enough for a verdict.", "`tierwise analyze` compares any two windows.")
     REGRESSED_AFTER_PROMOTION = critical("RegressedAfterPromotion", "rollout", "It got worse after delivery.", "As Regressed.")
     SUPERSEDED = progress("Superseded", "rollout", "A newer version took the rollout's place.")
+    EVIDENCE_STORED = progress("EvidenceStored", "rollout", "Its verdicts so far are in the store.")
+    EVIDENCE_NOT_STORED = warning("EvidenceNotStored", "rollout", "The store takes no verdicts.", "Run `tierwise store init`, or mend the store.")
+    EVIDENCE_LOST = critical("EvidenceLost", "rollout", "A ModelRollout went before all its verdicts were stored.", "Mend the store.")
     # the ModelDeployment
     ADOPTED = progress("Adopted", "deployment", "The running version is the stable version; nothing was written.")
     AT_REST = progress("AtRest", "deployment", "The stable version serves, and nothing is in flight.")

@@ -13,6 +13,7 @@ from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.stored.performance_table import Origin
+from tierwise.rollout.record.verdicts import VerdictRecord
 from tierwise.rollout.state.actions import Action, Event
 from tierwise.rollout.state.observation import Claim, DeploymentView, RolloutView, TierView
 
@@ -137,4 +138,8 @@ class PredictionStore(Protocol):
 
     def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
         """Store a block's distributions in `ml_performance`. Writing a block twice changes nothing."""
+        ...
+
+    def write_verdicts(self, record: VerdictRecord) -> None:
+        """Store a decision with its verdicts in `ml_verdicts`; writing one twice changes nothing."""
         ...

@@ -310,8 +310,7 @@ def with_spread(world, sigma, pods):
             )
             for tier in rollout.status.tiers
         ]
-        status = rollout.status.model_copy(update={"tiers": tiers})
-        world.fleet.rollouts[name] = replace(rollout, status=status)
+        world.fleet.rollouts[name] = replace(rollout, status=rollout.status.model_copy(update={"tiers": tiers}))
     return world
 
 

@@ -33,6 +33,10 @@ def advice_of(view: View) -> Advice:
     why += [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
+    stored = view.rollout.status.evidence if view.rollout is not None else None
+    if stored is not None and stored.failing_since is not None:
+        since = f"{stored.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+        why.append(f"Its verdicts are not stored since {since}, which is tried again: {stored.message}.")
     if view.drift and view.drift not in view.message:
         why.append(f"Not in sync: {view.drift}.")
     why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]

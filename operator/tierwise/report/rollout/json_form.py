@@ -44,6 +44,7 @@ def status_json(view: View) -> dict[str, Any]:
             "recovery": None if rollout.status.recovery is None else rollout.status.recovery.to_wire(),
             "slices_judged": None if view.slices_judged is None else view.slices_judged.to_wire(),
             "verification": None if rollout.status.verification is None else rollout.status.verification.to_wire(),
+            "evidence": None if rollout.status.evidence is None else rollout.status.evidence.to_wire(),
         },
         "tiers": [_tier(tier, rollout.spec if rollout is not None else None) for tier in view.tiers],
         "refused": [entry.to_wire() for entry in view.refused],

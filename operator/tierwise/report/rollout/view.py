@@ -166,7 +166,7 @@ def view_of(
         seconds=seconds,
         reason=reason,
         message=message,
-        tiers=tuple(_tier_line(tier.name, _members(tier, known, drift), records.get(tier.name), now) for tier in tiers),
+        tiers=tuple(tier_line(tier.name, _members(tier, known, drift), records.get(tier.name), now) for tier in tiers),
         conditions=tuple(deployment.status.conditions),
         refused=tuple(deployment.status.refused),
     )
@@ -231,7 +231,8 @@ def _members(tier: TierView, known: Sequence[Version], drift: Mapping[str, Workl
     return members
 
 
-def _tier_line(name: str, members: list[Member], record: TierStatus | None, now: datetime) -> TierLine:
+def tier_line(name: str, members: list[Member], record: TierStatus | None, now: datetime) -> TierLine:
+    """Sum up a tier from its workloads and twins, and its part of the rollout's status. Ages are relative to `now`."""
     status: str
     tone: Tone
     if record is not None:

@@ -23,7 +23,7 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
 
     def kept(results: Sequence[Result], most: int) -> list[SliceVerdict]:
         found = (slice_verdict(result, is_waited_for=result in waiting) for result in results[:most])
-        return [_of_place(verdict, by_place) for verdict in found]
+        return [of_place(verdict, by_place) for verdict in found]
 
     return with_tier(
         status,
@@ -38,7 +38,7 @@ def with_judgement(status: ModelRolloutStatus, tier: str, judgement: Judgement) 
     )
 
 
-def _of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
+def of_place(verdict: SliceVerdict, by_place: bool) -> SliceVerdict:
     """The verdict with the control `by-place` if pods are tied to places, which the log does not show."""
     return verdict.model_copy(update={"control": BY_PLACE}) if by_place and verdict.control == CONCURRENT else verdict
 

@@ -64,10 +64,22 @@ def _rendered(
     }
     if observation.namesakes:
         others[ConditionType.MODEL_NAME_UNIQUE] = ("False", Reason.MODEL_NAME_SHARED, namesakes_text(observation))
+    unstored = _unstored(observation)
+    if unstored is not None:
+        others[ConditionType.EVIDENCE_STORED] = unstored
     full = Report(report.health, report.reason, report.message, others)
     generation = observation.deployment.generation
     conditions = render(full, status.conditions, generation=generation, now=now)
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation, "summary": summary})
+
+
+def _unstored(observation: Observation) -> tuple[Truth, Reason, str] | None:
+    """Which rollout's verdicts are not in the store, the newest first, and what to run."""
+    for rollout in reversed(observation.rollouts):
+        evidence = rollout.status.evidence
+        if evidence is not None and evidence.failing_since is not None:
+            return ("False", Reason.EVIDENCE_NOT_STORED, clip(f"{rollout.name}: {evidence.message}"))
+    return None
 
 
 def namesakes_text(observation: Observation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK
@@ -17,6 +18,14 @@ ANNOTATIONS: Mapping[Verb, str] = {
 }
 ALL = "all"
 LONGEST_KEPT = 256  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Who wrote a command, and when: the field manager of the write, as Kubernetes keeps no user with an object."""
+
+    by: str
+    at: datetime | None
 
 
 def present(annotations: Mapping[str, str]) -> dict[str, str]:

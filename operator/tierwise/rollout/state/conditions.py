@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Literal
 
 from tierwise.api.common import Condition
-from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
+from tierwise.api.modelrollout import (
+    ModelRolloutStatus,
+    Recovery,
+    StoredEvidence,
+    TierStatus,
+    Verification,
+    VerificationVerdict,
+)
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import UNTRUSTED, Reason
 from tierwise.plurals import plural
@@ -92,6 +99,8 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
         others[ConditionType.RECOVERED] = recovered(status.recovery)
     if status.verification is not None and status.verification.stage == "AfterRollout":
         others[ConditionType.VERIFIED] = verified(status.verification)
+    if status.evidence is not None:
+        others[ConditionType.EVIDENCE_STORED] = stored(status.evidence)
     return Report(health, reason, message, others)
 
 
@@ -127,6 +136,13 @@ def verified(verification: Verification) -> tuple[Truth, Reason, str]:
         "Superseded": ("Unknown", Reason.SUPERSEDED),
     }
     return (*truth[verification.verdict], verification.message)
+
+
+def stored(evidence: StoredEvidence) -> tuple[Truth, Reason, str]:
+    """Whether the verdicts so far are in the store."""
+    if evidence.failing_since is not None:
+        return ("False", Reason.EVIDENCE_NOT_STORED, evidence.message)
+    return ("True", Reason.EVIDENCE_STORED, "every verdict so far is in ml_verdicts")
 
 
 def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:

@@ -38,7 +38,7 @@ from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import ControlPast, Followed
-from tierwise.runtime.reading.datasets import BoundSource, Source, StoreOf, resolve, stores_of
+from tierwise.runtime.reading.datasets import BoundSource, Source, StoreOf, resolve, stores_of, writer_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import read_recovery
 from tierwise.runtime.reading.request import RolloutRequest
@@ -237,7 +237,8 @@ class Judging:
                     cells[name] = counted
                 try:
                     origin = Origin(request.rollout.name, request.tier.name, index)
-                    source.store.write_performance(origin, source.dataset, source.scope, found)
+                    writer = writer_of(request.stores, source.store)
+                    writer.write_performance(origin, source.dataset, source.scope, found)
                 except ReasonedError as error:
                     # The evidence does not depend on this table, so the judgement must not wait for it.
                     logger.warning(

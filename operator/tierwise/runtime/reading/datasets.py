@@ -11,7 +11,7 @@ from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
-from tierwise.errors import SpecError, StoreError
+from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
@@ -57,6 +57,17 @@ def stores_of(store: PredictionStore | StoreOf) -> StoreOf:
         return default
 
     return only
+
+
+def writer_of(stores: StoreOf, otherwise: PredictionStore) -> PredictionStore:
+    """Where what is kept is written: the operator's own store, whose user may insert; without one, `otherwise`.
+
+    The user of a dataset's own store reads, and needs no other right.
+    """
+    try:
+        return stores(None)
+    except ReasonedError:
+        return otherwise
 
 
 def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:

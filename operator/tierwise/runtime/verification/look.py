@@ -109,7 +109,7 @@ class Verifying:
             looks=watch.looks,
             until=watch.until,
             complete_until=min(mature, record.until) if record.until is not None else mature,
-            results=results[:_SHOWN],
+            results=results,
             regressed=watch.stopped_at is not None,
             has_compared=has_compared(watch),
             watched=watch.of.watched,
