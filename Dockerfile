@@ -1,7 +1,7 @@
 # The operator's image: non-root, works with a read-only root file system (only /tmp is written, if at all).
 #
-#   docker build -t tierwise:0.1.0 .
-#   docker build -t tierwise:0.1.0 --build-arg BASE_IMAGE=<any image with python3 >= 3.11 and its venv> .
+#   docker build -t tierwise:0.2.0 .
+#   docker build -t tierwise:0.2.0 --build-arg BASE_IMAGE=<any image with python3 >= 3.11 and its venv> .
 #
 # Pin the base image by digest where you publish: --build-arg BASE_IMAGE=python:3.13-slim-bookworm@sha256:…
 ARG BASE_IMAGE=python:3.13-slim-bookworm

@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.cluster import Kubectl
 from tests.support.helm import Helm, ensure_helm
 from tierwise.errors import NoComponentsError
 from tierwise.local import cluster
 from tierwise.local.components import ensure_components
+
+# How long an example takes says nothing on a machine that others use too.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 CRDS = ROOT / "crds"

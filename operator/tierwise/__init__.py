@@ -1,3 +1,3 @@
 """Tierwise: staged rollout of machine-learning models on Kubernetes, judged slice by slice."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from tests.calibration import figures
 from tests.calibration.subjects import SUBJECTS, Scenario
 from tests.calibration.table import Row, markdown
 
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{'ok    ' if row.holds else 'BROKEN'} {row.scenario}: {row.promise}; seen {row.seen} [{row.reference}]")
     if not options.only and not options.reduced:
         Path("docs/calibration.md").write_text(_document(found), encoding="utf-8")
+        figures.write()
     kept = sum(row.holds for row in rows)
     print(f"{kept} of {len(rows)} promises kept")
     return 0 if kept == len(rows) else 1

@@ -155,9 +155,9 @@ def _own_past(replicates: int, *, with_elsewhere: bool, worse: float = 1.0) -> i
             now, past, elsewhere_now, elsewhere_past = totals
             found = history.change(
                 now,
-                past,
+                past[np.newaxis],
                 Boundary(ratio, delta),
-                elsewhere=(elsewhere_now, elsewhere_past) if with_elsewhere else None,
+                elsewhere=(elsewhere_now, elsewhere_past[np.newaxis]) if with_elsewhere else None,
             )
             fallen |= found.log_e >= THRESHOLD
     return int(fallen.reshape(replicates, SLICES).any(axis=1).sum())

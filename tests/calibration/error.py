@@ -40,10 +40,11 @@ def mixed_slices(replicates: int) -> list[Row]:
 
 
 def as_shipped(replicates: int) -> list[Row]:
-    """The same with late-onset copies every hour."""
+    """The same with bets that begin over all of the time."""
     sizes, rates = _mixed(2, replicates)
-    hits = _rolled_back(2, replicates, sizes, rates, rates, copies=9)
-    return [at_most("A/A, late-onset copies", hits, replicates, ALPHA, about="Mixed slices, a new copy every hour.")]
+    hits = _rolled_back(2, replicates, sizes, rates, rates, late_over=540)
+    about = "Mixed slices, half of the stake begins over nine hours."
+    return [at_most("A/A, late onset", hits, replicates, ALPHA, about=about)]
 
 
 def drifting(replicates: int) -> list[Row]:
@@ -161,14 +162,14 @@ def _rolled_back(
     *,
     ratio: float = 1.0,
     delta: float = 0.0,
-    copies: int = 1,
+    late_over: int = 0,
     prior: float | None = None,
     share: ShareOfTraffic = half,
     moved: Callable[[np.ndarray, int], np.ndarray] = lambda rates, _: rates,
 ) -> int:
     """How many of the replicates are ever rolled back; `moved` gives a look's rates."""
     rng = np.random.default_rng(seed)
-    test = BettingTest("regression", baseline if prior is None else np.full(len(sizes), prior), ratio, delta, copies)
+    test = BettingTest("regression", baseline if prior is None else np.full(len(sizes), prior), ratio, delta, late_over)
 
     def counts(look: int) -> np.ndarray:
         part = share(look)

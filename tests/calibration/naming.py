@@ -91,11 +91,13 @@ def false_names(replicates: int) -> list[Row]:
     arms = np.tile(slice_sizes(), replicates), np.where(bad, np.minimum(2 * rates, 1), rates), rates
     test = BettingTest("regression", rates)
     going = np.ones(replicates, dtype=bool)
+    log_sup = np.zeros((replicates, SLICES))
     wrong = 0
     for _ in range(LOOKS):
         log_e = test.add(draw(rng, arms[0], arms[1], arms[0], arms[2])).reshape(replicates, SLICES)
+        log_sup = np.maximum(log_sup, log_e)
         for i in np.flatnonzero(going & (log_e >= THRESHOLD).any(axis=1)):
-            named = multiplicity.e_bh(log_e[i], np.zeros(SLICES), ALPHA, hypotheses=SLICES)
+            named = multiplicity.holm(log_sup[i], np.zeros(SLICES), ALPHA, hypotheses=SLICES)
             wrong += bool((named & ~bad[:SLICES]).any())
             going[i] = False
         if not going.any():

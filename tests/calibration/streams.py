@@ -41,34 +41,35 @@ class BettingTest:
     prior: np.ndarray
     ratio: float | np.ndarray = 1.0
     delta: float | np.ndarray = 0.0
-    copies: int = 1
-    looks_per_copy: int = 60
+    late_over: int = 0  # looks over which the bets begin; 0: all at once
     phi: float | np.ndarray = 1.0
     look: int = 0
     logs: np.ndarray = field(init=False)
     past: np.ndarray = field(init=False)
     pending: np.ndarray = field(init=False)
     log_e: np.ndarray = field(init=False)
-    late: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         size = len(self.prior)
-        self.logs = np.zeros((6 if self.kind == "regression" else 3, size))
+        self.late_onset = betting.LateOnset(float(self.late_over))
+        self.logs = np.full(
+            (betting.REGRESSION_ALTERNATIVES if self.kind == "regression" else 3, size), np.log(self.late_onset.first)
+        )
         self.log_e = np.zeros(size)
         self.past, self.pending = np.zeros((4, size)), np.zeros((4, size))
         self.ratios, self.deltas, self.phis = (np.full(size, x) for x in (self.ratio, self.delta, self.phi))
 
     def add(self, counts: np.ndarray) -> np.ndarray:
         """Log e-values after one more look; `counts` (4, streams)."""
-        if self.look and self.look % self.looks_per_copy == 0 and len(self.late) + 1 < self.copies:
-            self.late.append(self.logs.copy())
+        self.logs = betting.begin_more(self.logs, self.late_onset.begun(self.look, self.look + 1))
         self.look += 1
         self.pending += counts
         chosen = np.flatnonzero(betting.ready(self.pending))
         block, past, prior = self.pending[:, chosen], self.past[:, chosen], self.prior[chosen]
         logs, phi = self.logs[:, chosen], self.phis[chosen]
         if self.kind == "improved":
-            betting.add_improved(logs, block, past, prior, phi=phi)
+            equal = betting.Boundary(np.ones(len(chosen)), np.zeros(len(chosen)))
+            betting.add_improved(logs, block, past, equal, prior, phi=phi)
         else:
             step = betting.add_regression if self.kind == "regression" else betting.add_non_inferior
             step(logs, block, past, betting.Boundary(self.ratios[chosen], self.deltas[chosen]), prior, phi=phi)
@@ -76,9 +77,8 @@ class BettingTest:
         self.logs[:, chosen] = logs
         self.past[:, chosen] += block
         self.pending[:, chosen] = 0
-        late = tuple(start[:, chosen] for start in self.late)
-        # A copy that begins is worth what it was worth waiting: only streams that bet change.
-        self.log_e[chosen] = betting.log_e_with_late_copies(logs, late, self.copies, WEIGHTS[self.kind])
+        # What begins is worth what it was worth waiting: only streams that bet change.
+        self.log_e[chosen] = betting.log_e_of(logs, WEIGHTS[self.kind], self.late_onset.later(self.look))
         return self.log_e
 
 

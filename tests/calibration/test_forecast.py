@@ -8,6 +8,7 @@ import pytest
 from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import forecast_tier
+from tierwise.monitoring.planning.promotion import Course
 from tierwise.simulation.trials.comparison import Simulation, plans_of, simulate, tierwise_stop
 
 RUNS = 12
@@ -24,9 +25,7 @@ def test_the_planned_time_is_the_median_of_simulated_rollbacks_within_its_range(
 
     history, covered = stream.history(0)
     asked = Drop({"carrier": "c02"}, metric, before, after)
-    forecast = forecast_tier(
-        plans_of(simulation)[0], history, covered, exposure=0.25, max_seconds=2 * 3600, drops=[asked]
-    )
+    forecast = forecast_tier(plans_of(simulation)[0], history, covered, Course(0.25, 1800.0, 7200.0), [asked])
     stops = [tierwise_stop(run) for run in simulate(simulation).worse]
 
     planned = forecast.drops[0]

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from tests.calibration.streams import LOOKS
+from tests.calibration.streams import LOOKS, BettingTest
 from tests.calibration.table import Row, at_least, at_most, contrast
+from tierwise.monitoring.checks.detectors import DOUBTED_AT
 from tierwise.monitoring.evidence import guards
 from tierwise.stats import betting, split
 from tierwise.stats.overdispersion import phi_split
@@ -16,6 +17,7 @@ _SUSPECT = math.log(split.SUSPECT_AT)
 _BOUND = 0.005  # the promise is 1/1000; more cannot be resolved with so few replicates
 _REQUESTS = 1000.0  # per look, both arms
 _BUNDLE = 20  # requests of a connection
+_DECIDED = math.log(100 / 0.015)  # of 100 hypotheses
 
 
 def even_split(replicates: int) -> list[Row]:
@@ -77,6 +79,39 @@ def labels_present(replicates: int) -> list[Row]:
     return [*rows, at_least("Labels missing in an arm", apart, replicates, 0.98, about=about)]
 
 
+def labels_of_errors(replicates: int) -> list[Row]:
+    """Errors get labels more often in one arm: what looks like a regression is held."""
+    rng = np.random.default_rng(78)
+    held = sum(_is_held(rng) for _ in range(replicates))
+    about = (
+        "Equal versions, 1 % false alarms, labelled 95 % of the candidate's and 60 % of the baseline's, 60 % of all "
+        "other rows; 1,000 requests a minute: held before, or when, the difference would roll back."
+    )
+    return [at_least("Labels of errors", held, replicates, 0.9, about=about)]
+
+
+def _is_held(rng: np.random.Generator) -> bool:
+    state, test = guards.no_rows(), BettingTest("regression", np.full(1, 0.01), ratio=1.125)
+    for _ in range(500):
+        whole, counts = np.zeros((2, 3, 3), dtype=np.int64), []
+        for arm, share in enumerate((0.6, 0.95)):
+            n = rng.poisson(_REQUESTS / 2)
+            wrong, positive = rng.multinomial(n, [0.01, 0.02, 0.97])[:2]
+            alarms, found, rest = rng.binomial([wrong, positive, n - wrong - positive], [share, 0.6, 0.6])
+            whole[arm, 0, 1], whole[arm, 1, 1], whole[arm, 0, 0] = alarms, found, rest
+            whole[arm, 2, 1], whole[arm, 2, 0] = wrong + positive - alarms - found, n - wrong - positive - rest
+            counts.append((alarms + found + rest, alarms))
+        state = guards.watch(state, whole, math.nan, tolerance=0.0006)
+        if state.log_presence >= _SUSPECT:
+            return True
+        if (
+            test.add(np.array([[counts[1][0]], [counts[1][1]], [counts[0][0]], [counts[0][1]]], dtype=float))
+            >= _DECIDED
+        ):
+            return state.log_presence >= math.log(DOUBTED_AT)
+    return True
+
+
 def _ever_differs(seed: int, replicates: int, labelled: tuple[float, float], looks: int) -> int:
     """In how many replicates the guard over whole looks (baseline, candidate) ever speaks."""
     rng = np.random.default_rng(seed)
@@ -101,4 +136,5 @@ SCENARIOS = [
     (lost_rows, 4000, 1000),
     (kept_connections, 4000, 1000),
     (labels_present, 400, 0),
+    (labels_of_errors, 400, 0),
 ]

@@ -1,12 +1,13 @@
 """Delivered tiers without a control beside them: estimates and weighted shares, at a tolerance of zero.
 
-Every slice is a comparison of its own, so what is counted is how many e-values ever reach 1/α. Scores are in 32 bins;
-a weight of 5 stands on a fifth of the rows; the numbers of `mae` have a long tail.
+Every slice is a comparison of its own, so what is counted is how many e-values ever reach 1/α. The past is of five
+days, which differ where that is said. Scores are in 32 bins; a weight of 5 stands on a fifth of the rows; the numbers
+of `mae` have a long tail.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -31,6 +32,7 @@ _EDGES = np.linspace(0, 1, _BINS + 1)
 _SPEC = MonitoringDatasetSpec.model_validate({"table": "log"})
 _SKILL = 2.0
 _LOOKS = 40
+_DAYS = 5
 
 SCORES = ("auc", "average-precision", "balanced-accuracy", "mcc", "ece")
 WEIGHTED = ("accuracy", "false-positive-rate", "balanced-accuracy")
@@ -49,6 +51,7 @@ class Setting:
     drift: float = 0.0  # by which everything gets worse between the past and now
     worse: float = 0.0  # by which the version is
     is_weighted: bool = False
+    day_sd: float = 0.0  # of the log of the errors' size, by day and slice
 
 
 def ever_over(setting: Setting, slices: int, seed: int) -> dict[str, int]:
@@ -58,27 +61,38 @@ def ever_over(setting: Setting, slices: int, seed: int) -> dict[str, int]:
     watch = begin_watch(of)
     top = np.zeros(of.size)
     sets = slices * max(1, setting.strata)
+    own = np.exp(rng.normal(0, setting.day_sd, (1 + _DAYS, sets)))
+    counts = np.zeros((4, of.size) if setting.control == "history" else (4, of.size, setting.strata))
+
+    def drawn(window: int, day: int) -> Tally:
+        share, (skill, level) = setting.mix[window], _levels(setting)[window]
+        return _drawn(rng, setting, rng.poisson(setting.size * share, sets), skill, level * own[day])
+
     for _ in range(_LOOKS):
-        now, before, now_else, before_else = (
-            _drawn(rng, setting, rng.poisson(setting.size * share, sets), skill, level)
-            for share, skill, level in zip(setting.mix, *_levels(setting), strict=True)
-        )
-        counts = np.zeros((4, of.size) if setting.control == "history" else (4, of.size, setting.strata))
-        here = BlockTallies(counts, (stacked([before, now], axis=1),))
         if setting.control == "history":
-            watch = fold_past(watch, _AT, here, BlockTallies(counts, (stacked([before_else, now_else], axis=1),)))
+            parts = [
+                [BlockTallies(counts, (stacked([drawn(before, day), now], axis=1),)) for day in range(1, 1 + _DAYS)]
+                for before, now in ((1, drawn(0, 0)), (3, drawn(2, 0)))
+            ]
+            # Days that differ do so in the version's place: elsewhere they would be taken off.
+            watch = fold_past(watch, _AT, parts[0], () if setting.day_sd else parts[1])
         else:
-            watch = fold_strata(watch, _AT, here)
+            watch = fold_strata(watch, _AT, BlockTallies(counts, (stacked([drawn(1, 0), drawn(0, 0)], axis=1),)))
         assert watch.log_e is not None
+        watch = replace(watch, stopped_at=None)  # every slice is a trial of its own
         top = np.maximum(top, watch.log_e)
     return {group.spec.name: int((top[group.here] >= -np.log(ALPHA)).sum()) for group in of.groups}
 
 
-def _levels(setting: Setting) -> tuple[list[float], list[float]]:
+def _levels(setting: Setting) -> list[tuple[float, float]]:
     """Skill of the scores and size of the errors: now, before, elsewhere now, elsewhere before."""
     drift, worse = setting.drift, setting.worse
-    skill = [_SKILL * (1 - drift - worse), _SKILL, _SKILL * (1 - drift), _SKILL]
-    return skill, [(1 + drift) * (1 + worse), 1.0, 2 * (1 + drift), 2.0]
+    return [
+        (_SKILL * (1 - drift - worse), (1 + drift) * (1 + worse)),
+        (_SKILL, 1.0),
+        (_SKILL * (1 - drift), 2 * (1 + drift)),
+        (_SKILL, 2.0),
+    ]
 
 
 def _hypotheses(setting: Setting, slices: int) -> Hypotheses:
@@ -93,7 +107,7 @@ def _hypotheses(setting: Setting, slices: int) -> Hypotheses:
     strata = setting.strata
     pairs = Pairs(np.repeat(np.arange(slices), strata), np.tile(np.arange(strata), slices), ("",) * slices * strata)
     return Hypotheses(
-        alpha=1e-300,  # nothing stops it: every slice is a trial of its own
+        alpha=ALPHA,
         control="history" if setting.control == "history" else "stratified",
         datasets=(dataset,),
         slices=(("",) * slices,),
@@ -104,10 +118,11 @@ def _hypotheses(setting: Setting, slices: int) -> Hypotheses:
         prior=np.full(size, 0.1),
         log_weight=np.zeros(size),
         sigma=np.zeros(size),
+        pod_bound=np.zeros(size),
     )
 
 
-def _drawn(rng: np.random.Generator, setting: Setting, n: np.ndarray, skill: float, level: float) -> Tally:
+def _drawn(rng: np.random.Generator, setting: Setting, n: np.ndarray, skill: float, level: np.ndarray) -> Tally:
     """One arm's rows of every slice, or slice within a stratum."""
     counts = np.zeros((len(n), 3, 3), dtype=np.int64)
     bins = np.zeros((len(n), 3, _BINS + 1), dtype=np.int64)
@@ -124,7 +139,7 @@ def _drawn(rng: np.random.Generator, setting: Setting, n: np.ndarray, skill: flo
     sums = {}
     if setting.metrics is NUMBERS:
         owner = np.repeat(np.arange(len(n)), n)
-        errors = rng.gamma(0.5, 2 * level, len(owner))
+        errors = rng.gamma(0.5, 2 * level[owner])
         parts = {"x": errors, "xx": errors**2}
         sums = {f"mae:{name}": np.bincount(owner, values, len(n)) for name, values in parts.items()}
         sums["mae:n"] = n.astype(float)
@@ -136,6 +151,7 @@ EQUAL = {
     "own past": Setting(SCORES, "history"),
     "own past, weighted": Setting(WEIGHTED, "history", is_weighted=True),
     "own past, numbers": Setting(NUMBERS, "history", size=30),
+    "own past, days differ": Setting(NUMBERS, "history", size=30, day_sd=0.2),
     "all get worse": Setting(SCORES, "history", drift=0.3),
     "all get worse, numbers": Setting(NUMBERS, "history", size=30, drift=0.3),
     **{f"strata, {mix}": Setting(SCORES, "strata", mix, strata=8, size=30) for mix in _UNEVEN},

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.support.model import model_deployment, monitoring_dataset
+from tests.support.polling import eventually
 from tests.support.world import Scene, World, tierwise
 from tierwise.simulation.traffic.scenarios import http3
 
@@ -78,6 +79,14 @@ def test_the_better_version_goes_3_2_1_and_becomes_stable(scenes: dict[str, Scen
     assert scene.status()["stable"]["name"] == "v2"
 
 
+def _decided(scene: Scene, world: World, tier: str) -> dict[str, Any] | None:
+    """What the store has of the first rollout's decision on a tier."""
+    where = ["--kubeconfig", str(scene.kubectl.kubeconfig), "-n", scene.kubectl.namespace, "--store", world.store.dsn]
+    done = tierwise("explain", f"{scene.model}-1", *where, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return next((each for each in json.loads(done.stdout).get("decisions", []) if each["tier"] == tier), None)
+
+
 def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], world: World):
     scene = scenes["reverse"]
     rollout = scene.ends("RolledBack", within=240)
@@ -86,6 +95,10 @@ def test_back_to_the_worse_version_ends_in_tier_3(scenes: dict[str, Scene], worl
     assert "recall on http_version=HTTP/3" in rollout["message"]
     assert [culprit["slice"] for culprit in rollout["tiers"][0]["culprits"]] == [HTTP3]
     assert scene.runs_everywhere("v2")
+    stored = eventually(lambda: _decided(scene, world, "tier-3"), within=60, what="the verdicts are in the store")
+    assert (stored["decision"], stored["complete"]) == ("RollBack", True)
+    assert len(stored["verdicts"]) == rollout["tiers"][0]["coverage"]["slices"]
+    assert [found["slice"] for found in stored["verdicts"] if found["culprit"]] == [HTTP3]
     # nothing was ever written to the workloads, in no tier
     assert {item["metadata"]["generation"] for item in scene.workloads().values()} == {1}
     assert scene.status()["stable"]["name"] == "v2"

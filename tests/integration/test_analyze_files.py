@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -88,6 +89,15 @@ def test_versions_and_slices_in_a_csv_are_what_is_written(tmp_path):
     path = csv(tmp_path, [Row(version=v, carrier=c) for _ in range(20) for v, c in pairs])
     found = analysis(path, baseline="1.1", candidate="1.10", slices=("carrier",))
     assert rows_by_slice(found) == {"(all)": 80, "00501": 20, "501": 40, "1e3": 20}
+
+
+def test_a_csv_with_the_index_of_pandas_is_read_as_one_without(tmp_path):
+    pairs = [("1.1", "00501"), ("1.10", "501")]
+    plain = lines([Row(version=v, carrier=c) for _ in range(20) for v, c in pairs]).splitlines()
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join([f",{plain[0]}", *(f"{at},{line}" for at, line in enumerate(plain[1:]))]))
+    found = analysis(path, baseline="1.1", candidate="1.10", slices=("carrier",))
+    assert rows_by_slice(found) == {"(all)": 40, "00501": 20, "501": 20}
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
@@ -257,3 +267,25 @@ def test_one_versions_rows_after_the_others_in_the_file_are_no_pass(tmp_path):
     assert held.exit_code == 3
     assert "mix the rows, or judge all of them as one block: --block 6000" in json.loads(held.stdout)["gate"]["message"]
     assert CliRunner().invoke(command, [*asked, "--block", "6000"]).exit_code == 4
+
+
+def test_a_window_with_too_few_rows_for_any_slice_says_so_before_all_else(tmp_path):
+    carriers = ["AA", "AA", "DL"]
+    path = csv(tmp_path, [Row(label="1" if i // 2 % 10 else "0", carrier=carriers[i // 2 % 3]) for i in range(2400)])
+
+    def shown(margin: str) -> tuple[list[str], list[str]]:
+        metrics = (Margins().convert(f"accuracy:{margin}", None, None),)
+        found = analysis(path, slices=("carrier",), metrics=metrics, block=60.0)
+        console = Console(file=io.StringIO(), width=300)
+        console.print(render_analysis(found))
+        return console.file.getvalue().splitlines(), analysis_json(found)["unjudged"]
+
+    (first, second, *_), told = shown("0.02")
+    assert first.startswith("nothing has rows enough in this window to be judged, not even all traffic together: take")
+    assert second.startswith("model: v1 → v2")
+    assert told == [first.rstrip()]
+    wider = re.search(r"widen the margin of accuracy to ([\d.]+) pp, for carrier=AA", first)
+    assert wider is not None
+    enough, none = shown(str(float(wider[1]) / 100))
+    assert enough[0].startswith("model: v1 → v2")
+    assert none == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -69,6 +70,40 @@ def test_a_plan_is_of_the_traffic_that_is_in_the_log(log):
     assert large["from"] == by_slice["VX"]["value"]
     assert not small["within_max_duration"]
     assert any("carrier=VX" in line and "maxDuration" in line for line in found["advice"])
+
+
+def test_a_drop_that_would_be_promoted_before_it_is_found_is_no_yes_and_simulated_rollouts_say_the_same(log):
+    drop = ["--drop", "carrier=VX accuracy ->0.78", "--exposure", "50%"]
+    simulated = ["--runs", "4", "--max-duration", "3h", "--block", "2m", "--processes", "1", "--seed", "3"]
+    told = run("plan", log[0], *drop)["tiers"][0]["drops"][0]
+    assert told["within_max_duration"]
+    assert not told["found_in_time"]
+    assert told["promoted_seconds"] < told["seconds"] / 3
+    assert run("simulate", log[0], *drop, *simulated)["rollouts"]["drop"]["promoted"] >= 3
+
+    soak = ["--min-duration", f"{round(1.2 * told['seconds'])}s"]  # half are found by the time that is told
+    assert run("plan", log[0], *drop, *soak)["tiers"][0]["drops"][0]["found_in_time"]
+    assert run("simulate", log[0], *drop, *simulated, *soak)["rollouts"]["drop"]["rolled_back"] >= 3
+
+
+def test_the_exit_status_is_3_where_a_drop_comes_too_late_or_nothing_is_judged_and_that_is_said_first(log):
+    def plan(*more):
+        asked = ["--data", str(log[0]), "--time", "ts", "--slice", "carrier", "--metric", "accuracy:0.05"]
+        return CliRunner().invoke(cli, ["plan", *asked, "--exposure", "50%", *more])
+
+    assert plan("--drop", "accuracy ->0.8").exit_code == 0
+    late = plan("--drop", "carrier=VX accuracy ->0.78")
+    assert late.exit_code == 3
+    assert re.search(r"no: promoted after \w+, found after \w+", late.stdout)
+    assert "so that promotion waits for the slice" in late.stdout
+
+    nothing = plan("--max-duration", "11m")
+    assert nothing.exit_code == 3
+    first = nothing.stdout.splitlines()[0]
+    assert first.startswith("nothing has traffic enough to be judged within maxDuration, not even all traffic together")
+    raised = re.search(r"raise maxDuration to (\w+)", first)
+    assert raised is not None
+    assert plan("--max-duration", raised[1]).stdout.startswith("Traffic of v1")
 
 
 def test_labels_of_a_dataset_with_sample_weights_are_told_as_effective_ones(log, tmp_path):
@@ -230,7 +265,8 @@ def test_each_tier_is_planned_on_its_own_traffic_with_the_deployment_s_policy(lo
     )  # fmt: skip
 
     assert done.returncode == 3, done.stderr
-    small, large = json.loads(done.stdout)["tiers"]
+    found = json.loads(done.stdout)
+    small, large = found["tiers"]
     of_v1 = np.array(table["model_version"].to_pylist()) == "v1"
     for tier, name in ((small, "small"), (large, "large")):
         assert tier["rows_per_hour"] == pytest.approx((of_v1 & (tiers == name)).sum() / 4, rel=0.01)
@@ -240,3 +276,24 @@ def test_each_tier_is_planned_on_its_own_traffic_with_the_deployment_s_policy(lo
     assert not small["drops"][0]["within_max_duration"]
     assert large["drops"][0]["within_max_duration"]
     assert small["drops"][0]["seconds"] > 5 * large["drops"][0]["seconds"]
+    assert not small["slices_judged"]
+    assert large["slices_judged"]
+
+    # `lint` reads the same traffic: the last day's, of the version that has most of it.
+    files = [str(tmp_path / "mdep.yaml"), str(tmp_path / "mds.yaml")]
+    linted = subprocess.run(
+        [sys.executable, "-m", "tierwise.cli.main", "lint", "--store", dsn, *files, "-o", "json"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert linted.returncode == 1, linted.stderr
+    facts = json.loads(linted.stdout)
+    (problem,) = facts["problems"]
+    assert problem["key"] == "spec.tiers[0]"
+    assert (
+        problem["message"]
+        == f"at the traffic of v1, {found['unjudged'][0].removeprefix('tier ' + repr('small') + ': ')}"
+    )
+    assert "raise maxDuration to" in problem["message"]
+    (warning,) = facts["warnings"]
+    assert warning["key"] == "spec.tiers[0]"
+    assert warning["message"].startswith("warning: at the traffic of v1, no slice of carrier has traffic enough")

@@ -85,7 +85,7 @@ def test_watch_of_a_rollout_that_goes_on_ends_at_its_timeout_with_3(kubectl):
     assert watched.returncode == 3, watched.stderr
     assert "waits: Inconclusive" in watched.stdout
     assert "bot-score Progressing" in watched.stderr, "where nobody sees a live tree, changes are lines on stderr"
-    assert "42000 more labels are needed" in run(kubectl, "explain", "bot-score").stdout
+    assert "Promotion waits for 42000 labels more of false-positive-rate" in run(kubectl, "explain", "bot-score").stdout
 
 
 def test_a_name_that_does_not_exist_names_those_that_do(kubectl):

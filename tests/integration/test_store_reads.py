@@ -235,6 +235,21 @@ def test_halves_of_the_baselines_pods_are_the_same_in_every_read(store, log):
     np.testing.assert_array_equal(halves.counts, expected)
 
 
+def test_a_units_rows_are_in_one_bucket_and_all_are_counted(store, log):
+    rows, table = log
+    dataset = a_dataset(table, columns={"unit": "pod"})
+    found = store.read_units(dataset, SCOPE, WHOLE_TIME[0])
+    pods = sorted({pod or "" for pod in rows.pod})
+    answer = store.query("SELECT arrayMap(p -> cityHash64(p) % 64, {pods:Array(String)}) AS h", {"pods": pods})
+    bucket = dict(zip(pods, answer.column("h")[0].as_py(), strict=True))
+    of_row = np.array([bucket[pod or ""] for pod in rows.pod])
+    for at in range(64):
+        arm = np.where((rows.version == "v1") & (of_row == at) & np.array([bool(pod) for pod in rows.pod]), 0, -1)
+        expected = rows.count_by(WHOLE_TIME, arm, rows.labels(), rows.answers(0.5), shape=(2, 3, 3))
+        np.testing.assert_array_equal(found.counts[at], expected[0])
+    assert store.read_units(a_dataset(table), SCOPE, WHOLE_TIME[0]) is None
+
+
 def test_pods_are_counted_apart(store, log):
     rows, table = log
     found = store.read_pods(a_dataset(table), SCOPE, WHOLE_TIME[0])

@@ -17,7 +17,7 @@ from tierwise.runtime.control_loop.reconcile import reconcile
 from tierwise.runtime.verification.look import Verifying
 from tierwise.simulation.cluster.fleet import NAMESPACE
 
-# Twelve rows a second in three tiers, at the same hours of two days: of v1, and from noon of the second on of v2 where
+# Twelve rows a second in three tiers, at the same hours of seven days: of v1, and from noon of the last on of v2 where
 # {where}. Every third weighs 3. Scores tell labels apart with some noise, more of it with v2; by hashes, not drawn.
 TABLE = """
 CREATE TABLE {name} ENGINE = MergeTree ORDER BY ts AS
@@ -30,7 +30,7 @@ SELECT toDateTime64('2026-02-28 11:59:00', 3, 'UTC') + toIntervalDay(day) + toIn
        (cityHash64(n, day, 'noise') % 1000) / 1000 - 0.5 AS noise,
        toFloat32(0.5 + (label - 0.5) / 2 + noise * if(model_version = 'v2', {spread}, 0.8)) AS raw,
        least(greatest(raw, 0), 1) AS score
-FROM (SELECT number AS n, arrayJoin([0, 1]) AS day FROM numbers({rows}))
+FROM (SELECT number AS n, arrayJoin([-5, -4, -3, -2, -1, 0, 1]) AS day FROM numbers({rows}))
 """
 # They end less than ten minutes after the last look: later ones would be of the future.
 ROWS = 12 * 60 * 40

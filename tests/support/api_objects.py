@@ -53,8 +53,9 @@ parameters: {MODEL_URI: "s3://models/bot-score/v8"}
 _DATASET = """
 store: {dsnSecret: {name: clickhouse, key: dsn}}
 table: logs.requests
-columns: {time: ts, model: model, version: model_version, commit: commit, tier: tier, pod: pod, score: bot_score,
-          label: is_bot, labelledAt: labelled_at, requestId: id, weight: w, latency: ms, status: http_status, top: best}
+columns: {time: ts, model: model, version: model_version, commit: commit, tier: tier, pod: pod, unit: user,
+          score: bot_score, label: is_bot, labelledAt: labelled_at, requestId: id, weight: w, latency: ms,
+          status: http_status, top: best}
 where: "label_source = 'captcha_solved'"
 maturity: 5m
 threshold: 0.5
@@ -104,6 +105,7 @@ def model_deployment() -> dict[str, Any]:
         "progressDeadline": "15m",
         "historyLimit": 3,
         "paused": False,
+        "drift": "Report",
     }
     return _object("ModelDeployment", spec)
 

@@ -14,6 +14,7 @@ __all__ = [
     "DIMENSION_PATTERN",
     "DURATION_PATTERN",
     "EMPTY_OBJECT",
+    "EPOCH",
     "LIST_SET",
     "MESSAGE_LENGTH",
     "METRIC_PATTERN",
@@ -32,6 +33,7 @@ __all__ = [
     "list_map",
 ]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MESSAGE_LENGTH = 2048
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DIMENSION_PATTERN = r"^[a-z][a-z0-9_]*$"

@@ -37,11 +37,13 @@ __all__ = [
     "MetricSpec",
     "ModelDeploymentSpec",
     "ModelDeploymentStatus",
+    "RefusedAnnotation",
     "RejectedVersion",
     "Rollback",
     "SecretKey",
     "Summary",
     "Tier",
+    "WorkloadDrift",
     "WorkloadSelector",
 ]
 
@@ -77,6 +79,11 @@ class ModelDeploymentSpec(ApiModel):
     )
     history_limit: int = Field(3, ge=0, le=50, description="How many finished ModelRollouts are kept.")
     paused: bool = Field(False, description="Promote nothing. Judging continues, and a regression still rolls back.")
+    drift: Literal["Report", "Restore"] = Field(
+        "Report",
+        description="What to do if another writer changes the image or parameters of a workload that no rollout writes "
+        "to. Report: only the condition InSync says so. Restore: the change is undone, once.",
+    )
 
 
 class RejectedVersion(ApiModel):
@@ -87,6 +94,30 @@ class RejectedVersion(ApiModel):
     rollout: str = Field(max_length=253, description="The ModelRollout that rolled it back.")
     reason: Annotated[str, Field(max_length=1024)] = Field(description="Why, with numbers.")
     at: Timestamp = Field(description="When.")
+
+
+class RefusedAnnotation(ApiModel):
+    """An annotation that has no effect. The entry is removed when the annotation is removed or changed."""
+
+    annotation: str = Field(max_length=317, description="The annotation's key.")
+    value: str = Field(max_length=256, description="The annotation's value; of a long value its start and a hash.")
+    message: Message = Field(description="Why the annotation has no effect, and the right command.")
+    at: Timestamp = Field(description="When Tierwise answered.")
+
+
+class WorkloadDrift(ApiModel):
+    """A workload whose image or parameters another writer changed outside a rollout."""
+
+    kind: str = Field(description="The workload's kind.")
+    name: str = Field(description="The workload's name.")
+    uid: str = Field(description="The workload's uid.")
+    version: str = Field(description="The version that the workload should run.")
+    in_sync: bool = Field(False, description="True: the workload runs this version again.")
+    writer: str = Field("", description="The field manager that wrote last.")
+    difference: str = Field("", description="How the workload differs from the version.")
+    since: Timestamp = Field(description="When Tierwise first saw the change.")
+    foreign_writes: int = Field(1, description="Number of writes by others; `drift: Restore` undoes the first one.")
+    restored: bool = Field(False, description="True: Tierwise undid the latest write; a new difference is a new write.")
 
 
 class Summary(ApiModel):
@@ -117,6 +148,18 @@ class ModelDeploymentStatus(ApiModel):
     handled: dict[str, str] = Field(
         default_factory=dict, description="Per verb (rollback, promote, retry): the annotation value last handled."
     )
+    refused: list[RefusedAnnotation] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Annotations of Tierwise on the object that have no effect.",
+        json_schema_extra=list_map("annotation"),
+    )
+    drift: list[WorkloadDrift] = Field(
+        default_factory=list,
+        max_length=40,
+        description="Workloads that others changed outside a rollout.",
+        json_schema_extra=list_map("uid"),
+    )
     previous_stable: Version | None = Field(
         None, description="The stable version before; `rollback` without a rollout in flight returns to it."
     )
@@ -125,6 +168,7 @@ class ModelDeploymentStatus(ApiModel):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Reconciling, Stalled, Available, Progressing, AnalysisHealthy, RolledBack, Paused.",
+        description="Ready, Reconciling, Stalled, Available, InSync, Progressing, SlicesJudged, AnalysisHealthy, "
+        "RolledBack, Paused; EvidenceStored while verdicts wait for the store.",
         json_schema_extra=list_map("type"),
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from tierwise.api.common import ApiModel, Condition, Duration, Message, Timestamp, Version, list_map
+from tierwise.api.frozen import ControlHistory as ControlHistory
+from tierwise.api.frozen import Frozen as Frozen
+from tierwise.api.frozen import FrozenDataset as FrozenDataset
 from tierwise.api.modeldeployment import Analysis, Delivery, Tier
 from tierwise.api.names import GateDecision, Verdict
 from tierwise.api.reasons import Reason
@@ -85,61 +88,6 @@ class WorkloadStatus(ApiModel):
     foreign_writes: int = Field(0, description="Writes by others to what was delivered; the second stalls the rollout.")
 
 
-class FrozenDataset(ApiModel):
-    """The values of a dataset that are fixed at a tier's start."""
-
-    name: str = Field(description="The MonitoringDataset.")
-    config_hash: str = Field(description="Hash of its spec; another hash means other evidence.")
-    slices: list[str] = Field(
-        default_factory=list, description="Keys of the slices known at the start, '' first (the whole)."
-    )
-    reserved_slots: int = Field(0, description="Slots reserved for slices that appear later.")
-    phi: dict[str, list[float]] = Field(
-        default_factory=dict,
-        description="Overdispersion per metric in order of the slices, with a last one for reserved slots; absent: 1.",
-    )
-    phi_split: float = Field(1.0, description="Overdispersion of the traffic split.")
-    sigma_pod: dict[str, float] = Field(
-        default_factory=dict, description="Known spread between pods, per metric: standard deviation of their log-odds."
-    )
-    pods: int = Field(0, description="Number of the baseline's pods from which the spread was learned.")
-    points: dict[str, list[int]] = Field(
-        default_factory=dict, description="Per metric of a shift: the edges of the score's bins that it is judged at."
-    )
-
-
-class ControlHistory(ApiModel):
-    """The past of the tier with which its untouched pods are compared, to find an external cause."""
-
-    kind: Literal["PreviousWeek", "PreviousDay", "JustBefore"] = Field(
-        description="The same hours of the week or the day before, or the time just before the rollout."
-    )
-    starts_at: Timestamp | None = Field(None, description="JustBefore: start of the past of the first block.")
-    ends_at: Timestamp = Field(description="End of the past; later rows are not used.")
-
-
-class Frozen(ApiModel):
-    """Values of a tier's judgement that must not change while it runs."""
-
-    at: Timestamp = Field(description="When the values were fixed.")
-    alpha: float = Field(description="The tier's share of falseRollbackRate.")
-    hypotheses: int = Field(description="K: slices x metrics x datasets, reserved slots included.")
-    phi: float = Field(1.0, description="Largest overdispersion of the counts.")
-    sigma_pod: float = Field(0.0, description="Largest spread between pods.")
-    copies: int = Field(1, description="Number of late-onset copies of every e-process.")
-    copy_seconds: float = Field(3600.0, description="Seconds from the start of one copy to the next.")
-    first_block_start: Timestamp | None = Field(None, description="Start of the first block, if it was known.")
-    history: ControlHistory | None = Field(None, description="The past of the control; absent if there is none.")
-    datasets: list[FrozenDataset] = Field(default_factory=list, description="Per dataset, in the strategy's order.")
-    powered: str = Field(
-        "",
-        description="Bitmap (hex) over the hypotheses in order of dataset, metric, slice: which must be non-inferior.",
-    )
-    prior_rates: dict[str, list[float]] = Field(
-        default_factory=dict, description="p0 per dataset/metric, in order of the slices."
-    )
-
-
 class SliceVerdict(ApiModel):
     """One slice and metric, with numbers: as in `analyze -o json`."""
 
@@ -156,9 +104,11 @@ class SliceVerdict(ApiModel):
     difference: float | None = Field(None, description="Candidate's metric minus baseline's.")
     interval: list[float] | None = Field(None, description="Time-uniform interval of the difference: low, high.")
     log10_e: float | None = Field(None, description="Evidence for a regression, as the logarithm of its e-value.")
-    labels_needed: int | None = Field(None, description="Labels still needed for a verdict; absent if not known.")
-    flagged: bool = Field(False, description="Regressed by Holm's method on p = 1/sup E; once true it stays true.")
-    test: str = Field("block-betting", description="Which test was used.")
+    labels_needed: int | None = Field(None, description="Labels still needed, of what promotion waits for.")
+    flagged: bool = Field(
+        False, description="Named as regressed, by Holm's procedure on 1/(the largest E so far). A name stays."
+    )
+    test: str = Field("block-betting", description="How it was tested.")
     control: str = Field("concurrent", description="What the candidate was compared with.")
     phi: float = Field(1.0, description="Overdispersion by which the evidence was divided.")
     sigma_pod: float = Field(0.0, description="Spread between pods by which the tolerance was widened.")
@@ -177,8 +127,7 @@ class Coverage(ApiModel):
     """How much of the tier's traffic is in slices that could be judged."""
 
     traffic: float | None = Field(
-        None,
-        description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions.",
+        None, description="Share of the traffic in slices with labels enough for a verdict, least of the dimensions."
     )
     whole: float | None = Field(None, description="1: labels are enough for a verdict on all traffic as one; else 0.")
     slices: int = Field(0, description="Slices seen.")
@@ -187,6 +136,7 @@ class Coverage(ApiModel):
     non_inferior: int = Field(0, description="Hypotheses proven non-inferior.")
     inconclusive: int = Field(0, description="Hypotheses without a verdict so far.")
     insufficient: int = Field(0, description="Hypotheses with too little data for one.")
+    waiting: int = Field(0, description="Hypotheses that promotion still waits for.")
 
 
 TierPhase = Literal[
@@ -214,6 +164,9 @@ class TierStatus(ApiModel):
     worst: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices with most evidence against the candidate."
     )
+    waiting: list[SliceVerdict] = Field(
+        default_factory=list, max_length=3, description="Waited for, the slowest first."
+    )
     culprits: list[SliceVerdict] = Field(
         default_factory=list, max_length=10, description="The slices that the verdict named as regressed."
     )
@@ -229,6 +182,20 @@ class Recovery(ApiModel):
     message: Message = Field("", description="What was found so far, or what the check waits for.")
 
 
+class StoredEvidence(ApiModel):
+    """What of a rollout's verdicts is in the store, so that they outlive this object."""
+
+    written: list[Annotated[str, Field(max_length=253)]] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Decisions whose verdicts are in `ml_verdicts`: `tier-3/Promote`, `/Completed`, `/promote …`.",
+    )
+    failing_since: Timestamp | None = Field(
+        None, description="Since when verdicts cannot be written; they are retried."
+    )
+    message: Message = Field("", description="Why they cannot be written, and what to run.")
+
+
 VerificationVerdict = Literal["Verifying", "NoRegression", "Regressed", "NotVerified", "Superseded"]
 
 
@@ -242,7 +209,12 @@ class Verification(ApiModel):
     verdict: VerificationVerdict = Field("Verifying", description="What was found.")
     control: Literal["stratified", "history"] | None = Field(None, description="What the version is compared with.")
     shift_seconds: float | None = Field(
-        None, description="How long before a block its past is; fixed before the first look."
+        None, description="How long before a block its nearest past is; fixed before the first look."
+    )
+    past_days: list[int] = Field(
+        default_factory=list,
+        max_length=14,
+        description="How many days before a block each day of its past is; none where the past is at other hours.",
     )
     looks: int = Field(0, description="Number of blocks folded.")
     evidence_until: Timestamp | None = Field(None, description="Prediction time up to which blocks were folded.")
@@ -279,12 +251,13 @@ class ModelRolloutStatus(ApiModel):
     superseded_by: str | None = Field(None, description="The version that replaced the candidate before its end.")
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
     verification: Verification | None = Field(None, description="Whether delivered tiers got worse on the log.")
+    evidence: StoredEvidence | None = Field(None, description="What of its verdicts is in the store's `ml_verdicts`.")
     handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Progressing, Stalled, RolledBack, Recovered, Verified.",
+        description="Ready, Progressing, Stalled, SlicesJudged, RolledBack, Recovered, Verified, EvidenceStored.",
         json_schema_extra=list_map("type"),
     )

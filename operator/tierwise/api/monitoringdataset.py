@@ -53,6 +53,9 @@ class Columns(ApiModel):
     )
     tier: OptionalColumn = Field("tier", description='The tier\'s name; "" when the table has none.')
     pod: OptionalColumn = Field(None, description="The pod that served. Default: none.")
+    unit: OptionalColumn = Field(
+        None, description="Whose rows are not independent of each other, such as a user's id. Default: none."
+    )
     score: Column = Field("score", description="Score or answer of the model.")
     label: Column = Field("label", description="The true label: 0 or 1; null while it is not known.")
     labelled_at: OptionalColumn = Field(
@@ -72,8 +75,12 @@ class Columns(ApiModel):
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        later = ("request_id", "requestId", "weight", "latency", "status", "top")
+        later = ("unit", "request_id", "requestId", "weight", "latency", "status", "top")
         return without_unset(serialize(self), dict.fromkeys(later))
+
+
+# The roles of columns that are not known before the prediction. A dimension may not use them (docs/statistics.md, A4).
+OUTCOMES = ("version", "score", "label", "labelled_at", "latency", "status", "top")
 
 
 class Domain(ApiModel):
@@ -105,7 +112,10 @@ class Dimension(ApiModel):
 
     name: DimensionName = Field(description="Name of the dimension, unique in this list; slices refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent. It must be known before the prediction: "
+        "the columns of the version, of its answers (score, top, latency, status) and of labels are refused.",
     )
     max_values: int = Field(
         50, ge=2, le=10000, description="How many of the most frequent values are slices; the rest count as 'other'."
@@ -117,7 +127,9 @@ class Value(ApiModel):
 
     name: DimensionName = Field(description="Name of the value, unique in this list; metrics refer to it.")
     expression: str = Field(
-        min_length=1, max_length=1024, description="SQL over the table's columns, checked before it is sent."
+        min_length=1,
+        max_length=1024,
+        description="SQL over the table's columns, checked before it is sent.",
     )
 
 

@@ -22,6 +22,16 @@ ANNOTATION_RETRY = f"{GROUP}/retry"
 ANNOTATION_ROLLED_BACK_FROM = f"{GROUP}/rolled-back-from"
 ANNOTATION_ROLLBACK_REASON = f"{GROUP}/rollback-reason"
 ANNOTATION_ROLLBACK_AT = f"{GROUP}/rollback-at"
+ANNOTATIONS = frozenset(
+    {
+        ANNOTATION_ROLLBACK,
+        ANNOTATION_PROMOTE,
+        ANNOTATION_RETRY,
+        ANNOTATION_ROLLED_BACK_FROM,
+        ANNOTATION_ROLLBACK_REASON,
+        ANNOTATION_ROLLBACK_AT,
+    }
+)  # all that a ModelDeployment can have of ours
 
 TWIN_SUFFIX = "-candidate"
 
@@ -34,12 +44,15 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"
+    SLICES_JUDGED = "SlicesJudged"  # whether promotion waits for anything smaller than all traffic
     ANALYSIS_HEALTHY = "AnalysisHealthy"
     ROLLED_BACK = "RolledBack"
     RECOVERED = "Recovered"
     VERIFIED = "Verified"
     MODEL_NAME_UNIQUE = "ModelNameUnique"
+    IN_SYNC = "InSync"  # of a ModelDeployment: whether workloads run what Tierwise applied
     LABELS_AGREE = "LabelsAgree"  # of a MonitoringDataset with several sources of labels
+    EVIDENCE_STORED = "EvidenceStored"  # whether the verdicts are in the store
     PAUSED = "Paused"
 
 

@@ -93,10 +93,14 @@ class MetricSpec(ApiModel):
         "metrics can be plugged in, so the operator checks it."
     )
     margin: Margin = Field(
-        description="How much worse than the baseline is still acceptable. "
-        "A promotion needs evidence that the candidate is not worse than this."
+        description="How much worse than the baseline is still acceptable: a promotion needs evidence that the "
+        "candidate is not worse than this. A regression is what is worse than `tolerance`, half of it by default."
     )
-    tolerance: Margin | None = Field(None, description="Worse than this is a regression. Default: half the margin.")
+    tolerance: Margin | None = Field(
+        None,
+        description="Worse than this is a regression, and is rolled back. Default: half the margin; a promotion still "
+        "needs only the margin.",
+    )
 
 
 class Within(ApiModel):
@@ -202,14 +206,15 @@ class Analysis(ApiModel):
         json_schema_extra=validations(INTERVAL),
     )
     warm_up: Duration = Field(
-        "0s", description="Judging begins this long after both arms are ready, because fresh pods are slower."
+        "2m",
+        description="Fresh pods do worse at first (empty caches): so long after both arms are ready, judging begins.",
     )
     false_rollback_rate: float = Field(
         0.05,
         gt=0,
         lt=1,
-        description="Probability of ever rolling back a candidate that is within tolerance everywhere, over the whole "
-        "rollout: all tiers, looks, slices and metrics.",
+        description="A version within tolerance in every slice is rolled back by mistake in at most this share of "
+        "rollouts, however often we look. It covers all tiers, looks, slices and metrics of a rollout together.",
     )
     datasets: list[DatasetAnalysis] = Field(
         min_length=1,

@@ -22,10 +22,6 @@ ENVIRONMENT_PREFIX = "TIERWISE"
 LOOK, OFFLINE, RUN = "Look", "Judge without a cluster", "Run"
 FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
 
-# The groups of the help text, each with the folder of `cli/commands/` that its commands are in.
-LOOK, OFFLINE, RUN = "Look", "Judge without a cluster", "Run"
-FOLDERS = {LOOK: "look", OFFLINE: "offline", RUN: "run"}
-
 # The short helps are here, so that `tierwise --help` imports no command's module (that of the operator takes a second).
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": (LOOK, "Show a ModelDeployment's rollout as a tree; --watch until it ends."),

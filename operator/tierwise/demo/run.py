@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.table import Table
 
 from tierwise.api.reasons import Reason
 from tierwise.demo.cluster import NAMESPACE, DemoProcessError, cluster_world
@@ -24,6 +23,7 @@ from tierwise.demo.stage import ConsoleStage
 from tierwise.demo.story import DEPLOYMENT, Seen, StoryError, play
 from tierwise.errors import ReasonedError
 from tierwise.local.components import find_components
+from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.rollout.html import write_report
 from tierwise.report.rollout.view import View
 
@@ -128,10 +128,18 @@ def _report(stage: ConsoleStage, folder: Path, seen: Seen) -> None:
     stage.say(f"report: {path}")
 
 
-def _rollouts_table(seen: Seen) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("NAME", "FROM", "TO", "RESULT", "TIER", "REASON"):
-        table.add_column(column)
+def _rollouts_table(seen: Seen) -> FittedTable:
+    table = FittedTable(
+        [
+            Column("NAME", NAME),
+            Column("FROM", 2),
+            Column("TO"),
+            Column("RESULT"),
+            Column("TIER", 4),
+            Column("REASON", 3),
+        ],
+        more="kubectl get modelrollouts has all",
+    )
     for rollout in seen.rollouts:
         status, spec = rollout.status, rollout.spec
         table.add_row(rollout.name, spec.from_.name, spec.to.name, status.result, status.tier or "", status.reason)

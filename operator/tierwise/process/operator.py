@@ -8,7 +8,6 @@ import signal
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from tierwise import handlers
 from tierwise.adapters.http.telemetry import Telemetry
@@ -23,8 +22,9 @@ from tierwise.process.cluster import check_cluster, connected
 from tierwise.process.leading import leadership
 from tierwise.process.probes import probes
 from tierwise.process.state import ProcessState
+from tierwise.runtime.control_loop.keeper import VerdictKeeper
 from tierwise.runtime.control_loop.loop import Loop
-from tierwise.runtime.control_loop.reconcile import reconcile
+from tierwise.runtime.control_loop.reconcile import Ticking
 from tierwise.runtime.control_loop.settings import OperatorSettings
 from tierwise.runtime.control_loop.workqueue import WorkQueue
 from tierwise.runtime.datasets.status import DatasetStatuses
@@ -65,6 +65,7 @@ class _Parts:
     judge: Judging
     statuses: DatasetStatuses
     stores: Stores
+    keeper: VerdictKeeper
 
 
 def run_operator(settings: OperatorSettings) -> None:
@@ -96,6 +97,7 @@ def _build(settings: OperatorSettings, client: Client, stores: Stores) -> _Parts
     statuses = DatasetStatuses(
         KubernetesDatasets(client, mirror, fleet), stores, clock, datasets.wake, mirror.wake_users_of_dataset
     )
+    keeper = VerdictKeeper(stores, fleet, clock, rollouts.wake)
     telemetry.gauges = {
         "tierwise_objects": ("ModelDeployments known.", lambda: len(rollouts)),
         "tierwise_datasets": ("MonitoringDatasets known.", lambda: len(datasets)),
@@ -103,7 +105,7 @@ def _build(settings: OperatorSettings, client: Client, stores: Stores) -> _Parts
         "tierwise_watch_silent_seconds": ("Since the quietest watch heard of the server.", mirror.silent_seconds),
     }
     return _Parts(
-        settings, client, ProcessState(), telemetry, rollouts, datasets, mirror, fleet, judge, statuses, stores
+        settings, client, ProcessState(), telemetry, rollouts, datasets, mirror, fleet, judge, statuses, stores, keeper
     )
 
 
@@ -117,13 +119,13 @@ def _serve(parts: _Parts) -> None:
     def forget(namespace: str, name: str) -> None:
         parts.rollouts.forget(namespace, name)
         parts.judge.forget(namespace, name)
+        parts.keeper.forget(namespace, name)
 
     try:
         parts.mirror.start()
     except ClusterError as error:
         raise ReasonedError(str(error), reason=Reason.CLUSTER_UNREACHABLE) from error
-    tick = partial(reconcile, fleet=parts.fleet, store=parts.stores, clock=SystemClock(), judge=parts.judge)
-    parts.rollouts.start(tick)
+    parts.rollouts.start(Ticking(parts.fleet, parts.stores, SystemClock(), parts.judge, parts.keeper).tick)
     parts.datasets.start(parts.statuses.tick)
     watched = _Watched(parts.mirror, parts.datasets, parts.statuses)
     listener = handlers.Listener(parts.rollouts.wake, forget, watched.seen, parts.telemetry.rollout_seen)
@@ -131,6 +133,7 @@ def _serve(parts: _Parts) -> None:
         handlers.run(listener, parts.client.connection, parts.settings.namespaces, announce)
     finally:
         parts.rollouts.stop()
+        parts.keeper.close()
         parts.datasets.stop(timeout_seconds=1.0)  # a check that hangs must not delay the end; it writes nothing
         parts.mirror.stop()
 

@@ -47,6 +47,7 @@ class IntervalMarks:
     point: float | None
     low: float | None
     high: float | None
+    tolerance: float
     margin: float
     worse_is_right: bool
 
@@ -91,14 +92,19 @@ def _segments(tier: TierStatus, end: datetime, segment):  # type: ignore[no-unty
 def interval_marks(
     differences: Sequence[float | None],
     intervals: Sequence[tuple[float, float] | None],
-    margins: Sequence[float],
+    bounds: Sequence[tuple[float, float]],
     worse_is_right: Sequence[bool],
 ) -> tuple[IntervalMarks, ...]:
-    """Marks of rows on one scale: wide enough for every difference and margin, intervals are clipped to it."""
+    """Marks of rows on one scale: wide enough for every difference and margin, intervals are clipped to it.
+
+    `bounds` are tolerance and margin.
+    """
     found = max([abs(d) for d in differences if d is not None], default=0.0)
-    bounds = [abs(bound) for interval in intervals if interval is not None for bound in interval]
+    ends = [abs(end) for interval in intervals if interval is not None for end in interval]
     # The interval of a tiny slice would make all others too small, so it is cut at twice the largest difference.
-    largest = max(found * 1.3, min(max(bounds, default=0.0), found * 2), max(margins, default=0.0) * 2, 1e-6)
+    largest = max(
+        found * 1.3, min(max(ends, default=0.0), found * 2), max((max(both) for both in bounds), default=0.0) * 2, 1e-6
+    )
 
     def place(value: float) -> float:
         return round(50 + max(-1.0, min(1.0, value / largest)) * 50, 2)
@@ -108,8 +114,11 @@ def interval_marks(
             point=None if difference is None else place(difference),
             low=None if interval is None else place(interval[0]),
             high=None if interval is None else place(interval[1]),
+            tolerance=place(tolerance if is_right else -tolerance),
             margin=place(margin if is_right else -margin),
             worse_is_right=is_right,
         )
-        for difference, interval, margin, is_right in zip(differences, intervals, margins, worse_is_right, strict=True)
+        for difference, interval, (tolerance, margin), is_right in zip(
+            differences, intervals, bounds, worse_is_right, strict=True
+        )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tierwise.api.common import Margin
-from tierwise.metrics.units import is_share
+from tierwise.metrics.units import is_share, rows_of_value
 
 
 def duration_text(seconds: float, *, short: bool = False) -> str:
@@ -16,6 +16,17 @@ def duration_text(seconds: float, *, short: bool = False) -> str:
     first = parts.index(shown[0]) if shown[0] in parts else 3
     kept = parts[first : first + (1 if short else 2)]
     return "".join(f"{value}{unit}" for value, unit in kept if value or unit == kept[0][1])
+
+
+YEAR_SECONDS = 365 * 86_400.0
+NEVER = "not with this traffic"
+
+
+def wait_text(seconds: float | None) -> str:
+    """A wait that is expected; in words where nobody can wait so long, or where it cannot end."""
+    if seconds is None:
+        return NEVER
+    return "longer than a year" if seconds > YEAR_SECONDS else duration_text(seconds)
 
 
 def count_text(count: int) -> str:
@@ -73,9 +84,10 @@ def interval_text(metric: str, interval: Sequence[float] | None) -> str:
     return f"{interval[0]:+.3g} … {interval[1]:+.3g}"
 
 
-def counts_text(n: int, bad: int | None) -> str:
-    """``12/3400``: errors of rows; only the rows if errors are not counted."""
-    return count_text(n) if bad is None else f"{bad}/{n}"
+def counts_text(value: float | None, n: int, bad: int | None) -> str:
+    """``12/3400``: the rows that make up the value, of all rows; only all rows if the value is not a share of them."""
+    rows = rows_of_value(value, n, bad)
+    return count_text(n) if rows is None else f"{rows}/{n}"
 
 
 def slice_text(values: Mapping[str, str]) -> str:
@@ -88,6 +100,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def bounds_text(metric: str, tolerance: Margin, margin: Margin) -> str:
+    """``accuracy: rolls back beyond 2.5 pp (tolerance), promoted within 5 pp (margin)``."""
+    back, on = (margin_text(bound, metric) for bound in (tolerance, margin))
+    return f"{metric}: rolls back beyond {back} (tolerance), promoted within {on} (margin)"
 
 
 def margin_text(margin: Margin, metric: str = "") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tierwise.api.names import Verdict
 from tierwise.monitoring.verdicts.judgement import Result
+from tierwise.plurals import agreeing, plural
 from tierwise.report.text import difference_text, rate_text, slice_text
 
 NOTHING_WAITED_FOR = "no slice was large enough to wait for: a promotion depends on all traffic together"
@@ -24,16 +25,18 @@ def unwaited_lines(results: Sequence[Result]) -> tuple[str, ...]:
     if not open_:
         return ()
     total = sum(1 for found in results if found.slice)
+    were, are, their = (agreeing(len(open_), *forms) for forms in (("was", "were"), ("is", "are"), ("its", "their")))
     first = (
-        f"{len(open_)} of {total} slices x metrics were planned as too small to be waited for and are not shown to be"
+        f"{len(open_)} of {plural(total, 'slice x metric', 'slices x metrics')} {were} planned as too small to be "
+        f"waited for and {are} not shown to be within {their} margin"
     )
-    lines = [f"{first} within their margin{_traffic(open_)}"]
+    lines = [f"{first}{_traffic(open_)}"]
     if len(planned) == total:
         lines.append(NOTHING_WAITED_FOR)
     largest = sorted(open_, key=lambda found: -(found.traffic or 0.0))[:_MOST_LISTED]
     lines += [f"  {slice_text(found.slice)} {found.metric}: {_blindness(found)}" for found in largest]
     if len(open_) > len(largest):
-        lines.append(f"  … and {len(open_) - len(largest)} smaller ones (-o json has all)")
+        lines.append(f"  … and {plural(len(open_) - len(largest), 'smaller one')} (-o json has all)")
     return tuple(lines)
 
 

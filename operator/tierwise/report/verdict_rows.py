@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tierwise.api.common import Margin
 from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict
 from tierwise.api.names import Verdict
 from tierwise.metrics import registry
-from tierwise.metrics.units import is_share
+from tierwise.metrics.units import is_share, rows_of_value
 from tierwise.monitoring.evidence.e_values import e_value_text
+from tierwise.monitoring.planning.bounds import tolerance_of
 from tierwise.monitoring.verdicts.judgement import Result
+from tierwise.plurals import plural
 from tierwise.report.charts import IntervalMarks, interval_marks
-from tierwise.report.text import difference_text, interval_text, margin_text, slice_text, value_text
+from tierwise.report.text import (
+    NEVER,
+    YEAR_SECONDS,
+    difference_text,
+    interval_text,
+    margin_text,
+    slice_text,
+    value_text,
+)
 
 MOST_ROWS = 100
 _TONE = {
@@ -37,8 +48,10 @@ class VerdictRow:
     candidate_counts: str
     difference: str
     interval: str
+    tolerance: str
     margin: str
     e_value: str
+    needs: str
     verdict: str
     tone: str
     marks: IntervalMarks
@@ -56,8 +69,11 @@ class Measured:
     values: tuple[float | None, float | None]  # baseline, candidate
     difference: float | None
     interval: tuple[float, float] | None
+    tolerance: Margin
     margin: Margin
     log10_e: float | None
+    psi: float | None = None
+    needs: str = ""  # what promotion still waits for, in words
 
 
 def of_result(result: Result) -> Measured:
@@ -71,18 +87,28 @@ def of_result(result: Result) -> Measured:
         values=(result.baseline_value, result.candidate_value),
         difference=result.difference,
         interval=result.interval,
+        tolerance=result.tolerance,
         margin=result.margin,
         log10_e=result.log10_e,
+        psi=result.psi,
     )
 
 
-def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
-    """The values of a verdict in a rollout's status. Its margin is in the rollout's strategy."""
-    margins = {
-        (dataset.name, metric.name): metric.margin
-        for dataset in spec.strategy.analysis.datasets
-        for metric in dataset.metrics
-    }
+def bounds_in(spec: ModelRolloutSpec, found: SliceVerdict) -> tuple[Margin, Margin]:
+    """Tolerance and margin of a slice's metric in a rollout's strategy; 0 if the strategy does not have the metric."""
+    for dataset in spec.strategy.analysis.datasets:
+        for metric in dataset.metrics:
+            if (dataset.name, metric.name) == (found.dataset, found.metric):
+                return tolerance_of(metric), metric.margin
+    return Margin(absolute=0.0), Margin(absolute=0.0)
+
+
+def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec, elapsed_seconds: float | None = None) -> Measured:
+    """The values of a verdict in a rollout's status. Its tolerance and margin are in the rollout's strategy.
+
+    `elapsed_seconds` have been judged so far; None if nothing is waited for any more.
+    """
+    tolerance, margin = bounds_in(spec, found)
     return Measured(
         metric=found.metric,
         slice=slice_text(found.slice),
@@ -92,9 +118,31 @@ def of_verdict(found: SliceVerdict, spec: ModelRolloutSpec) -> Measured:
         values=values_of(found),
         difference=found.difference,
         interval=(found.interval[0], found.interval[1]) if found.interval else None,
-        margin=margins.get((found.dataset, found.metric), Margin(absolute=0.0)),
+        tolerance=tolerance,
+        margin=margin,
         log10_e=found.log10_e,
+        needs=_needs(found, elapsed_seconds),
     )
+
+
+def by_evidence(found: Iterable[SliceVerdict]) -> list[SliceVerdict]:
+    """Most evidence of a regression first, whatever order a status of an older release has."""
+    return sorted(found, key=lambda each: -math.inf if each.log10_e is None else each.log10_e, reverse=True)
+
+
+def seconds_to_wait(found: SliceVerdict, elapsed_seconds: float | None) -> float | None:
+    """Seconds until the labels are there that a slice still needs, at its own rate so far; None without a rate."""
+    seen = found.candidate_n + found.baseline_n
+    if not found.labels_needed or not elapsed_seconds or seen <= 0:
+        return None
+    return found.labels_needed / seen * elapsed_seconds
+
+
+def _needs(found: SliceVerdict, elapsed_seconds: float | None) -> str:
+    if not found.labels_needed or elapsed_seconds is None:
+        return ""
+    wait = seconds_to_wait(found, elapsed_seconds)
+    return NEVER if wait is not None and wait > YEAR_SECONDS else plural(found.labels_needed, "label")
 
 
 def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
@@ -103,7 +151,7 @@ def rows_of(found: Sequence[Measured]) -> tuple[VerdictRow, ...]:
     marks = interval_marks(
         [row.difference for row in shown],
         [row.interval for row in shown],
-        [_gap(row) for row in shown],
+        [(_gap(row, row.tolerance), _gap(row, row.margin)) for row in shown],
         [not _higher_is_better(row.metric) for row in shown],
     )
     return tuple(_row(row, mark) for row, mark in zip(shown, marks, strict=True))
@@ -115,25 +163,27 @@ def _row(row: Measured, marks: IntervalMarks) -> VerdictRow:
         slice=row.slice,
         metric=row.metric,
         baseline=value_text(row.metric, row.values[0]),
-        baseline_counts=_counts(*row.baseline),
-        candidate=value_text(row.metric, row.values[1]),
-        candidate_counts=_counts(*row.candidate),
+        baseline_counts=_counts(row.values[0], *row.baseline),
+        candidate=value_text(row.metric, row.values[1]) if row.psi is None else f"PSI {row.psi:.3f}",
+        candidate_counts=_counts(row.values[1], *row.candidate),
         difference=difference_text(row.metric, row.difference),
         interval=interval_text(row.metric, row.interval) + unit,
+        tolerance=margin_text(row.tolerance, row.metric),
         margin=margin_text(row.margin, row.metric),
         e_value=e_value_text(row.log10_e),
+        needs=row.needs,
         verdict=str(row.verdict),
         tone=_TONE[row.verdict],
         marks=marks,
     )
 
 
-def _gap(row: Measured) -> float:
+def _gap(row: Measured, bound: Margin) -> float:
     n, bad = row.baseline
-    if row.margin.relative is None:
-        return row.margin.absolute or 0.0
+    if bound.relative is None:
+        return bound.absolute or 0.0
     rate = abs(row.values[0] or 0.0) if bad is None else bad / n if n else 0.0
-    return row.margin.relative * rate
+    return bound.relative * rate
 
 
 def _higher_is_better(metric: str) -> bool:
@@ -151,8 +201,9 @@ def values_of(found: SliceVerdict) -> tuple[float | None, float | None]:
     )
 
 
-def _counts(n: int, bad: int | None) -> str:
-    return f"{n} rows" if bad is None else f"{bad} bad of {n}"
+def _counts(value: float | None, n: int, bad: int | None) -> str:
+    rows = rows_of_value(value, n, bad)
+    return plural(n, "row") if rows is None else f"{rows} of {n}"
 
 
 def _value(metric: str, n: int, bad: int | None) -> float | None:

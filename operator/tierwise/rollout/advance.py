@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout import supersede, tier
 from tierwise.rollout.delivery import deliver as delivery
 from tierwise.rollout.delivery import rollback, verification
@@ -95,7 +96,7 @@ def _begin(flight: Flight) -> Step:
     if "retry" in present:
         handled["retry"] = present["retry"]
     status = status.model_copy(update={"handled": handled})
-    text = f"{flight.spec.from_.name} → {flight.spec.to.name} through {len(tiers)} tiers"
+    text = f"{flight.spec.from_.name} → {flight.spec.to.name} through {plural(len(tiers), 'tier')}"
     return Step(progressing(status, Reason.PROBING, text), (), 0.0)
 
 
@@ -158,9 +159,13 @@ def _watch_delivered(flight: Flight) -> Step | None:
     return None
 
 
+def _all(tiers: int) -> str:
+    return "its tier" if tiers == 1 else f"all {tiers} tiers"
+
+
 def _completed(flight: Flight) -> ModelRolloutStatus:
     status = flight.status
-    text = f"{flight.spec.to.name} runs in all {len(status.tiers)} tiers"
+    text = f"{flight.spec.to.name} runs in {_all(len(status.tiers))}"
     status = progressing(status, Reason.COMPLETED, text)
     watch = verification.after_rollout(flight.spec, flight.now)
     return status.model_copy(update={"result": "Completed", "finished_at": flight.now, "verification": watch})

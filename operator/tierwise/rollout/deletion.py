@@ -13,12 +13,13 @@ from datetime import datetime
 from tierwise.api.common import Version, duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, TierStatus, WorkloadStatus
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.delivery.converge import restored
 from tierwise.rollout.state.actions import Action, Decision, DeleteTwin, Deliver, Event, SetFinalizer
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import Observation, WorkloadView
 from tierwise.rollout.state.versions import is_running
-from tierwise.rollout.state.wording import clip, counted
+from tierwise.rollout.state.wording import clip
 
 _POLL_SECONDS = 1.0
 _UNDECIDED = ("Probing", "Judging", "RollingBack")
@@ -114,7 +115,7 @@ def _told(observation: Observation, waiting: list[_Touched]) -> tuple[Event, ...
     if observation.refused is not None:
         return (Event("Warning", str(Reason.DELIVERY_REFUSED), clip(f"left as it is: {observation.refused}")),)
     left = [
-        f"{each.view.kind} {each.view.name}: {counted(each.view.pods.outdated, 'pod')} without {each.version.name}"
+        f"{each.view.kind} {each.view.name}: {plural(each.view.pods.outdated, 'pod')} without {each.version.name}"
         for each in waiting
     ]
     text = f"left as it is: {'; '.join(left)} after progressDeadline"

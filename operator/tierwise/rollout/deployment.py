@@ -8,22 +8,22 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutStatus
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout import prerelease, start
 from tierwise.rollout.advance import advance, with_conditions
 from tierwise.rollout.delivery import verification
 from tierwise.rollout.delivery.adoption import adopt
 from tierwise.rollout.delivery.validate import Problem, preflight_problem
 from tierwise.rollout.record.summary import with_report, with_rollout_report
-from tierwise.rollout.state import commands
+from tierwise.rollout.state import commands, drift
 from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy, SetFinalizer
-from tierwise.rollout.state.conditions import Health, Report, Truth, recovered, rollout_report, verified
-from tierwise.rollout.state.flight import FINISHED, Flight, Step, stalled
+from tierwise.rollout.state.conditions import Report, Standing, Truth, recovered, rollout_report, verified
+from tierwise.rollout.state.flight import FINISHED, RETRY_SECONDS, Flight, Step, stalled
 from tierwise.rollout.state.observation import Observation, RolloutView
 from tierwise.rollout.state.versions import identity_of, is_same
-from tierwise.rollout.state.wording import clip, counted
+from tierwise.rollout.state.wording import clip
 
 MOST_REJECTED = 20
-RETRY_SECONDS = 15.0  # a cause that needs a person may end without an event that wakes the loop
 
 
 def first_sight(observation: Observation, now: datetime) -> Decision:
@@ -58,7 +58,7 @@ def fly(observation: Observation, rollout: RolloutView, now: datetime) -> Decisi
     flight = Flight(observation, rollout, now)
     step = _unless_refused(flight, advance(flight))
     rolling = with_conditions(step.status, flight)
-    status = _with_handled(observation, rolling, rollout.name)
+    status = _with_handled(observation, rolling)
     status = _with_rejected(status, rollout, rolling, now)
     status = with_rollout_report(status, rollout_report(rolling), observation, now, (rollout.spec, rolling))
     return _decision(status, Step(rolling, step.actions, step.requeue_after_seconds), rollout.name)
@@ -82,18 +82,12 @@ def _decision(status: ModelDeploymentStatus, step: Step, name: str) -> Decision:
     )
 
 
-def _with_handled(observation: Observation, rolling: ModelRolloutStatus, name: str) -> ModelDeploymentStatus:
-    """Copy the commands that the rollout handled. A promotion of another rollout counts as handled, too."""
+def _with_handled(observation: Observation, rolling: ModelRolloutStatus) -> ModelDeploymentStatus:
+    """Copy the commands that the rollout handled."""
     view = observation.deployment
     present = commands.present(view.annotations)
     done = {verb: value for verb, value in present.items() if rolling.handled.get(verb) == value}
-    handled = {**view.status.handled, **done}
-    if "promote" in present:
-        wanted = commands.parse_promotion(present["promote"])
-        undelivered = {tier.name for tier in rolling.tiers if tier.phase != "Delivered"} | {commands.ALL}
-        if rolling.tiers and (wanted is None or wanted.rollout not in (None, name) or wanted.tier not in undelivered):
-            handled["promote"] = present["promote"]
-    return view.status.model_copy(update={"handled": handled})
+    return view.status.model_copy(update={"handled": {**view.status.handled, **done}})
 
 
 def _with_rejected(
@@ -123,7 +117,7 @@ def land(observation: Observation, rollout: RolloutView, now: datetime) -> Decis
         update |= {"stable": spec.to, "previous_stable": spec.from_, "rejected": kept}
     elif start.is_backward(status, spec):
         update |= {"stable": spec.from_, "previous_stable": None}
-    status = _with_handled(observation, rollout.status, rollout.name).model_copy(update=update)
+    status = _with_handled(observation, rollout.status).model_copy(update=update)
     report = rollout_report(rollout.status)
     status = with_rollout_report(status, report, observation, now, (spec, rollout.status))
     return Decision(status, requeue_after_seconds=0.0)
@@ -145,28 +139,16 @@ def rest(observation: Observation, now: datetime) -> Decision:
     if worse is not None and status.previous_stable is not None and view.spec.rollback.automatic:
         return _create(observation, start.backward(observation, stable, status.previous_stable), now)
     asked = commands.pending("rollback", view.annotations, status.handled)
-    if asked is not None:
-        if status.previous_stable is not None:
-            return _create(observation, start.backward(observation, stable, status.previous_stable, asked), now)
-        return Decision(_handle(observation, "rollback"), requeue_after_seconds=0.0)
-    if commands.pending("promote", view.annotations, status.handled) is not None:
-        return Decision(_handle(observation, "promote"), requeue_after_seconds=0.0)
+    if asked is not None and status.previous_stable is not None:
+        return _create(observation, start.backward(observation, stable, status.previous_stable, asked), now)
     if is_same(start.candidate_of(observation, stable), stable):
-        if commands.pending("retry", view.annotations, status.handled) is not None:
-            return Decision(_handle(observation, "retry"), requeue_after_seconds=0.0)
         return _content(observation, status, now)
     return _changed(observation, status, now)
 
 
-def _handle(observation: Observation, verb: commands.Verb) -> ModelDeploymentStatus:
-    status = observation.deployment.status
-    value = commands.present(observation.deployment.annotations)[verb]
-    return status.model_copy(update={"handled": {**status.handled, verb: value}})
-
-
 def _content(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
     """The decision if the spec's version is stable."""
-    problem = preflight_problem(observation)
+    problem = preflight_problem(observation) or _overwritten_again(status)
     if problem is not None:
         return _held(observation, status, now, "Stalled", problem, label="Stalled")
     wanted = observation.deployment.spec.version  # it has the newest commit and digest
@@ -175,7 +157,10 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
     )
     status = status.model_copy(update={"stable": stable})
     workloads = sum(len(tier.workloads) for tier in observation.tiers)
-    text = f"{wanted.name} is stable in {counted(workloads, 'workload')} of {counted(len(observation.tiers), 'tier')}"
+    text = f"{wanted.name} is stable in {plural(workloads, 'workload')} of {plural(len(observation.tiers), 'tier')}"
+    drifted = drift.summary(status.drift)
+    if drifted is not None:
+        text += f"; but {drifted}"
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {}
     record = verification.of_stable(observation)
     if record is not None:
@@ -184,6 +169,14 @@ def _content(observation: Observation, status: ModelDeploymentStatus, now: datet
             text += f"; {record.message}"
     report = Report("Ready", Reason.AT_REST, text, others)
     return Decision(with_report(status, report, observation, now, label="Ready"))
+
+
+def _overwritten_again(status: ModelDeploymentStatus) -> Problem | None:
+    """The problem of workloads that were restored and changed again: one more restore could go on for ever."""
+    found = drift.summary(drift.given_up(status.drift))
+    if found is None:
+        return None
+    return Problem(Reason.FIELD_CONFLICT, f"{found}; stop the other writer, then set tierwise.io/retry")
 
 
 def _changed(observation: Observation, status: ModelDeploymentStatus, now: datetime) -> Decision:
@@ -217,7 +210,7 @@ def _held(
     observation: Observation,
     status: ModelDeploymentStatus,
     now: datetime,
-    health: Health,
+    health: Standing,
     problem: Problem,
     *,
     label: str,

@@ -1,7 +1,9 @@
 """The gate's table of precedence, which decides Promote, Hold or RollBack. The first row that matches decides.
 
 Only `TABLE` and the order of api/reasons.py define an order between causes. The operator, `analyze`, the pre-release
-gate, simulations and the status of a MonitoringDataset all use them.
+gate, simulations and the status of a MonitoringDataset all use them. Two steps of a rollout look at what is no cause
+of the gate: a tier that must not be probed is held unless the gate rolls back (rollout/tier.py), and a status says
+that another writer fights over a delivered workload, beside what the gate says of the tier (rollout/advance.py).
 docs/concepts/rollout.md shows the table as `tierwise.tools.generate` writes it.
 """
 
@@ -9,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tierwise.api.names import GateDecision
 from tierwise.api.reasons import PRECEDENCE, Reason
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.monitoring.verdicts.judgement import ControlTrouble, Judgement
 from tierwise.rollout.state import wording
 
 # "Everywhere" means most of an arm's scores. The metrics judge a few invalid scores.
@@ -65,12 +67,16 @@ Decide = Callable[[Situation], Outcome | None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. The docs show `decision` and `reason`."""
+    """One row of the table. The docs show `decision` and `reason`.
+
+    `concern`: the reason of the concern for which the row is, if it is for one.
+    """
 
     cause: str
     decision: str
     reason: str
     decide: Decide
+    concern: Reason | None = None
 
 
 def first_concern(concerns: Iterable[Concern]) -> Concern | None:
@@ -85,7 +91,7 @@ def _row(cause: str, decision: GateDecision, reason: Reason) -> Row:
         concern = now.concern(reason)
         return None if concern is None else Outcome(decision, reason, concern.message, concern.stalled)
 
-    return Row(cause, decision, f"`{reason}`", decide)
+    return Row(cause, decision, f"`{reason}`", decide, reason)
 
 
 def _hold(reason: Reason, message: str, *, stalled: bool = False) -> Outcome:
@@ -124,10 +130,21 @@ def _domain(judgement: Judgement) -> Literal["fine", "both", "candidate"]:
 
 
 def _external_cause(now: Situation) -> Outcome | None:
-    """The hold if both arms are worse than the control's past and the candidate is not worse than the control."""
-    if now.judgement is None or now.judgement.control_trouble is None or now.judgement.regressed:
-        return None
-    return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(now.judgement.control_trouble))
+    """Both arms are worse than the control's past, and the candidate is not worse than the control."""
+    trouble = _trouble(now)
+    return _hold(Reason.EXTERNAL_CAUSE, wording.external_cause(trouble)) if trouble and trouble.is_sure else None
+
+
+def _trouble(now: Situation) -> ControlTrouble | None:
+    return None if now.judgement is None or now.judgement.regressed else now.judgement.control_trouble
+
+
+def _noted(now: Situation, outcome: Outcome) -> Outcome:
+    """With what is known of the control and too little to hold for."""
+    trouble = _trouble(now)
+    if trouble is None or trouble.is_sure:
+        return outcome
+    return replace(outcome, message=wording.with_note(outcome.message, wording.unsure_cause(trouble)))
 
 
 def _candidate_out_of_domain(now: Situation) -> Outcome | None:
@@ -163,6 +180,16 @@ def _uncompared(now: Situation) -> Outcome | None:
     return Outcome(GateDecision.PROMOTE, Reason.UNCOMPARED, message)
 
 
+def _suspect_slice(now: Situation) -> Outcome | None:
+    """What would be promoted in spite of a slice that looks worse; after `maxDuration` it is inconclusive."""
+    judged = now.judgement
+    if judged is None or not judged.non_inferior or not judged.suspects:
+        return None
+    if now.max_duration_passed:
+        return _max_duration(now)
+    return _hold(Reason.SUSPECT_SLICE, wording.suspect(judged))
+
+
 def _non_inferior(now: Situation) -> Outcome | None:
     if now.judgement is None or not now.judgement.non_inferior or now.judgement.regressed:
         return None
@@ -193,6 +220,7 @@ TABLE: tuple[Row, ...] = (
         _PROMOTE,
         "`PromoteRequested`",
         _promote_annotation,
+        Reason.PROMOTE_REQUESTED,
     ),
     _row("quota, admission or scheduling keeps the candidate's pods from existing", _HOLD, Reason.PROBE_UNAVAILABLE),
     _row("the untouched pods, which are the control, are not ready", _HOLD, Reason.BASELINE_UNREADY),
@@ -228,6 +256,12 @@ TABLE: tuple[Row, ...] = (
     _row("`minDuration` is not over", _HOLD, Reason.SOAKING),
     Row("the rollout is uncompared", _PROMOTE, "`Uncompared`", _uncompared),
     Row(
+        "a slice that is too small to be waited for looks worse than its margin",
+        "Hold; after `maxDuration` `analysis.onInconclusive`",
+        "`SuspectSlice`, `MaxDuration`",
+        _suspect_slice,
+    ),
+    Row(
         "the candidate is not worse than the margins: overall, and in every powered slice and metric",
         _PROMOTE,
         "`NonInferior`",
@@ -238,18 +272,7 @@ TABLE: tuple[Row, ...] = (
 )
 
 # Concerns that have a row of their own. Every other concern means that something cannot be read or trusted.
-_OWN_ROW = frozenset(
-    {
-        Reason.ROLLBACK_REQUESTED,
-        Reason.PROMOTE_REQUESTED,
-        Reason.PROBE_UNAVAILABLE,
-        Reason.BASELINE_UNREADY,
-        Reason.CANDIDATE_UNREADY,
-        Reason.WARMING_UP,
-        Reason.FIELD_CONFLICT,
-        Reason.SOAKING,
-    }
-)
+_OWN_ROW = frozenset(row.concern for row in TABLE if row.concern is not None)
 
 
 def gate(now: Situation) -> Outcome:
@@ -261,5 +284,5 @@ def gate(now: Situation) -> Outcome:
     for row in TABLE:
         outcome = row.decide(now)
         if outcome is not None:
-            return outcome
+            return _noted(now, outcome)
     raise AssertionError("the last row matches always")

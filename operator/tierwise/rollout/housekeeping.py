@@ -5,30 +5,32 @@ Each of these writes changes an object's resourceVersion, so a status write in t
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tierwise.api.names import ANNOTATION_ROLLBACK_AT, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLED_BACK_FROM
 from tierwise.rollout.delivery import verification
 from tierwise.rollout.delivery.recovery import is_open
-from tierwise.rollout.start import candidate_of
+from tierwise.rollout.record.stored import MOST_UNSTORED, may_go
+from tierwise.rollout.start import rejected
 from tierwise.rollout.state.actions import Action, Annotate, DeleteRollout, SetFinalizer
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import Observation, RolloutView
-from tierwise.rollout.state.versions import identity_of, is_same
+from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip
 
 _OURS = (ANNOTATION_ROLLED_BACK_FROM, ANNOTATION_ROLLBACK_REASON, ANNOTATION_ROLLBACK_AT)
 
 
-def housekeeping(observation: Observation) -> tuple[Action, ...]:
+def housekeeping(observation: Observation, now: datetime) -> tuple[Action, ...]:
     """The actions that are due, at most one kind at a time; empty if nothing is due."""
-    return _annotations(observation) or _finalizers(observation) or _history(observation)
+    return _annotations(observation) or _finalizers(observation) or _history(observation, now)
 
 
 def _annotations(observation: Observation) -> tuple[Action, ...]:
     view, status = observation.deployment, observation.deployment.status
     if status.stable is None:
         return ()
-    identity = identity_of(candidate_of(observation, status.stable))
-    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    entry = rejected(observation, status.stable)
     wanted: dict[str, str | None] = {}
     if entry is not None:
         at = entry.at.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -54,7 +56,7 @@ def _is_watched(observation: Observation, rollout: RolloutView) -> bool:
     return is_open(rollout.status) or any(found is not None and found.name == rollout.name for found in watched)
 
 
-def _history(observation: Observation) -> tuple[Action, ...]:
+def _history(observation: Observation, now: datetime) -> tuple[Action, ...]:
     limit = observation.deployment.spec.history_limit
     finished = sorted(
         (
@@ -65,4 +67,10 @@ def _history(observation: Observation) -> tuple[Action, ...]:
         key=lambda rollout: rollout.spec.revision,
         reverse=True,
     )
-    return tuple(DeleteRollout(rollout.name, rollout.uid) for rollout in finished[limit:])
+    # Beyond so many, waiting for the store would fill the cluster with objects.
+    gone = [
+        rollout
+        for place, rollout in enumerate(finished[limit:])
+        if place >= MOST_UNSTORED or may_go(observation, rollout, now)
+    ]
+    return tuple(DeleteRollout(rollout.name, rollout.uid) for rollout in gone)

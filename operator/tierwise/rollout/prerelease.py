@@ -11,7 +11,7 @@ from tierwise.rollout.delivery.validate import Problem
 from tierwise.rollout.gate import Situation
 from tierwise.rollout.gate import gate as decide
 from tierwise.rollout.state import wording
-from tierwise.rollout.state.conditions import Health
+from tierwise.rollout.state.conditions import Standing
 from tierwise.rollout.state.observation import Observation
 
 REMEDY = "no pod was touched: set another version, or change spec.analysis.preRelease"
@@ -21,7 +21,7 @@ REMEDY = "no pod was touched: set another version, or change spec.analysis.preRe
 class Closed:
     """Why no rollout starts: it waits for rows (Reconciling) or for a person (Stalled)."""
 
-    health: Health
+    health: Standing
     problem: Problem
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.common import Version
-from tierwise.api.modeldeployment import ModelDeploymentStatus
+from tierwise.api.modeldeployment import ModelDeploymentStatus, RejectedVersion
 from tierwise.api.modelrollout import ModelRolloutSpec, Recovery
 from tierwise.api.reasons import Reason
 from tierwise.rollout.delivery import validate
@@ -41,11 +41,17 @@ class Rejection:
     recovery: Recovery | None
 
 
+def rejected(observation: Observation, stable: Version) -> RejectedVersion | None:
+    """The record that the spec's version was rolled back."""
+    identity = identity_of(candidate_of(observation, stable))
+    found = reversed(observation.deployment.status.rejected)
+    return next((entry for entry in found if entry.identity == identity), None)
+
+
 def rejection(observation: Observation, stable: Version) -> Rejection | None:
     """The rejection of the spec's version, if it was rolled back and there is no `retry`; else None."""
-    identity = identity_of(candidate_of(observation, stable))
     status = observation.deployment.status
-    entry = next((entry for entry in reversed(status.rejected) if entry.identity == identity), None)
+    entry = rejected(observation, stable)
     if entry is None or commands.pending("retry", observation.deployment.annotations, status.handled) is not None:
         return None
     version = observation.deployment.spec.version.name

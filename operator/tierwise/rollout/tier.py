@@ -1,4 +1,4 @@
-"""One tier at a time: start, probe, judge, gate. (Delivery: delivery.py.)"""
+"""One tier at a time: start, probe, judge, gate. (Delivery: delivery/deliver.py.)"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tierwise.api.names import GateDecision
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.plurals import plural
 from tierwise.rollout.delivery import rollback, validate
 from tierwise.rollout.delivery.probe import Arms, arms_of, changed_pods
 from tierwise.rollout.delivery.records import promoted, records_of_tier
@@ -38,7 +39,9 @@ def start(flight: Flight, tier: TierStatus) -> Step:
     records = records_of_tier(flight.tier_spec(tier.name), flight.tier_view(tier.name).workloads)
     status = with_tier(flight.status, tier.name, phase="Probing", started_at=flight.now, workloads=records)
     status = status.model_copy(update={"tier": tier.name})
-    return Step(progressing(status, Reason.PROBING, f"{tier.name}: probing {len(records)} workloads"), (), 0.0)
+    return Step(
+        progressing(status, Reason.PROBING, f"{tier.name}: probing {plural(len(records), 'workload')}"), (), 0.0
+    )
 
 
 def advance(flight: Flight, tier: TierStatus, *, conflict: str | None) -> Step:
@@ -129,15 +132,18 @@ def _concerns(flight: Flight, tier: TierStatus, arms: Arms, conflict: str | None
 
 def promotion(flight: Flight, tier: str) -> str | None:
     """The message of a promote annotation for this tier, unhandled or given for all tiers of this rollout."""
-    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     given_for_all = commands.parse_promotion(flight.status.handled.get("promote", ""))
     if given_for_all is not None and given_for_all.tier == commands.ALL:
         return "promoted for all tiers by annotation"
+    return None if _promoting(flight, tier) is None else f"{tier} promoted by annotation"
+
+
+def _promoting(flight: Flight, tier: str) -> str | None:
+    """The unhandled value of the promote annotation, where it names this tier."""
+    annotations, handled = flight.observation.deployment.annotations, flight.observation.deployment.status.handled
     value = commands.pending("promote", annotations, handled, flight.status.handled)
     wanted = None if value is None else commands.parse_promotion(value)
-    if wanted is None or not wanted.names(flight.rollout.name, tier):
-        return None
-    return f"{tier} promoted by annotation"
+    return value if wanted is not None and wanted.names(flight.rollout.name, tier) else None
 
 
 def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
@@ -159,13 +165,14 @@ def _candidate_unready(flight: Flight, tier: TierStatus, arms: Arms) -> str | No
     if flight.seconds_since(since) < flight.progress_deadline_seconds:
         return None
     deadline = flight.spec.strategy.progress_deadline
-    return f"{arms.candidate_ready} of {arms.candidate_wanted} candidate pods ready after progressDeadline {deadline}"
+    ready = f"{arms.candidate_ready} of {plural(arms.candidate_wanted, 'candidate pod')} ready"
+    return f"{ready} after progressDeadline {deadline}"
 
 
 def _warming_up(flight: Flight, tier: TierStatus, arms: Arms) -> str | None:
     if tier.judging_since is None:
         candidate = f"{arms.candidate_ready} of {arms.candidate_wanted} candidate"
-        return f"{candidate} and {arms.baseline_ready} of {arms.baseline_wanted} baseline pods ready"
+        return f"{candidate} and {arms.baseline_ready} of {plural(arms.baseline_wanted, 'baseline pod')} ready"
     if flight.now < tier.judging_since:
         return f"candidate pods are warm at {wording.clock_time(tier.judging_since)}"
     judged = flight.observation.judgement
@@ -179,7 +186,7 @@ def _unfollowed(tier: TierStatus) -> str:
     if not tier.pods_changes or tier.pods_changes[-1].until is None:
         return ""
     until = tier.pods_changes[-1].until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return f"; the pods changed {len(tier.pods_changes)} times: nothing is judged before {until}"
+    return f"; the pods changed {plural(len(tier.pods_changes), 'time')}: nothing is judged before {until}"
 
 
 def _soaking(flight: Flight, tier: TierStatus, soak_seconds: int) -> str | None:
@@ -203,7 +210,7 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             records = promoted(tier.workloads, flight.tier_view(tier.name).workloads)
             status = with_tier(status, tier.name, phase="Delivering", delivering_since=flight.now, workloads=records)
             if outcome.reason is Reason.PROMOTE_REQUESTED:
-                status = with_promotion_handled(flight, status)
+                status = _with_promotion_handled(flight, status, tier.name)
             return Step(progressing(status, outcome.reason, message), (), 0.0)
         case GateDecision.HOLD:
             longest = duration_seconds(flight.tier_spec(tier.name).max_duration)
@@ -217,9 +224,12 @@ def _obey(flight: Flight, status: ModelRolloutStatus, tier: TierStatus, outcome:
             return Step(status, (), flight.poll_seconds)
 
 
-def with_promotion_handled(flight: Flight, status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """Record the promote annotation first in the rollout, with the same write that promotes."""
-    value = flight.observation.deployment.annotations.get(commands.ANNOTATIONS["promote"])
+def _with_promotion_handled(flight: Flight, status: ModelRolloutStatus, tier: str) -> ModelRolloutStatus:
+    """Record the promote annotation first in the rollout, with the same write that promotes.
+
+    A value that promotes something else, or was refused, did not promote this tier.
+    """
+    value = _promoting(flight, tier)
     if value is None:
         return status
     return status.model_copy(update={"handled": {**status.handled, "promote": value}})

@@ -13,6 +13,7 @@ from tierwise.api.reasons import Reason
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.stored.performance_table import Origin
+from tierwise.rollout.record.verdicts import VerdictRecord
 from tierwise.rollout.state.actions import Action, Event
 from tierwise.rollout.state.observation import Claim, DeploymentView, RolloutView, TierView
 
@@ -53,7 +54,7 @@ class Fleet(Protocol):
         ...
 
     def get_dataset(self, namespace: str, name: str) -> MonitoringDatasetSpec | None:
-        """The dataset's spec; None when it does not exist."""
+        """The dataset's spec; None when it does not exist. Raises SpecError when the stored object is not valid."""
         ...
 
     def get_secret(self, namespace: str, name: str, key: str) -> str | None:
@@ -61,7 +62,12 @@ class Fleet(Protocol):
         ...
 
     def apply(self, deployment: DeploymentView, action: Action) -> None:
-        """Carry out the action; idempotent. Raises ConflictError when its precondition fails."""
+        """Carry out the action; idempotent.
+
+        Raises:
+            ConflictError: its precondition fails.
+            SpecError: a person has to change something.
+        """
         ...
 
     def replace_deployment_status(self, deployment: DeploymentView, status: ModelDeploymentStatus) -> None:
@@ -103,6 +109,13 @@ class PredictionStore(Protocol):
         """
         ...
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """As `read_cells`, of the baseline's rows that name their unit: buckets of units in place of blocks, one arm.
+
+        A unit's rows are in one bucket. None where the dataset names no units.
+        """
+        ...
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """Counts of the baseline's rows by pod, ordered by name; None if the dataset names no pods."""
         ...
@@ -125,4 +138,8 @@ class PredictionStore(Protocol):
 
     def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
         """Store a block's distributions in `ml_performance`. Writing a block twice changes nothing."""
+        ...
+
+    def write_verdicts(self, record: VerdictRecord) -> None:
+        """Store a decision with its verdicts in `ml_verdicts`; writing one twice changes nothing."""
         ...

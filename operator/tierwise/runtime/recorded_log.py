@@ -51,6 +51,10 @@ class RecordedLog(Protocol):
         """As PredictionStore."""
         ...
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """As PredictionStore."""
+        ...
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """As PredictionStore."""
         ...

@@ -31,10 +31,12 @@ _STAKE = 0.98  # largest share of the wealth that one kind of outcome may cost
 _CHUNK = 8192  # hypotheses per pass, so that about twenty temporary arrays stay in the cache
 
 _REGRESSION_LOG_ODDS = np.log([1.05, 1.12, 1.3, 1.7, 2.5, 5.0])
+_FOLLOWS_AT_LEAST = 3  # the odds ratio 1.7
 _NON_INFERIOR_SHARES = np.array([1.0, 0.5, 2.0])
 _IMPROVED_LOG_ODDS = np.log([1.12, 1.3, 2.0])
 
-REGRESSION_LOG_WEIGHTS: FloatArray = np.full(6, -np.log(6.0))
+REGRESSION_ALTERNATIVES = len(_REGRESSION_LOG_ODDS) + 1  # and one that follows the candidate
+REGRESSION_LOG_WEIGHTS: FloatArray = np.full(REGRESSION_ALTERNATIVES, -np.log(REGRESSION_ALTERNATIVES))
 NON_INFERIOR_LOG_WEIGHTS: FloatArray = np.log([0.5, 0.25, 0.25])
 IMPROVED_LOG_WEIGHTS: FloatArray = np.full(3, -np.log(3.0))
 
@@ -64,25 +66,37 @@ def _odds_step(rate: FloatArray, log_odds: float) -> FloatArray:
 
 
 def regression_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
-    """η of shape (6, H): how far beyond the tolerance each bet expects the candidate."""
+    """η of shape (7, H): how far beyond the tolerance each bet expects the candidate.
+
+    Six odds ratios, and one bet that follows the candidate's own rate in earlier blocks: where errors are rare, the
+    worst regressions are far beyond any odds ratio of the baseline's rate.
+    """
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
     boundary = null.ratio * base + null.delta
-    return np.stack([_odds_step(boundary, step) for step in _REGRESSION_LOG_ODDS])
+    # A boundary below 0 is farther still from any rate that there is.
+    below = np.maximum(-boundary, 0.0)
+    steps = [_odds_step(boundary, step) + below for step in _REGRESSION_LOG_ODDS]
+    seen = (past[1] + PRIOR_OBSERVATIONS * boundary) / (past[0] + PRIOR_OBSERVATIONS)
+    return np.stack([*steps, np.maximum(seen - boundary, steps[_FOLLOWS_AT_LEAST])])
 
 
 def non_inferior_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
-    """η of shape (3, H), negative: how far on the good side of the margin each bet expects the candidate."""
+    """η of shape (3, H), never positive: how far on the good side of the margin each bet expects the candidate.
+
+    0, no bet, where an equal candidate would be at the margin or beyond it: the other side would be no e-process.
+    """
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    distance = (null.ratio - 1) * base + null.delta
+    distance = np.maximum((null.ratio - 1) * base + null.delta, 0.0)
     if null.gap is not None:
         distance = np.where(np.isnan(null.gap), distance, null.gap)
     return np.asarray(-_NON_INFERIOR_SHARES[:, None] * distance)
 
 
-def improved_alternatives(past: FloatArray, prior: FloatArray) -> FloatArray:
-    """η of shape (3, H), negative: how far below the baseline each bet expects the candidate."""
+def improved_alternatives(past: FloatArray, null: Boundary, prior: FloatArray) -> FloatArray:
+    """η of shape (3, H), negative: how far below the null's boundary each bet expects the candidate."""
     base = (past[3] + PRIOR_OBSERVATIONS * prior) / (past[2] + PRIOR_OBSERVATIONS)
-    return np.stack([_odds_step(base, -step) for step in _IMPROVED_LOG_ODDS])
+    boundary = null.ratio * base + null.delta
+    return np.stack([_odds_step(boundary, -step) for step in _IMPROVED_LOG_ODDS])
 
 
 def log_increment(
@@ -105,6 +119,10 @@ def log_increment(
     past_na, past_ka, past_nb, past_kb = past
     low = np.maximum(0.0, -delta / ratio) + _EDGE
     high = np.minimum(1.0, (1.0 - delta) / ratio) - _EDGE
+    # Where no pair of rates is on the boundary the null holds every pair, or none: nothing is bet.
+    possible = low < high
+    low, high = np.where(possible, low, 0.4), np.where(possible, high, 0.6)
+    ratio, delta = np.where(possible, ratio, 1.0), np.where(possible, delta, 0.0)
     mean = (past_kb + (past_ka - past_na * (delta + eta)) / ratio + PRIOR_OBSERVATIONS * prior) / (
         past_na + past_nb + PRIOR_OBSERVATIONS
     )
@@ -131,7 +149,7 @@ def log_increment(
         + kb * np.log1p(sb * (1 - cb))
         + (nb - kb) * np.log1p(-sb * cb)
     )
-    return np.asarray(total / phi)
+    return np.asarray(np.where(possible, total / phi, 0.0))
 
 
 def add_regression(
@@ -143,7 +161,7 @@ def add_regression(
     *,
     phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (6, H) of H0: μa ≤ R·μb + Δ, in place."""
+    """Add a block to the logs (7, H) of H0: μa ≤ R·μb + Δ, in place."""
     for part in _chunks(logs.shape[1]):
         args = (past[:, part], null.part(part))
         eta = regression_alternatives(*args, prior[part])
@@ -167,14 +185,19 @@ def add_non_inferior(
 
 
 def add_improved(
-    logs: FloatArray, block: FloatArray, past: FloatArray, prior: FloatArray, *, phi: FloatArray | None = None
+    logs: FloatArray,
+    block: FloatArray,
+    past: FloatArray,
+    null: Boundary,
+    prior: FloatArray,
+    *,
+    phi: FloatArray | None = None,
 ) -> None:
-    """Add a block to the logs (3, H) of H0: μa ≥ μb, in place."""
+    """Add a block to the logs (3, H) of H0: μa ≥ R·μb + Δ, in place. R = 1, Δ = 0: not better."""
     for part in _chunks(logs.shape[1]):
-        equal = Boundary(np.ones_like(prior[part]), np.zeros_like(prior[part]))
-        eta = improved_alternatives(past[:, part], prior[part])
-        increment = log_increment(block[:, part], past[:, part], equal, eta, prior[part], phi=_part(phi, part))
-        logs[:, part] += increment
+        args = (past[:, part], null.part(part))
+        eta = improved_alternatives(*args, prior[part])
+        logs[:, part] += log_increment(block[:, part], *args, eta, prior[part], phi=_part(phi, part))
 
 
 def _part(phi: FloatArray | None, part: slice) -> FloatArray | float:
@@ -202,57 +225,49 @@ def copy_log_weights(copies: int) -> FloatArray:
     return np.asarray(np.log(np.concatenate([[0.5], np.full(copies - 1, 0.5 / (copies - 1))])))
 
 
-def log_e_with_late_copies(
-    logs: FloatArray, starts: tuple[FloatArray, ...], copies: int, log_weights: FloatArray
-) -> FloatArray:
-    """Log of E, averaged over copies that begin later. A copy that has not begun has the value 1.
+@dataclass(frozen=True, slots=True)
+class LateOnset:
+    """How the stake of one is spread over the starts of the bets: fixed before the first block.
 
-    `starts` has for each later copy that has begun the value of `logs` at its beginning. So the losses of bets before a
-    late change do not hide that change.
+    Half is bet from the start on. The other half begins evenly over `seconds`, a part with every block. With
+    ``seconds=0`` all of it is bet from the start on.
     """
-    weights = copy_log_weights(copies)
-    parts = [log_mean(logs, log_weights) + weights[0]]
-    parts += [log_mean(logs - start, log_weights) + weights[j + 1] for j, start in enumerate(starts)]
-    waiting = np.exp(weights[len(starts) + 1 :]).sum()
-    if waiting > 0:
-        parts.append(np.full_like(parts[0], np.log(waiting)))
-    return log_mean(np.stack(parts), np.zeros(len(parts)))
+
+    seconds: float = 0.0
+
+    @property
+    def first(self) -> float:
+        """What is bet from the start on."""
+        return 0.5 if self.seconds > 0 else 1.0
+
+    def begun(self, before: float, after: float) -> float:
+        """What begins in a block, of `before` to `after` seconds since the start."""
+        return self.later(before) - self.later(after)
+
+    def later(self, elapsed: float) -> float:
+        """What has not begun `elapsed` seconds after the start: it is worth what was staked."""
+        return 0.5 * max(1.0 - max(elapsed, 0.0) / self.seconds, 0.0) if self.seconds > 0 else 0.0
+
+
+def begin_more(logs: FloatArray, stake: float) -> FloatArray:
+    """Logs of bets after `stake` more begins, before the block that it is bet on: A + w, as a new array.
+
+    With A(t) = (A(t − 1) + w(t))·L(t) for each alternative, L the bets' factor of a block, the mean of A over the
+    alternatives plus what has not begun is Σ w(t)·(the bets from t on): an average of e-processes with weights fixed in
+    advance, so an e-process. A regression is then found as soon after its beginning, whenever that is.
+
+    Source: the sum form of Shiryaev and Roberts, with weights that sum to one; Shin, Ramdas and Rinaldo, "E-detectors",
+    New England Journal of Statistics in Data Science 2024.
+    """
+    return np.asarray(np.logaddexp(logs, np.log(stake))) if stake > 0 else logs
+
+
+def log_e_of(logs: FloatArray, log_weights: FloatArray, later: float) -> FloatArray:
+    """Log e-values (H,) of bets (alternatives, H), with `later` the stake that has not begun."""
+    found = log_mean(logs, log_weights)
+    return np.asarray(np.logaddexp(found, np.log(later))) if later > 0 else found
 
 
 def ready(pending: FloatArray) -> BoolArray:
     """Which hypotheses have pending counts (4, H) for a block. Only the numbers of observations decide this."""
     return np.asarray((pending[0] >= MIN_BLOCK) & (pending[2] >= MIN_BLOCK))
-
-
-def growth(counts: FloatArray, ratio: FloatArray, delta: FloatArray) -> FloatArray:
-    """Log-likelihood ratio of cumulative counts (4, H) against the nearest means with μa ≤ R·μb + Δ; 0 within the null.
-
-    This is the best value that any bet on these counts could have reached with hindsight. Both arms need observations.
-    """
-    na, ka, nb, kb = counts
-    pa, pb = ka / na, kb / nb
-    low = np.maximum(0.0, -delta / ratio)
-    high = np.minimum(1.0, (1.0 - delta) / ratio)
-
-    def divergence(cb: FloatArray) -> FloatArray:
-        ca = ratio * cb + delta
-        return np.asarray(
-            _xlogy(ka, pa, ca) + _xlogy(na - ka, 1 - pa, 1 - ca) + _xlogy(kb, pb, cb) + _xlogy(nb - kb, 1 - pb, 1 - cb)
-        )
-
-    left = np.clip(np.minimum(pb, (pa - delta) / ratio), low, high)
-    right = np.clip(np.maximum(pb, (pa - delta) / ratio), low, high)
-    # The divergence is convex in cb, so a golden-section search between the arms' own rates finds its minimum.
-    shrink = (np.sqrt(5.0) - 1) / 2
-    for _ in range(60):
-        x1, x2 = right - shrink * (right - left), left + shrink * (right - left)
-        lower = divergence(x1) < divergence(x2)
-        left, right = np.where(lower, left, x1), np.where(lower, x2, right)
-    found = divergence((left + right) / 2)
-    return np.asarray(np.where(pa > ratio * pb + delta, np.maximum(found, 0.0), 0.0))
-
-
-def _xlogy(count: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:
-    """count·ln(p/q) with 0·ln 0 = 0; q is kept above zero."""
-    odds = np.where(count > 0, p, 1.0) / np.where(count > 0, np.maximum(q, 1e-300), 1.0)
-    return np.asarray(np.where(count > 0, count * np.log(odds), 0.0))

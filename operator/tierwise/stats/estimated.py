@@ -1,8 +1,8 @@
 """Compares estimates that have no concurrent control: with the past of their own place, or within strata.
 
-`beyond_past` is stats/history for estimates. The change elsewhere is removed as a difference
-(expected = before + elsewhere now − elsewhere before) or as a factor (expected = before · elsewhere now / elsewhere
-before). The variance is by the delta method. Both windows grow equally, so that the increments of the estimate are
+`beyond_past`: as stats/history, of estimates: expected is the mean over D days before. With the change elsewhere taken
+off, as a difference (before + elsewhere now − elsewhere before) or as a factor (before · elsewhere now / elsewhere
+before), the variance is by the delta method. All windows grow alike, so that the increments of the estimate are
 independent in information time.
 
 `within_strata`: the null is "within tolerance in every stratum". So any mean of the strata's differences is within
@@ -29,7 +29,7 @@ PER_STRATUM = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Estimates and their variances, shape (H,); NaN where there are too few observations."""
+    """Estimates and their variances, shape (H,), of days (D, H); NaN where there is too little."""
 
     value: FloatArray
     variance: FloatArray
@@ -37,31 +37,33 @@ class Moments:
 
 def beyond_past(
     now: Moments,
-    before: Moments,
+    days: Moments,
     sign: int,
     ratio: FloatArray,
     *,
     elsewhere: tuple[Moments, Moments] | None = None,
     as_factor: bool = False,
-) -> tuple[FloatArray, FloatArray]:
-    """sign·(now − R·expected) (H,) and its variance; NaN if one of the estimates is missing.
+) -> tuple[FloatArray, FloatArray, Moments]:
+    """sign·(now − R·expected) (H,), its variance, and what each day expects; NaN where an estimate is missing.
 
-    `elsewhere` is (now, before) of the places where the baseline still serves. It can only be used as a factor if all
-    three values are positive.
+    `elsewhere` is (now, days) where the baseline still serves. As a factor it is known where all are positive. A day's
+    variance is without that of elsewhere now, which all days share.
     """
-    expected, variance = before.value, before.variance
+    expected, by_day, common = days.value, days.variance, np.zeros(days.value.shape[1:])
     if elsewhere is not None:
         after, ahead = elsewhere
         if as_factor:
-            known = (before.value > 0) & (after.value > 0) & (ahead.value > 0)
-            one, two, three = (np.where(known, x.value, np.nan) for x in (before, after, ahead))
+            known = (days.value > 0) & (after.value > 0) & (ahead.value > 0)
+            one, two, three = (np.where(known, x.value, np.nan) for x in (days, after, ahead))
             expected = one * two / three
-            parts = (before.variance / one**2, after.variance / two**2, ahead.variance / three**2)
-            variance = expected**2 * (parts[0] + parts[1] + parts[2])
+            by_day = expected**2 * (days.variance / one**2 + ahead.variance / three**2)
+            common = expected.mean(axis=0) ** 2 * after.variance / two[0] ** 2
         else:
-            expected = before.value + after.value - ahead.value
-            variance = before.variance + after.variance + ahead.variance
-    return sign * (now.value - ratio * expected), now.variance + ratio**2 * variance
+            expected = days.value + after.value - ahead.value
+            by_day, common = days.variance + ahead.variance, after.variance
+    variance = by_day.mean(axis=0) / len(expected) + common
+    beyond = sign * (now.value - ratio * expected.mean(axis=0))
+    return beyond, now.variance + ratio**2 * variance, Moments(expected, by_day)
 
 
 def used_strata(units: FloatArray, owner: npt.NDArray[np.intp], owners: int) -> BoolArray:

@@ -44,6 +44,32 @@ class Matched:
             n = np.nan_to_num(np.fmin(n, np.square(self.weight) / self.inverse), posinf=0.0)
         return np.stack([n, n * np.nan_to_num(share)])
 
+    @property
+    def share(self) -> FloatArray:
+        """(C, H): the windows' shares; NaN before there are enough rows."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.shares / self.weight)
+
+    @property
+    def snapshot(self) -> FloatArray:
+        """(1 + 2·C, H): what `joined` needs of the blocks so far."""
+        return np.concatenate([self.weight[np.newaxis], self.shares, self.inverse])
+
+
+def joined(snapshots: FloatArray) -> FloatArray:
+    """Counts (T, 2·C, H), n and bad of each window in turn, of the blocks between snapshots (T, 1 + 2·C, H).
+
+    Of several blocks that are one they are those of Kish's number of rows with the matched shares; of one block alone
+    they are its own.
+    """
+    parts = np.diff(snapshots, axis=0, prepend=np.zeros_like(snapshots[:1]))
+    windows = (parts.shape[1] - 1) // 2
+    weight, shares, inverse = parts[:, :1], parts[:, 1 : 1 + windows], parts[:, 1 + windows :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = np.where(weight > 0, np.square(weight) / inverse, 0.0)
+        bad = np.where(weight > 0, n * shares / weight, 0.0)
+    return np.stack([n, np.clip(bad, 0.0, n)], axis=2).reshape(len(parts), 2 * windows, -1)
+
 
 def begin(windows: int, hypotheses: int) -> Matched:
     """The sums before the first block."""

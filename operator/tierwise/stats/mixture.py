@@ -20,9 +20,8 @@ from scipy.special import erfcx, log_ndtr, logsumexp
 
 from tierwise.arrays import FloatArray
 
-TAUS: FloatArray = np.array(
-    [0.01, 0.03, 0.1]
-)  # differences to which the mixture is most sensitive, for rates and areas
+_HALVINGS = 30
+TAUS: FloatArray = np.array([0.01, 0.03, 0.1])  # differences the mixture is most sensitive to, for rates and areas
 
 
 def log_mixture(
@@ -54,14 +53,23 @@ def log_mixture(
 
 
 def interval(
-    difference: FloatArray, variance: FloatArray, alpha: float, tau: FloatArray | float
+    difference: FloatArray, variance: FloatArray, alpha: float, taus: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Interval (low, high) for D that covers at *every* look with probability about 1 − alpha; NaN without V or τ.
+    """Interval (low, high), each (...), for D that covers at *every* look with probability about 1 − alpha.
 
-    The two-sided normal mixture boundary, D̂ ± √(V(1 + V/τ²)(ln(1 + τ²/V) − 2 ln α)): narrowest for differences near τ.
+    The differences Δ for which neither D ≤ Δ nor D ≥ Δ has reached the e-value 2/alpha by `log_mixture` of the same
+    `taus`. NaN where D̂, V or a τ is not known.
     """
-    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0) & np.isfinite(tau) & (np.asarray(tau) > 0)
+    scales = TAUS if taus is None else np.asarray(taus, dtype=np.float64)
+    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
+    known = known & (np.isfinite(scales) & (scales > 0)).all(axis=0)
     safe = np.where(known, variance, 1.0)
-    square = np.where(known, np.square(tau), 1.0)
-    half = np.sqrt(safe * (1 + safe / square) * (np.log1p(square / safe) - 2 * np.log(alpha)))
-    return np.where(known, difference - half, np.nan), np.where(known, difference + half, np.nan)
+    log_threshold = np.log(2 / alpha)
+    low, high = np.zeros_like(safe), np.sqrt(2 * safe * log_threshold)
+    while not (reached := ~known | (log_mixture(high, safe, 0.0, scales) >= log_threshold)).all():
+        high = np.where(reached, high, 2 * high)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        reached = log_mixture(middle, safe, 0.0, scales) >= log_threshold
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return np.where(known, difference - high, np.nan), np.where(known, difference + high, np.nan)

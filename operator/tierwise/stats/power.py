@@ -44,6 +44,37 @@ def powered_by_variance(variance: FloatArray, gap: FloatArray, *, phi: FloatArra
         return np.asarray((gap > 0) & (variance > 0) & (np.square(gap) >= needed))
 
 
+def times_needed(
+    na: FloatArray, nb: FloatArray, rate: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0
+) -> FloatArray:
+    """How many times the counts would make it `powered`, at most 1 where it is; infinite without rows or a gap."""
+    have = harmonic(na, nb)
+    need = np.maximum(POWER_FACTOR * needed_per_arm(rate, gap, phi=phi), 1.0)
+    return np.where((gap > 0) & (have > 0), need / np.where(have > 0, have, 1.0), np.inf)
+
+
+def gap_needed(na: FloatArray, nb: FloatArray, rate: FloatArray, *, phi: FloatArray | float = 1.0) -> FloatArray:
+    """The smallest gap at which counts are `powered`; infinite where less than one observation per arm is expected."""
+    have = harmonic(na, nb)
+    spread = POWER_FACTOR * needed_of_spread(rate * (1 - rate), np.ones_like(rate), phi=phi)
+    return np.sqrt(np.where(have >= 1, spread / np.where(have >= 1, have, 1.0), np.inf))
+
+
+def times_needed_by_variance(variance: FloatArray, gap: FloatArray, *, phi: FloatArray | float = 1.0) -> FloatArray:
+    """`times_needed` of an estimate, whose variance falls as rows grow in number."""
+    safe = np.where(gap > 0, gap, 1.0)
+    with np.errstate(invalid="ignore"):
+        times = np.square(gap_needed_by_variance(variance, phi=phi) / safe)
+    return np.where(gap > 0, times, np.inf)
+
+
+def gap_needed_by_variance(variance: FloatArray, *, phi: FloatArray | float = 1.0) -> FloatArray:
+    """`gap_needed` of an estimate; infinite where its variance is not known."""
+    with np.errstate(invalid="ignore"):
+        needed = np.sqrt(POWER_FACTOR * 2 * np.log(PASS_AT) * phi * variance)
+        return np.where((variance > 0) & np.isfinite(needed), needed, np.inf)
+
+
 def smallest_detectable(
     variance: FloatArray, gap: FloatArray, log_threshold: FloatArray, most: FloatArray | float = 1.0
 ) -> FloatArray:

@@ -32,7 +32,7 @@ from tierwise.stats import betting
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratified:
-    """The e-processes so far. `logs` is (6, H): per alternative, the log of the product over strata and blocks."""
+    """The e-processes so far. `logs` is (7, H): per alternative, the log of the product over strata and blocks."""
 
     past: FloatArray  # (4, H, S), consumed by bets
     pending: FloatArray  # (4, H, S), waiting for five observations in both arms of the stratum
@@ -52,7 +52,7 @@ class Stratified:
 def begin(hypotheses: int, strata: int) -> Stratified:
     """The evidence before the first block."""
     empty = np.zeros((4, hypotheses, strata))
-    return Stratified(empty, empty, np.zeros((6, hypotheses)))
+    return Stratified(empty, empty, np.zeros((betting.REGRESSION_ALTERNATIVES, hypotheses)))
 
 
 def fold(
@@ -90,36 +90,3 @@ def fold(
 def _widened(counts: FloatArray, strata: int) -> FloatArray:
     missing = strata - counts.shape[2]
     return counts if missing <= 0 else np.concatenate([counts, np.zeros((*counts.shape[:2], missing))], axis=2)
-
-
-def mantel_haenszel(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The common difference of rates (candidate − baseline) and its variance, (H,), from counts (4, H, S).
-
-    Each stratum has the weight na·nb/(na + nb). The result is NaN if no stratum has both arms.
-
-    Source: Greenland and Robins, "Estimation of a common effect parameter from sparse follow-up data", Biometrics 1985
-    (risk difference); variance: the strata's own, Σ w²·(pa·qa/na + pb·qb/nb)/(Σ w)².
-    """
-    na, ka, nb, kb = counts
-    both = (na > 0) & (nb > 0)
-    n1, n0 = np.where(both, na, 1.0), np.where(both, nb, 1.0)
-    weight = np.where(both, n1 * n0 / (n1 + n0), 0.0)
-    pa, pb = ka / n1, kb / n0
-    total = weight.sum(axis=-1)
-    safe = np.where(total > 0, total, 1.0)
-    spread = pa * (1 - pa) / n1 + pb * (1 - pb) / n0
-    difference = (weight * (pa - pb)).sum(axis=-1) / safe
-    variance = (np.square(weight) * spread).sum(axis=-1) / np.square(safe)
-    return np.where(total > 0, difference, np.nan), np.where(total > 0, variance, np.nan)
-
-
-def mantel_haenszel_odds_ratio(counts: FloatArray) -> FloatArray:
-    """The common odds ratio (H,) from counts (4, H, S); NaN if it is not defined.
-
-    Source: Mantel and Haenszel, "Statistical aspects of the analysis of data from retrospective studies of disease",
-    JNCI 1959.
-    """
-    na, ka, nb, kb = counts
-    total = np.where(na + nb > 0, na + nb, 1.0)
-    more, less = (ka * (nb - kb) / total).sum(axis=-1), (kb * (na - ka) / total).sum(axis=-1)
-    return np.where((more > 0) & (less > 0), more / np.where(less > 0, less, 1.0), np.nan)

@@ -19,7 +19,10 @@ from tierwise.rollout.state.observation import (
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NOW = T0 + timedelta(minutes=12, seconds=14)
 
-REASON = "tier-3: false-positive-rate on asn_type=residential 0.5 % → 3.1 % (margin +25 %, 61/1968 vs 9/2011, e=4.1e5)"
+REASON = (
+    "tier-3: false-positive-rate on asn_type=residential 0.5 % → 3.1 % "
+    "(tolerance 12.5 % relative, 9/2011 → 61/1968, e=4.1e5)"
+)
 WORST = {
     "dataset": "verified-humans",
     "metric": "false-positive-rate",
@@ -155,13 +158,16 @@ def rolled_back() -> tuple[DeploymentView, tuple[RolloutView, ...], tuple[TierVi
 
 def judging() -> tuple[DeploymentView, tuple[RolloutView, ...], tuple[TierView, ...]]:
     """v8 is judged in tier-3 and the gate waits for labels."""
-    message = "tier-3: 12 of 46 slices not worse; 42000 more labels are needed, about 35 minutes"
+    message = (
+        "tier-3: 6000 candidate and 6345 baseline labels so far, about 42000 more needed to show false-positive-rate "
+        "on all traffic within the margin of 25 % relative, the slowest of 4 slices x metrics that are waited for"
+    )
     tier_3 = {
         "name": "tier-3", "phase": "Judging", "startedAt": stamp(0), "judgingSince": stamp(60),
         "look": 11, "labels": 12345, "evidenceUntil": stamp(720),
         "gate": {"decision": "Hold", "reason": "Inconclusive", "message": message, "since": stamp(600)},
-        "coverage": {"traffic": 0.93, "slices": 46, "powered": 30, "nonInferior": 12, "inconclusive": 34},
-        "worst": [WHOLE],
+        "coverage": {"traffic": 0.93, "slices": 46, "powered": 30, "nonInferior": 12, "inconclusive": 34, "waiting": 4},
+        "worst": [WHOLE], "waiting": [WHOLE],
     }  # fmt: skip
     rollout = a_rollout(
         {

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from tierwise.adapters.files.index_column import header_with_index
 from tierwise.cli.commands.offline.dataset import command
 from tierwise.cli.manifests.checks import check_files
 from tierwise.errors import SpecError
@@ -148,9 +149,70 @@ def test_columns_of_a_parquet_file_with_few_values_are_dimensions(tmp_path: Path
     assert "not sliced by comment" in imported(tmp_path / "flights.parquet").stderr
 
 
+def categorical(values: list[str], categories: list[str]) -> pa.DictionaryArray:
+    """As pandas writes a categorical column."""
+    return pa.DictionaryArray.from_arrays(pa.array([categories.index(v) for v in values], pa.int8()), categories)
+
+
+def test_categorical_columns_of_pandas_are_columns_of_their_values(tmp_path: Path):
+    table = pa.table(
+        {
+            "label": categorical(["cat", "dog"] * 100, ["cat", "dog", "bird"]),
+            "score": categorical(["dog", "cat"] * 100, ["cat", "dog", "bird"]),
+            "carrier": categorical(["AA", "HA"] * 100, ["AA", "HA"]),
+            "size": pa.DictionaryArray.from_arrays(pa.array([0, 1] * 100, pa.int8()), pa.array([10, 20])),
+            "__index_level_0__": list(range(200)),
+        }
+    )
+    pq.write_table(table, tmp_path / "pets.parquet")
+    spec = manifest(tmp_path / "pets.parquet")["spec"]
+    assert [item["name"] for item in spec["dimensions"]] == ["carrier", "size"]
+    assert (spec["scale"], spec["classes"]) == ({"kind": "Classes"}, ["cat", "dog", "bird"])
+
+
+def test_a_categorical_label_of_two_texts_says_how_to_write_it(tmp_path: Path):
+    table = pa.table({"label": categorical(["no", "yes"] * 10, ["no", "yes"]), "score": [0.5] * 20})
+    pq.write_table(table, tmp_path / "set.parquet")
+    assert "note: label is 'no' or 'yes'; a yes/no label is 0 or 1" in imported(tmp_path / "set.parquet").stderr
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [(".csv", ","), (".tsv", "\t")])
+def test_a_text_file_as_pandas_writes_it_has_no_column_of_its_index(tmp_path: Path, suffix: str, delimiter: str):
+    header = ["", "ts", "model_version", "score", "label", "carrier"]
+    rows = [[str(i), "2026-03-01 06:00:00", "v1", "0.5", "1", "HA"] for i in range(300)]
+    path = tmp_path / f"flights{suffix}"
+    path.write_text("\n".join(delimiter.join(row) for row in [header, *rows]))
+    made = manifest(path)
+    assert made["metadata"]["name"] == "flights"
+    assert made["spec"]["columns"] == {
+        "time": "ts", "model": "", "version": "model_version", "tier": "", "score": "score", "label": "label",
+    }  # fmt: skip
+    assert [item["name"] for item in made["spec"]["dimensions"]] == ["carrier"]
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        (",score,label", ("row_index", "score", "label")),
+        ('"",score,row_index', ("row_index_", "score", "row_index")),
+        ("score,label", None),
+        (",score,", None),
+        (',"a,b"', None),
+        ("", None),
+    ],
+)
+def test_only_a_first_column_without_a_name_is_an_index(tmp_path: Path, header: str, names: tuple[str, ...] | None):
+    path = tmp_path / "log.csv"
+    path.write_text(f"{header}\n1,2,3\n")
+    assert header_with_index(path, "CSVWithNames") == names
+    assert header_with_index(path, "Parquet") is None
+
+
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
+        ("a.csv", "", "cannot be read"),
+        ("a.csv", "score,flag\n0.5,1\n", r"which column is the label \(columns: score, flag\)"),
         ("a.yaml", "columns: [a, b]", r"which column is the label \(columns: a, b\); give --label COLUMN"),
         ("a.yaml", "columns: [a, b]\nlabel: c", r"there is no column 'c' \(columns: a, b\); give --label"),
         ("a.yaml", f"columns: {[f'c{i}' for i in range(900)]}", r"c48, c49, …\); give --label"),

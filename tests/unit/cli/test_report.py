@@ -19,12 +19,12 @@ from tierwise.monitoring.verdicts.judgement import ArmCounts
 from tierwise.report.charts import interval_marks, timeline_of
 from tierwise.report.legend import COVERS_NO_DIFFERENCE, of_results
 from tierwise.report.rollout.html import deployment_html, write_report
-from tierwise.report.text import count_text, coverage_text, duration_text, rate_text
+from tierwise.report.text import count_text, counts_text, coverage_text, duration_text, rate_text
 
 
 def test_the_report_has_reason_timeline_verdicts_and_versions(tmp_path):
     page = write_report(tmp_path / "report.html", *rolled_back(), now=NOW).read_text(encoding="utf-8")
-    for text in (REASON, "v7 → v8", "asn_type=residential", "61 bad of 1968", "4.1e5", "ghcr.io/acme/bot-score:v8"):
+    for text in (REASON, "v7 → v8", "asn_type=residential", "61 of 1968", "4.1e5", "ghcr.io/acme/bot-score:v8"):
         assert text in page
     assert page.count('class="track"') == 4
 
@@ -95,7 +95,7 @@ def test_a_regression_whose_interval_covers_no_difference_is_explained_below_the
     page = deployment_html(*delivered({**WORST, "interval": interval}), now=NOW)
     line = "regressed by the e-value; the interval is for the estimate"
     assert (line in page) == said
-    assert "Counts beside a value are bad out of n: 61 of the 1968 rows that the metric counts are errors." in page
+    assert "Counts beside a value are what it is made of: 61 of 1968 rows are 3.1 %." in page
 
 
 def test_below_a_table_stands_only_what_occurs_in_it():
@@ -105,6 +105,26 @@ def test_below_a_table_stands_only_what_occurs_in_it():
     named = a_result(Verdict.REGRESSED, candidate=ArmCounts(100), interval=(-0.03, 0.0))
     assert of_results([named]) == (COVERS_NO_DIFFERENCE,)
     assert of_results([a_result(Verdict.REGRESSED, candidate=ArmCounts(100), interval=None)]) == ()
+
+
+def test_the_report_has_both_bounds_and_explains_the_evidence_once():
+    page = deployment_html(*delivered(WORST), now=NOW)
+    assert page.count("tolerance +12.5 %, margin +25 %") >= 2
+    assert page.count('class="tolerance"') == page.count('class="margin"')
+    assert page.count("means: within tolerance, evidence this strong ever appears with probability below 10^−5.6") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "bad", "text"),
+    [
+        (0.031, 1968, 61, "61/1968"),
+        (0.939, 1000, 61, "939/1000"),  # an accuracy: the right ones
+        (0.25, 1968, 61, "1968"),  # weighted, or a function of a rate
+        (None, 0, None, "0"),
+    ],
+)
+def test_a_count_beside_a_value_is_what_the_value_is_made_of(value, n, bad, text):
+    assert counts_text(value if value != 0.031 else 61 / 1968, n, bad) == text
 
 
 def test_the_report_needs_no_network():
@@ -143,8 +163,9 @@ def test_the_timeline_is_in_proportion():
 
 
 def test_worse_is_on_the_side_of_the_margin():
-    marks = interval_marks([0.02, -0.02], [None, (-0.03, -0.01)], [0.01, 0.01], [True, False])
-    assert 50 < marks[0].margin < marks[0].point
+    marks = interval_marks([0.02, -0.02], [None, (-0.03, -0.01)], [(0.005, 0.01)] * 2, [True, False])
+    assert 50 < marks[0].tolerance < marks[0].margin < marks[0].point
+    assert marks[1].point < marks[1].margin < marks[1].tolerance < 50
     assert marks[1].point < marks[1].margin < 50
     assert marks[1].low < marks[1].point < marks[1].high
 

@@ -74,6 +74,7 @@ def test_a_drop_that_begins_after_the_promotion_is_exit_3_and_told():
         ([*SMALL, "--drop", "carrier=c01 accuracy ->0.97"], "rate of bad answers is 0.05"),
         ([*SMALL, "--drop", "carrier=c01 recall 0.9->0.8"], "recall is not judged"),
         ([*SMALL, "--drop", "carrier=c01 auc 0.9->0.8"], "auc is not a share of answers"),
+        ([*SMALL, "--drop", "carrier=c01 out-of-domain ->0.3"], "out-of-domain is not a share of answers"),
         ([*SMALL, "--drop", "nonsense"], "is not 'DIM=VALUE METRIC FROM->TO'"),
         ([*SMALL, "--metric", "auc"], "auc needs more of a row; it has accuracy"),
         (["--generate", "carrier"], "is not DIM=COUNT"),

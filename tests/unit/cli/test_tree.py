@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from tests.unit.cli.bot_score import NOW, a_deployment, a_twin, judging, rolled_back, tiers
-from tierwise.report.rollout.tree import render_tree
+from tests.unit.cli.bot_score import NOW, REASON, a_deployment, a_twin, judging, rolled_back, tiers
+from tierwise.report.rollout.tree import render_view
+from tierwise.report.rollout.view import view_of
 
-EXPECTED = """\
+EXPECTED = f"""\
 Name:     bot-score            Namespace: inference       ✖ RolledBack  v8 → v7   12m14s
-Reason:   tier-3: false-positive-rate on asn_type=residential 0.5 % → 3.1 % (margin +25 %, 61/1968 vs 9/2011, e=4.1e5)
+Reason:   {REASON}
 NAME                      KIND        STATUS        PODS      EVIDENCE                        AGE
 ⟳ bot-score               ModelDepl.  ✖ Stalled     24/24
 ├─ tier-3                 Tier        ✖ RolledBack  4/4 v7    1 of 46 regressed · 12k labels  12m
@@ -22,16 +23,16 @@ NAME                      KIND        STATUS        PODS      EVIDENCE          
 def text_of(deployment, rollouts, tier_views, width: int = 140) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as captured:
-        console.print(render_tree(deployment, rollouts, tier_views, NOW))
+        console.print(render_view(view_of(deployment, rollouts, tier_views, NOW)))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def test_a_rolled_back_rollout_names_the_slice_and_the_untouched_tiers():
-    assert text_of(*rolled_back()) == EXPECTED
+    assert text_of(*rolled_back(), width=150) == EXPECTED
 
 
 def test_twins_stand_below_their_workload_with_the_version_their_pods_run():
-    lines = text_of(*judging()).splitlines()
+    lines = text_of(*judging(), width=240).splitlines()
     assert "├─ tier-3" in lines[4]
     assert "6/6 v7+v8" in lines[4]
     assert "waits: Inconclusive" in lines[4]

@@ -37,8 +37,8 @@ def test_that_no_slice_was_waited_for_is_a_line_of_its_own():
 
 def test_the_whole_is_no_slice_in_the_message_of_a_promotion():
     told = non_inferiority(replace(NON_INFERIOR, results=(WHOLE, WAITED_FOR, OPEN), coverage_traffic=0.65))
-    assert "in all 1 slices x metrics large enough to be waited for, which hold 65 % or more of the traffic" in told
-    assert "1 were planned as too small to be waited for" in told
+    assert "in the one slice x metric large enough to be waited for, which holds 65 % or more of the traffic" in told
+    assert "1 was planned as too small to be waited for" in told
 
 
 def test_counts_beside_weighted_values_are_explained_where_a_dataset_has_weights():

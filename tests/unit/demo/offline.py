@@ -18,6 +18,7 @@ from tierwise.demo.models import THRESHOLD, ScoredFlights, scored_flights
 from tierwise.demo.replay import FlightTraffic
 from tierwise.monitoring.counts.model import Block, Cells, Dataset
 from tierwise.monitoring.evidence.fold import begin, fold
+from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, groupings_of, plan_tier
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import Judgement
@@ -46,6 +47,10 @@ def manifest(name: str) -> dict:
     return yaml.safe_load(files("tierwise.demo").joinpath("manifests", name).read_text())
 
 
+# The demo's pods serve the same requests: the day before says that they do not differ.
+ALIKE = Spread(("",), np.ones((1, 1)), np.zeros(1), 1.0, 4, np.full(1, 9), np.zeros((1, 1)))
+
+
 def judge_tier(
     candidate: str, *, tier: str = "tier-3", start_second: int, seed: int = 0, baseline: str = "v1"
 ) -> Outcome:
@@ -71,6 +76,7 @@ def judge_tier(
             candidate_share=0.5,
             max_duration_seconds=longest,
         ),
+        {dataset.name: ALIKE},
     )
     evidence = begin(plan)
     soak = duration_seconds(spec.tiers[0].min_duration)

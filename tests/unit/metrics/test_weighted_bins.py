@@ -160,7 +160,7 @@ def test_looks_at_equal_models_keep_their_promises(sampling, rows):
             difference = np.where(found.enough, worse_sign(metric) * (found.candidate - found.baseline), np.nan)
             variance = found.candidate_variance + found.baseline_variance
             crossed[name] |= log_mixture(difference, variance, 0.0, found.taus) >= np.log(1 / ALPHA)
-            low, high = interval(difference, variance, ALPHA, found.taus[1])
+            low, high = interval(difference, variance, ALPHA, found.taus)
             missed[name] |= (low > 0) | (high < 0)
     assert found.enough.mean() > 0.9
     for name in EVERY:

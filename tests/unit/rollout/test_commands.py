@@ -67,15 +67,6 @@ def test_a_promotion_of_a_later_tier_waits_for_it():
     world.run_until(lambda w: w.tier(2).phase == "Delivered")
 
 
-def test_promote_waits_while_paused():
-    world = judging()
-    world.apply("v2", paused=True)
-    world.fleet.annotate(NAME, promote=f"{NAME}-1/tier-3")
-    world.run(30)
-    assert world.tier(3).phase == "Judging"
-    world.apply("v2").run_until(lambda w: w.tier(3).phase == "Delivered")
-
-
 def test_rollback_wins_over_promote():
     world = judging()
     world.fleet.annotate(NAME, promote=f"{NAME}-1/tier-3", rollback="no")

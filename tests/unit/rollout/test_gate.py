@@ -7,17 +7,24 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, T0, a_judgement
+from tests.unit.rollout.world import INCONCLUSIVE, NON_INFERIOR, REGRESSED, T0, a_judgement, a_result
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
+from tierwise.api.names import Verdict
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.monitoring.verdicts.judgement import ControlTrouble
+from tierwise.monitoring.verdicts.judgement import ArmCounts, ControlTrouble
+from tierwise.monitoring.verdicts.waiting import waited_for
 from tierwise.rollout.gate import TABLE, Situation, gate
+from tierwise.rollout.record.evidence import with_judgement
 
 UNREADABLE = Concern(Reason.STORE_UNREACHABLE, "no answer from the store")
 TROUBLE = ControlTrouble(T0, REGRESSED.results[0], "the day before")
 DOMAIN_BOTH = a_judgement(out_of_domain=(0.9, 0.95))
 DOMAIN_CANDIDATE = a_judgement(out_of_domain=(0.0, 1.0))
 ANSWERS_MISSING = Concern(Reason.DOMAIN_SUSPECT, "20 % against 0 %", regression_stands=True)
+
+
+SUSPECT = replace(NON_INFERIOR, suspects=REGRESSED.culprits)
 
 
 def concern(reason: Reason, message: str) -> dict[str, Any]:
@@ -41,6 +48,7 @@ ROWS: list[tuple[str, dict[str, Any], str, Reason]] = [
     ("paused", {"paused": True}, "Hold", Reason.PAUSED),
     ("soaking", concern(Reason.SOAKING, "until 12:00:30Z"), "Hold", Reason.SOAKING),
     ("uncompared", {"is_compared": False}, "Promote", Reason.UNCOMPARED),
+    ("suspect slice", {"judgement": SUSPECT}, "Hold", Reason.SUSPECT_SLICE),
     ("non-inferior", {"judgement": NON_INFERIOR}, "Promote", Reason.NON_INFERIOR),
     ("before maxDuration", {"max_duration_passed": False}, "Hold", Reason.INCONCLUSIVE),
     ("maxDuration", {"max_duration_passed": True}, "Hold", Reason.MAX_DURATION),
@@ -77,6 +85,8 @@ def test_each_row_wins_over_every_later_one(index: int):
     _, cause, decision, reason = ROWS[index]
     for later in ROWS[index + 1 :]:
         if any(shared <= cause.keys() & later[1].keys() for shared in EXCLUSIVE):
+            continue
+        if reason is Reason.SUSPECT_SLICE and later[3] is Reason.MAX_DURATION:
             continue
         if reason is Reason.PROMOTE_REQUESTED and later[3] in (Reason.PAUSED, Reason.FIELD_CONFLICT):
             continue
@@ -150,8 +160,43 @@ def test_no_judgement_at_all_never_passes():
 
 
 def test_messages_carry_the_numbers():
-    assert "61/1000 vs 200/4000" in gate(situation(judgement=REGRESSED)).message
-    assert "about 900 more needed for accuracy on carrier=HA" in gate(situation()).message
+    assert "(tolerance 1 pp, 3800/4000 → 939/1000, e=4.1e5)" in gate(situation(judgement=REGRESSED)).message
+    waits = "about 900 more needed to show accuracy on carrier=HA within the margin of 2 pp"
+    assert waits in gate(situation()).message
+
+
+def test_a_promotion_says_the_margins_that_were_kept():
+    whole = a_judgement(non_inferior=True, results=(a_result(slice={}), a_result()))
+    assert "not worse than the margins (accuracy 2 pp) overall" in gate(situation(judgement=whole)).message
+
+
+@pytest.mark.parametrize(
+    ("wait", "told"),
+    [
+        (0.0, "expected with the next labels"),
+        (95.0, "expected in 1m35s"),
+        (16_905 * 3600.0, "which takes longer than a year with this traffic"),
+    ],
+)
+def test_a_wait_is_said_in_words_where_a_number_is_of_no_use(wait, told):
+    message = gate(situation(judgement=a_judgement(seconds_to_decision=wait))).message
+    assert message.endswith(told)
+    assert "in 0s" not in message
+
+
+def test_what_is_named_is_the_slowest_of_what_promotion_waits_for():
+    slow = a_result(Verdict.INCONCLUSIVE, labels_needed=400, candidate=ArmCounts(10, 1), baseline=ArmCounts(40, 2))
+    fast = a_result(Verdict.INCONCLUSIVE, labels_needed=900, slice={})
+    ignored = a_result(Verdict.INCONCLUSIVE, labels_needed=99_000, slice={"carrier": "VX"}, powered=False)
+    judgement = a_judgement(results=(ignored, fast, slow))
+    assert waited_for(judgement.results) == (slow, fast)
+    message = gate(situation(judgement=judgement)).message
+    assert "about 400 more needed to show accuracy on carrier=HA" in message
+    assert "the slowest of 2 slices x metrics that are waited for" in message
+    status = with_judgement(ModelRolloutStatus(tiers=[TierStatus(name="tier-3")]), "tier-3", judgement).tiers[0]
+    assert [found.labels_needed for found in status.waiting] == [400, 900]
+    assert [found.labels_needed for found in status.worst] == [None, 900, 400]
+    assert status.coverage.waiting == 2
 
 
 def test_of_several_concerns_the_first_in_the_order_of_the_reasons_is_shown():
@@ -165,3 +210,19 @@ def test_a_concern_that_lets_a_regression_stand_holds_promotion_only():
     lenient = Concern(Reason.TOO_FEW_ROWS, "5 rows", regression_stands=True)
     assert gate(situation(judgement=NON_INFERIOR, concerns=(lenient,))).reason is Reason.TOO_FEW_ROWS
     assert gate(situation(judgement=REGRESSED, concerns=(lenient,))).decision == "RollBack"
+
+
+@pytest.mark.parametrize(("choice", "decision"), [("Hold", "Hold"), ("Promote", "Promote"), ("RollBack", "RollBack")])
+def test_a_suspect_slice_is_handed_to_on_inconclusive_at_max_duration(choice, decision):
+    outcome = gate(situation(judgement=SUSPECT, max_duration_passed=True, on_inconclusive=choice))
+    assert (outcome.decision, outcome.reason) == (decision, Reason.MAX_DURATION)
+    assert "carrier=HA" in outcome.message
+
+
+@pytest.mark.parametrize("judgement", [NON_INFERIOR, a_judgement()])
+def test_a_control_worse_than_too_short_a_past_is_noted_and_changes_no_decision(judgement):
+    unsure = replace(judgement, control_trouble=replace(TROUBLE, is_sure=False))
+    plain, noted = gate(Situation(judgement)), gate(Situation(unsure))
+    assert (noted.decision, noted.reason) == (plain.decision, plain.reason)
+    assert noted.message.startswith(plain.message)
+    assert "the untouched pods are themselves worse than the day before" in noted.message

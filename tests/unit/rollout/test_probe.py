@@ -217,7 +217,7 @@ def test_candidate_pods_that_crash_loop_roll_back_at_once_and_those_not_ready_at
     assert slow.rollout.result == "Progressing"
     slow.run(60)
     assert (slow.rollout.result, slow.rollout.reason) == ("RolledBack", "CandidateUnready")
-    assert "0 of 1 candidate pods ready after progressDeadline 2m" in slow.rollout.message
+    assert "0 of 1 candidate pod ready after progressDeadline 2m" in slow.rollout.message
 
 
 def test_candidate_pods_that_stop_being_ready_while_judged_roll_back_at_the_deadline():

@@ -48,7 +48,7 @@ def the_largest_plan():
     analysis = an_analysis(metrics=METRICS)
     dataset = a_dataset_of(analysis, SPEC_OF_SCORES)
     phi = np.random.default_rng(2).uniform(1, 99, (len(METRICS), len(keys)))
-    spread = Spread(keys, phi, np.full(len(METRICS), 0.123), 7.77, 99)
+    spread = Spread(keys, phi, np.full(len(METRICS), 0.123), 7.77, 99, np.full(len(METRICS), 98), phi)
 
     def planned(kept):
         plan = plan_tier(

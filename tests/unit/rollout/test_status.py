@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import INCONCLUSIVE, NAME, REGRESSED, World, a_judgement, a_result
-from tierwise.api.modelrollout import Frozen, FrozenDataset
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.runtime.judging.look import Look
 
 
@@ -26,7 +26,8 @@ def test_every_condition_has_the_generation_a_reason_and_its_own_time_of_transit
     world = judging()
     conditions = world.status.conditions
     assert {c.type for c in conditions} == {
-        "Ready", "Reconciling", "Stalled", "Available", "Progressing", "AnalysisHealthy", "RolledBack", "Paused"
+        "Ready", "Reconciling", "Stalled", "Available", "InSync",
+        "Progressing", "AnalysisHealthy", "RolledBack", "Paused",
     }  # fmt: skip
     assert {c.observed_generation for c in conditions} == {2}
     assert all(c.reason for c in conditions)
@@ -78,7 +79,7 @@ def test_events_come_on_transitions_only():
     reasons = world.event_reasons()
     assert reasons.count("VersionRejected") == 1
     assert reasons.count("Regressed") >= 1
-    assert any(e.type == "Warning" and "61/1000 vs 200/4000" in e.message for e in world.fleet.events)
+    assert any(e.type == "Warning" and "3800/4000 → 939/1000" in e.message for e in world.fleet.events)
 
 
 def test_the_phases_of_a_tier_are_told():

@@ -20,7 +20,10 @@ def rules(verification="10m", *, automatic=True):
     return {"analysis": analysis, "rollback": {"automatic": automatic, "verifyRecovery": "0s"}}
 
 
-def a_look(**changes):
+WEEK = (1, 2, 3, 4, 5, 6, 7)
+
+
+def a_look(*, days=WEEK, **changes):
     """A look at a complete log that found nothing."""
 
     def look(request):
@@ -28,15 +31,16 @@ def a_look(**changes):
         if record is None:
             return None
         if record.shift_seconds is None:
-            return VerificationLook("history", shift_seconds=86_400.0)
+            return VerificationLook("history", shift_seconds=86_400.0, past_days=days)
         done = min(request.now, record.until or request.now)
         known = {"looks": 3, "until": done, "complete_until": done, "has_compared": True, **changes}
-        return VerificationLook("history", shift_seconds=record.shift_seconds, **known)
+        return VerificationLook("history", shift_seconds=record.shift_seconds, past_days=days, **known)
 
     return look
 
 
-WORSE = a_look(regressed=True, results=(a_result(Verdict.REGRESSED, control="history"),))
+FOUND = {"regressed": True, "results": (a_result(Verdict.REGRESSED, control="history"),)}
+WORSE = a_look(**FOUND)
 
 
 def delivered(look, **changes) -> World:
@@ -65,8 +69,9 @@ def test_without_a_regression_it_ends_after_its_time_and_then_nothing_is_written
     world = delivered(a_look())
     world.run(650)
     assert record(world).verdict == "NoRegression"
-    assert "no regression found in 10m00s after promotion, compared with the same hours 1 day before" in (
-        record(world).message
+    assert (
+        "no regression found in 10m00s after promotion, compared with the same hours of 7 days, 1 to 7 days before"
+        in (record(world).message)
     )
     assert world.condition("Verified").status == "True"
     assert world.event_reasons().count("Verified") == 2  # once per object
@@ -84,10 +89,23 @@ def test_a_regression_after_the_rollout_returns_everything_to_the_previous_versi
     assert world.versions == ("v1", "v1", "v1")
     assert (world.rollout.result, world.rollout.reason) == ("RolledBack", "RegressedAfterPromotion")
     assert "v2 got worse after promotion: accuracy on carrier=HA" in world.rollout.message
-    assert "compared with the same hours 1 day before" in world.rollout.message
+    assert "compared with the same hours of 7 days, 1 to 7 days before" in world.rollout.message
     assert world.status.stable.name == "v1"
     assert [entry.name for entry in world.status.rejected] == ["v2"]
     assert world.health == ("Stalled", "VersionRejected")
+
+
+@pytest.mark.parametrize(("days", "told"), [((2,), "2 days before"), ((1, 2, 3, 5), "of 4 days, 1 to 5 days before")])
+def test_worse_than_a_few_days_is_told_and_not_rolled_back(days, told):
+    world = delivered(a_look(days=days))
+    world.run(60)
+    world.judge.verified = a_look(days=days, **FOUND)
+    world.run(120)
+    assert record(world).verdict == "NotVerified"
+    assert f"compared with the same hours {told}, and how much days differ by themselves" in record(world).message
+    assert "nothing is rolled back" in record(world).message
+    assert world.versions == ("v2", "v2", "v2")
+    assert world.condition("Verified").status == "Unknown"
 
 
 def test_a_regression_beside_the_tiers_to_come_rolls_the_rollout_back_in_flight():

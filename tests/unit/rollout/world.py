@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tierwise.api.common import Condition, Margin
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import Frozen, ModelRolloutStatus, TierStatus
+from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.names import Verdict
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Judgement, Result
@@ -51,6 +52,7 @@ def a_spec(version: str | dict[str, Any] = "v1", **changes: Any) -> ModelDeploym
         "tiers": tiers,
         "analysis": {
             "interval": "10s",
+            "warmUp": "0s",
             "verification": "0s",
             "datasets": [{"name": "humans", "metrics": [{"name": "accuracy", "margin": {"absolute": 0.02}}]}],
         },
@@ -128,6 +130,7 @@ class FakeJudge:
         self.verified: Verified | Callable[[RolloutRequest], Verified] = None
         self.logged: dict[str, int] = {}
         self.looks = 0
+        self.planned: list[FrozenDataset] = []
 
     def recovery(self, request: RolloutRequest) -> RecoveryLog | Concern | None:
         """As told; by default a complete log of the baseline alone."""
@@ -156,7 +159,7 @@ class FakeJudge:
         if request.tier.frozen is None:
             if isinstance(answer, Concern):
                 return Look(answer)
-            return Look(frozen=Frozen(at=request.now, alpha=0.015, hypotheses=4))
+            return Look(frozen=Frozen(at=request.now, alpha=0.015, hypotheses=4, datasets=self.planned))
         if request.tier.judging_since is None or request.now < request.tier.judging_since:
             return Look(answer if isinstance(answer, Concern) else None)
         return Look(answer)

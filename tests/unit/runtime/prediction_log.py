@@ -11,6 +11,7 @@ from tests.unit.rollout.world import T0
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.stored.performance_table import Origin
+from tierwise.rollout.record.verdicts import VerdictRecord
 
 CARRIERS = ("AA", "HA")
 
@@ -34,6 +35,7 @@ class PredictionLog:
         self.carrier = (rng.random(n) < 0.3).astype(int)
         self.error: Exception | None = None
         self.performance: list[tuple[str, str, int]] = []
+        self.verdicts: list[VerdictRecord] = []
         self.reads: list[int] = []
         self.checks = 0
         self.received: Received | None = None  # instead of the rows themselves
@@ -97,3 +99,7 @@ class PredictionLog:
 
     def write_performance(self, origin: Origin, dataset: Dataset, scope: Scope, distributions: Distributions) -> None:
         self.performance.append((origin.rollout, origin.tier, origin.index))
+
+    def write_verdicts(self, record: VerdictRecord) -> None:
+        self._ask()
+        self.verdicts.append(record)

@@ -12,12 +12,19 @@ from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Dataset, Scope
-from tierwise.runtime.offline.analysis_window import AnalysisRequest, TierRequest, window_of
+from tierwise.runtime.offline.analysis_window import (
+    MAX_BLOCKS,
+    AnalysisRequest,
+    TierRequest,
+    window_of,
+    with_fitting_blocks,
+)
 from tierwise.runtime.recorded_log import VersionRows
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = [NOW - timedelta(minutes=minute) for minute in range(1, 1001)]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DATASET = Dataset("d", MonitoringDatasetSpec.model_validate({"table": "t", "maturity": "0s"}))
 
 
 @dataclass
@@ -40,9 +47,8 @@ def asked(**more: object) -> AnalysisRequest:
 
 
 def error_of(times: Mapping[str, list[datetime]], **more: object) -> SpecError:
-    dataset = Dataset("d", MonitoringDatasetSpec.model_validate({"table": "t", "maturity": "0s"}))
     with pytest.raises(SpecError) as caught:
-        window_of(asked(**more), [dataset], Times(times), NOW)  # type: ignore[arg-type]
+        window_of(asked(**more), [DATASET], Times(times), NOW)  # type: ignore[arg-type]
     assert caught.value.reason is Reason.QUERY_OVER_LIMITS
     return caught.value
 
@@ -60,18 +66,33 @@ def test_few_rows_long_after_all_others_are_named_with_until():
     assert "--until 2023-09-12T23:59:01Z" in error.remedy
 
 
-def test_rows_all_over_a_long_time_need_longer_blocks():
-    error = error_of({"v1": [NOW - timedelta(days=day) for day in range(1, 400)], "v2": DAY[:1]})
-    assert "more than 50000" in str(error)
-    assert "--block 115m" in error.remedy
+def chosen(times: Mapping[str, list[datetime]], **more: object) -> tuple[float, str]:
+    """The length of the blocks in seconds, and the note; "" where they are as asked for."""
+    request = asked(**more)
+    window, _ = window_of(request, [DATASET], Times(times), NOW)  # type: ignore[arg-type]
+    fitting, notes = with_fitting_blocks(request, window)
+    assert (window.end - window.start).total_seconds() <= MAX_BLOCKS * fitting.block_seconds
+    return fitting.block_seconds, " ".join(notes)
+
+
+def test_rows_all_over_a_long_time_have_longer_blocks_by_themselves():
+    seconds, note = chosen({"v1": [NOW - timedelta(days=day) for day in range(1, 400)], "v2": DAY[:1]})
+    assert seconds == 900.0
+    assert note == ("574560 blocks of 1m are more than 50000: blocks of 15m are judged; --block sets a length")
 
 
 def test_a_window_that_was_asked_for_is_not_doubted():
-    assert "--block" in error_of({"v1": [*DAY, EPOCH], "v2": DAY}, since=EPOCH).remedy
+    seconds, note = chosen({"v1": [*DAY, EPOCH], "v2": DAY}, since=EPOCH)
+    assert seconds == 86_400.0
+    assert "blocks of 1d are judged" in note
 
 
 def test_blocks_of_rows_are_told_in_rows():
     rows = [EPOCH + timedelta(seconds=at) for at in range(60_000)]
-    error = error_of({"v1": rows, "v2": rows[:1]}, block_seconds=1.0, in_file_order=True)
-    assert str(error).startswith("there are 60000 blocks of 1 rows, more than 50000")
-    assert error.remedy == "give longer blocks, for instance --block 12"
+    seconds, note = chosen({"v1": rows, "v2": rows[:1]}, block_seconds=1.0, in_file_order=True)
+    assert seconds == 2.0
+    assert note.startswith("60000 blocks of 1 row are more than 50000: blocks of 2 rows are judged")
+
+
+def test_blocks_that_fit_are_as_they_were_asked_for():
+    assert chosen({"v1": DAY, "v2": DAY}) == (60.0, "")

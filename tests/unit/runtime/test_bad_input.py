@@ -13,7 +13,14 @@ from tierwise.errors import StoreError
 def judging(metric):
     """Changes to a spec: one metric, looks every 10 seconds."""
     metrics = [{"name": metric, "margin": {"absolute": 0.02}}]
-    return {"analysis": {"interval": "10s", "verification": "0s", "datasets": [{"name": "humans", "metrics": metrics}]}}
+    return {
+        "analysis": {
+            "interval": "10s",
+            "warmUp": "0s",
+            "verification": "0s",
+            "datasets": [{"name": "humans", "metrics": metrics}],
+        }
+    }
 
 
 def told(world):

@@ -242,6 +242,21 @@ def test_a_secret_that_is_missing_is_named_and_its_content_never_is():
     assert "Secret 'clickhouse'" in world.condition("Reconciling").message
 
 
+def test_what_was_counted_is_kept_in_the_operators_own_store():
+    """The user of a dataset's own store may do no more than read."""
+    own, read = PredictionLog(), PredictionLog()
+    world = JudgedWorld(read)
+    world.fleet.datasets["humans"] = MonitoringDatasetSpec.model_validate(
+        {**DATASET.to_wire(), "store": {"dsnSecret": {"name": "clickhouse", "key": "dsn"}}}
+    )
+    world.fleet.secrets["clickhouse", "dsn"] = "clickhouse://reader@ch"
+    world.log = lambda dsn: own if dsn is None else read
+    world.judged().run_until(lambda w: w.tier(3).look > 0)
+    assert len(own.performance) == world.tier(3).look
+    assert read.performance == []
+    assert own.reads == []
+
+
 def test_slices_that_do_not_fit_into_the_status_leave_by_traffic_and_the_whole_stays():
     slices = ("", *(f"asn={index:05d}" for index in range(5000)))
     counts = np.zeros((1, len(slices), 2, 3, 3), dtype=np.int64)

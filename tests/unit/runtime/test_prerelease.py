@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_judging import DATASET, JudgedWorld
+from tierwise.api.monitoringdataset import Store
 from tierwise.api.reasons import Reason
 from tierwise.errors import StoreError
 
@@ -80,3 +81,14 @@ def test_an_unchanged_table_is_read_once_in_five_minutes():
     assert len(world.log.reads) == 1
     world.run(200)
     assert len(world.log.reads) == 2
+
+
+def test_a_table_in_another_store_is_read_at_once():
+    world = validated((0.1, 0.3)).run(60)
+    assert len(world.log.reads) == 1
+    store = Store.model_validate({"dsnSecret": {"name": "logs", "key": "dsn"}})
+    world.fleet.datasets["validation"] = DATASET.model_copy(update={"store": store})
+    world.fleet.secrets["logs", "dsn"] = "clickhouse://ch:9000/logs"
+    log, world.log = world.log, lambda _: log  # of every DSN
+    world.run(60)
+    assert len(log.reads) == 2

@@ -49,10 +49,11 @@ class Machine(RuleBasedStateMachine):
         choice=st.sampled_from(["Hold", "Promote", "RollBack"]),
         automatic=st.booleans(),
         verification=st.sampled_from(["0s", "5m"]),
+        drift=st.sampled_from(["Report", "Restore"]),
     )
-    def adopt(self, choice: str, automatic: bool, verification: str) -> None:
+    def adopt(self, choice: str, automatic: bool, verification: str, drift: str) -> None:
         analysis = {**a_spec().analysis.to_wire(), "onInconclusive": choice, "verification": verification}
-        self.changes = {"analysis": analysis, "rollback": {"automatic": automatic}}
+        self.changes = {"analysis": analysis, "rollback": {"automatic": automatic}, "drift": drift}
         self.on_inconclusive = choice
         self.world.adopted(**self.changes)
         self.world.judge.answer = lambda request: self._answer(request)
@@ -113,7 +114,7 @@ class Machine(RuleBasedStateMachine):
     def an_autoscaler_scales(self, name: str, replicas: int) -> None:
         self.world.fleet.workloads[name].replicas = replicas
 
-    @precondition(lambda self: any(tier.phase == "Delivered" for tier in self.tiers()))
+    @precondition(lambda self: self.world.status.rollout is None or any(t.phase == "Delivered" for t in self.tiers()))
     @rule(name=st.sampled_from(WORKLOADS), version=st.sampled_from(["v1", "v2", "v0"]))
     def somebody_overwrites(self, name: str, version: str) -> None:
         self.foreign += 1

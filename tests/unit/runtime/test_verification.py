@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.rollout.world import NAME, T0, FakeJudge, World, a_spec
-from tierwise.api.modelrollout import FrozenDataset, PodsChange
+from tierwise.api.frozen import FrozenDataset
+from tierwise.api.modelrollout import PodsChange
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells, PodCounts
 from tierwise.runtime.control_loop.reconcile import reconcile
@@ -41,10 +42,9 @@ class TierLog:
 
     pods = 40
 
-    def __init__(self, rate, *, per_second=lambda _: 20, past=timedelta(days=3)):
+    def __init__(self, rate, *, per_second=lambda _: 20, past=timedelta(days=9)):
         self.rate, self.per_second, self.past = rate, per_second, past
-        self.delivered = {}
-        self.reads = 0
+        self.delivered, self.reads = {}, 0
 
     def watermark(self, dataset, scope, now):
         return now
@@ -148,9 +148,35 @@ def test_a_version_as_good_as_its_past_is_watched_to_the_end():
     world = rolling(TierLog(same)).run_until(is_completed)
     found = ended(world)
     assert (found.verdict, found.control) == ("NoRegression", "history")
-    assert "the same hours 1 day before" in found.message
+    assert "the same hours of 7 days, 1 to 7 days before" in found.message
     assert found.looks > 50
     assert found.worst[0].control == "history"
+
+
+def test_a_day_worse_than_usual_is_no_regression_where_days_differ_by_as_much():
+    """Each day's odds are off by a factor of its own; today's by the largest of a week."""
+    factors = (1.0, 1.1, 0.9, 0.85, 1.15, 1.2, 0.8, 1.0, 1.1)
+
+    def rate(at):
+        days_before = int(-at.second // 86_400) + 1 if at.second < 0 else 0
+        odds = 0.11 * (1.25 if days_before == 0 else factors[days_before % 9])
+        return odds / (1 + odds)
+
+    world = rolling(TierLog(rate)).run_until(is_completed)
+    assert ended(world).verdict == "NoRegression"
+    assert world.rollout.verification.worst[0].log10_e < 1
+
+
+@pytest.mark.parametrize(("days", "told"), [(2, "of 2 days"), (4, "of 4 days")])
+def test_worse_than_fewer_than_five_days_is_told_and_not_rolled_back(days, told):
+    log = TierLog(same, past=timedelta(days=days, hours=3))
+    world = rolling(log).run_until(is_completed)
+    log.rate = worse
+    found = ended(world)
+    assert found.verdict == "NotVerified"
+    assert f"the same hours {told}" in found.message
+    assert "accuracy on all traffic" in found.message
+    assert (world.status.stable.name, len(world.fleet.rollouts)) == ("v2", 1)
 
 
 def test_what_gets_worse_only_under_full_load_is_rolled_back_after_the_rollout():
@@ -159,7 +185,7 @@ def test_what_gets_worse_only_under_full_load_is_rolled_back_after_the_rollout()
     log.rate = worse
     world.run_until(lambda w: w.status.stable.name == "v1", 3000)
     assert world.rollout.reason == "RegressedAfterPromotion"
-    assert "accuracy on all traffic 89.6 % → 84 %" in world.rollout.message
+    assert "accuracy on all traffic 90 % → 84.7 %" in world.rollout.message
     assert world.versions == ("v1", "v1", "v1")
 
 
@@ -274,7 +300,8 @@ def test_the_message_lists_what_is_not_watched_and_the_status_says_why():
 
 def with_spread(world, sigma, pods):
     """Every tier's judgement had learned that pods differ; `pods` of the baseline were seen beside its twin."""
-    learned = FrozenDataset(name="humans", config_hash="", sigma_pod={"accuracy": sigma})
+    known = {"sigma_pod": {"accuracy": sigma}, "pod_degrees": {"accuracy": 10_000}}
+    learned = FrozenDataset(name="humans", config_hash="", **known)
     changes = [PodsChange(at=T0, candidate=1, baseline=pods)]
     for name, rollout in world.fleet.rollouts.items():
         tiers = [
@@ -283,8 +310,7 @@ def with_spread(world, sigma, pods):
             )
             for tier in rollout.status.tiers
         ]
-        status = rollout.status.model_copy(update={"tiers": tiers})
-        world.fleet.rollouts[name] = replace(rollout, status=status)
+        world.fleet.rollouts[name] = replace(rollout, status=rollout.status.model_copy(update={"tiers": tiers}))
     return world
 
 

@@ -8,8 +8,17 @@ from scipy import stats
 
 from tierwise.simulation.peers.kayenta import MannWhitneyJudge, is_high
 from tierwise.simulation.peers.ranks import mann_whitney_z
-from tierwise.simulation.peers.registry import Judged, first_stops, peers
+from tierwise.simulation.peers.registry import Judged, peers
 from tierwise.simulation.peers.rules import Look, RepeatedZTest, Threshold, Values
+
+
+def first_stops(rule, looks):
+    """The look (from 1) at which each run is stopped, inf for never; looks have shape (4, runs, H)."""
+    at = np.full(looks[0].shape[1], math.inf)
+    for number, block in enumerate(looks, start=1):
+        stopped = rule.look(block)
+        at[stopped & np.isinf(at)] = number
+    return at
 
 
 def a_look(candidate: tuple[int, int], baseline: tuple[int, int]) -> np.ndarray:

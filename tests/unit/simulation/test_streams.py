@@ -7,7 +7,10 @@ from tests.unit.simulation.builders import a_policy, a_stream
 from tierwise.metrics import registry
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.planning.drop import Drop
-from tierwise.simulation.streams.harm import FLIPS, ImpossibleDropError, flip_share
+from tierwise.simulation.streams.harm import ImpossibleDropError, can_be_simulated, flip_share, flips_of
+
+SIMULATED = [name for name in registry.names() if "@" not in name and can_be_simulated(name)]
+_NEGATIVES, _POSITIVES = (0, 0), (1, 1)  # right answers, as (label, answer)
 
 
 def rates(cells, key, metric):
@@ -39,7 +42,7 @@ def test_the_same_seed_gives_the_same_counts_and_another_run_others():
     assert (first != other).any()
 
 
-@pytest.mark.parametrize("metric", sorted(FLIPS))
+@pytest.mark.parametrize("metric", SIMULATED)
 def test_a_drop_moves_the_candidate_in_its_slice_to_the_value_asked_for(metric):
     policy = a_policy(metric)
     usual = rates(a_stream(policy, rows=200_000).counts((0,), 0, range(3), worse=False)["flights"], "", metric)[0]
@@ -54,13 +57,41 @@ def test_a_drop_moves_the_candidate_in_its_slice_to_the_value_asked_for(metric):
     assert rates(cells, "carrier=c01", metric)[CANDIDATE] == pytest.approx(usual, abs=0.01)
 
 
-def test_what_was_before_the_drop_is_the_rate_of_both_arms():
-    policy = a_policy("recall")
-    stream = a_stream(policy, rows=200_000, drop=Drop({"carrier": "c01"}, "recall", 0.8, 0.6))
+@pytest.mark.parametrize(
+    ("metric", "flips"),
+    [
+        ("accuracy", {_NEGATIVES, _POSITIVES}),
+        ("recall", {_POSITIVES}),
+        ("npv", {_POSITIVES}),
+        ("precision", {_NEGATIVES}),
+        ("f1", {_NEGATIVES, _POSITIVES}),
+        ("positive-rate", {(0, 0), (1, 0), (2, 0)}),
+        ("out-of-domain", set()),
+    ],
+)
+def test_only_answers_whose_inverse_is_bad_for_the_metric_are_inverted(metric, flips):
+    assert set(flips_of(metric)) == flips
+    assert can_be_simulated(metric) == bool(flips)
+
+
+@pytest.mark.parametrize("metric", SIMULATED)
+def test_what_was_before_the_drop_is_the_rate_of_both_arms(metric):
+    before, after = (0.8, 0.6) if registry.get(metric).direction == "HigherIsBetter" else (0.2, 0.4)
+    policy = a_policy(metric)
+    stream = a_stream(policy, rows=200_000, drop=Drop({"carrier": "c01"}, metric, before, after))
     same = stream.counts((0,), 0, range(3), worse=False)["flights"]
-    assert rates(same, "carrier=c01", "recall") == [pytest.approx(0.8, abs=0.01)] * 2
+    assert rates(same, "carrier=c01", metric) == [pytest.approx(before, abs=0.01)] * 2
     worse = stream.counts((0,), 0, range(3), worse=True)["flights"]
-    assert rates(worse, "carrier=c01", "recall") == [pytest.approx(0.8, abs=0.01), pytest.approx(0.6, abs=0.01)]
+    assert rates(worse, "carrier=c01", metric) == [pytest.approx(before, abs=0.01), pytest.approx(after, abs=0.01)]
+    assert rates(worse, "carrier=c02", metric)[CANDIDATE] == pytest.approx(
+        rates(same, "carrier=c02", metric)[0], abs=0.01
+    )
+
+
+def test_a_value_before_the_drop_that_no_answers_can_have_is_refused():
+    drop = Drop({"carrier": "c01"}, "precision", 0.01, 0.005)
+    with pytest.raises(ImpossibleDropError, match=r"precision 0\.01 before the drop"):
+        a_stream(a_policy("precision"), drop=drop)
 
 
 def test_a_drop_begins_at_its_onset():

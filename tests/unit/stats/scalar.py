@@ -51,13 +51,14 @@ def regression_etas(past: tuple[float, ...], ratio: float, delta: float, p0: flo
     for odds_ratio in ODDS_RATIOS:
         logit = math.log(g / (1 - g)) + math.log(odds_ratio)
         etas.append(1 / (1 + math.exp(-logit)) - g)
-    return etas
+    seen = (past[1] + M0 * (ratio * base + delta)) / (past[0] + M0)
+    return [*etas, max(seen - (ratio * base + delta), etas[3])]
 
 
 def regression_log_e(blocks: list[tuple[float, ...]], ratio: float, delta: float, p0: float) -> float:
     """Log e-value after all blocks, each of them with observations in both arms."""
     past = (0.0, 0.0, 0.0, 0.0)
-    logs = [0.0] * len(ODDS_RATIOS)
+    logs = [0.0] * (len(ODDS_RATIOS) + 1)
     for block in blocks:
         for i, eta in enumerate(regression_etas(past, ratio, delta, p0)):
             logs[i] += increment(block, past, ratio, delta, eta, p0)

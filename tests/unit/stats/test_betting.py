@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 from tests.unit.stats import scalar
-from tierwise.stats import betting
+from tierwise.stats import betting, delay
 
 PASTS = [(0, 0, 0, 0), (40, 2, 40, 1), (500, 3, 20, 0), (30, 30, 30, 0), (2000, 0, 2000, 0)]
 NULLS = [  # ratio, delta, baseline rate
@@ -38,9 +38,9 @@ def log_e_values(kind, block, past, ratio, delta, prior):
     args = (betting.Boundary(wide(ratio, block), wide(delta, block)), wide(prior, block))
     if kind == "improved":
         logs = np.zeros((3, block.shape[1]))
-        betting.add_improved(logs, block, past, args[1])
+        betting.add_improved(logs, block, past, *args)
     elif kind == "regression":
-        logs = np.zeros((6, block.shape[1]))
+        logs = np.zeros((betting.REGRESSION_ALTERNATIVES, block.shape[1]))
         betting.add_regression(logs, block, past, *args)
     else:
         logs = np.zeros((3, block.shape[1]))
@@ -93,7 +93,7 @@ def test_log_e_equals_a_plain_python_reading_of_the_formulas():
     for ratio, delta, p0 in ((1.0, 0.0, 0.05), (1.0, 0.01, 0.02), (1.125, 0.0, 0.3)):
         n = rng.integers(5, 300, (2, 12)).astype(float)
         blocks = np.stack([n[0], rng.binomial(n[0].astype(int), 0.12), n[1], rng.binomial(n[1].astype(int), 0.05)])
-        logs, past = np.zeros((6, 1)), np.zeros((4, 1))
+        logs, past = np.zeros((betting.REGRESSION_ALTERNATIVES, 1)), np.zeros((4, 1))
         for i in range(12):
             block = blocks[:, i : i + 1]
             betting.add_regression(
@@ -122,7 +122,7 @@ def test_hypotheses_do_not_influence_each_other():
     block = np.stack([n[0], rng.binomial(n[0], 0.1), n[1], rng.binomial(n[1], 0.1)]).astype(float)
     prior = rng.uniform(0.01, 0.3, size)
     args = (block * 3, betting.Boundary(np.full(size, 1.0), np.full(size, 0.01)), prior)
-    logs, turned = np.zeros((6, size)), np.zeros((6, size))
+    logs, turned = np.zeros((betting.REGRESSION_ALTERNATIVES, size)), np.zeros((betting.REGRESSION_ALTERNATIVES, size))
     betting.add_regression(logs, block, *args)
     order = rng.permutation(size)
     betting.add_regression(turned, block[:, order], args[0][:, order], args[1], prior[order])
@@ -152,7 +152,7 @@ def projection(counts, ratio, delta):
     ],
 )
 def test_growth_equals_the_projection_on_the_null(counts, ratio, delta):
-    found = betting.growth(np.array(counts, dtype=float)[:, None], np.array([ratio]), np.array([delta]))[0]
+    found = delay.growth(np.array(counts, dtype=float)[:, None], np.array([ratio]), np.array([delta]))[0]
     assert found == pytest.approx(projection(counts, ratio, delta), rel=1e-6, abs=1e-9)
 
 
@@ -160,16 +160,16 @@ def test_growth_is_zero_within_the_null_and_the_same_with_arms_and_outcomes_swap
     counts = np.array([[100, 5, 100, 6], [100, 20, 150, 6]], dtype=float).T
     na, ka, nb, kb = counts
     one, zero = np.ones(2), np.zeros(2)
-    found = betting.growth(counts, one, zero)
+    found = delay.growth(counts, one, zero)
     assert found[0] == 0
-    np.testing.assert_allclose(betting.growth(np.stack([nb, nb - kb, na, na - ka]), one, zero), found, rtol=1e-8)
+    np.testing.assert_allclose(delay.growth(np.stack([nb, nb - kb, na, na - ka]), one, zero), found, rtol=1e-8)
 
 
 @pytest.mark.parametrize(("p0", "p1"), [(0.05, 0.15), (0.01, 0.03), (0.02, 0.07)])
 def test_bets_grow_at_three_quarters_of_the_best_rate_once_the_rates_are_known(p0, p1):
     past = np.array([1e5, 1e5 * p1, 1e5, 1e5 * p0])[:, None]
     block = np.array([100, 100 * p1, 100, 100 * p0])[:, None]  # the increment is linear in the outcomes
-    logs = np.zeros((6, 1))
+    logs = np.zeros((betting.REGRESSION_ALTERNATIVES, 1))
     betting.add_regression(logs, block, past, betting.Boundary(np.ones(1), np.zeros(1)), np.array([p0]))
     assert logs.max() >= 0.75 * projection((100, 100 * p1, 100, 100 * p0), 1.0, 0.0)
 
@@ -179,11 +179,18 @@ def test_blocks_wait_until_both_arms_have_five_observations():
     assert betting.ready(pending).tolist() == [False, True, False, False]
 
 
-def test_late_copies_are_a_mean_of_weights_that_sum_to_one():
-    for copies in (1, 2, 9):
-        assert np.exp(betting.copy_log_weights(copies)).sum() == pytest.approx(1)
-    nothing = np.zeros((6, 3))
-    assert betting.log_e_with_late_copies(nothing, (), 4, betting.REGRESSION_LOG_WEIGHTS) == pytest.approx(0)
-    lost = np.full((6, 1), -50.0)
-    late = betting.log_e_with_late_copies(lost, (lost,), 2, betting.REGRESSION_LOG_WEIGHTS)
-    assert late[0] == pytest.approx(math.log(0.5))
+@pytest.mark.parametrize("ends", [(60, 120, 3600), (3600,), (7200,), (1000, 3600, 9000)])
+def test_stakes_of_late_onset_sum_to_one_and_wait_until_they_begin(ends):
+    late = betting.LateOnset(3600)
+    before, logs = 0.0, np.full((betting.REGRESSION_ALTERNATIVES, 1), math.log(late.first))
+    for end in ends:
+        logs = betting.begin_more(logs, late.begun(before, end))
+        assert betting.log_e_of(logs, betting.REGRESSION_LOG_WEIGHTS, late.later(end)) == pytest.approx(0)
+        before = end
+
+
+def test_what_begins_late_has_lost_nothing():
+    late = betting.LateOnset(3600)
+    lost = np.full((betting.REGRESSION_ALTERNATIVES, 1), math.log(late.first) - 50.0)
+    logs = betting.begin_more(lost, late.begun(0, 1800))
+    assert np.exp(betting.log_e_of(logs, betting.REGRESSION_LOG_WEIGHTS, late.later(1800)))[0] == pytest.approx(0.5)

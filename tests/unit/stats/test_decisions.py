@@ -38,25 +38,6 @@ def test_interval_needs_ten_events_and_ten_others():
     assert np.isnan(intervals.rate_difference_interval(np.zeros((4, 1)), alpha=0.05)[0]).all()
 
 
-def test_e_bh_names_by_hand_computed_thresholds():
-    log_e = np.log([1000.0, 30.0, 25.0, 1.0])
-    # K/(αk) with K = 4, α = .1: 40, 20, 13.3, 10
-    assert multiplicity.e_bh(log_e, np.zeros(4), 0.1, hypotheses=4).tolist() == [True, True, True, False]
-    assert multiplicity.e_bh(log_e, np.zeros(4), 0.05, hypotheses=4).tolist() == [True, False, False, False]
-    assert not multiplicity.e_bh(np.log([30.0, 1, 1, 1]), np.zeros(4), 0.1, hypotheses=4).any()
-
-
-def test_e_bh_is_nested_in_alpha_and_blind_to_order():
-    rng = np.random.default_rng(2)
-    for _ in range(20):
-        log_e, weights = rng.normal(3, 4, 50), rng.normal(0, 0.5, 50)
-        few = multiplicity.e_bh(log_e, weights, 0.01, hypotheses=50)
-        many = multiplicity.e_bh(log_e, weights, 0.1, hypotheses=50)
-        assert (many | ~few).all()
-        order = rng.permutation(50)
-        assert (multiplicity.e_bh(log_e[order], weights[order], 0.1, hypotheses=50) == many[order]).all()
-
-
 def test_holms_flags_are_those_of_statsmodels():
     rng = np.random.default_rng(3)
     for alpha in (0.01, 0.05, 0.2):
@@ -84,11 +65,6 @@ def test_an_estimate_is_powered_as_a_rate_of_the_same_variance_is():
     expected = power.powered(n, n, rate, gap, phi=phi).tolist()
     assert power.powered_by_variance(variance, gap, phi=phi).tolist() == expected == [False, True, False, True]
     assert not power.powered_by_variance(np.array([np.nan, 1e-9]), np.array([0.1, 0.0])).any()
-
-
-def test_ignored_hypotheses_are_never_named():
-    named = multiplicity.e_bh(np.array([900.0, 1.0]), np.array([-np.inf, 0.0]), 0.05, hypotheses=2)
-    assert not named.any()
 
 
 @pytest.mark.parametrize("reserved", [0, 3])

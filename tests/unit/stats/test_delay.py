@@ -26,7 +26,7 @@ def expected(p0, p1, delta, na, nb, threshold=THRESHOLD):
 def median_looks(p0, p1, delta, na, nb, runs=300):
     """Of the e-process itself, look by look."""
     rng = np.random.default_rng(5)
-    logs, past, at = np.zeros((6, runs)), np.zeros((4, runs)), np.full(runs, math.inf)
+    logs, past, at = np.zeros((betting.REGRESSION_ALTERNATIVES, runs)), np.zeros((4, runs)), np.full(runs, math.inf)
     prior, ratio, deltas = np.full(runs, p0), np.ones(runs), np.full(runs, delta)
     look = 0
     while np.isinf(at).mean() > 0.4:

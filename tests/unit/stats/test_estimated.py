@@ -14,28 +14,40 @@ def value(x, variance=1e-4):
     return Moments(np.array([x]), np.array([variance]))
 
 
+def days(*values, variance=1e-4):
+    return Moments(np.array([[x] for x in values]), np.full((len(values), 1), variance))
+
+
 def test_a_difference_elsewhere_is_taken_off_as_a_difference_and_a_factor_as_a_factor():
-    loss, variance = beyond_past(value(0.7), value(0.5), 1, ONE, elsewhere=(value(0.3), value(0.1)))
+    loss, variance, _ = beyond_past(value(0.7), days(0.5), 1, ONE, elsewhere=(value(0.3), days(0.1)))
     np.testing.assert_allclose([loss[0], variance[0]], [0.0, 4e-4], atol=1e-12)
-    loss, _ = beyond_past(value(0.75), value(0.5), 1, ONE, elsewhere=(value(3.0), value(2.0)), as_factor=True)
+    loss, *_ = beyond_past(value(0.75), days(0.5), 1, ONE, elsewhere=(value(3.0), days(2.0)), as_factor=True)
     np.testing.assert_allclose(loss, 0.0, atol=1e-12)
+
+
+def test_days_count_alike_and_a_day_tells_what_it_expects():
+    loss, variance, by_day = beyond_past(value(0.7), days(0.5, 0.6), 1, ONE, elsewhere=(value(0.3), days(0.1, 0.2)))
+    np.testing.assert_allclose([loss[0], variance[0]], [0.0, 3e-4], atol=1e-12)
+    np.testing.assert_allclose(by_day.value[:, 0], [0.7, 0.7])
+    np.testing.assert_allclose(by_day.variance[:, 0], 2e-4)
 
 
 def test_the_variance_of_a_factor_is_that_of_the_simulated_product():
     rng = np.random.default_rng(1)
     means = (0.5, 3.0, 2.0)
     drawn = [rng.normal(mean, 0.01 * mean, 200_000) for mean in means]
-    moments = [value(mean, (0.01 * mean) ** 2) for mean in means]
-    _, variance = beyond_past(
-        value(0.75, 0.0), moments[0], 1, np.full(1, 1.1), elsewhere=(moments[1], moments[2]), as_factor=True
+    before, after, ahead = ((mean, (0.01 * mean) ** 2) for mean in means)
+    elsewhere = (value(*after), days(ahead[0], variance=ahead[1]))
+    _, variance, _ = beyond_past(
+        value(0.75, 0.0), days(before[0], variance=before[1]), 1, np.full(1, 1.1), elsewhere=elsewhere, as_factor=True
     )
     np.testing.assert_allclose(variance, 1.1**2 * (drawn[0] * drawn[1] / drawn[2]).var(), rtol=0.02)
 
 
 def test_less_is_worse_with_the_sign_turned_and_a_factor_of_what_is_not_positive_is_not_known():
-    drop, _ = beyond_past(value(0.8), value(0.9), -1, ONE)
+    drop, *_ = beyond_past(value(0.8), days(0.9), -1, ONE)
     assert drop[0] == pytest.approx(0.1)
-    unknown, _ = beyond_past(value(0.1), value(0.1), 1, ONE, elsewhere=(value(-0.1), value(0.1)), as_factor=True)
+    unknown, *_ = beyond_past(value(0.1), days(0.1), 1, ONE, elsewhere=(value(-0.1), days(0.1)), as_factor=True)
     assert np.isnan(unknown[0])
 
 

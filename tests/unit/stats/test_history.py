@@ -17,8 +17,8 @@ def counts(n, rate, rng=None):
 
 def log_e(*tables, ratio=ONE, delta=ZERO):
     now, before, *others = tables
-    elsewhere = tuple(others) if others else None
-    return float(change(now, before, Boundary(ratio, delta), elsewhere=elsewhere).log_e[0])
+    elsewhere = (others[0], others[1][np.newaxis]) if others else None
+    return float(change(now, before[np.newaxis], Boundary(ratio, delta), elsewhere=elsewhere).log_e[0])
 
 
 def test_a_change_that_is_everywhere_alike_is_taken_off_and_one_that_is_here_alone_is_not():
@@ -29,7 +29,7 @@ def test_a_change_that_is_everywhere_alike_is_taken_off_and_one_that_is_here_alo
 
 
 def test_within_the_tolerance_there_is_no_evidence_and_the_expected_rate_is_the_past_one():
-    found = change(counts(20_000, 0.055), counts(20_000, 0.05), Boundary(ONE, np.full(1, 0.01)))
+    found = change(counts(20_000, 0.055), counts(20_000, 0.05)[np.newaxis], Boundary(ONE, np.full(1, 0.01)))
     assert found.log_e[0] < 0
     np.testing.assert_allclose(found.expected, 0.05, rtol=1e-3)
     assert log_e(counts(20_000, 0.056), counts(20_000, 0.05), ratio=np.full(1, 1.125)) < 0
@@ -48,6 +48,6 @@ def test_equal_rates_lead_to_a_verdict_at_any_look_seldom():
         n = 200.0 * np.arange(1, looks + 1)
         now, before, after, ahead = (np.stack([n, b]) for b in bad)
         wide = np.ones(looks)
-        e = change(now, before, Boundary(wide, 0 * wide), elsewhere=(after, ahead)).log_e
+        e = change(now, before[np.newaxis], Boundary(wide, 0 * wide), elsewhere=(after, ahead[np.newaxis])).log_e
         false += e.max() >= np.log(20)
     assert false <= 0.05 * runs

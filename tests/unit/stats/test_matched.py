@@ -62,6 +62,6 @@ def test_equal_hours_at_changing_traffic_lead_to_a_verdict_seldom():
         for n, rate in zip(np.stack([HOT, EVEN / 10]).T, RATES, strict=True):
             found = fold(found, np.stack([n, rng.binomial(n.astype(int), rate)])[:, :, np.newaxis])
             now, before = found.effective.swapaxes(0, 1)
-            top = max(top, float(change(now, before, Boundary(one, 0 * one)).log_e[0]))
+            top = max(top, float(change(now, before[np.newaxis], Boundary(one, 0 * one)).log_e[0]))
         false += top >= np.log(20)
     assert false <= 0.05 * runs

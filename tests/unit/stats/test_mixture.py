@@ -69,22 +69,18 @@ def test_what_cannot_be_computed_is_no_evidence():
     assert log_mixture(np.array([0.1]), np.array([1e-4]), 0.0, np.array([np.nan]))[0] == 0.0
 
 
-def test_the_interval_excludes_zero_only_with_two_sided_evidence_of_one_over_alpha():
-    # At |D| where the interval just touches 0 the two-sided mixture e-value is 1/α.
-    variance, tau, alpha = 1e-4, 0.02, 0.05
-    low, high = interval(np.array([0.0]), np.array([variance]), alpha, tau)
-    at = high[0]
-    ratio = integrate.quad(
-        lambda d: stats.norm.pdf(d, 0, tau) * np.exp((at * d - d * d / 2) / variance), -0.5, 0.5, points=[0, at]
-    )[0]
-    assert ratio == pytest.approx(1 / alpha, rel=1e-6)
-    assert low[0] == -high[0]
-    assert np.isnan(interval(np.array([0.1]), np.array([0.0]), alpha, tau)).all()
+def test_the_interval_is_what_the_evidence_does_not_reject():
+    variance, alpha = np.array([1e-6, 1e-4, 1e-2]), 0.05
+    low, high = interval(np.full(3, 0.1), variance, alpha)
+    for end, sign in ((low, 1), (high, -1)):
+        found = log_mixture(np.full(3, sign * 0.1), variance, sign * end)
+        assert found == pytest.approx(np.full(3, np.log(2 / alpha)), rel=1e-5)
+    assert np.isnan(interval(np.array([0.1]), np.array([0.0]), alpha)).all()
 
 
 def test_without_a_scale_there_is_no_interval_and_no_warning():
     # τ is a share of one row's standard deviation, which is 0 while all rows are alike.
     with np.errstate(all="raise"):
-        low, high = interval(np.array([0.1, 0.1, 0.1]), np.array([1e-4] * 3), 0.05, np.array([0.0, np.nan, 0.03]))
+        low, high = interval(np.full(3, 0.1), np.full(3, 1e-4), 0.05, np.array([[0.0, np.nan, 0.03]]))
     assert np.isnan(low[:2]).all()
     assert low[2] < 0.1 < high[2]

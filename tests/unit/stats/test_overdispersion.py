@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from tierwise.stats.overdispersion import phi_of, phi_split, pod_bias, sigma_pod, widened
+from tierwise.stats.overdispersion import (
+    PodSpread,
+    narrowed,
+    odds_step,
+    phi_of,
+    phi_split,
+    pod_quantile,
+    pod_spread,
+    pods_apart,
+    widened,
+)
 
 RNG = np.random.default_rng(5)
 BLOCKS, SLICES = 48, 60
@@ -72,15 +82,31 @@ def test_sigma_pod_is_the_spread_of_the_pods_log_odds(sd):
     for _ in range(200):
         logit = -3 + sd * RNG.normal(size=12)
         n = np.full(12, 20_000.0)
-        found.append(sigma_pod(n, RNG.binomial(20_000, 1 / (1 + np.exp(-logit))).astype(float)))
+        found.append(pod_spread([(n, RNG.binomial(20_000, 1 / (1 + np.exp(-logit))).astype(float))]).sigma)
     assert np.sqrt(np.mean(np.square(found))) == pytest.approx(sd, rel=0.1)
+
+
+def test_what_differs_between_tiers_is_no_spread_of_pods_and_degrees_add_up():
+    n = np.full(4, 1e6)
+    tiers = [(n, n * rate * np.array([0.9, 1.1, 1.0, 1.0])) for rate in (0.01, 0.02, 0.04)]
+    pooled = pod_spread(tiers)
+    assert pooled.degrees == 9
+    assert pooled.sigma == pytest.approx(np.log(1.1 / 0.9) / math.sqrt(2 * 3), rel=0.05)
+    assert pod_spread([(np.concatenate([n, n]), np.concatenate([tiers[0][1], tiers[2][1]]))]).sigma > 0.5
 
 
 def test_equal_pods_have_no_spread_and_two_pods_tell_nothing():
     n = np.full(20, 10_000.0)
-    assert sigma_pod(n, n * 0.05) == 0.0
-    assert math.isnan(sigma_pod(n[:2], n[:2] * 0.05))
-    assert pod_bias(math.nan, 3, 12) == 0.0
+    assert pod_spread([(n, n * 0.05)]) == PodSpread(0.0, 19)
+    two = pod_spread([(n[:2], n[:2] * 0.05)])
+    assert math.isnan(two.sigma)
+    assert two.bound == math.inf
+    assert pod_spread([(n[:2], n[:2] * 0.05)] * 2).degrees == 2  # two tiers of two pods do
+
+
+def test_few_pods_are_widened_by_students_quantile():
+    assert [round(pod_quantile(degrees), 1) for degrees in (2, 5, 10, 100_000)] == [19.2, 5.5, 4.0, 3.0]
+    assert PodSpread(0.1, 5).bound * pods_apart(3, 6) == pytest.approx(0.1 * 5.507 * math.sqrt(1 / 3 + 1 / 6), rel=1e-3)
 
 
 def test_split_scatters_as_many_times_more_as_a_connection_has_requests():
@@ -91,8 +117,25 @@ def test_split_scatters_as_many_times_more_as_a_connection_has_requests():
     )
 
 
-def test_the_null_is_widened_in_the_margins_own_kind():
+def test_the_null_is_widened_and_the_margin_narrowed_in_its_own_kind():
     rate, bias = np.array([0.1, 0.1, 0.1]), np.full(3, 0.2)
     ratio, delta = widened(np.array([1.125, 1.0, 1.0]), np.array([0.0, 0.01, 0.0]), rate, bias)
+    step = 0.11 * math.exp(0.2) / (1 - 0.11 + 0.11 * math.exp(0.2)) - 0.11
     assert ratio == pytest.approx([1.125 * math.exp(0.2), 1.0, math.exp(0.2)])
-    assert delta == pytest.approx([0.0, 0.01 + 0.2 * 0.09, 0.0])
+    assert delta == pytest.approx([0.0, 0.01 + step, 0.0])
+    ratio, delta = narrowed(np.array([1.125, 1.0]), np.array([0.0, 0.03]), rate[:2], bias[:2])
+    step = 0.13 * math.exp(-0.2) / (1 - 0.13 + 0.13 * math.exp(-0.2)) - 0.13
+    assert ratio == pytest.approx([1.125 * math.exp(-0.2), 1.0])
+    assert delta == pytest.approx([0.0, 0.03 + step])
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
+def test_pods_at_their_bound_carry_no_version_across_the_null(kind):
+    """The candidate's pods are worse, or better, by the whole bias, on a version exactly at the bound."""
+    rate, bias = np.array([0.001, 0.1, 0.5, 0.9]), np.full(4, 0.4)
+    ratio = np.full(4, 1.1 if kind == "relative" else 1.0)
+    delta = np.full(4, 0.0 if kind == "relative" else 0.02)
+    at_bound = ratio * rate + delta
+    wide, narrow = widened(ratio, delta, rate, bias), narrowed(ratio, delta, rate, bias)
+    assert (at_bound + odds_step(at_bound, bias) <= wide[0] * rate + wide[1] + 1e-12).all()
+    assert (at_bound + odds_step(at_bound, -bias) >= narrow[0] * rate + narrow[1] - 1e-12).all()

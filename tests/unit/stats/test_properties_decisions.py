@@ -97,7 +97,7 @@ def test_swapping_arms_turns_the_direction_of_the_evidence(seed):
     rng = np.random.default_rng(seed)
     n, low = float(rng.integers(500, 5000)), float(rng.uniform(0.01, 0.3))
     high = low + 6 * float(np.sqrt(low / n))
-    logs, swapped = np.zeros((6, 1)), np.zeros((6, 1))
+    logs, swapped = np.zeros((betting.REGRESSION_ALTERNATIVES, 1)), np.zeros((betting.REGRESSION_ALTERNATIVES, 1))
     past = np.zeros((4, 1))
     one, zero, prior = np.ones(1), np.zeros(1), np.full(1, low)
     for _ in range(5):

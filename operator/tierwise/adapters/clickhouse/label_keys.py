@@ -9,12 +9,12 @@ import re
 from tierwise.adapters.clickhouse.connection import Connection
 from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError
+from tierwise.monitoring.query.log.column_types import plain_type
 from tierwise.monitoring.query.log.columns import Log
 from tierwise.monitoring.query.log.quoting import quote, table_sql
 from tierwise.monitoring.query.look.decode import texts
 
 SAMPLE = 1_000_000  # ids that are tried; reading as many takes a fraction of a second
-_WRAPPED = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
 _TEXT = re.compile(r"(?:Fixed)?String\b")
 
 
@@ -29,13 +29,13 @@ def check_keys(connection: Connection, log: Log) -> None:
     request = log.spec.columns.request_id
     if log.spec.labels is None or request is None or request not in log.source.columns:
         return
-    ours = _plain(log.source.columns[request])
+    ours = plain_type(log.source.columns[request])
     for source in log.spec.labels.sources:
         if source.kind != "Table" or source.table is None or source.key is None:
             continue
         table, key = table_sql(source.table), quote(source.key)
         described = connection.query(f"DESCRIBE TABLE (SELECT {key} FROM {table})")
-        theirs = _plain(texts(described.column("type"))[0])
+        theirs = plain_type(texts(described.column("type"))[0])
         if bool(_TEXT.match(ours)) == bool(_TEXT.match(theirs)):
             continue
         text, rows, other = (quote(request), log.source.sql, theirs) if _TEXT.match(ours) else (key, table, ours)
@@ -55,12 +55,6 @@ def _reads_as(connection: Connection, text: str, rows: str, kind: str) -> bool:
     sample = f"SELECT toString({text}) AS id FROM {rows} WHERE ifNull(toString({text}), '') != '' LIMIT {SAMPLE}"
     found = connection.query(f"SELECT count() AS n, countIf({same}) AS same FROM ({sample})").to_pylist()[0]
     return not found["n"] or bool(found["same"])
-
-
-def _plain(kind: str) -> str:
-    while (wrapped := _WRAPPED.match(kind)) is not None:
-        kind = wrapped[1]
-    return kind
 
 
 def _escaped(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Remembers reads that a store's limits refused, so that the next look does not fail in the same way first."""
+"""Remembers reads that a store's limits refused. The next look then reads in pieces at once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ class _Refused:
 
 
 class Refusals:
-    """Remembers by kind of read, dataset and groupings the smallest size that was too much. It is only a cache."""
+    """Per kind of read, dataset and groupings: the fewest blocks and the shortest time that were too much. A cache."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._refused: dict[tuple[str, int], _Refused] = {}
 
     def known(self, kind: str, dataset: Dataset, blocks: Sequence[Block]) -> StoreError | None:
-        """Why a read of these blocks is too much; None if it is not known to be too much."""
+        """Why a read of these blocks is too much; None if it may be tried.
+
+        It is too much if it has as many blocks and as much time as what was refused. After `USES` such answers the
+        refusal is forgotten.
+        """
         if not self._refused:
             return None
         key = (kind, config_hash(dataset))

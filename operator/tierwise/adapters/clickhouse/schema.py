@@ -78,9 +78,63 @@ CREATE TABLE IF NOT EXISTS tierwise_config (
 ) ENGINE = ReplacingMergeTree ORDER BY config_hash
 """
 
+# One row per slice and metric of a decision, and one without a metric for the decision itself. It has no time to live:
+# it is what is left of a rollout. Of rows that are written twice the one of the higher `revision` stays.
+VERDICTS = """
+CREATE TABLE IF NOT EXISTS ml_verdicts (
+    namespace LowCardinality(String),
+    rollout String,
+    rollout_uid String,
+    model LowCardinality(String),
+    baseline LowCardinality(String),
+    candidate LowCardinality(String),
+    tier LowCardinality(String),
+    decision LowCardinality(String),
+    reason LowCardinality(String),
+    message String CODEC(ZSTD(1)),
+    decided_at DateTime64(3, 'UTC'),
+    verb LowCardinality(String),
+    command String,
+    given_by LowCardinality(String),
+    dataset LowCardinality(String),
+    metric LowCardinality(String),
+    value String CODEC(ZSTD(1)),
+    verdict LowCardinality(String),
+    flagged Bool,
+    culprit Bool,
+    powered Nullable(Bool),
+    baseline_n UInt64,
+    baseline_bad Nullable(UInt64),
+    baseline_value Nullable(Float64),
+    candidate_n UInt64,
+    candidate_bad Nullable(UInt64),
+    candidate_value Nullable(Float64),
+    difference Nullable(Float64),
+    low Nullable(Float64),
+    high Nullable(Float64),
+    margin_absolute Nullable(Float64),
+    margin_relative Nullable(Float64),
+    log10_e Nullable(Float64),
+    log10_e_non_inferior Nullable(Float64),
+    log10_e_improved Nullable(Float64),
+    alpha Nullable(Float64),
+    traffic Nullable(Float64),
+    labels_needed Nullable(UInt64),
+    test LowCardinality(String),
+    control LowCardinality(String),
+    phi Nullable(Float64),
+    sigma_pod Nullable(Float64),
+    missing Int32,
+    object String CODEC(ZSTD(3)),
+    revision UInt64,
+    written_at DateTime('UTC') DEFAULT now()
+) ENGINE = ReplacingMergeTree(revision)
+ORDER BY (namespace, rollout, rollout_uid, tier, decision, verb, command, dataset, metric, value)
+"""
+
 # Append only: a step that a store has applied never changes. Each is harmless when it runs twice, or in two processes
 # at once, and only adds: an older release goes on reading and writing beside a newer one.
-MIGRATIONS: tuple[str, ...] = (PREDICTIONS, PERFORMANCE, PERFORMANCE_SUMS, CONFIG)
+MIGRATIONS: tuple[str, ...] = (PREDICTIONS, PERFORMANCE, PERFORMANCE_SUMS, CONFIG, VERDICTS)
 DEFAULT_TTL_DAYS = 400
 
 _OWN = frozenset(re.findall(r"^    ([a-z_]+) ", PREDICTIONS, re.MULTILINE))

@@ -14,18 +14,23 @@ import pyarrow as pa
 
 from tierwise.adapters.clickhouse.arrivals import check_labels, read_received, read_sources
 from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.clickhouse.fallbacks import read_hashed, within_memory
 from tierwise.adapters.clickhouse.label_keys import check_keys
 from tierwise.adapters.clickhouse.limits import read_cells_in_pieces, read_distributions_in_pieces
 from tierwise.adapters.clickhouse.numbers import check_numbers
 from tierwise.adapters.clickhouse.refusals import Refusals
 from tierwise.adapters.clickhouse.schema import migrate
 from tierwise.adapters.clickhouse.values import CountedValues, built
+from tierwise.adapters.clickhouse.verdict_table import verdict_rows
+from tierwise.api.common import EPOCH
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import WHOLE
 from tierwise.errors import StoreError
 from tierwise.metrics.counts import ANSWERS, LABELS
 from tierwise.monitoring.counts.model import ARMS, Block, Cells, Dataset, Distributions, Invalid, PodCounts, Scope
+from tierwise.monitoring.query.log.arms import UNIT_BUCKETS
 from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.log.window import time_of
 from tierwise.monitoring.query.look.counts import (
     MOST_PODS,
     Arms,
@@ -37,19 +42,19 @@ from tierwise.monitoring.query.look.counts import (
     halves_of,
     pods_query,
     source_sql,
+    units_of,
     versions_of,
 )
 from tierwise.monitoring.query.look.decode import decode_cells, decode_distributions, decode_pods, merge_cells, texts
-from tierwise.monitoring.query.look.group_hashing import HashCollisionError
 from tierwise.monitoring.query.look.lookups import invalid_query, watermark_query
-from tierwise.monitoring.query.look.memory_limits import ResultTooLargeError, blocks_per_query
+from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.monitoring.query.look.row_patterns import Entries, decode_entries, entries_query
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import untimed_of, untimed_query
 from tierwise.monitoring.query.quality.score_range import Answers, answers_of, answers_query
 from tierwise.monitoring.query.stored.performance_table import Origin, config_row, performance_rows
+from tierwise.rollout.record.verdicts import VerdictRecord
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)  # so late that no row is in the future
 
 T = TypeVar("T")
@@ -76,7 +81,7 @@ class ClickHouseStore:
         built(dataset, lambda: check_numbers(self._connection, log))
         # No rows are read, but the store resolves every name and type. An empty window would be replaced by "false",
         # which makes shards of a Distributed table fail.
-        nothing = Block(_EPOCH, _EPOCH + timedelta(seconds=1))
+        nothing = Block(EPOCH, EPOCH + timedelta(seconds=1))
         scope = Scope(None, "baseline", "candidate")
         for query in (
             built(dataset, lambda: cells_query(log, scope, [nothing])),
@@ -97,7 +102,7 @@ class ClickHouseStore:
             query = built(dataset, partial(watermark_query, log, scope, since, now))
             micros = self._connection.query(query.sql, query.parameters).column("t")[0].as_py()
             if micros is not None:
-                return _EPOCH + timedelta(microseconds=micros)
+                return time_of(micros)
         return None
 
     def read_cells(self, dataset: Dataset, scope: Scope, blocks: Sequence[Block]) -> Cells:
@@ -109,6 +114,13 @@ class ClickHouseStore:
         if dataset.spec.columns.pod is None:
             return None
         return self._cells(dataset, replace(scope, candidate=scope.baseline), blocks, halves_of)
+
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """The baseline's counts by 64 buckets of units in place of blocks; None where the dataset names no units."""
+        if dataset.spec.columns.unit is None:
+            return None
+        counts_only = Dataset(dataset.name, dataset.spec, dataset.groupings, dataset.known)
+        return self._cells(counts_only, replace(scope, candidate=scope.baseline), (window,) * UNIT_BUCKETS, units_of)
 
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """The baseline's rows by pod; None if the dataset names no pods."""
@@ -133,14 +145,16 @@ class ClickHouseStore:
                     )
                     return decode_cells(self._connection.query(query.sql, query.parameters), query, run)
 
-                return _read_hashed(read)
+                return read_hashed(read)
 
+            if arms is units_of:  # a bucket has its number in one query only
+                return ask(dataset, blocks)
             size = blocks_per_query(dataset)
             runs = [blocks[start : start + size] for start in range(0, len(blocks), size)]
             return merge_cells([read_cells_in_pieces(dataset, run, ask, self._refusals) for run in runs])
 
         window = Block(blocks[0].start, blocks[-1].end)
-        return _within_memory(dataset, lambda: self._values.read(log, scope, window, read))
+        return within_memory(dataset, lambda: self._values.read(log, scope, window, read))
 
     def read_entries(
         self, dataset: Dataset, scope: Scope, blocks: Sequence[Block], first_block: int, kept: Kept, most: int
@@ -166,11 +180,11 @@ class ClickHouseStore:
                     query = built(part, lambda: distributions_query(of_part, scope, piece, kept, as_texts=as_texts))
                     return decode_distributions(self._connection.query(query.sql, query.parameters), query, piece)
 
-                return _read_hashed(read)
+                return read_hashed(read)
 
             return read_distributions_in_pieces(dataset, block, ask, self._refusals)
 
-        return _within_memory(dataset, lambda: self._values.read(log, scope, block, read))
+        return within_memory(dataset, lambda: self._values.read(log, scope, block, read))
 
     def count_invalid(self, dataset: Dataset, scope: Scope, window: Block, now: datetime) -> Invalid:
         """Count the rows that are in none of the other counts."""
@@ -208,6 +222,10 @@ class ClickHouseStore:
             if hashed not in self._stored_configs:
                 self._connection.insert("tierwise_config", config_row(dataset, distributions.edges))
                 self._stored_configs.add(hashed)
+
+    def write_verdicts(self, record: VerdictRecord) -> None:
+        """Store a decision with its verdicts; of one that is written twice the fuller stays, else the later."""
+        self._connection.insert("ml_verdicts", verdict_rows(record))
 
     def init(self, dimensions: Sequence[str] = (), ttl_days: int | None = None) -> int:
         """Create or migrate the tables, with a column per dimension. Returns the new version.
@@ -271,20 +289,3 @@ def open_store(dsn: str, *, read_only: bool = False) -> ClickHouseStore:
     It connects when it is first used. `read_only` makes an embedded engine refuse every write.
     """
     return ClickHouseStore(Connection(dsn, read_only=read_only))
-
-
-def _read_hashed(read: Callable[..., T]) -> T:
-    """Read with hashes of texts if this is faster; with the texts in the rare case that two hashes are equal."""
-    try:
-        return read()
-    except HashCollisionError:
-        return read(as_texts=True)
-
-
-def _within_memory(dataset: Dataset, read: Callable[[], T]) -> T:
-    """Read. Raises StoreError with a remedy if the result is too large."""
-    try:
-        return read()
-    except ResultTooLargeError as error:
-        remedy = "lower maxValues of its dimensions, or slice by fewer combinations"
-        raise StoreError(f"dataset {dataset.name!r}: {error}", remedy, reason=Reason.QUERY_OVER_LIMITS) from None

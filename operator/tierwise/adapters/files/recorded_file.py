@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierwise.adapters.clickhouse.connection import Connection
+from tierwise.adapters.files.index_column import header_with_index
 from tierwise.adapters.files.readings import label_kind, label_reading, readings_of, time_reading
 from tierwise.api.labelsources import LabelSource
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
@@ -27,7 +28,7 @@ _FLAGS = {  # options of `analyze --data` without a manifest
     "model": "--model-column",
 }
 _NEEDED = ("time", "version", "score", "label")
-_TEXTS = (*_FLAGS, "commit", "pod", "labelled_at", "request_id")  # roles that are text until they are read
+_TEXTS = (*_FLAGS, "commit", "pod", "unit", "labelled_at", "request_id")  # roles that are text until they are read
 _COMPOSITE = re.compile(r"\b(Array|Tuple|Map|Nested|Variant|JSON)\(")
 _NUMBER = re.compile(r"\b(?:U?Int|B?Float|Decimal|Bool)")
 _NAME = re.compile(r"`?([A-Za-z_]\w*)`?")
@@ -61,8 +62,8 @@ def load_file(
         StoreError: the file is not of this kind.
     """
     assert spec.table is not None  # a file has no other name
-    source = _source(path, kind)
-    settings = _settings(_text_columns(spec, described=described) if kind != "Parquet" else ())
+    source, header = _source(path, kind)
+    settings = _settings(_text_columns(spec, described=described) if kind != "Parquet" else ()) + header
     columns = _described(connection, source, settings)
     if not described:
         _check_flags(path, columns, spec, row_time)
@@ -94,9 +95,9 @@ def load_labels(connection: Connection, file: LabelFile, kind: str, spec: Monito
     label = file.source
     assert label.table is not None
     assert label.key is not None
-    source = _source(file.path, kind)
+    source, header = _source(file.path, kind)
     texts_of = [name for name in (label.key, label.column, label.labelled_at) if name is not None]
-    settings = _settings(texts_of if kind != "Parquet" else ())
+    settings = _settings(texts_of if kind != "Parquet" else ()) + header
     columns = _described(connection, source, settings)
     for field, name in (("key", label.key), ("column", label.column), ("labelledAt", label.labelled_at)):
         if name is not None and name not in columns:
@@ -112,8 +113,15 @@ def load_labels(connection: Connection, file: LabelFile, kind: str, spec: Monito
     _load(connection, label.table, source, settings, readings, "")
 
 
-def _source(path: str, kind: str) -> str:
-    return f"file({_literal(str(Path(path).resolve()))}, {kind})"
+def _source(path: str, kind: str) -> tuple[str, str]:
+    """SQL of the file as a table, and the settings it needs: a header that names not all columns is read as data."""
+    names = header_with_index(Path(path), kind)
+    source = f"file({_literal(str(Path(path).resolve()))}, {kind if names is None else kind.removesuffix('WithNames')})"
+    if names is None:
+        return source, ""
+    skip = "csv" if kind.startswith("CSV") else "tsv"
+    named = f"column_names_for_schema_inference = {_literal(','.join(names))}"
+    return source, f", input_format_{skip}_skip_first_lines = 1, {named}"
 
 
 def _described(connection: Connection, source: str, settings: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from tierwise.api.names import API_VERSION, FINALIZER, LABEL_DEPLOYMENT
 from tierwise.api.reasons import Reason
 from tierwise.errors import ApiError, ConflictError, SpecError
 from tierwise.rollout.state.actions import CreateRollout
+from tierwise.rollout.state.commands import ANNOTATIONS, Given
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 
 
@@ -64,6 +65,7 @@ def deployment_view(item: Mapping[str, Any]) -> DeploymentView:
         deleting=deleting,
         has_finalizer=has_finalizer,
         created_at=created_at(item),
+        given=given_commands(metadata.get("managedFields") or []),
         deleted_at=datetime.fromisoformat(metadata["deletionTimestamp"]) if deleting else None,
     )
 
@@ -89,6 +91,24 @@ def rollout_view(item: Mapping[str, Any]) -> RolloutView:
         deleting=deleting,
         has_finalizer=has_finalizer,
     )
+
+
+def given_commands(managed_fields: Sequence[Mapping[str, Any]]) -> dict[str, Given]:
+    """Who wrote Tierwise's annotations and `spec.paused`, and when that manager last changed what it owns."""
+    places = {f"f:{name}": verb for verb, name in ANNOTATIONS.items()}
+    found: dict[str, Given] = {}
+    for entry in managed_fields:
+        fields = entry.get("fieldsV1") or {}
+        names = (fields.get("f:metadata") or {}).get("f:annotations") or {}
+        verbs: list[str] = [verb for place, verb in places.items() if place in names]
+        if "f:paused" in (fields.get("f:spec") or {}):
+            verbs.append("pause")
+        at = datetime.fromisoformat(entry["time"]) if entry.get("time") else None
+        for verb in verbs:
+            before = found.get(verb)
+            if before is None or before.at is None or (at is not None and at > before.at):
+                found[verb] = Given(str(entry.get("manager", "")), at)
+    return found
 
 
 def dataset_spec(item: Mapping[str, Any]) -> MonitoringDatasetSpec:

@@ -11,6 +11,7 @@ from kubernetes import config as k8s_config
 from tierwise.adapters.kubernetes.caches.mirror import Mirror
 from tierwise.adapters.kubernetes.client import Client, connect
 from tierwise.adapters.kubernetes.fleet import KubernetesFleet
+from tierwise.adapters.kubernetes.objects import rollout_view
 from tierwise.adapters.kubernetes.paths import path_of
 from tierwise.api.reasons import Reason
 from tierwise.errors import ApiError, SpecError
@@ -45,9 +46,22 @@ class Reader:
             raise self._missing(name)
         return deployment, self._fleet.list_rollouts(deployment), self._fleet.list_tiers(deployment)
 
+    def find(self, name: str) -> Read | None:
+        """As `read`; None when there is no ModelDeployment of that name."""
+        return None if self._fleet.get_deployment(self.namespace, name) is None else self.read(name)
+
+    def find_rollout(self, name: str) -> RolloutView | None:
+        """A ModelRollout by its name; None when there is none, or none any more."""
+        item = self._client.find(path_of("modelrollouts", self.namespace, name))
+        return None if item is None else rollout_view({"kind": "ModelRollout", **item})
+
+    def names(self, resource: str) -> tuple[str, ...]:
+        """Names of the namespace's objects of a kind, such as ``modelrollouts``, sorted."""
+        items = self._client.list_items(path_of(resource, self.namespace))
+        return tuple(sorted(item["metadata"]["name"] for item in items))
+
     def _missing(self, name: str) -> SpecError:
-        items = self._client.list_items(path_of("modeldeployments", self.namespace))
-        there = ", ".join(sorted(item["metadata"]["name"] for item in items)[:20]) or "none"
+        there = ", ".join(self.names("modeldeployments")[:20]) or "none"
         return SpecError(
             f"ModelDeployment {name!r} does not exist in namespace {self.namespace!r} (there: {there})",
             "fix the name, or give the namespace with -n",

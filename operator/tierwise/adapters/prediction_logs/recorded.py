@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from tierwise.adapters.clickhouse.connection import Connection
@@ -19,17 +19,16 @@ from tierwise.errors import RefusedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, PodCounts, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
 from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.query.log.window import time_of
 from tierwise.monitoring.query.look.counts import Log, Query, Source, cells_query, source_sql
 from tierwise.monitoring.query.look.decode import texts
 from tierwise.monitoring.query.look.explain import Asked, Asking, asked
 from tierwise.monitoring.query.look.row_patterns import Entries, joined
 from tierwise.monitoring.query.look.versions import survey_query
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
-from tierwise.runtime.reading.runs import in_runs
+from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, in_runs
 from tierwise.runtime.recorded_log import VersionRows
 
-BLOCKS_AT_ONCE = 240
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS = {".parquet": "Parquet", ".csv": "CSVWithNames", ".tsv": "TabSeparatedWithNames"}
 
 
@@ -128,7 +127,7 @@ class RecordedStore:
         found = self._store.query(query.sql, query.parameters)
         counts = (found.column(name).to_pylist() for name in ("n", "first", "last"))
         return {
-            version: VersionRows(n, _time(first), _time(last))
+            version: VersionRows(n, time_of(first), time_of(last))
             for version, n, first, last in zip(texts(found.column("v")), *counts, strict=True)
         }
 
@@ -174,6 +173,10 @@ class RecordedStore:
         """As PredictionStore."""
         return self._store.read_halves(dataset, scope, blocks)
 
+    def read_units(self, dataset: Dataset, scope: Scope, window: Block) -> Cells | None:
+        """As PredictionStore."""
+        return self._store.read_units(dataset, scope, window)
+
     def read_pods(self, dataset: Dataset, scope: Scope, window: Block) -> PodCounts | None:
         """As PredictionStore."""
         return self._store.read_pods(dataset, scope, window)
@@ -218,7 +221,3 @@ class RecordedStore:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -26,7 +26,8 @@ manifests with `tierwise lint`.
 _ANNOTATIONS = f"""\
 ## Annotations of a ModelDeployment
 
-People or hooks set these. Each value is handled once. The operator never removes them.
+People or hooks set these. Each value is handled once. The operator never removes them. If a value has no effect, or a
+key is unknown, an Event `CommandRefused` and a line of `tierwise explain` say why.
 
 | annotation | value | effect |
 |---|---|---|

@@ -63,7 +63,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
                 yield document.problem(("kind",), fact)
             continue
         # Within one file only: v1 and v2 of a ModelDeployment, which are applied one after the other, are two files.
-        identity = (document.file, document.kind, _namespace(document), document.name)
+        identity = (document.file, document.kind, namespace_of(document), document.name)
         if identity in seen and document.name:
             line = seen[identity].line_of(("metadata", "name"))
             fact = f"{document.name!r} is also at line {line}; rename or remove one"
@@ -74,7 +74,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
         if document.kind == "MonitoringDataset":
             dataset = _read(document, MonitoringDatasetSpec)
             if dataset is not None:
-                datasets[_namespace(document), document.name] = dataset
+                datasets[namespace_of(document), document.name] = dataset
                 yield from _check_dataset(document, dataset)
         elif document.kind == "ModelDeployment":
             deployment = _read(document, ModelDeploymentSpec)
@@ -83,7 +83,7 @@ def check_documents(documents: Sequence[Document]) -> Iterator[Problem]:
     models: dict[tuple[str, str], Document] = {}
     for document, deployment in deployments:
         yield from _check_deployment(document, deployment, datasets)
-        other = models.setdefault((_namespace(document), deployment.model), document)
+        other = models.setdefault((namespace_of(document), deployment.model), document)
         if other.name != document.name:
             fact = (
                 f"{deployment.model!r} is the model of ModelDeployment {other.name!r} too, and the log tells models "
@@ -101,7 +101,8 @@ def _read(document: Document, model: type[Any]) -> Any | None:  # noqa: ANN401  
         return None
 
 
-def _namespace(document: Document) -> str:
+def namespace_of(document: Document) -> str:
+    """metadata.namespace; empty when it has none."""
     metadata = document.data.get("metadata")
     return str(metadata.get("namespace", "")) if isinstance(metadata, dict) else ""
 
@@ -149,7 +150,7 @@ def _check_deployment(
             fact = f"selects the same workloads as tier {selectors[chosen]!r}; give each tier its own labels"
             yield document.problem(path, fact)
         selectors.setdefault(chosen, tier.name)
-    here = {name: spec for (namespace, name), spec in datasets.items() if namespace == _namespace(document)}
+    here = {name: spec for (namespace, name), spec in datasets.items() if namespace == namespace_of(document)}
     for index, analysis in enumerate(spec.analysis.datasets):
         place: KeyPath = ("spec", "analysis", "datasets", index)
         yield from _check_analysis(document, place, "name", analysis, here)

@@ -34,4 +34,5 @@ class AnalyzeOptions:
     threshold: float
     positive: str
     alpha: float
+    to_end: bool = False
     label_files: tuple[tuple[str, str], ...] = ()  # name of a label source and the file of its rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import click
@@ -174,6 +174,7 @@ def _request(
         until=until,
         block_seconds=block,
         in_file_order=in_file_order,
+        to_end=options.to_end,
     )
 
 
@@ -212,9 +213,16 @@ def _tiers(
     for name in options.tiers:
         if name not in known:
             raise click.UsageError(f"--tier {name!r} is not a tier of the deployment; give one of {', '.join(known)}")
+    return tiers_of(deployment, specs, options.tiers)
+
+
+def tiers_of(
+    deployment: ModelDeploymentSpec, specs: Mapping[str, MonitoringDatasetSpec], wanted: Sequence[str] = ()
+) -> tuple[TierRequest, ...]:
+    """The deployment's tiers, or those that are wanted, as the log tells them apart; one where it does not."""
     sharing = len(deployment.tiers)
     alpha = alpha_of_tier(deployment.analysis.false_rollback_rate, sharing)
-    chosen = [tier for tier in deployment.tiers if not options.tiers or tier.name in options.tiers]
+    chosen = [tier for tier in deployment.tiers if not wanted or tier.name in wanted]
     if any(spec.columns.tier is None for spec in specs.values()):  # the log does not distinguish tiers
         return (TierRequest(None, alpha, duration_seconds(chosen[0].max_duration), sharing=sharing),)
     return tuple(

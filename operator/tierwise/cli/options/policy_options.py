@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from tierwise.metrics import registry
 from tierwise.metrics.metric import Proportion, Shift
 from tierwise.monitoring.planning.drop import Drop, is_worse
 from tierwise.rollout.state.exposure import exposure_fraction
-from tierwise.runtime.offline.analysis import AnalysisRequest
+from tierwise.runtime.offline.analysis import AnalysisRequest, TierRequest
 from tierwise.runtime.offline.planning import NO_CANDIDATE, PlannedTier, PlanRequest
 
 STORE_WINDOW = timedelta(hours=24)  # for a store; of a file all rows are read
@@ -115,6 +116,9 @@ class TierFlags:
     max_duration: float | None
 
 
+AS_DEPLOYED = TierFlags(None, None, None)
+
+
 def tier_flags(exposure: float | None, min_duration: float | None, max_duration: float | None) -> TierFlags:
     """The flags of `tier_options`.
 
@@ -169,7 +173,7 @@ def plan_request(
             baseline=baseline,
             analysis=request.analysis,
             datasets=request.datasets,
-            tiers=_tiers(request, deployment, flags),
+            tiers=planned_tiers(request.tiers, deployment, flags),
             since=request.since,
             until=request.until,
             default_window=STORE_WINDOW if options.data is None else None,
@@ -179,9 +183,10 @@ def plan_request(
     )
 
 
-def _tiers(
-    request: AnalysisRequest, deployment: ModelDeploymentSpec | None, flags: TierFlags
+def planned_tiers(
+    tiers: Sequence[TierRequest], deployment: ModelDeploymentSpec | None, flags: TierFlags = AS_DEPLOYED
 ) -> tuple[PlannedTier, ...]:
+    """The tiers with their exposures and durations."""
     specs = {tier.name: tier for tier in deployment.tiers} if deployment else {}
     # A log without a tier column is read as the deployment's first tier.
     first = deployment.tiers[0] if deployment else None
@@ -189,8 +194,9 @@ def _tiers(
         replace(
             tier_of(tier.name, tier.alpha, tier.log_tiers, specs.get(tier.name or "", first), flags),
             sharing=tier.sharing,
+            promotes_at_max=deployment is not None and deployment.analysis.on_inconclusive == "Promote",
         )
-        for tier in request.tiers
+        for tier in tiers
     )
 
 

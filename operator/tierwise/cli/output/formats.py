@@ -46,7 +46,8 @@ def console_for(stream: TextIO | None = None) -> Console:
 def print_facts(facts: Mapping[str, Any], output: str) -> None:
     """Print facts for programs: as JSON with two spaces, or as YAML with the same keys in the same order."""
     if output == "yaml":
-        click.echo(yaml.safe_dump(dict(facts), sort_keys=False, allow_unicode=True, width=120), nl=False)
+        plain = json.loads(json.dumps(facts, allow_nan=False))  # members of enums become plain text
+        click.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120), nl=False)
     else:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
 

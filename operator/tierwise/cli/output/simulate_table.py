@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from tierwise.report.text import duration_text, slice_text
+from tierwise.monitoring.planning.bounds import tolerance_of
+from tierwise.plurals import plural
+from tierwise.report.columns import NAME, Column, FittedTable
+from tierwise.report.text import bounds_text, duration_text, slice_text
 from tierwise.simulation.trials.facts import Report, replay_stops
 from tierwise.simulation.trials.summary import Ends, RuleSummary, Share
 
@@ -20,22 +22,30 @@ def render_simulation(report: Report) -> RenderableType:
         for tier in policy.tiers
     )
     parts: list[RenderableType] = [
-        Text(f"{simulation.runs} rollouts of each kind, {report.source}, seed {simulation.seed}", style="bold"),
+        Text(
+            f"{plural(simulation.runs, 'rollout')} of each kind, {report.source}, seed {simulation.seed}", style="bold"
+        ),
         Text(
             f"Tiers: {tiers}; looks every {duration_text(policy.block_seconds)}; α = {policy.alpha:g} "
             f"of the rollout, {policy.tiers[0].alpha:.3g} {'of each tier' if len(policy.tiers) > 1 else 'of the tier'}"
         ),
     ]
+    judged = {metric.name: metric for dataset in policy.analysis for metric in dataset.metrics}
+    told = "; ".join(bounds_text(name, tolerance_of(metric), metric.margin) for name, metric in judged.items())
+    parts.append(Text(told, style="dim"))
     drop = report.drop
     if drop is not None:
         begins = f", from {duration_text(drop.onset_seconds)} on" if drop.onset_seconds else ""
         before = "" if drop.before is None else f"{drop.before:g} "
         parts.append(Text(f"Drop: {drop.metric} {before}→ {drop.after:g} on {slice_text(drop.slice)}{begins}"))
-    table = _table(
-        "RULE",
-        "EQUAL VERSIONS STOPPED",
-        *(("DROP STOPPED", "AFTER (MEDIAN)", "ROLLED BACK BEFORE PROMOTION") if drop else ()),
-        "WHAT IT DOES",
+    of_drop = (Column("DROP STOPPED"), Column("AFTER (MEDIAN)", 2), Column("ROLLED BACK BEFORE PROMOTION", 3))
+    table = FittedTable(
+        [
+            Column("RULE", NAME),
+            Column("EQUAL VERSIONS STOPPED"),
+            *(of_drop if drop else ()),
+            Column("WHAT IT DOES", 4, wraps=True),
+        ],
     )
     for rule in report.rules:
         table.add_row(*_row(rule, policy.alpha))
@@ -49,11 +59,11 @@ def render_simulation(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def _row(rule: RuleSummary, alpha: float) -> list[RenderableType]:
+def _row(rule: RuleSummary, alpha: float) -> list[Text | str]:
     low = rule.false_stops.interval[0]
     if not rule.judges:
         return [Text(rule.name), *([Text("–")] * (1 if rule.detected is None else 4)), Text(_what(rule), style="dim")]
-    row: list[RenderableType] = [
+    row: list[Text | str] = [
         Text(rule.name, style="bold" if rule.name == "tierwise" else ""),
         Text(_share(rule.false_stops), style="red" if low > alpha else "green"),
     ]
@@ -84,18 +94,11 @@ def _ends(what: str, ends: Ends) -> str:
     )
 
 
-def _replay(report: Report) -> Table:
+def _replay(report: Report) -> FittedTable:
     assert report.replay is not None
-    table = _table("RULE", "STOPPED", "WHAT IT DOES")
+    table = FittedTable([Column("RULE", NAME), Column("STOPPED"), Column("WHAT IT DOES", 2, wraps=True)])
     for rule, tier, seconds in replay_stops(report.replay):
         where = f" in {tier}" if tier else ""
         never = "never" if rule.judges else "–"
         table.add_row(rule.name, never if seconds is None else f"after {duration_text(seconds)}{where}", _what(rule))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
     return table

@@ -39,7 +39,10 @@ def _ratio(parameter: str) -> Metric:
         n, top, bottom = (plain(tally, f"{name}:{key}") for key in ("n", "x", "y"))
         xx, xy, yy = (squared(tally, f"{name}:{key}") for key in ("xx", "xy", "yy"))
         value, spread, units = moments.ratio(n, squared(tally, f"{name}:n"), top, bottom, (xx, xy, yy))
-        return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], means.rows(tally, units))
+        # Where most bottoms are 0 a few rows make the ratio, and with so few it is far from normal.
+        bottoms = moments.effective(bottom, yy)
+        enough = means.rows(tally, units) & (bottoms >= means.FEWEST_EACH)
+        return Estimate(value, spread[..., np.newaxis], units[..., np.newaxis], enough)
 
     return Metric(
         name,
@@ -47,7 +50,8 @@ def _ratio(parameter: str) -> Metric:
         Estimated(estimate, taus=None, weighted=True),
         _RELATIVE,
         Needs(labels=False, sums=sums, values=(x, y)),
-        f"Sum of {x} over sum of {y}, of all rows where both are finite (spec.values); lower is worse.",
+        f"Sum of {x} over sum of {y}, of all rows where both are finite (spec.values); lower is worse. Each arm needs "
+        f"{means.FEWEST_ROWS} rows, and {means.FEWEST_EACH} effective bottoms, (Σ{y})²/Σ{y}².",
         unit=f"{x} per {y}",
         not_for="Costs, where more is worse: invert the ratio, or the sign of the first number. Sums of the second "
         "number that may be near 0. A few rows with very large values: clip them in the value's expression.",

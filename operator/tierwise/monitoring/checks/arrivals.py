@@ -12,7 +12,8 @@ from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset
 from tierwise.monitoring.query.quality.arrivals import Received
-from tierwise.stats.presence import arms_differ
+from tierwise.plurals import agreeing, plural
+from tierwise.stats.split import arms_differ
 
 STALE_INTERVALS = 5
 STALE_SECONDS = 60.0
@@ -56,7 +57,7 @@ def empty(dataset: Dataset, model: str | None = None) -> Concern:
 
 def unlabelled(dataset: Dataset, rows: int) -> Concern:
     """The concern that no label came although the labels are due. Metrics without labels are still judged."""
-    text = f"dataset {dataset.name!r}: none of {rows} predictions has a label yet"
+    text = f"dataset {dataset.name!r}: none of {plural(rows, 'prediction')} has a label yet"
     return Concern(Reason.NO_LABELS, f"{text}; check the labels and spec.where", regression_stands=True)
 
 
@@ -122,7 +123,8 @@ def _contradicted(dataset: Dataset, received: Received) -> Iterator[Concern]:
 def duplicated(received: Received) -> str:
     """A message with the number of rows that repeat a request, and what to do."""
     share = received.duplicates / received.rows if received.duplicates and received.rows else 0.0
+    repeat = agreeing(received.duplicates or 0, "repeats", "repeat")
     return (
-        f"{received.duplicates} of {received.rows} rows ({share:.2%}) repeat a request that is in the log already; "
-        "set spec.deduplicate: true, or write each request once"
+        f"{received.duplicates} of {plural(received.rows, 'row')} ({share:.2%}) {repeat} a request that is in the log "
+        "already; set spec.deduplicate: true, or write each request once"
     )

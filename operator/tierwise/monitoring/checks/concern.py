@@ -1,4 +1,4 @@
-"""A concern is what a detector reports to the gate about the data or the arms. It decides nothing itself."""
+"""A concern reports a fact to the gate: about data, pods, time or what a person asks. It decides nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from tierwise.errors import ReasonedError, SpecError
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Why the rows cannot be judged: the reason, and a message with numbers and what to do.
+    """A fact that the gate must know: the reason, and a message with numbers and what to do.
 
+    Most concerns say why rows cannot be judged or pods cannot be compared. A few say what a person asked for
+    (PromoteRequested) or which time is not over (Soaking). The gate has a row of its own for each of these.
     `regression_stands`: a regression that is proven still rolls back. `stalled`: a person must change an object.
     """
 

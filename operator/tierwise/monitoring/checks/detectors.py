@@ -21,6 +21,13 @@ from tierwise.monitoring.evidence.e_values import e_value_of
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import mean_exceeds
 from tierwise.monitoring.evidence.required_numbers import WEIGHT, numbers_watched
+from tierwise.monitoring.planning.bounds import room
+from tierwise.plurals import plural
+from tierwise.stats import split
+from tierwise.stats.overdispersion import pods_apart
+
+MOST_PODS_ASKED = 100_000
+DOUBTED_AT = 20.0  # the guard's e-value at which a regression may be labels that only one arm has
 
 Detector = Callable[[Evidence], Concern | None]
 
@@ -47,9 +54,9 @@ def _split(evidence: Evidence) -> Concern | None:
 
 
 def _presence(evidence: Evidence) -> Concern | None:
-    """The concern if one arm has labels more often."""
+    """One arm has labels more often. A regression is not believed on less: it may be made of such labels."""
     logs = [g.log_presence for g in evidence.guards]
-    if not mean_exceeds(logs):
+    if not mean_exceeds(logs, split.SUSPECT_AT if evidence.stopped_at is None else DOUBTED_AT):
         return None
     d = int(np.argmax(logs))
     g = evidence.guards[d]
@@ -115,6 +122,57 @@ def _weights_differ(evidence: Evidence) -> Concern | None:
     return None if text is None else _suspect(text)
 
 
+def _observed(evidence: Evidence) -> Concern | None:
+    """Evidence enough to roll back, of a metric whose pods may differ by themselves by nobody knows how much."""
+    observed = evidence.observed
+    if not observed.any():
+        return None
+    h = int(np.argmax(np.where(observed, evidence.log_sup + evidence.log_weight, -np.inf)))
+    where = evidence.where(h)
+    text = (
+        f"{where}: the evidence for a regression suffices (e={e_value_of(float(evidence.log_sup[h]))}), but too few "
+        "pods served before to know how much pods differ by themselves, so nothing is rolled back; promote or roll "
+        "back by annotation, or give a tier three pods or more"
+    )
+    return Concern(Reason.REGRESSION_OBSERVED, text, regression_stands=True)
+
+
+def _pods_differ(evidence: Evidence) -> Concern | None:
+    """The pods' own differences use up the whole margin of a metric that promotion asks for."""
+    layout = evidence.layout
+    if evidence.fewest_pods is None or not layout.pod_bound.any():
+        return None
+    narrowed = layout.margin.narrowed(layout.prior, evidence.pod_bias)
+    had, left = (room(bounds, layout.prior) for bounds in (layout.margin, narrowed))
+    for offset, plan in zip(layout.offsets, evidence.plan.datasets, strict=True):
+        for row in range(len(plan.metrics)):
+            h = offset + row * plan.slots  # the whole
+            if layout.promotes[h] and had[h] > 0 and left[h] <= 0:
+                baseline, candidate = evidence.fewest_pods
+                text = (
+                    f"{evidence.where(h)}: with {candidate} candidate and {plural(baseline, 'baseline pod')}, pods "
+                    f"alone may differ by as much as the margin (sigma_pod {layout.sigma_pod[h]:.2g}), so that it "
+                    "cannot be shown to be kept; about "
+                    f"{plural(_pods_needed(evidence, h), 'pod')} for each version would do"
+                )
+                return Concern(Reason.PODS_DIFFER, text, regression_stands=True)
+    return None
+
+
+def _pods_needed(evidence: Evidence, h: int) -> int:
+    """Pods per version with which half of the margin is left."""
+    layout = evidence.layout
+    margin, prior = layout.margin.part(slice(h, h + 1)), layout.prior[h : h + 1]
+    wanted = float(room(margin, prior)[0]) / 2
+    pods = 1
+    while pods < MOST_PODS_ASKED:
+        bias = layout.pod_bound[h : h + 1] * pods_apart(pods, pods)
+        if room(margin.narrowed(prior, bias), prior)[0] >= wanted:
+            break
+        pods += max(1, pods // 10)
+    return pods
+
+
 def _suspect(text: str) -> Concern:
     """A concern about rows that count in no metric, or too much. A regression that is proven still rolls back."""
     return Concern(Reason.DOMAIN_SUSPECT, text, regression_stands=True)
@@ -129,4 +187,6 @@ DETECTORS: tuple[Detector, ...] = (
     _numbers,
     _weights,
     _weights_differ,
+    _observed,
+    _pods_differ,
 )

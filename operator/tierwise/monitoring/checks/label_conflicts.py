@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.query.quality.label_conflicts import LabelConflicts
+from tierwise.plurals import agreeing, plural
 
 
 def contradictions(conflicts: LabelConflicts, labels: int) -> str:
@@ -11,7 +12,8 @@ def contradictions(conflicts: LabelConflicts, labels: int) -> str:
     share = conflicts.total / labels if labels else 0.0
     by_arm = [lost / rows if rows else 0.0 for lost, rows in zip(conflicts.contradicted, conflicts.rows, strict=True)]
     return (
-        f"{conflicts.total} of {labels} labelled rows ({share:.2%}) have labels of one table that contradict "
-        f"each other ({by_arm[CANDIDATE]:.2%} of the candidate's rows, {by_arm[BASELINE]:.2%} of the baseline's), of "
+        f"{conflicts.total} of {plural(labels, 'labelled row')} ({share:.2%}) "
+        f"{agreeing(conflicts.total, 'has', 'have')} labels of one table that contradict each other "
+        f"({by_arm[CANDIDATE]:.2%} of the candidate's rows, {by_arm[BASELINE]:.2%} of the baseline's), of "
         "which the smallest counts; set labelledAt of the label source, or keep one label per request"
     )

@@ -7,10 +7,16 @@ import math
 from tierwise.api.reasons import Reason
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Dataset
+from tierwise.plurals import agreeing, plural
 from tierwise.stats import split
-from tierwise.stats.presence import log_more
+from tierwise.stats.split import log_more
 
 MOST_UNTIMED = 0.01  # share of an arm's rows without a usable time from which nothing is promoted
+
+
+def untimed_text(rows: int) -> str:
+    """How many rows have no usable time."""
+    return f"{plural(rows, 'row')} {agreeing(rows, 'has', 'have')} no time or one in the future"
 
 
 def untimed(
@@ -33,8 +39,8 @@ def untimed(
         return None
     return Concern(
         Reason.TIMES_UNUSABLE,
-        f"dataset {dataset.name!r}: {sum(without)} rows have no time or one in the future, {shares[CANDIDATE]:.2%} of "
-        f"the candidate's and {shares[BASELINE]:.2%} of the baseline's; they count in no verdict; mend "
+        f"dataset {dataset.name!r}: {untimed_text(sum(without))}, {shares[CANDIDATE]:.2%} of the "
+        f"candidate's and {shares[BASELINE]:.2%} of the baseline's; they count in no verdict; mend "
         "spec.columns.time, its time zone, or the clocks that write it",
         regression_stands=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.query.quality.repeated_requests import Dropped
+from tierwise.plurals import plural
 
 
 def left_out(found: Dropped) -> str:
@@ -15,7 +16,7 @@ def left_out(found: Dropped) -> str:
     )
     if found.placeholder is not None:
         return (
-            f"{told}; the request id {found.placeholder!r} alone is on {found.most} rows of one version: write an id "
-            "of its own for each request, or null where there is none"
+            f"{told}; the request id {found.placeholder!r} alone is on {plural(found.most, 'row')} of one version: "
+            "write an id of its own for each request, or null where there is none"
         )
     return f"{told}; check that each request has an id of its own and is written once"

@@ -13,7 +13,7 @@ from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.guards import Guards
 from tierwise.stats import split
-from tierwise.stats.presence import log_more
+from tierwise.stats.split import log_more
 
 MOST_LOST = 0.01  # share of an arm's rows
 MANY_LOST = 100

@@ -8,7 +8,7 @@ rows, are those of that many unweighted rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tierwise.stats.matched import weights
 class MatchedTallies:
     """Sums over the blocks so far: tallies (slots, 2 arms) of the version's place and, if any, of the tiers to come.
 
-    `weight` (slots,) is Σ w. `inverse` (2·tallies, slots) is Σ w²/n.
+    Or of the candidate and the baseline of a tier. `weight` (slots,) is Σ w and `inverse` (2·tallies, slots) Σ w²/n.
     """
 
     pending: tuple[Tally, ...]
@@ -35,6 +35,11 @@ class MatchedTallies:
         """The tallies scaled to their effective number of rows."""
         factor = np.where(self.inverse > 0, self.weight / np.where(self.inverse > 0, self.inverse, 1.0), 0.0)
         return tuple(_scaled(tally, factor[2 * i : 2 * i + 2]) for i, tally in enumerate(self.sums))
+
+    def since(self, earlier: MatchedTallies) -> MatchedTallies:
+        """The sums over the blocks after those of `earlier`."""
+        sums = tuple(one - two for one, two in zip(self.sums, earlier.sums, strict=True))
+        return replace(self, sums=sums, weight=self.weight - earlier.weight, inverse=self.inverse - earlier.inverse)
 
 
 def fold_tallies(matched: MatchedTallies | None, block: Sequence[Tally]) -> MatchedTallies:

@@ -104,6 +104,7 @@ class Compared:
     enough: BoolArray
     units: FloatArray  # (slots, 2) observations per arm
     taus: FloatArray
+    is_area: bool = False  # an area or a share, which is 1 at best
 
 
 def compared(metric: Metric, tally: Tally) -> Compared:
@@ -134,6 +135,7 @@ def compared(metric: Metric, tally: Tally) -> Compared:
         enough=found.enough[:, CANDIDATE] & found.enough[:, BASELINE],
         units=np.nan_to_num(units[:, :_POOLED].sum(axis=-1), posinf=0.0, neginf=0.0),
         taus=np.array(taus) if taus is not None else np.multiply.outer(np.array(_SHARES), deviation),
+        is_area=taus is not None,
     )
 
 

@@ -35,12 +35,16 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A column. `classes` are the names of its numbered values. `values` is the number of values, if known."""
+    """A column. `classes` are the names of its numbered values. `values` is the number of values, if known.
+
+    `categories` are the values themselves, in their order, if it is a text column that is kept as a categorical one.
+    """
 
     name: str
     kind: Kind
     classes: tuple[str, ...] = ()
     values: int | None = None
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,12 @@ def _label(definition: Definition) -> str:
 def _answers(definition: Definition, label: str, notes: list[str]) -> dict[str, Any]:
     """The scale: two classes become a score and a label of 0 or 1; more stay classes."""
     classes = definition.classes or next((f.classes for f in definition.features if f.name == label), ())
+    categories = next((f.categories for f in definition.features if f.name == label), ())
+    if not classes and len(categories) > 2:
+        return {"scale": {"kind": "Classes"}, "classes": list(categories)}
+    if not classes and len(categories) == 2:
+        first, second = categories
+        notes.append(f"label is {first!r} or {second!r}; a yes/no label is 0 or 1: write it so for each prediction")
     if len(classes) <= 2:
         if classes:
             notes.append(f"label 0 is {classes[0]!r}" + (f", 1 is {classes[1]!r}" if len(classes) > 1 else ""))

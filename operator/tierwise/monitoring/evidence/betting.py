@@ -15,7 +15,12 @@ from tierwise.metrics.metric import Metric
 from tierwise.metrics.tally import Tally
 from tierwise.monitoring.counts.measures import below, counted
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
-from tierwise.stats import betting
+from tierwise.stats import betting, intervals
+from tierwise.stats.matched import Matched
+from tierwise.stats.matched import begin as begin_matched
+from tierwise.stats.matched import fold as fold_matched
+
+MOST_KEPT = 20_000  # lanes whose intervals are by bets: what is kept for them is a few megabytes per thousand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +39,8 @@ class Group:
 class Lanes:
     """Constants per lane, (L,): proportions first, then mirrors of some of them, then shifts.
 
-    `mirrored` (M,) are the lanes that have mirrors. `hypothesis` is (proportions + mirrors,). `gap` is how far inside
-    the bound a lane of a range expects the candidate; NaN if the lane has a margin instead of a range.
+    `mirrored` (M,) are the lanes that the mirrors are of; `hypothesis` is (proportions + mirrors,); `gap` (two-way,) is
+    how far inside the bound a lane of a range expects the candidate, NaN where the margin says it.
     """
 
     proportions: tuple[Group, ...]
@@ -46,8 +51,6 @@ class Lanes:
     prior: FloatArray
     phi: FloatArray
     gap: FloatArray
-    margin_ratio: FloatArray
-    margin_delta: FloatArray
 
     @property
     def straight(self) -> int:
@@ -66,10 +69,12 @@ class Bets:
 
     past: FloatArray  # consumed
     pending: FloatArray  # waiting for five observations in both arms
-    regression: FloatArray  # (6, L)
-    late: tuple[FloatArray, ...]  # what `regression` was when each late-onset copy began
+    regression: FloatArray  # (7, L): of all starts together
     non_inferior: FloatArray  # (3, two_way)
     improved: FloatArray  # (3, straight)
+    matched: Matched  # candidate and baseline at the same times, of the straight lanes
+    # For intervals: the number of a block, and what `matched` was then.
+    kept: tuple[tuple[int, FloatArray], ...] = ()
 
     @property
     def counts(self) -> FloatArray:
@@ -77,52 +82,72 @@ class Bets:
         return np.asarray(self.past + self.pending)
 
 
-def no_bets(lanes: Lanes) -> Bets:
-    """The state before the first block."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneBounds:
+    """What the lanes bet against: the tolerance (L,), the margin (two-way lanes,) and equality (straight lanes,)."""
+
+    tolerance: betting.Boundary
+    margin: betting.Boundary
+    equal: betting.Boundary
+
+
+def no_bets(lanes: Lanes, stake: float = 1.0) -> Bets:
+    """Before the first block; `stake` is bet from the start on."""
     size = len(lanes.prior)
     return Bets(
         past=np.zeros((4, size)),
         pending=np.zeros((4, size)),
-        regression=np.zeros((6, size)),
-        late=(),
+        regression=np.full((betting.REGRESSION_ALTERNATIVES, size), np.log(stake)),
         non_inferior=np.zeros((3, lanes.two_way)),
         improved=np.zeros((3, lanes.straight)),
+        matched=begin_matched(2, lanes.straight),
     )
 
 
-def with_copy(bets: Bets) -> Bets:
-    """The state after the start of a further late-onset copy."""
-    return replace(bets, late=(*bets.late, bets.regression))
+def with_kept(lanes: Lanes, bets: Bets, block: int) -> Bets:
+    """The counts so far are kept for intervals, after `block` blocks, where it is time to."""
+    last = bets.kept[-1][0] if bets.kept else 0
+    if not 0 < lanes.straight <= MOST_KEPT or not intervals.is_kept(block, last):
+        return bets
+    return replace(bets, kept=(*bets.kept, (block, bets.matched.snapshot)))
 
 
-def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], tolerance: tuple[FloatArray, FloatArray]) -> Bets:
-    """The state after one block, given as tallies per dataset. `tolerance` is (R, Δ) of the lanes.
+def begin_more(bets: Bets, stake: float) -> Bets:
+    """A further stake begins to be bet, before the next block."""
+    return replace(bets, regression=betting.begin_more(bets.regression, stake)) if stake > 0 else bets
+
+
+def bet(lanes: Lanes, bets: Bets, block: tuple[Tally, ...], bounds: LaneBounds) -> Bets:
+    """After one block, given its tallies per dataset.
 
     Raises:
         MetricFailedError: a metric's code failed.
     """
-    pending = bets.pending + lane_counts(lanes, block)
+    counts = lane_counts(lanes, block)
+    na, ka, nb, kb = counts[:, : lanes.straight]
+    bets = replace(bets, matched=fold_matched(bets.matched, np.array([[na, nb], [ka, kb]])))
+    pending = bets.pending + counts
     lanes_ready = np.flatnonzero(betting.ready(pending))
     if len(lanes_ready) == 0:
         return replace(bets, pending=pending)
     size, straight, two_way = len(lanes.prior), lanes.straight, lanes.two_way
     regression = bets.regression.copy()
     now, before, prior, phi = pending, bets.past, lanes.prior, lanes.phi
-    null = betting.Boundary(*tolerance)
     every: slice | IntArray = slice(None) if len(lanes_ready) == size else lanes_ready
     logs = regression[:, every]
-    betting.add_regression(logs, now[:, every], before[:, every], null.part(every), prior[every], phi=phi[every])
+    betting.add_regression(
+        logs, now[:, every], before[:, every], bounds.tolerance.part(every), prior[every], phi=phi[every]
+    )
     regression[:, every] = logs
     some: slice | IntArray = slice(two_way) if isinstance(every, slice) else lanes_ready[lanes_ready < two_way]
     non_inferior = bets.non_inferior.copy()
     logs = non_inferior[:, some]
-    margin = betting.Boundary(lanes.margin_ratio[some], lanes.margin_delta[some], lanes.gap[some])
-    betting.add_non_inferior(logs, now[:, some], before[:, some], margin, prior[some], phi=phi[some])
+    betting.add_non_inferior(logs, now[:, some], before[:, some], bounds.margin.part(some), prior[some], phi=phi[some])
     non_inferior[:, some] = logs
     some = slice(straight) if isinstance(every, slice) else lanes_ready[lanes_ready < straight]
     improved = bets.improved.copy()
     logs = improved[:, some]
-    betting.add_improved(logs, now[:, some], before[:, some], prior[some], phi=phi[some])
+    betting.add_improved(logs, now[:, some], before[:, some], bounds.equal.part(some), prior[some], phi=phi[some])
     improved[:, some] = logs
     past = bets.past.copy()
     past[:, every] += pending[:, every]
@@ -167,9 +192,12 @@ def mirror(counts: FloatArray | IntArray) -> FloatArray | IntArray:
     return np.stack([na, na - ka, nb, nb - kb])
 
 
-def log_regression(lanes: Lanes, bets: Bets, copies: int) -> FloatArray:
-    """Log e-values (K,) of "worse than the tolerance", late copies included; 0 for hypotheses without lanes."""
-    log_e = betting.log_e_with_late_copies(bets.regression, bets.late, copies, betting.REGRESSION_LOG_WEIGHTS)
+def log_regression(lanes: Lanes, bets: Bets, later: float) -> FloatArray:
+    """Log e-values (K,) of "worse than the tolerance"; 0 for hypotheses without lanes.
+
+    `later` is the stake that has not begun.
+    """
+    log_e = betting.log_e_of(bets.regression, betting.REGRESSION_LOG_WEIGHTS, later)
     straight, two_way = lanes.straight, lanes.two_way
     if straight == lanes.hypotheses and straight == len(log_e):
         return log_e

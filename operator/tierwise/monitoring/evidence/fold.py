@@ -17,13 +17,21 @@ from tierwise.monitoring.evidence import betting as bets_of
 from tierwise.monitoring.evidence import mixture as mixtures_of
 from tierwise.monitoring.evidence.betting import Bets, no_bets
 from tierwise.monitoring.evidence.guards import Guards, no_rows, watch
-from tierwise.monitoring.evidence.hypotheses import Layout, ignored, lane_tolerance, layout_of
+from tierwise.monitoring.evidence.hypotheses import (
+    Layout,
+    equal_within,
+    ignored,
+    lane_bounds,
+    layout_of,
+    margin_within,
+    tolerance_beyond,
+)
 from tierwise.monitoring.evidence.mixture import Mixtures, copies_of
 from tierwise.monitoring.evidence.required_numbers import numbers_watched
 from tierwise.monitoring.evidence.slots import Slots
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.stats.multiplicity import holm, log_decision_threshold
-from tierwise.stats.overdispersion import pod_bias
+from tierwise.stats.overdispersion import pods_apart
 from tierwise.stats.power import PASS_AT
 
 
@@ -70,9 +78,27 @@ class Evidence:
         return _bias(self.layout, self.fewest_pods)
 
     @property
-    def flagged(self) -> BoolArray:
-        """Hypotheses (K,) that Holm's procedure rejects on p = 1/sup E; a flag is permanent."""
-        return holm(self.log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
+    def named(self) -> BoolArray:
+        """Hypotheses (K,) that Holm's procedure rejects on p = 1/sup E; a name never goes away.
+
+        The first name comes with the decision to roll back: both ask for the same evidence.
+        """
+        log_sup = np.where(self.layout.decides, self.log_sup, -math.inf)
+        return holm(log_sup, self.log_weight, self.plan.alpha, hypotheses=self.plan.hypotheses)
+
+    @property
+    def observed(self) -> BoolArray:
+        """Hypotheses (K,) whose evidence once sufficed to roll back, where it may not decide."""
+        threshold = log_decision_threshold(self.plan.hypotheses, self.plan.alpha)
+        return ~self.layout.decides & (self.log_sup + self.log_weight >= threshold)
+
+    def where(self, hypothesis: int) -> str:
+        """Dataset, metric and slice of a hypothesis, in words."""
+        d = int(np.searchsorted(self.layout.offsets, hypothesis, side="right")) - 1
+        plan, keys = self.plan.datasets[d], self.slots[d]
+        row, slot = divmod(hypothesis - self.layout.offsets[d], plan.slots)
+        key = keys[slot] if slot < len(keys) else ""
+        return f"dataset {plan.dataset.name!r}: {plan.metrics[row].name} on {key or 'the whole'}"
 
 
 def begin(plan: TierPlan) -> Evidence:
@@ -90,8 +116,8 @@ def begin(plan: TierPlan) -> Evidence:
         counts=tuple(tally.counts for tally in empty),
         guards=tuple(no_rows(len(numbers_watched(d))) for d in plan.datasets),
         log_weight=_weighed(plan, layout, slots),
-        bets=no_bets(layout.lanes),
-        mixtures=Mixtures(empty if layout.estimates else (), (), zero, zero, zero),
+        bets=no_bets(layout.lanes, plan.late_onset.first),
+        mixtures=Mixtures(empty if layout.estimates else (), (), (), zero, zero, zero),
         log_regression=zero,
         log_sup=zero,
         was_non_inferior=np.zeros(size, dtype=np.bool_),
@@ -128,20 +154,21 @@ def fold(
         if seen.stopped_at is None:
             looks = [(c.slices, block_tally(d, c, i)) for d, c in zip(datasets, ordered, strict=True)]
             there = None if pods is None else (int(pods[i, 0]), int(pods[i, 1]))
-            seen = _folded(seen, block, looks, float(candidate_share[i]), there)
+            seen = _folded(seen, evidence.until, block, looks, (float(candidate_share[i]), there))
         evidence = seen
     return evidence
 
 
 def _folded(
     evidence: Evidence,
+    before: datetime | None,
     block: Block,
     looks: list[tuple[tuple[str, ...], Tally]],
-    share: float,
-    pods: tuple[int, int] | None,
+    there: tuple[float, tuple[int, int] | None],
 ) -> Evidence:
-    plan, layout = evidence.plan, evidence.layout
-    evidence = _with_copies(evidence, block.start)
+    """After one block; `before` ends the one before, `there` is the candidate's share of the pods, and the pods."""
+    plan, layout, (share, pods) = evidence.plan, evidence.layout, there
+    evidence, later = _begun(evidence, before, block)
     slots, tallies = [], []
     for d, (keys, tally) in enumerate(looks):
         kept, placed = Slots(plan.datasets[d], evidence.slots[d], evidence.unplaced[d]).place(keys, tally)
@@ -151,25 +178,26 @@ def _folded(
     if any(kept.keys is not before for kept, before in zip(slots, evidence.slots, strict=True)):
         log_weight = _weighed(plan, layout, slots)
     guards = [
-        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally))
+        watch(guard, tally.counts[0], share, d.phi_split, _numbers(d, tally), d.presence_tolerance)
         for guard, tally, d in zip(evidence.guards, tallies, plan.datasets, strict=True)
     ]
     fewest = _fewer(evidence.fewest_pods, pods)
     bias = _bias(layout, fewest)
-    bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_tolerance(layout, bias))
+    bets = bets_of.bet(layout.lanes, evidence.bets, tuple(tallies), lane_bounds(layout, bias))
+    bets = bets_of.with_kept(layout.lanes, bets, evidence.blocks)
     mixtures = evidence.mixtures
-    log_regression = bets_of.log_regression(layout.lanes, bets, plan.copies)
+    log_regression = bets_of.log_regression(layout.lanes, bets, later)
     log_non_inferior = bets_of.log_non_inferior(layout.lanes, bets)
     log_improved = bets_of.log_improved(layout.lanes, bets)
     if layout.estimates:
-        bounds = (layout.tolerance.widened(layout.prior, bias), layout.margin)
+        bounds = (tolerance_beyond(layout, bias), margin_within(layout, bias), equal_within(layout, bias))
         mixtures = mixtures_of.look(layout.estimates, mixtures, tuple(tallies), bounds, copies_of(plan.copies)[0])
         # A hypothesis is tested by one of the two; the other has 0.
         log_regression = log_regression + mixtures.log_regression
         log_non_inferior = log_non_inferior + mixtures.log_non_inferior
         log_improved = log_improved + mixtures.log_improved
     threshold = log_decision_threshold(plan.hypotheses, plan.alpha)
-    is_decided = (log_regression + log_weight).max(initial=-math.inf) >= threshold
+    is_decided = (log_regression + log_weight)[layout.decides].max(initial=-math.inf) >= threshold
     return replace(
         evidence,
         slots=tuple(kept.keys for kept in slots),
@@ -188,22 +216,19 @@ def _folded(
     )
 
 
-def _with_copies(evidence: Evidence, start: datetime) -> Evidence:
-    """Start the late-onset copies that are due. The time is that of the blocks."""
-    assert evidence.first_start is not None
-    plan, bets, mixtures = evidence.plan, evidence.bets, evidence.mixtures
-    elapsed = (start - evidence.first_start).total_seconds()
-    while len(bets.late) + 1 < plan.copies and elapsed >= (len(bets.late) + 1) * plan.copy_seconds:
-        bets = bets_of.with_copy(bets)
+def _begun(evidence: Evidence, before: datetime | None, block: Block) -> tuple[Evidence, float]:
+    """The evidence with the stakes that begin with a block, by the clock of the blocks, and what begins later."""
+    first, plan = evidence.first_start, evidence.plan
+    assert first is not None
+    late = plan.late_onset
+    seen, after = (0.0 if at is None else (at - first).total_seconds() for at in (before, block.end))
+    bets = bets_of.begin_more(evidence.bets, late.begun(seen, after))
     copies, every = copies_of(plan.copies)
-    step = every * plan.copy_seconds
-    while evidence.layout.estimates and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
+    step, elapsed = every * plan.copy_seconds, (block.start - first).total_seconds()
+    mixtures = evidence.mixtures
+    while mixtures.matched and len(mixtures.late) + 1 < copies and elapsed >= (len(mixtures.late) + 1) * step:
         mixtures = mixtures_of.with_copy(mixtures)
-    return (
-        evidence
-        if bets is evidence.bets and mixtures is evidence.mixtures
-        else replace(evidence, bets=bets, mixtures=mixtures)
-    )
+    return replace(evidence, bets=bets, mixtures=mixtures), late.later(after)
 
 
 def _weighed(plan: TierPlan, layout: Layout, slots: Sequence[Slots]) -> FloatArray:
@@ -222,7 +247,7 @@ def _fewer(known: tuple[int, int] | None, pods: tuple[int, int] | None) -> tuple
 
 
 def _bias(layout: Layout, pods: tuple[int, int] | None) -> FloatArray:
-    return np.zeros(layout.size) if pods is None else np.asarray(layout.sigma_pod * pod_bias(1.0, pods[1], pods[0]))
+    return np.zeros(layout.size) if pods is None else np.asarray(layout.pod_bound * pods_apart(*pods))
 
 
 def _numbers(dataset: DatasetPlan, tally: Tally) -> FloatArray:

@@ -12,10 +12,11 @@ from tierwise.arrays import FloatArray, IntArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.stats import betting, split
-from tierwise.stats.presence import PRESENCE_TOLERANCE
+from tierwise.stats.split import PRESENCE_TOLERANCE
 
-_EXPECTED_ROWS = 20  # an arm is missing if this many rows were expected and none came: probability e⁻²⁰ by chance
-_SIDES = 2  # both arms are tested for missing labels and for everything else that rows may lack
+_EXPECTED_ROWS = 20  # of an arm that has none: by chance alone with probability e⁻²⁰
+_SIDES = 2  # of everything that rows may lack
+_PRESENCE = 3 * _SIDES  # labels of all rows, of those answered negative and of those answered positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Guards:
     """Running guards of one dataset's whole.
 
     `split_logs` (6,) are the bets against the pods' split. `presence_*` are block bets on "the candidate's labels are
-    missing more often", "less often", "the candidate's answers are invalid more often" and, per metric of numbers, "the
-    candidate's rows lack its number more often". Then follow the same bets for the baseline's answers and numbers.
-    `rows`, `labelled`, `invalid` are int64 (2 arms,). `lacking` is (metrics of numbers, 2 arms). `alone` counts, for
-    each arm, the other arm's rows since its own last row. `together` are rows of blocks in which both arms had rows.
-    `apart` are the rows of each arm in all other blocks, and `apart_unlabelled` those of them without a label.
+    missing more often" and "less often", of all rows and by answer; then on "the candidate's answers are invalid more
+    often" and, per metric of numbers, "the candidate's rows lack its number more often"; then the same of the
+    baseline's answers and numbers. `rows`,
+    `labelled`, `invalid` are int64 (2 arms,), `lacking` is (metrics of numbers, 2 arms), and `alone` the other arm's
+    rows since an arm's last one; `together` are rows of blocks in which both arms had some, `apart` each
+    arm's of the others, and `apart_unlabelled` those among them without a label.
     """
 
     rows: IntArray
@@ -80,9 +82,13 @@ class Guards:
 
     @property
     def log_presence(self) -> float:
-        """Log e-value against equal presence of labels, both sides averaged."""
-        sides = betting.log_mean(self.presence_logs[:, :_SIDES], betting.REGRESSION_LOG_WEIGHTS)
-        return float(betting.log_mean(sides, np.full(_SIDES, -math.log(_SIDES))))
+        """Log e-value against equal presence of labels: of all rows and by answer, both sides, averaged.
+
+        Labels that come for errors rather than for right answers hardly change the share of all rows that have one, and
+        much that of the rows answered positive.
+        """
+        sides = betting.log_mean(self.presence_logs[:, :_PRESENCE], betting.REGRESSION_LOG_WEIGHTS)
+        return float(betting.log_mean(sides, np.full(_PRESENCE, -math.log(_PRESENCE))))
 
     @property
     def answers(self) -> Lacking:
@@ -95,7 +101,7 @@ class Guards:
         return tuple(self._lacking(1 + row) for row in range(len(self.lacking)))
 
     def _lacking(self, row: int) -> Lacking:
-        bets = self.presence_logs[:, [_SIDES + row, _SIDES + row + 1 + len(self.lacking)]]
+        bets = self.presence_logs[:, [_PRESENCE + row, _PRESENCE + row + 1 + len(self.lacking)]]
         candidate, baseline = betting.log_mean(bets, betting.REGRESSION_LOG_WEIGHTS).tolist()
         return Lacking(
             log=float(betting.log_mean(np.array([candidate, baseline]), np.full(_SIDES, -math.log(_SIDES)))),
@@ -103,17 +109,17 @@ class Guards:
         )
 
 
-def mean_exceeds(logs: Sequence[float]) -> bool:
-    """Whether the mean of the datasets' e-values reaches the bound of 1,000. So all datasets together are one test."""
+def mean_exceeds(logs: Sequence[float], bound: float = split.SUSPECT_AT) -> bool:
+    """Whether the mean of the datasets' e-values reaches the bound: one guard, however many datasets."""
     if not logs:
         return False
     mean = betting.log_mean(np.array(logs), np.full(len(logs), -math.log(len(logs))))
-    return bool(mean >= math.log(split.SUSPECT_AT))
+    return bool(mean >= math.log(bound))
 
 
 def no_rows(numbers: int = 0) -> Guards:
-    """The guards before the first block, for a dataset with this many metrics of numbers."""
-    bets = _SIDES + _SIDES * (1 + numbers)
+    """Guards before the first block, of a dataset with so many metrics of numbers."""
+    bets = _PRESENCE + _SIDES * (1 + numbers)
     zero = np.zeros(2, dtype=np.int64)
     return Guards(
         rows=zero,
@@ -129,7 +135,7 @@ def no_rows(numbers: int = 0) -> Guards:
         split_logs=np.zeros(6),
         presence_past=np.zeros((4, bets)),
         presence_pending=np.zeros((4, bets)),
-        presence_logs=np.zeros((6, bets)),
+        presence_logs=np.zeros((betting.REGRESSION_ALTERNATIVES, bets)),
     )
 
 
@@ -139,12 +145,13 @@ def watch(
     candidate_share: float,
     phi_split: float = 1.0,
     numbers: FloatArray | None = None,
+    tolerance: float = PRESENCE_TOLERANCE,
 ) -> Guards:
     """The guards after one more block.
 
-    `whole` is (2 arms, 3 labels, 3 answers). The share is that of the ready pods, NaN if unknown. `numbers` (metrics of
-    numbers, 2 arms) are the rows that have each metric's number. `phi_split` is the overdispersion of the split,
-    because requests that share a connection arrive at one pod together.
+    `tolerance` is how much the arms may differ in the share of rows that have a label.
+    `numbers` (metrics of numbers, 2 arms) are the rows that have each metric's number.
+    `phi_split` is the overdispersion of the split: requests that share a connection arrive at one pod together.
     """
     rows = whole.sum(axis=(1, 2))
     missing = whole[:, UNKNOWN].sum(axis=1)
@@ -173,26 +180,30 @@ def watch(
             expected_candidate=guards.expected_candidate + total * candidate_share,
             split_rows=guards.split_rows + int(total),
         )
-    return _watch_presence(watched, rows, missing, invalid, lacking)
+    return _watch_presence(watched, whole, np.stack([invalid, *lacking]), tolerance)
 
 
-def _watch_presence(guards: Guards, rows: IntArray, missing: IntArray, invalid: IntArray, lacking: IntArray) -> Guards:
-    either = np.stack([invalid, *lacking])  # (1 + metrics of numbers, 2 arms)
-    absent = np.concatenate([np.stack([missing, rows - missing]), either, either[:, ::-1]])  # (bets, 2 arms)
-    bets = len(absent)
-    present = np.broadcast_to(rows, absent.shape).copy()
-    present[-len(either) :] = rows[::-1]
+def _watch_presence(guards: Guards, whole: IntArray, either: IntArray, tolerance: float) -> Guards:
+    """`either` (1 + metrics of numbers, 2 arms): rows whose answer is invalid, and that lack each metric's number."""
+    rows = whole.sum(axis=(1, 2))
+    of_answers = np.stack([rows, *np.moveaxis(whole.sum(axis=1), -1, 0)[:2]])  # (3: all, negative, positive; 2 arms)
+    missing = np.stack([whole[:, UNKNOWN].sum(axis=1), *np.moveaxis(whole[:, UNKNOWN], -1, 0)[:2]])
+    absent = np.concatenate([missing, of_answers - missing, either, either[:, ::-1]])  # (bets, 2 arms)
+    of_rows = np.concatenate([np.broadcast_to(rows, either.shape), np.broadcast_to(rows[::-1], either.shape)])
+    present = np.concatenate([of_answers, of_answers, of_rows])
     seen = [present[:, CANDIDATE], absent[:, CANDIDATE], present[:, BASELINE], absent[:, BASELINE]]
     pending = guards.presence_pending + np.array(seen, dtype=np.float64)
-    if not betting.ready(pending).all():
+    ready = np.flatnonzero(betting.ready(pending))
+    if not len(ready):
         return replace(guards, presence_pending=pending)
-    logs = guards.presence_logs.copy()
-    prior = np.where(np.arange(bets) < _SIDES, 0.5, 0.05)
-    null = betting.Boundary(np.ones(bets), np.full(bets, PRESENCE_TOLERANCE))
-    betting.add_regression(logs, pending, guards.presence_past, null, prior)
-    return replace(
-        guards,
-        presence_past=guards.presence_past + pending,
-        presence_pending=np.zeros((4, bets)),
-        presence_logs=np.minimum(logs, split.CAP),
-    )
+    bets = len(absent)
+    prior = np.where(np.arange(bets) < _PRESENCE, 0.5, 0.05)
+    allowed = np.where(np.arange(bets) < _PRESENCE, tolerance, PRESENCE_TOLERANCE)
+    null = betting.Boundary(np.ones(len(ready)), allowed[ready])
+    logs, past, left = guards.presence_logs.copy(), guards.presence_past.copy(), pending.copy()
+    some = logs[:, ready]
+    betting.add_regression(some, pending[:, ready], past[:, ready], null, prior[ready])
+    logs[:, ready] = np.minimum(some, split.CAP)
+    past[:, ready] += pending[:, ready]
+    left[:, ready] = 0.0
+    return replace(guards, presence_past=past, presence_pending=left, presence_logs=logs)

@@ -9,11 +9,12 @@ import numpy as np
 
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
-from tierwise.monitoring.evidence.betting import Group, Lanes
+from tierwise.monitoring.evidence.betting import Group, LaneBounds, Lanes
 from tierwise.monitoring.evidence.mixture import Estimates
 from tierwise.monitoring.planning.bounds import Bounds, bounds_of
 from tierwise.monitoring.planning.expectations import ignored_slots, range_width, ranges
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
+from tierwise.stats.betting import Boundary
 from tierwise.stats.multiplicity import level_weights
 
 
@@ -21,8 +22,11 @@ from tierwise.stats.multiplicity import level_weights
 class Layout:
     """Constants per hypothesis, shape (K,). Hypothesis (dataset d, metric m, slot s) is `offsets[d] + m·slots + s`.
 
-    `estimates` and `lanes` say how each metric's hypotheses are tested. `promotes` is False if promotion does not wait
-    for the hypothesis (a shift). `sigma_pod` is 0 if it is not known.
+    `estimates` and `lanes` say how each metric's hypotheses are tested; `promotes` is False where promotion does not
+    ask (a shift). `decides` is False where the evidence is shown but rolls nothing back: how much the pods differ by
+    themselves is not known. `sigma_pod` is 0 where it is not known; `pod_bound` is how far one pod may be from the mean
+    of the other version's, in log-odds, 0 where that is not known. `apart` is how far the arms may differ without a
+    difference of versions, in log-odds, or where `is_value` in the unit of an estimate.
     """
 
     offsets: tuple[int, ...]
@@ -33,8 +37,12 @@ class Layout:
     log_weight: FloatArray
     powered: BoolArray
     promotes: BoolArray
+    decides: BoolArray
     phi: FloatArray
     sigma_pod: FloatArray
+    pod_bound: FloatArray
+    apart: FloatArray
+    is_value: BoolArray
     lanes: Lanes
     estimates: tuple[Estimates, ...]
 
@@ -57,10 +65,10 @@ def layout_of(plan: TierPlan) -> Layout:
             wanted = ranges(dataset.expect, metric.name, dataset.slices)
             tolerances.append(bounds_of(measured, metric.tolerance, how, wanted, dataset.slots))
             margins.append(bounds_of(measured, metric.margin, how, wanted, dataset.slots))
-    flat = np.concatenate(columns, axis=1) if columns else np.zeros((7, 0))
-    prior, gap, log_weight, powered, promotes, phi, sigma_pod = flat
+    flat = np.concatenate(columns, axis=1) if columns else np.zeros((10, 0))
+    prior, gap, log_weight, powered, promotes, phi, sigma_pod, pod_bound, apart, is_value = flat
     tolerance, margin = Bounds.joined(tolerances), Bounds.joined(margins)
-    lanes, estimates = _engines(plan, tuple(offsets), _Rates(prior, gap, phi), tolerance, margin)
+    lanes, estimates = _engines(plan, tuple(offsets), _Rates(prior, gap, phi), tolerance)
     return Layout(
         offsets=tuple(offsets),
         prior=prior,
@@ -70,8 +78,12 @@ def layout_of(plan: TierPlan) -> Layout:
         log_weight=log_weight,
         powered=powered > 0,
         promotes=promotes > 0,
+        decides=np.isfinite(pod_bound) & (is_value >= 0),
         phi=phi,
         sigma_pod=sigma_pod,
+        pod_bound=np.where(np.isfinite(pod_bound), pod_bound, 0.0),
+        apart=apart,
+        is_value=is_value > 0,
         lanes=lanes,
         estimates=estimates,
     )
@@ -92,9 +104,47 @@ def ignored(dataset: DatasetPlan, slots: Sequence[str]) -> BoolArray:
     )
 
 
-def lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(R, Δ) of the lanes' tolerance, widened by the bias of the pods (K,)."""
-    bounds = layout.tolerance.widened(layout.prior, bias)
+def tolerance_beyond(layout: Layout, bias: FloatArray) -> Bounds:
+    """The tolerance, wider by what differs without a difference of versions; `bias` (K,) of the pods in log-odds."""
+    return layout.tolerance.widened(layout.prior, _log_odds(layout, bias)).moved(_values(layout))
+
+
+def margin_within(layout: Layout, bias: FloatArray) -> Bounds:
+    """The margin, narrower by the same."""
+    return layout.margin.narrowed(layout.prior, _log_odds(layout, bias)).moved(-_values(layout))
+
+
+def equal_within(layout: Layout, bias: FloatArray) -> Bounds:
+    """What "better than the baseline" must be beyond."""
+    return Bounds.equal(layout.size).narrowed(layout.prior, _log_odds(layout, bias)).moved(-_values(layout))
+
+
+def _log_odds(layout: Layout, bias: FloatArray) -> FloatArray:
+    return np.maximum(bias, np.where(layout.is_value, 0.0, layout.apart))
+
+
+def _values(layout: Layout) -> FloatArray:
+    return np.where(layout.is_value, layout.apart, 0.0)
+
+
+def lane_bounds(layout: Layout, bias: FloatArray) -> LaneBounds:
+    """What the lanes bet against, with the bias of the pods (K,): a wider tolerance and a narrower margin."""
+    lanes = layout.lanes
+    straight, mirrored = lanes.hypothesis[: lanes.straight], lanes.hypothesis[lanes.straight :]
+    margin = margin_within(layout, bias)
+    return LaneBounds(
+        tolerance=Boundary(*_lane_tolerance(layout, bias)),
+        margin=Boundary(
+            np.concatenate([margin.ratio[straight], margin.lower_ratio[mirrored]]),
+            np.concatenate([margin.delta[straight], margin.lower_delta[mirrored]]),
+            lanes.gap,
+        ),
+        equal=Boundary(np.exp(-_log_odds(layout, bias)[straight]), np.zeros(lanes.straight)),
+    )
+
+
+def _lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+    bounds = tolerance_beyond(layout, bias)
     lanes = layout.lanes
     straight, mirrored = lanes.hypothesis[: lanes.straight], lanes.hypothesis[lanes.straight :]
     ratio = [bounds.ratio[straight], bounds.lower_ratio[mirrored]]
@@ -102,8 +152,12 @@ def lane_tolerance(layout: Layout, bias: FloatArray) -> tuple[FloatArray, FloatA
     for group in lanes.shifts:
         assert group.at is not None
         here = slice(group.hypothesis, group.hypothesis + group.slots)
-        ratio += [bounds.ratio[here], bounds.lower_ratio[here]] * len(group.at)
-        delta += [bounds.delta[here], bounds.lower_delta[here]] * len(group.at)
+        own = layout.tolerance.part(here)
+        for point in range(1, len(group.at) + 1):
+            share = np.full(group.slots, point / (len(group.at) + 1))  # a shift has no rate of its own
+            wide = own.widened(share, layout.apart[here])
+            ratio += [wide.ratio, wide.lower_ratio]
+            delta += [wide.delta, wide.lower_delta]
     return np.concatenate(ratio), np.concatenate(delta)
 
 
@@ -111,7 +165,7 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
     levels = np.array([0 if key == WHOLE else key.count("=") for key in dataset.slices])
     metric = dataset.metrics[row]
     known = len(dataset.slices)
-    out = np.empty((7, dataset.slots))
+    out = np.empty((10, dataset.slots))
     out[0, :known] = dataset.prior_rates[row]
     out[0, known:] = dataset.prior_rates[row, 0]
     out[1] = np.nan
@@ -125,6 +179,11 @@ def _metric_columns(dataset: DatasetPlan, row: int) -> FloatArray:
     out[5, known:] = dataset.phi[row, known]
     sigma = dataset.sigma_pod[row]
     out[6] = sigma if np.isfinite(sigma) else 0.0
+    out[7] = dataset.pod_bound(row)
+    out[8, :known] = dataset.apart[row, :known]
+    out[8, known:] = dataset.apart[row, known]
+    # A shift without a past of its own scatter is told, and rolls nothing back.
+    out[9] = -1 if dataset.engine(row) == "shift" and not dataset.pods else dataset.engine(row) == "mixture"
     return out
 
 
@@ -138,7 +197,7 @@ class _Rates:
 
 
 def _engines(
-    plan: TierPlan, offsets: tuple[int, ...], rates: _Rates, tolerance: Bounds, margin: Bounds
+    plan: TierPlan, offsets: tuple[int, ...], rates: _Rates, tolerance: Bounds
 ) -> tuple[Lanes, tuple[Estimates, ...]]:
     prior, gap, phi = rates.prior, rates.gap, rates.phi
     proportions: list[Group] = []
@@ -185,7 +244,5 @@ def _engines(
         prior=np.concatenate(lane_prior),
         phi=np.concatenate(lane_phi),
         gap=gap[hypothesis],
-        margin_ratio=np.concatenate([margin.ratio[base], margin.lower_ratio[base[mirrored]]]),
-        margin_delta=np.concatenate([margin.delta[base], margin.lower_delta[base[mirrored]]]),
     )
     return lanes, tuple(estimates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -32,10 +33,20 @@ def runs_of(blocks: Sequence[Block], most: int) -> tuple[Sequence[Block], ...]:
     return tuple(runs) if regular == len(blocks) else (*runs, blocks[regular:])
 
 
-def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells]) -> Evidence:
-    """Fold blocks in order. After `stopped_at` the results stay those of the stop.
+def fold_past_stop(evidence: Evidence, cells: Mapping[str, Cells], pods: tuple[int, int] | None = None) -> Evidence:
+    """Fold every block, whatever its evidence leads to: for counts and values over all rows, and for no decision."""
+    for at in range(len(next(iter(cells.values())).blocks)):
+        part = {name: found.take_blocks(slice(at, at + 1)) for name, found in cells.items()}
+        evidence = replace(fold_recorded(evidence, part, pods), stopped_at=None)
+    return evidence
 
-    The traffic split is not tested, because a recorded log does not say which share of the pods ran the candidate.
+
+def fold_recorded(evidence: Evidence, cells: Mapping[str, Cells], pods: tuple[int, int] | None = None) -> Evidence:
+    """Fold blocks in order; after `stopped_at` results stand as of the stop.
+
+    `pods` is how many baseline and candidate pods served; None where the log does not say.
+    The traffic split is not tested: which share of the pods ran the candidate is not in a recorded log.
     """
     blocks = next(iter(cells.values())).blocks
-    return fold(evidence, cells, np.full(len(blocks), np.nan))
+    served = None if pods is None else np.tile(np.array(pods, dtype=np.int64), (len(blocks), 1))
+    return fold(evidence, cells, np.full(len(blocks), np.nan), served)

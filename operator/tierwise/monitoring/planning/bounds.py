@@ -11,8 +11,9 @@ from tierwise.api.strategy import Expectation, MetricSpec
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.metric import Metric
 from tierwise.monitoring.counts.measures import Engine, worse_sign
-from tierwise.stats.overdispersion import widened
+from tierwise.stats.overdispersion import narrowed, odds_step, widened
 
+PRIOR_ROWS = 10  # rows of the usual rate that are added to a slice, so that a rate of few rows is not extreme
 _MOST_BETTER = 0.99  # largest relative fall of a rate
 
 
@@ -54,8 +55,31 @@ class Bounds:
         if not bias.any():
             return self
         ratio, delta = widened(self.ratio, self.delta, rate, bias)
-        # The mirror's rates may be near 1, where a factor would be too large a step.
-        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta + bias * rate * (1 - rate))
+        # The mirror's rates may be near 1, where a factor would be no small step.
+        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta - odds_step(rate, -bias))
+
+    def moved(self, by: FloatArray) -> Bounds:
+        """Wider by a difference of values, or narrower by a negative one; the same object where there is none."""
+        if not by.any():
+            return self
+        return Bounds(self.ratio, self.delta + by, self.lower_ratio, self.lower_delta + by)
+
+    def beside(self, value: FloatArray) -> Bounds:
+        """For baselines with these values, of estimates: 5 % of a value below 0 is 5 % of its size.
+
+        With R = 1 ± r, s·(a − R·b) ≤ 0 allows a difference of r·b, which is on the wrong side where b is below 0.
+        """
+        sign = np.where(value < 0, -1.0, 1.0)
+        if (sign > 0).all():
+            return self
+        return Bounds(1 + (self.ratio - 1) * sign, self.delta, 1 + (self.lower_ratio - 1) * sign, self.lower_delta)
+
+    def narrowed(self, rate: FloatArray, bias: FloatArray) -> Bounds:
+        """Narrower by the pods' bias: what must be shown for a promotion; the same object where there is none."""
+        if not bias.any():
+            return self
+        ratio, delta = narrowed(self.ratio, self.delta, rate, bias)
+        return Bounds(ratio, delta, self.lower_ratio, self.lower_delta - odds_step(rate, bias))
 
 
 def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, Expectation], slots: int) -> Bounds:
@@ -78,6 +102,11 @@ def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, 
         out.ratio[slot], out.delta[slot] = 1.0, high
         out.lower_ratio[slot], out.lower_delta[slot] = 1.0, -low
     return out
+
+
+def room(bounds: Bounds, rate: FloatArray) -> FloatArray:
+    """How much worse than a baseline of this rate, or value, a candidate within the bounds may be (H,); or less."""
+    return np.asarray((bounds.ratio - 1) * rate + bounds.delta)
 
 
 def tolerance_of(spec: MetricSpec) -> Margin:

@@ -12,10 +12,10 @@ from tierwise.metrics.metric import Proportion
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The candidate's value of `metric` in a slice (empty: the whole), in the metric's own direction.
+    """A change of `metric` in a slice (empty: the whole).
 
-    `before` is the baseline's value; None means the value in the log. The drop begins `onset_seconds` after the start
-    of a tier.
+    `before` is the baseline's value; None means the value in the log. `after` is the candidate's value. Both are values
+    of the metric as people read it, not rates of bad. The drop begins `onset_seconds` after the start of a tier.
     """
 
     slice: Mapping[str, str]
@@ -30,12 +30,6 @@ class Drop:
         return slice_key(self.slice) if self.slice else WHOLE
 
 
-def is_flipped(metric: str) -> bool:
-    """Whether drops of the metric can be simulated: it is a proportion of rows counted by label and answer only."""
-    found = registry.get(metric)
-    return isinstance(found.measure, Proportion) and is_counted(metric)
-
-
 def is_counted(metric: str) -> bool:
     """Whether the metric needs only counts by label and answer."""
     found = registry.get(metric)
@@ -46,7 +40,7 @@ def is_counted(metric: str) -> bool:
 
 
 def is_worse(metric: str, before: float, after: float) -> bool:
-    """Whether a value of `after` is worse than one of `before`."""
+    """Whether `after` is worse than `before`. If the direction is `Either`, only a rise is worse."""
     return after < before if registry.get(metric).direction == "HigherIsBetter" else after > before
 
 

@@ -12,10 +12,13 @@ from tierwise.arrays import FloatArray
 from tierwise.metrics.metric import Metric, Proportion
 from tierwise.monitoring.counts.measures import compared, counted, expected_variance, worse_sign
 from tierwise.monitoring.planning.drop import bad_rate, own_value
+from tierwise.monitoring.planning.expectations import range_width, ranges
 from tierwise.monitoring.planning.history import TierHistory
-from tierwise.monitoring.planning.tier_plan import DatasetPlan, absolute_gap
+from tierwise.monitoring.planning.power import absolute_gap, kept_gap, margin_that_keeps
+from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.stats import delay, power
 from tierwise.stats.mixture import log_mixture
+from tierwise.stats.overdispersion import widened
 
 _LONGEST = 10 * 365 * 86_400.0  # seconds; a longer time counts as never
 _STEPS = 60
@@ -46,8 +49,20 @@ class Speed(Protocol):
         """The best value of the candidate that is still rolled back in time; NaN if none is."""
         ...
 
-    def pass_seconds(self, exposure: float) -> FloatArray:
-        """Seconds until half of equal candidates have passed."""
+    def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
+        """Until half of the candidates have passed that are equal, or `worse` by so much (in the margin's unit)."""
+        ...
+
+    def margin(self, before: float) -> float:
+        """The margin as a difference, at this value of the baseline."""
+        ...
+
+    def worse(self, before: float, after: float) -> float:
+        """How much worse `after` is than `before`, in the margin's unit."""
+        ...
+
+    def last_promoted(self, exposure: float) -> FloatArray:
+        """The candidate's value from which on it is never shown to be within the margin."""
         ...
 
     def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
@@ -99,28 +114,54 @@ class _Bets:
         base, worse = bad_rate(self.metric.name, before), bad_rate(self.metric.name, after)
         counts = np.array([[na], [na * worse], [nb], [nb * base]])
         needed = np.array([log_threshold * self.phi[slot]])
-        return float(delay.seconds_to_regression(counts, *self._null(1), needed)[0])
+        null = self._null(np.array([base]), self._bias(exposure)[slot : slot + 1])
+        return float(delay.seconds_to_regression(counts, *null, needed)[0])
 
     def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
-        null = self._null(len(self.rate))
+        null = self._null(self.rate, self._bias(exposure))
         found = delay.smallest_regression(self._arms(exposure), self.rate, *null, log_threshold * self.phi, seconds)
         return np.array([own_value(self.metric.name, float(rate)) if rate == rate else math.nan for rate in found])
 
-    def pass_seconds(self, exposure: float) -> FloatArray:
-        gap = absolute_gap(self.plan.metrics[self.row].margin, self.rate)
+    def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
+        gap = self._gap(exposure) if worse is None else np.maximum(self._gap(exposure) - worse, 0.0)
         return self.phi * delay.seconds_to_pass(self._arms(exposure), self.rate, gap)
+
+    def margin(self, before: float) -> float:
+        margin = self.plan.metrics[self.row].margin
+        return float(absolute_gap(margin, np.array([bad_rate(self.metric.name, before)]))[0])
+
+    def worse(self, before: float, after: float) -> float:
+        return bad_rate(self.metric.name, after) - bad_rate(self.metric.name, before)
+
+    def last_promoted(self, exposure: float) -> FloatArray:
+        last = np.minimum(self.rate + self._gap(exposure), 1.0)
+        return np.array([own_value(self.metric.name, float(rate)) for rate in last])
 
     def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
         rows = power.harmonic(*self._arms(exposure)) * seconds
         spread = power.POWER_FACTOR * 4 * self.phi * self.rate * (1 - self.rate) * math.log(power.PASS_AT)
-        return np.sqrt(np.where(rows > 0, spread / np.where(rows > 0, rows, 1.0), np.inf))
+        net = np.sqrt(np.where(rows > 0, spread / np.where(rows > 0, rows, 1.0), np.inf))
+        return margin_that_keeps(self.plan.metrics[self.row].margin, self.rate, self._bias(exposure), net)
 
     def _arms(self, exposure: float) -> tuple[FloatArray, FloatArray]:
         return self.per_second * exposure, self.per_second * (1 - exposure)
 
-    def _null(self, size: int) -> tuple[FloatArray, FloatArray]:
+    def _gap(self, exposure: float) -> FloatArray:
+        """What is left of the margin."""
+        gap = kept_gap(self.plan.metrics[self.row].margin, self.rate, self._bias(exposure))
+        return _within_ranges(self.plan, self.metric, gap)
+
+    def _bias(self, exposure: float) -> FloatArray:
+        """How far pods and users make the arms differ without a difference of versions: log-odds (slices,)."""
+        return np.maximum(self.plan.apart[self.row, : len(self.rate)], self.plan.pod_bias(self.row, exposure))
+
+    def _null(self, rate: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
         tolerance = self.plan.metrics[self.row].tolerance
-        return np.full(size, 1 + (tolerance.relative or 0.0)), np.full(size, tolerance.absolute or 0.0)
+        ratio, delta = (
+            np.full(len(rate), 1 + (tolerance.relative or 0.0)),
+            np.full(len(rate), tolerance.absolute or 0.0),
+        )
+        return widened(ratio, delta, rate, bias)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,8 +186,8 @@ class _Mixture:
 
     def seconds(self, slot: int, exposure: float, before: float, after: float, log_threshold: float) -> float:
         difference = worse_sign(self.metric) * (after - before)
-        beyond = np.array([difference - self.tolerance(before)])
         only = slice(slot, slot + 1)
+        beyond = difference - self.tolerance(before) - self._apart[only]
         least = self._seconds(beyond, np.array([log_threshold]), self._variance(exposure)[only], only)
         return delay.LEARNING * float(least[0])
 
@@ -158,16 +199,35 @@ class _Mixture:
             enough = log_mixture(middle, variance, 0.0, self.taus) >= log_threshold
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         tolerance = np.array([self.tolerance(float(value)) for value in self.values])
-        return np.asarray(self.values + worse_sign(self.metric) * (high + tolerance))
+        return np.asarray(self.values + worse_sign(self.metric) * (high + tolerance + self._apart))
 
-    def pass_seconds(self, exposure: float) -> FloatArray:
-        gap = absolute_gap(self.plan.metrics[self.row].margin, self.values)
+    def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
+        gap = self._gap() if worse is None else self._gap() - worse
         needed = 2 * math.log(power.PASS_AT) * self._variance(exposure)
         return np.where((gap > 0) & np.isfinite(needed), needed / np.where(gap > 0, gap, 1.0) ** 2, np.inf)
 
     def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
         needed = power.POWER_FACTOR * 2 * math.log(power.PASS_AT) * self._variance(exposure)
-        return np.sqrt(np.where(np.isfinite(needed), needed, np.inf) / seconds)
+        return np.sqrt(np.where(np.isfinite(needed), needed, np.inf) / seconds) + self._apart
+
+    def margin(self, before: float) -> float:
+        return float(absolute_gap(self.plan.metrics[self.row].margin, np.array([before]))[0])
+
+    def worse(self, before: float, after: float) -> float:
+        return worse_sign(self.metric) * (after - before)
+
+    def last_promoted(self, exposure: float) -> FloatArray:  # noqa: ARG002  # of shares it decides
+        return np.asarray(self.values + worse_sign(self.metric) * np.maximum(self._gap(), 0.0))
+
+    @property
+    def _apart(self) -> FloatArray:
+        """How far the arms' own users differ without a difference of versions (slices,)."""
+        return self.plan.apart[self.row, : len(self.values)]
+
+    def _gap(self) -> FloatArray:
+        """What is left of the margin."""
+        gap = absolute_gap(self.plan.metrics[self.row].margin, self.values) - self._apart
+        return _within_ranges(self.plan, self.metric, gap)
 
     def _variance(self, exposure: float) -> FloatArray:
         return np.asarray(self.variance * (1 / exposure + 1 / (1 - exposure)))
@@ -206,8 +266,17 @@ class _WeightedShares:
     def smallest(self, exposure: float, log_threshold: FloatArray, seconds: float) -> FloatArray:
         return self._own(self.shares.smallest(exposure, log_threshold, seconds))
 
-    def pass_seconds(self, exposure: float) -> FloatArray:
-        return self.shares.pass_seconds(exposure)
+    def pass_seconds(self, exposure: float, worse: FloatArray | None = None) -> FloatArray:
+        return self.shares.pass_seconds(exposure, worse)
+
+    def margin(self, before: float) -> float:
+        return self.shares.margin(self._bad(before))
+
+    def worse(self, before: float, after: float) -> float:
+        return self.shares.worse(self._bad(before), self._bad(after))
+
+    def last_promoted(self, exposure: float) -> FloatArray:
+        return self._own(np.clip(self.shares.last_promoted(exposure), 0.0, 1.0))
 
     def margin_needed(self, exposure: float, seconds: float) -> FloatArray:
         return self.shares.margin_needed(exposure, seconds)
@@ -219,3 +288,10 @@ class _WeightedShares:
         """Values in the metric's own direction; NaN for a share that is unknown or above 1, which is impossible."""
         name = self.shares.metric.name
         return np.array([own_value(name, float(x)) if 0 <= x <= 1 else math.nan for x in shares])
+
+
+def _within_ranges(plan: DatasetPlan, metric: Metric, gap: FloatArray) -> FloatArray:
+    """Half of a wanted range stands in the place of the margin."""
+    for slot, wish in ranges(plan.expect, metric.name, plan.slices).items():
+        gap[slot] = range_width(wish) / 2
+    return gap

@@ -20,7 +20,8 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
     """What every look at the dataset reads beyond the counts by label and answer; empty if counts are enough.
 
     Raises:
-        PlanError: the dataset does not support a metric; it names what is missing.
+        PlanError: a metric is unknown, the dataset does not support it, its margin is too large, or two metrics have
+            different sums of the same name.
     """
     metrics = [known_metric(analysis.name, item.name) for item in analysis.metrics]
     is_weighted = spec.columns.weight is not None
@@ -32,7 +33,7 @@ def reads_of(analysis: DatasetAnalysis, spec: MonitoringDatasetSpec) -> Reads:
             other = sums.setdefault(item.name, item)
             if other.expression != item.expression:
                 raise PlanError(
-                    f"dataset {analysis.name!r}: two metrics have a sum called {item.name!r} that is not the same",
+                    f"dataset {analysis.name!r}: two metrics have different sums called {item.name!r}",
                     f"remove {metric.name!r} or rename the sum in its plug-in",
                     reason=Reason.NOT_SUPPORTED,
                 )

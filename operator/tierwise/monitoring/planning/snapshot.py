@@ -10,14 +10,18 @@ from datetime import datetime
 
 import numpy as np
 
+from tierwise.api.frozen import Frozen, FrozenDataset
 from tierwise.api.modeldeployment import DatasetAnalysis
-from tierwise.api.modelrollout import Frozen, FrozenDataset
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan, metric_plan
 
 
-def config_hash(dataset: Dataset) -> str:
-    """The hash of everything that decides how rows are counted. It changes if a dataset is edited during a tier."""
+def pinned_hash(dataset: Dataset) -> str:
+    """The hash of a dataset that a tier pins: it changes if the dataset is edited while the tier is judged.
+
+    Beside what `query.log.config.config_hash` has, it has the store, because rows of another store are other evidence.
+    `freshness` and `volume` are left out: they decide whether rows come, not how they are counted.
+    """
     counted = {key: value for key, value in dataset.spec.to_wire().items() if key not in ("freshness", "volume")}
     text = json.dumps([counted, dataset.groupings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -68,10 +72,16 @@ def thaw(frozen: Frozen, analysis: Sequence[DatasetAnalysis], datasets: Mapping[
                 prior_rates=np.array([frozen.prior_rates[f"{f.name}/{m.name}"] for m in item.metrics]).reshape(shape),
                 powered=bits[offset : offset + size].reshape(shape),
                 phi=np.stack([np.array(f.phi.get(m.name, every)) for m in item.metrics]),
+                apart=np.stack([np.array(f.apart.get(m.name, 0 * every)) for m in item.metrics]),
                 sigma_pod=np.array([f.sigma_pod.get(m.name, math.nan) for m in item.metrics]),
                 phi_split=f.phi_split,
+                presence_tolerance=f.presence_tolerance,
                 pods=f.pods,
+                pod_degrees=np.array(
+                    [f.pod_degrees.get(m.name, max(f.pods - 1, 0)) for m in item.metrics], dtype=np.int64
+                ),
                 points=tuple(tuple(f.points.get(m.name, ())) for m in item.metrics),
+                dimensions=tuple(f.dimensions),
             )
         )
         offset += size
@@ -88,12 +98,16 @@ def _frozen_dataset(plan: DatasetPlan) -> FrozenDataset:
     names = [metric.name for metric in plan.metrics]
     return FrozenDataset(
         name=plan.dataset.name,
-        config_hash=config_hash(plan.dataset),
+        config_hash=pinned_hash(plan.dataset),
         slices=list(plan.slices),
         reserved_slots=plan.reserved_slots,
         phi={name: row.tolist() for name, row in zip(names, plan.phi, strict=True) if (row != 1.0).any()},
+        apart={name: row.tolist() for name, row in zip(names, plan.apart, strict=True) if row.any()},
         phi_split=plan.phi_split,
         sigma_pod={name: s for name, s in zip(names, plan.sigma_pod.tolist(), strict=True) if math.isfinite(s)},
+        presence_tolerance=plan.presence_tolerance,
         pods=plan.pods,
+        pod_degrees=dict(zip(names, plan.pod_degrees.tolist(), strict=True)) if plan.pods else {},
         points={name: list(at) for name, at in zip(names, plan.points, strict=True) if at},
+        dimensions=list(plan.dimensions),
     )

@@ -11,22 +11,28 @@ from types import MappingProxyType
 import numpy as np
 
 from tierwise.api.common import Margin
+from tierwise.api.frozen import JudgedDimension
 from tierwise.api.modeldeployment import DatasetAnalysis, Expectation, MetricSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.slices import slice_key
-from tierwise.arrays import BoolArray, FloatArray
+from tierwise.arrays import BoolArray, FloatArray, IntArray
 from tierwise.errors import PlanError
-from tierwise.metrics.metric import Metric
+from tierwise.metrics import registry
+from tierwise.metrics.metric import Metric, Shift
 from tierwise.monitoring.counts.measures import Engine, engine_of, metric_for
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning import power as powering
 from tierwise.monitoring.planning.bounds import tolerance_of
-from tierwise.monitoring.planning.dispersion import Spread
+from tierwise.monitoring.planning.dispersion import Spread, pods_are_counted
 from tierwise.monitoring.planning.expectations import impossible, is_ignored, range_width, ranges, wished_slices
 from tierwise.monitoring.planning.history import past_of, reserved_slots
-from tierwise.monitoring.planning.power import absolute_gap
+from tierwise.monitoring.planning.judged import JudgedMetric, dimensions_of
+from tierwise.monitoring.planning.power import absolute_gap, presence_tolerance
 from tierwise.monitoring.planning.required_reads import known_metric
+from tierwise.monitoring.planning.scatter import candidate_pods, scatter_of
+from tierwise.stats.betting import LateOnset
+from tierwise.stats.overdispersion import PodSpread, pods_apart
 
 __all__ = [
     "DatasetPlan",
@@ -41,9 +47,8 @@ __all__ = [
 ]
 
 
-COPY_SECONDS = 3600.0  # a late-onset copy of every e-process begins each hour
-VERIFICATION_SHARE = 0.1  # share of α that is reserved for verification
-_LATER = "\0"  # no slice has this key
+COPY_SECONDS = 3600.0  # the time over which bets begin is rounded up to these; a copy of an estimate begins each
+VERIFICATION_SHARE = 0.1  # of α, kept for watching delivered tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,13 @@ class MetricPlan:
 class DatasetPlan:
     """What is judged on one dataset. `slices` has the whole (``""``) first, then slices known at the start.
 
-    `prior_rates` (p0 of the rate of `bad`, 0 for none) and `powered` are of shape (metrics, slices). `reserved_slots`
-    more slices may be added later. `phi` is (metrics, slices + 1); the last column is for reserved slots. `sigma_pod`
-    (metrics,) is NaN if it is not known. `pods` is the number of the baseline's pods from which it was learned, 0 if it
-    was not learned. `points` are, per metric, the edges of bins at which a shift is judged.
+    `prior_rates` (p0 of the rate of `bad`, 0 where there is none) and `powered` are of shape (metrics, slices);
+    `reserved_slots` more slices may join later. `phi` is (metrics, slices + 1), the last for reserved slots, and so is
+    `apart`, how far the arms may differ without a difference of versions (log-odds, or the unit of an estimate);
+    `sigma_pod` (metrics,) is NaN where it is not known, `pods` how many served the baseline when it was learned, 0 when
+    it was not; `pod_degrees` (metrics,) are the degrees of freedom of `sigma_pod`. `points` are, per metric, the edges
+    of bins that a shift is judged at. `presence_tolerance` is how much the arms may
+    differ in the share of labelled rows. `dimensions` say what is judged on its own, by each way of slicing.
     """
 
     dataset: Dataset
@@ -74,9 +82,13 @@ class DatasetPlan:
     powered: BoolArray
     phi: FloatArray
     sigma_pod: FloatArray
+    apart: FloatArray
     phi_split: float
+    presence_tolerance: float
     pods: int
+    pod_degrees: IntArray
     points: tuple[tuple[int, ...], ...]
+    dimensions: tuple[JudgedDimension, ...] = ()
 
     @property
     def slots(self) -> int:
@@ -91,16 +103,37 @@ class DatasetPlan:
         """The test of the metric in a row."""
         return engine_of(self.metric(row), self.dataset.reads)
 
+    def pod_bound(self, row: int) -> float:
+        """By how many log-odds one pod may differ from another version's mean; infinite where that is not known.
+
+        0 where the log does not name pods, or where they are not counted for the metric: rows are taken as they come.
+        """
+        known = PodSpread(float(self.sigma_pod[row]), int(self.pod_degrees[row]))
+        names_pods = self.dataset.spec.columns.pod is not None and pods_are_counted(
+            registry.get(self.metrics[row].name)
+        )
+        return known.bound if names_pods or math.isfinite(known.sigma) else 0.0
+
+    def pod_bias(self, row: int, exposure: float) -> float:
+        """By how many log-odds the versions may differ by their pods, as many as the exposure asks for beside them."""
+        bound = self.pod_bound(row)
+        return bound * pods_apart(self.pods, candidate_pods(self.pods, exposure)) if 0 < bound < math.inf else 0.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TierPlan:
-    """The frozen plan of a tier: α, hypotheses and when late-onset copies begin."""
+    """The frozen plan of a tier: α, hypotheses, and over which time bets and copies of estimates begin."""
 
     alpha: float
     datasets: tuple[DatasetPlan, ...]
     copies: int
     copy_seconds: float
     first_block_start: datetime | None = None  # None: the start of the first block folded
+
+    @property
+    def late_onset(self) -> LateOnset:
+        """When the bets begin: over all of the tier's time, or at once where that is an hour or less."""
+        return LateOnset(self.copies * self.copy_seconds if self.copies > 1 else 0.0)
 
     @property
     def hypotheses(self) -> int:
@@ -168,6 +201,11 @@ class TierTerms:
     candidate_share: float
     max_duration_seconds: float
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """How many times the history's rows the candidate and the baseline are expected to have."""
+        return self.expected_share * self.candidate_share, self.expected_share * (1 - self.candidate_share)
+
 
 def plan_tier(
     analysis: Sequence[DatasetAnalysis],
@@ -185,10 +223,8 @@ def plan_tier(
     Raises:
         MetricFailedError: a metric's code failed on the history.
     """
-    expected, candidate = terms.expected_share, terms.candidate_share
-    shares = (expected * candidate, expected * (1 - candidate))
     plans = tuple(
-        _plan_dataset(item, datasets[item.name], history.get(item.name), shares, spread.get(item.name))
+        _plan_dataset(item, datasets[item.name], history.get(item.name), terms, spread.get(item.name))
         for item in analysis
     )
     copies = max(1, math.ceil(terms.max_duration_seconds / COPY_SECONDS))
@@ -209,21 +245,36 @@ def _plan_dataset(
     analysis: DatasetAnalysis,
     dataset: Dataset,
     history: Cells | None,
-    shares: tuple[float, float],
+    terms: TierTerms,
     spread: Spread | None,
 ) -> DatasetPlan:
+    shares = terms.shares
     metrics = tuple(metric_plan(analysis.name, m) for m in analysis.metrics)
     past = past_of(dataset, history, wished_slices(analysis.expect))
-    phi = _phi(spread, past.slices, len(metrics))
-    priors, powered, points = [], [], []
+    noise = scatter_of(spread, past.slices, len(metrics), shares)
+    priors, powered, points, judged = [], [], [], []
     for row, plan in enumerate(metrics):
         metric = metric_for(plan.name, dataset.spec)
         halves = {slot: range_width(wish) / 2 for slot, wish in ranges(analysis.expect, plan.name, past.slices).items()}
         ignored = np.array([is_ignored(analysis.expect, plan.name, key) for key in past.slices])
-        known = powering.of_metric(metric, dataset, past, powering.Allowed(plan.margin, halves), shares, phi[row, :-1])
+        allowed = powering.Allowed(plan.margin, halves, noise.apart[row, :-1], noise.pods_apart(row, shares))
+        known = powering.of_metric(metric, dataset, past, allowed, shares, noise.phi[row, :-1])
         priors.append(known.prior)
         powered.append(known.powered & ~ignored)
         points.append(known.points)
+        judged.append(
+            JudgedMetric(
+                name=plan.name,
+                margin=plan.margin,
+                promotes=not isinstance(metric.measure, Shift),
+                powered=powered[-1],
+                times=np.where(ignored, np.inf, known.times),
+                margin_needed=known.margin,
+                rate=known.rate,
+                is_range=np.isin(np.arange(len(past.slices)), list(halves)),
+            )
+        )
+    rows = past.window.counts.sum(axis=(1, 2, 3)).astype(np.float64)
     return DatasetPlan(
         dataset=dataset,
         metrics=metrics,
@@ -232,21 +283,13 @@ def _plan_dataset(
         reserved_slots=reserved_slots(dataset, past.seen),
         prior_rates=np.stack(priors),
         powered=np.stack(powered),
-        phi=phi,
-        sigma_pod=np.full(len(metrics), np.nan) if spread is None else _short(spread.sigma_pod),
-        phi_split=1.0 if spread is None else float(_short(np.array(spread.phi_split))),
-        pods=0 if spread is None else spread.pods,
+        phi=noise.phi,
+        sigma_pod=noise.sigma_pod,
+        apart=noise.apart,
+        phi_split=noise.phi_split,
+        presence_tolerance=presence_tolerance(dataset, past, {metric.name: metric.tolerance for metric in metrics}),
+        pods=noise.pods,
+        pod_degrees=noise.pod_degrees,
         points=tuple(points),
+        dimensions=dimensions_of(dataset.groupings, past.slices, rows, judged, terms.max_duration_seconds),
     )
-
-
-def _phi(spread: Spread | None, slices: Sequence[str], metrics: int) -> FloatArray:
-    """φ (metrics, slices + 1). The last column is for slices that come later, about which nothing is known."""
-    if spread is None:
-        return np.ones((metrics, len(slices) + 1))
-    return np.maximum(_short(spread.phi_for([*slices, _LATER])), 1.0)
-
-
-def _short(values: FloatArray) -> FloatArray:
-    """Three digits, so that the status stays small and the round trip is exact."""
-    return np.array([float(f"{x:.3g}") for x in values.ravel().tolist()]).reshape(values.shape)

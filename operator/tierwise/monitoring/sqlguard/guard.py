@@ -49,6 +49,11 @@ _MAX_LENGTH = 8192
 _MAX_DEPTH = 64
 
 
+def expression_columns(sql: str, *, what: str = "the expression") -> frozenset[str]:
+    """Names of the columns that an expression uses; raises as `guard_expression`."""
+    return frozenset(node.name for node in _parse(sql, what).walk() if isinstance(node, exp.Column))
+
+
 @lru_cache(maxsize=1024)
 def guard_expression(sql: str, *, what: str = "the expression") -> str:
     """Check an expression and return it in parentheses.

@@ -14,15 +14,17 @@ from typing import Literal
 
 import numpy as np
 
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.api.names import Verdict
 from tierwise.api.slices import slice_key
 from tierwise.arrays import AnyArray, FloatArray
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
-from tierwise.monitoring.planning.tier_plan import TierPlan
+from tierwise.monitoring.planning.day_spread import MOST_DIMENSIONS
+from tierwise.monitoring.planning.tier_plan import DatasetPlan, TierPlan
 from tierwise.monitoring.verdicts.judge import judge
 from tierwise.monitoring.verdicts.judgement import ControlTrouble, Result
+from tierwise.stats.days import MIN_DAYS
 
 _Name = tuple[str, str, str]  # dataset, metric, slice key
 Shifted = Literal["PreviousWeek", "PreviousDay"]
@@ -53,9 +55,29 @@ class ControlEvidence:
     trouble: Trouble | None = None
 
 
-def begin_control(plan: TierPlan) -> ControlEvidence:
-    """The watch before the first block, with the tier's own α, metrics, margins and slices."""
-    return ControlEvidence(begin(replace(plan, first_block_start=None)))
+def begin_control(plan: TierPlan, history: ControlHistory | None = None) -> ControlEvidence:
+    """Before the first block; with the tier's own metrics, margins and slices, and how far two days may be apart.
+
+    Where days are known, half of the tier's α is for the evidence, half for days that are further apart than that.
+    """
+    apart = history.apart if history is not None else {}
+    datasets = tuple(_with_days(dataset, apart) for dataset in plan.datasets)
+    alpha = plan.alpha / 2 if apart else plan.alpha
+    return ControlEvidence(begin(replace(plan, first_block_start=None, alpha=alpha, datasets=datasets)))
+
+
+def day_tail(plan_alpha: float, metrics: int) -> float:
+    """With which probability two days may be further apart than is allowed for, in each metric of a tier."""
+    return plan_alpha / 2 / max(1, metrics)
+
+
+def _with_days(dataset: DatasetPlan, apart: Mapping[str, Sequence[float]]) -> DatasetPlan:
+    """The arms are two days of one version: what differs between arms of a tier is the larger of both."""
+    nothing = [0.0] * (MOST_DIMENSIONS + 1)
+    levels = [min(key.count("="), MOST_DIMENSIONS) for key in dataset.slices]
+    rows = [apart.get(f"{dataset.dataset.name}/{metric.name}", nothing) for metric in dataset.metrics]
+    days = np.array([[*(row[level] for level in levels), max(row)] for row in rows]).reshape(dataset.apart.shape)
+    return replace(dataset, apart=np.maximum(dataset.apart, days))
 
 
 def fold_control(state: ControlEvidence, cells: Mapping[str, Cells], *, until_back: bool = False) -> ControlEvidence:
@@ -90,7 +112,14 @@ def trouble_of(state: ControlEvidence, history: ControlHistory) -> ControlTroubl
     found = state.trouble
     if found is None:
         return None
-    return ControlTrouble(found.since, replace(found.worst, control="history"), PAST_TEXT[history.kind])
+    return ControlTrouble(
+        found.since, replace(found.worst, control="history"), PAST_TEXT[history.kind], _is_sure(history)
+    )
+
+
+def _is_sure(history: ControlHistory) -> bool:
+    """Whether enough days are known to tell an external cause from a day that is not like another."""
+    return history.kind != "JustBefore" and history.days >= MIN_DAYS
 
 
 def against_past(now: Cells, past: Cells) -> Cells:
@@ -151,7 +180,7 @@ def _no_shares(blocks: int) -> FloatArray:
 
 
 def _trouble(evidence: Evidence, before: Trouble | None, at: datetime, blocks: int) -> Trouble:
-    found = judge(evidence)
+    found = judge(evidence, exact=0)
     named = [result for result in found.results if result.verdict is Verdict.REGRESSED]
     keys = frozenset(_name(result) for result in named)
     if before is not None:  # still worse, perhaps in more slices; the first numbers are kept

@@ -21,7 +21,10 @@ from tierwise.monitoring.verdicts.judgement import Judgement, Result
 from tierwise.monitoring.verdicts.notes import notes_of
 from tierwise.monitoring.verdicts.results import Numbers, numbers_of, results_of, traffic_of
 from tierwise.monitoring.verdicts.strength import strength_of
+from tierwise.monitoring.verdicts.suspects import suspects_of
 from tierwise.stats import multiplicity
+
+EXACT_INTERVALS = 40
 
 
 def judged_at(judgement: Judgement, at: datetime) -> Judgement:
@@ -35,10 +38,14 @@ def judged_at(judgement: Judgement, at: datetime) -> Judgement:
     return replace(judgement, seconds_to_decision=max(ahead - max((at - until).total_seconds(), 0.0), 0.0))
 
 
-def judge(evidence: Evidence) -> Judgement:
-    """The judgement of all blocks folded so far, with the time to a decision counted from the last of them."""
-    numbers = numbers_of(evidence)
-    order = np.argsort(-(numbers.log_regression + evidence.log_weight), kind="stable")
+def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
+    """The judgement of all blocks folded so far, with the time to a decision counted from the last of them.
+
+    `exact` is how many proportions have intervals by the bets themselves: those with the most evidence.
+    """
+    numbers = numbers_of(evidence, exact)
+    # By the e-value that is shown, so that it falls from row to row; known changes, which nobody judges, come last.
+    order = np.lexsort((-numbers.log_regression, np.isneginf(evidence.log_weight)))
     by_hypothesis = results_of(evidence, numbers)
     results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)
     culprits, notes = _culprits(evidence, numbers, by_hypothesis)
@@ -67,6 +74,7 @@ def judge(evidence: Evidence) -> Judgement:
         gone=_gone(evidence),
         seconds_to_decision=None if regressed else _seconds(evidence, numbers, required & ~passed),
         notes=(*notes, *notes_of(evidence)),
+        suspects=() if regressed else tuple(by_hypothesis[h] for h in suspects_of(evidence, numbers).tolist()),
     )
 
 

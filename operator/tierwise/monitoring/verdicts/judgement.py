@@ -53,27 +53,29 @@ class Result:
     control: str = "concurrent"
     phi: float = 1.0
     sigma_pod: float = 0.0
-    flagged: bool = False  # by Holm's method on p = 1/sup E; once true it stays true
-    psi: float | None = None  # only of a shift, without its chance part; for reports, it decides nothing
+    flagged: bool = False  # Holm on p = 1/sup E: named as regressed, once and for all
+    psi: float | None = None  # of a shift, without its chance part: for reports, it decides nothing
 
 
 @dataclass(frozen=True, slots=True)
 class ControlTrouble:
     """The control itself is worse than its own past, which `past` describes in words.
 
-    In `result` the candidate's numbers are the control's now, the baseline's those of the past.
+    In `result` the candidate's numbers are the control's now, the baseline's those of the past. `is_sure`: the past has
+    enough days to tell it from a day that is not like another; else it is noted, and nothing is held.
     """
 
     since: datetime
     result: Result
     past: str
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """All results of a tier (or of `analyze`), worst evidence first, and the facts for the gate.
 
-    `regressed`: max w·E ≥ K/α_tier at some look; once true it stays true. `culprits` are named by e-BH and reduced to a
+    `regressed`: max w·E ≥ K/α_tier at some look; once true it stays true. `culprits` are named (Holm) and reduced to a
     short list. `non_inferior`: nothing regressed, and the whole and every powered slice x metric are non-inferior.
     """
 
@@ -97,3 +99,4 @@ class Judgement:
     notes: tuple[str, ...] = field(default=())
     gone: Literal["baseline", "candidate"] | None = None  # the arm that no longer has rows
     control_trouble: ControlTrouble | None = None  # an external cause, unless the candidate regressed too
+    suspects: tuple[Result, ...] = ()  # worse than their margin as far as was seen, most evidence first

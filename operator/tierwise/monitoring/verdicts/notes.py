@@ -12,8 +12,10 @@ from tierwise.monitoring.checks.weights import weights_note
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.planning.tier_plan import DatasetPlan
 from tierwise.monitoring.verdicts.results import control_of
+from tierwise.plurals import agreeing, plural
 
 FEW_PODS = 3
+COLD_MINUTES = 10
 
 
 def notes_of(evidence: Evidence) -> list[str]:
@@ -21,10 +23,10 @@ def notes_of(evidence: Evidence) -> list[str]:
     notes = []
     for plan, unplaced in zip(evidence.plan.datasets, evidence.unplaced, strict=True):
         if unplaced:
-            some = ", ".join(sorted(unplaced)[:3])
+            some, are = ", ".join(sorted(unplaced)[:3]), agreeing(len(unplaced), "is", "are")
             notes.append(
-                f"dataset {plan.dataset.name!r}: {len(unplaced)} slices came after all {plan.reserved_slots} reserved "
-                f"slots were taken and are not judged on their own: {some}"
+                f"dataset {plan.dataset.name!r}: {plural(len(unplaced), 'slice')} came after all "
+                f"{plan.reserved_slots} reserved slots were taken and {are} not judged alone: {some}"
             )
     for d, plan in enumerate(evidence.plan.datasets):
         notes += _wishes(evidence, d, plan)
@@ -34,7 +36,7 @@ def notes_of(evidence: Evidence) -> list[str]:
         notes += _unreadable(evidence, d, plan)
         notes += _apart(evidence, d, plan)
         notes += weights_note(evidence, d)
-    return notes + _few_pods(evidence)
+    return notes + _few_pods(evidence) + _cold_start(evidence)
 
 
 def _wishes(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
@@ -85,6 +87,8 @@ def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
             why = "the log's past does not tell how much pods differ"
         else:
             why = "spec.columns.pod is not set, so that the past cannot tell how much pods differ"
+        if plan.dataset.spec.columns.unit:
+            return [f"{where}: {why} (sigma_pod 0); phi is that of units (spec.columns.unit) alone"]
         return [f"{where}: {why}; rows are taken as independent (phi 1, sigma_pod 0)"]
     if evidence.fewest_pods is None:
         return []
@@ -95,7 +99,8 @@ def _spread(evidence: Evidence, plan: DatasetPlan) -> list[str]:
             odds = math.exp(3 * sigma * math.sqrt(1 / baseline + 1 / candidate))
             notes.append(
                 f"{where}: pods of one version differ in {metric.name} (sigma_pod {sigma:.2g}); with {baseline} and "
-                f"{candidate} pods a regression must be beyond {odds:.2f} times the odds on top of the tolerance"
+                f"{plural(candidate, 'pod')} a regression must be beyond {odds:.2f} times the odds on top of the "
+                "tolerance"
             )
     return notes
 
@@ -120,9 +125,27 @@ def _apart(evidence: Evidence, d: int, plan: DatasetPlan) -> list[str]:
     ]
 
 
+def _cold_start(evidence: Evidence) -> list[str]:
+    """A regression that lies in the first minutes may be of pods that are not warm yet, whatever the version."""
+    if evidence.stopped_at is None or evidence.first_start is None:
+        return []
+    minutes = (evidence.stopped_at - evidence.first_start).total_seconds() / 60
+    if minutes > COLD_MINUTES:
+        return []
+    told = (
+        f"the regression lies in the first {_minutes(max(round(minutes), 1))} of judging: where fresh pods do worse at "
+        "first (empty caches, models still loading), set spec.analysis.warmUp to a longer time, then retry"
+    )
+    return [told]
+
+
+def _minutes(minutes: int) -> str:
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
 def _few_pods(evidence: Evidence) -> list[str]:
     if evidence.fewest_pods is None or min(evidence.fewest_pods) >= FEW_PODS:
         return []
     baseline, candidate = evidence.fewest_pods
-    told = f"only {candidate} candidate and {baseline} baseline pods"
+    told = f"only {candidate} candidate and {plural(baseline, 'baseline pod')}"
     return [f"{told}: what is one pod's own cannot be told from the version's; give each arm {FEW_PODS} or more"]

@@ -27,7 +27,7 @@ class Numbers:
     """All numbers of the results, per hypothesis (K,); NaN for none.
 
     `counts` (4, K) are candidate n and bad, baseline n and bad. Values, difference and interval are in the metric's own
-    direction and unit.
+    direction and unit; `beyond` is how far the candidate is seen beyond its margin.
     """
 
     counts: FloatArray
@@ -43,18 +43,15 @@ class Numbers:
     labels_needed: FloatArray
     psi: FloatArray
     named: BoolArray
-    flagged: BoolArray
+    beyond: FloatArray
 
 
-def numbers_of(evidence: Evidence) -> Numbers:
-    """The numbers of all hypotheses as of the last folded block."""
+def numbers_of(evidence: Evidence, exact: int) -> Numbers:
+    """The numbers of all hypotheses as of the last folded block; `exact` as in `effects.observed`."""
     layout, plan = evidence.layout, evidence.plan
-    seen = observed(evidence)
+    seen = observed(evidence, exact)
     threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
-    named = np.zeros(layout.size, dtype=np.bool_)
     log_non_inferior = evidence.log_non_inferior
-    if evidence.stopped_at is not None:
-        named = multiplicity.e_bh(evidence.log_regression, evidence.log_weight, plan.alpha, hypotheses=plan.hypotheses)
     na, _, nb, _ = seen.counts
     needed = power.labels_needed(na, nb, seen.spread, seen.margin, log_non_inferior, phi=layout.phi)
     return Numbers(
@@ -72,8 +69,8 @@ def numbers_of(evidence: Evidence) -> Numbers:
         ),
         labels_needed=np.where(layout.promotes, needed, np.nan),
         psi=seen.psi,
-        named=named,
-        flagged=evidence.flagged,
+        named=evidence.named,
+        beyond=seen.beyond,
     )
 
 
@@ -84,7 +81,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
     na, ka, nb, kb = ([None if math.isnan(v) else int(v) for v in row] for row in x.counts.tolist())
     shown = (x.candidate, x.baseline, x.difference, x.low, x.high, x.smallest, x.psi)
     candidate, baseline, difference, low, high, smallest, psi = ([_finite(v) for v in a.tolist()] for a in shown)
-    needed, named, flagged = x.labels_needed.tolist(), x.named.tolist(), x.flagged.tolist()
+    needed, named = x.labels_needed.tolist(), x.named.tolist()
     improved, passed = evidence.was_improved.tolist(), evidence.was_non_inferior.tolist()
     powered, phi, sigma = layout.powered.tolist(), layout.phi.tolist(), layout.sigma_pod.tolist()
     promotes = layout.promotes.tolist()
@@ -133,7 +130,7 @@ def results_of(evidence: Evidence, x: Numbers) -> dict[int, Result]:
                     control=control,
                     phi=phi[h],
                     sigma_pod=sigma[h],
-                    flagged=flagged[h],
+                    flagged=named[h],
                     psi=psi[h],
                 )
     return out

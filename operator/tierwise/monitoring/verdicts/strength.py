@@ -13,7 +13,7 @@ from tierwise.monitoring.counts.measures import compared, worse_sign
 from tierwise.monitoring.counts.tallies import chosen
 from tierwise.monitoring.evidence.fold import Evidence
 from tierwise.monitoring.evidence.mixture import worseness
-from tierwise.stats.betting import growth
+from tierwise.stats.delay import growth
 
 Signed = Sequence[tuple[int, int]]
 """Slots with signs: the rows of a slice minus those of others, by inclusion and exclusion."""

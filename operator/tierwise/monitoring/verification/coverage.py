@@ -16,7 +16,8 @@ from tierwise.api.slices import WHOLE
 from tierwise.arrays import BoolArray, FloatArray
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
-from tierwise.stats import betting
+from tierwise.plurals import plural
+from tierwise.stats import delay
 
 BUCKETS = 24  # buckets of a verification, for example the hours of a day
 BEFORE, NOW = 0, 1
@@ -151,7 +152,8 @@ def _of_tier(coverage: Coverage, name: Named, phi: float) -> dict[str, Missing]:
     if silent.any() or not now[:, 0].any():
         silent = silent if silent.any() else np.ones_like(silent)
         n, usual = now[silent, 0].sum(), before[silent, 0].sum()
-        text = f"{_whose(name)} has {n:.0f} rows {_when(coverage, silent)}, {usual:.0f} in the same time before"
+        text = f"{_whose(name)} has {plural(round(n), 'row')} {_when(coverage, silent)}, "
+        text += f"{usual:.0f} in the same time before"
         return {"": Missing(name, "", text, bool(silent[-1]))}
     found = {}
     for kind, column in zip(kinds, range(1, 1 + len(kinds)), strict=True):
@@ -184,7 +186,7 @@ def _is_clearly_lower(na: float, ka: float, nb: float, kb: float, phi: float) ->
     if ka / na >= kb / nb - MOST_LOST:
         return False  # the usual case, without a search
     lacking = np.array([[na], [na - ka], [nb], [nb - kb]])
-    found = betting.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
+    found = delay.growth(lacking, np.ones(1), np.full(1, MOST_LOST))
     return bool(found[0] / phi >= _CLEARLY)
 
 

@@ -1,9 +1,9 @@
 """Folds the blocks of a delivered version without untouched pods beside it: against strata, or the past. Pure.
 
-There are two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the
-tiers' own past, minus the change in the tiers still to come (past_evidence). stats/stratified and stats/history test
-counts; stats/estimated tests estimates. Both arms are read separately, the version in its delivered tiers, the baseline
-elsewhere or earlier. They come here as cells of one arm each.
+Two comparisons, in order of trust: versions in different tiers within strata of declared confounders, and the tiers'
+own past, less the change in the tiers still to come (past_evidence). Counts are tested by stats/stratified and
+stats/history, estimates by stats/estimated. Both arms are read apart, the version in the tiers that it was delivered
+to, the baseline elsewhere or earlier, and come here as cells of one arm each.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class BlockTallies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watch:
-    """The evidence so far. `seen` are all rows of the version's place, without weights.
+    """The evidence so far. `seen` adds up all rows of both sides, without the weights that match windows.
 
-    `past` is for a watch against the past. `bets` and `mirrored` (good rows, for metrics that must not move in either
-    direction) are for counts within strata. `apart` is the largest 3√Σ 1/P of pods so far.
+    `past` is of a watch against the past; `bets` and `mirrored` (good rows, for metrics that must not move either way)
+    are of counts within strata. `apart` is the widest √Σ 1/P of pods so far.
     """
 
     of: Hypotheses
@@ -56,7 +56,8 @@ class Watch:
     bets: stratified.Stratified | None = None
     mirrored: stratified.Stratified | None = None
     apart: float = 0.0
-    log_e: FloatArray | None = None
+    log_e: FloatArray | None = None  # (H,) natural logs of the e-values; None before the first block
+    log_sup: FloatArray | None = None  # the largest that it ever was
     looks: int = 0
     until: datetime | None = None
     stopped_at: datetime | None = None
@@ -115,15 +116,16 @@ def strata_of_block(
 def fold_past(
     watch: Watch,
     at: datetime,
-    block: BlockTallies,
-    elsewhere: BlockTallies | None,
+    days: Sequence[BlockTallies],
+    elsewhere: Sequence[BlockTallies] = (),
     pods: Sequence[int] = (),
     *,
     tiers: tuple[str, ...] = (),
 ) -> Watch:
-    """The watch after a block. `pods` are the numbers of pods in the compared groups, if they matter.
+    """The watch after a block beside each of its past days, in the version's place and, if there are some, elsewhere.
 
-    `tiers` are the delivered tiers in the block. Blocks with the same delivered tiers are compared by themselves.
+    `pods` are the numbers of pods set against each other, where they matter. `tiers` were delivered to in the block:
+    what is found while they are the same is compared by itself.
 
     Raises:
         MetricFailedError: a metric's code failed.
@@ -131,11 +133,17 @@ def fold_past(
     if watch.stopped_at is not None:
         return replace(watch, looks=watch.looks + 1, until=at)
     of, apart = watch.of, max(watch.apart, pods_apart(*pods))
-    parts = [block] if elsewhere is None else [block, elsewhere]
+    parts = (*days, *elsewhere)
     past, log_e = evidence_past.fold(
-        watch.past, of, _widened(of, apart), tiers, [part.counts for part in parts], [part.tallies for part in parts]
+        watch.past,
+        of,
+        _widened(of, apart),
+        evidence_past.Run(tiers, len(days)),
+        [part.counts for part in parts],
+        [part.tallies for part in parts],
     )
-    return _decided(replace(watch, seen=_more(watch.seen, block), past=past, apart=apart, log_e=log_e), at)
+    seen = _more(watch.seen, _all_days(days))
+    return _decided(replace(watch, seen=seen, past=past, apart=apart, log_e=log_e), at)
 
 
 def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[int] = ()) -> Watch:
@@ -167,8 +175,8 @@ def fold_strata(watch: Watch, at: datetime, block: BlockTallies, pods: Sequence[
 
 
 def _widened(of: Hypotheses, apart: float) -> Bounds:
-    """The bounds, widened for the differences between pods. σ is 0 for a metric that is not a share of rows."""
-    return of.bounds.widened(of.prior, of.sigma * apart)
+    """The bounds, wider by what pods alone may make of rates; σ is 0 for what is no share of rows."""
+    return of.bounds.widened(of.prior, of.pod_bound * apart)
 
 
 def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -178,9 +186,9 @@ def _rows(cells: Cells, keys: Sequence[str]) -> npt.NDArray[np.intp]:
 
 def _beside(dataset: Dataset, now: Cells, before: Cells, block: int, arm: int, keys: Sequence[str]) -> Tally:
     """A tally of one arm's slices in a block now, with the baseline's of another time or place as the other arm."""
-    after = picked(block_tally(dataset, now, block), _rows(now, keys))
-    ahead = picked(block_tally(dataset, before, block), _rows(before, keys))
-    return paired(ahead, BASELINE, after, arm)
+    own = picked(block_tally(dataset, now, block), _rows(now, keys))
+    baseline = picked(block_tally(dataset, before, block), _rows(before, keys))
+    return paired(baseline, BASELINE, own, arm)
 
 
 def _counts(group: Group, tally: Tally) -> FloatArray:
@@ -200,6 +208,22 @@ def _more(seen: BlockTallies, block: BlockTallies) -> BlockTallies:
     return BlockTallies(seen.counts + block.counts, tallies)
 
 
+def _all_days(days: Sequence[BlockTallies]) -> BlockTallies:
+    """The rows now beside those of all days together."""
+    counts = days[0].counts.copy()
+    counts[2:] = sum(day.counts[2:] for day in days)
+    tallies = list(days[0].tallies)
+    for day in days[1:]:
+        for i, (all_before, tally) in enumerate(zip(tallies, day.tallies, strict=True)):
+            if all_before is not None and tally is not None:
+                tallies[i] = all_before + paired(tally, BASELINE, _nothing(tally), CANDIDATE)
+    return BlockTallies(counts, tuple(tallies))
+
+
+def _nothing(tally: Tally) -> Tally:
+    return tally.map_arrays(lambda values, _: np.zeros_like(values))
+
+
 def _most_strata(of: Hypotheses) -> int:
     return max((len(strata) for strata in of.strata), default=0)
 
@@ -207,6 +231,7 @@ def _most_strata(of: Hypotheses) -> int:
 def _decided(watch: Watch, at: datetime) -> Watch:
     of = watch.of
     assert watch.log_e is not None
-    threshold = multiplicity.log_decision_threshold(max(1, of.size), of.alpha)
+    threshold = multiplicity.log_decision_threshold(max(1, of.size), of.chance_alpha)
     is_over = (watch.log_e + of.log_weight).max(initial=-np.inf) >= threshold
-    return replace(watch, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)
+    most = watch.log_e if watch.log_sup is None else np.maximum(watch.log_sup, watch.log_e)
+    return replace(watch, log_sup=most, looks=watch.looks + 1, until=at, stopped_at=at if is_over else None)

@@ -18,15 +18,15 @@ from tierwise.monitoring.counts.measures import compared, counted, engine_of, me
 from tierwise.monitoring.counts.model import BASELINE, Cells, Dataset, Reads
 from tierwise.monitoring.counts.strata import crossed
 from tierwise.monitoring.counts.tallies import chosen, window_tally
-from tierwise.monitoring.planning.bounds import Bounds, bounds_of, tolerance_of
+from tierwise.monitoring.planning.bounds import PRIOR_ROWS, Bounds, bounds_of, tolerance_of
 from tierwise.stats import multiplicity
+from tierwise.stats.overdispersion import PodSpread
 
 Control = Literal["stratified", "history"]
 How = Literal["counts", "weighted", "estimate"]
 
 # Most numbers in one dataset's distributions within strata. Each takes 8 bytes, and there are a few copies.
 MOST_NUMBERS = 1 << 22
-_PRIOR_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +62,9 @@ class Pairs:
 class Hypotheses:
     """What is watched, (H,): dataset by dataset, metric by metric, slice by slice.
 
-    `bounds` are of rates of bad for counts, and of the value for estimates. `sigma` is the spread between pods, 0 if it
-    is not known. `skipped` are the metrics ("dataset/metric") that are not watched, with the reason.
+    `bounds` are of rates of bad for counts, and of the value for estimates. `sigma` is the spread between pods, and
+    `pod_bound` how far one pod may be from the others' mean, both 0 where it is not known.
+    `skipped`: metrics ("dataset/metric") that are not watched, and why.
     """
 
     alpha: float
@@ -77,6 +78,7 @@ class Hypotheses:
     prior: FloatArray
     log_weight: FloatArray
     sigma: FloatArray
+    pod_bound: FloatArray
     skipped: tuple[tuple[str, str], ...] = ()
     phi: float = 1.0  # overdispersion: the largest that was used in the judgement of a tier
 
@@ -84,6 +86,20 @@ class Hypotheses:
     def size(self) -> int:
         """H, which is also K, because all hypotheses are known before the first block."""
         return len(self.prior)
+
+    @property
+    def chance_alpha(self) -> float:
+        """What the e-values have of α: against the past half of it, as days that differ have the other half."""
+        return self.alpha / 2 if self.control == "history" else self.alpha
+
+    @property
+    def day_tail(self) -> float:
+        """With which probability days that differ may be more than is allowed for, in each metric."""
+        return self.alpha / 2 / max(1, len(self.groups))
+
+    def levels(self, group: Group) -> npt.NDArray[np.intp]:
+        """How many dimensions each of a group's slices has, (slots,)."""
+        return np.array([key.count("=") for key in self.slices[group.dataset]], dtype=np.intp)
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -104,7 +120,7 @@ class Scatter:
     """How much more counts vary than independent rows do: φ, and σ of pods by dataset and metric."""
 
     phi: float = 1.0
-    sigma: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    sigma: Mapping[tuple[str, str], PodSpread] = field(default_factory=dict)
 
 
 HISTORY, NO_SCATTER = Against(), Scatter()
@@ -157,7 +173,7 @@ def hypotheses_of(
             as_estimate = how == "estimate" or (how == "weighted" and control == "stratified")
             tolerance = tolerance_of(spec)
             bounds.append(bounds_of(metric, tolerance, "mixture" if as_estimate else "betting", {}, len(keys)))
-            column = np.empty((3, len(keys)))
+            column = np.empty((4, len(keys)))
             if how == "counts":
                 n, bad = (x[:, BASELINE].astype(np.float64) for x in counted(metric, tally))
             else:
@@ -165,18 +181,19 @@ def hypotheses_of(
                 n = found.units[:, BASELINE]
                 bad = np.nan_to_num(found.baseline) * n
             whole = (bad[0] + 0.5) / (n[0] + 1)
-            column[0] = (bad + _PRIOR_ROWS * whole) / (n + _PRIOR_ROWS)
+            column[0] = (bad + PRIOR_ROWS * whole) / (n + PRIOR_ROWS)
             ignored = np.array([_is_ignored(item, spec.name, key) for key in keys])
             column[1] = np.where(ignored, -np.inf, weights)
-            # As in the judgement of a tier, the spread of pods widens the bounds of shares of rows.
-            column[2] = 0.0 if how == "estimate" else sigma.get((item.name, spec.name), 0.0)
+            # As in the judgement of a tier, pods widen what is a share of rows.
+            known = None if how == "estimate" else sigma.get((item.name, spec.name))
+            column[2:] = [[0.0], [0.0]] if known is None else [[known.sigma], [known.bound]]
             columns.append(column)
             groups.append(Group(len(kept), metric, spec, how, size, len(keys)))
             size += len(keys)
         kept.append(_reading(dataset, [metric_for(spec.name, dataset.spec) for spec in specs]))
         slices.append(keys)
         pairs.append(across)
-    flat = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0))
+    flat = np.concatenate(columns, axis=1) if columns else np.zeros((4, 0))
     return Hypotheses(
         alpha=alpha,
         control=control,
@@ -189,6 +206,7 @@ def hypotheses_of(
         prior=flat[0],
         log_weight=flat[1],
         sigma=flat[2],
+        pod_bound=flat[3],
         skipped=tuple(skipped),
         phi=scatter.phi,
     )

@@ -29,8 +29,8 @@ def results_of_watch(watch: Watch) -> tuple[Result, ...]:
     of = watch.of
     log_e = watch.log_e if watch.log_e is not None else np.zeros(of.size)
     named = np.zeros(of.size, dtype=np.bool_)
-    if watch.stopped_at is not None:
-        named = multiplicity.e_bh(log_e, of.log_weight, of.alpha, hypotheses=of.size)
+    if watch.log_sup is not None:
+        named = multiplicity.holm(watch.log_sup, of.log_weight, of.chance_alpha, hypotheses=max(1, of.size))
     rows = [row for group in of.groups for row in _rows(watch, group, log_e, named)]
     return tuple(rows[h] for h in np.argsort(-(log_e + of.log_weight), kind="stable").tolist())
 
@@ -41,7 +41,7 @@ def has_compared(watch: Watch) -> bool:
 
 
 def not_compared(watch: Watch) -> tuple[tuple[str, str], ...]:
-    """The watched metrics that have not had enough rows in any slice so far, with this reason."""
+    """Pairs ("dataset/metric", reason) of watched metrics that have not yet had enough rows in any slice."""
     of = watch.of
     compared_in = np.zeros(of.size, dtype=np.bool_) if watch.log_e is None else watch.log_e != 0
     if watch.bets is not None:
@@ -123,7 +123,7 @@ def _observed(watch: Watch, group: Group) -> tuple[_Arms, _Values]:
 
 
 def _estimates(watch: Watch, group: Group, tally: Tally) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Values of candidate and baseline, and their observations (slots, 2 arms)."""
+    """Values of candidate and baseline, each (slots,), and observations (slots, 2): baseline first, then candidate."""
     if watch.of.control == "stratified":
         found = standardised(watch.of, group, tally)
         return found.candidate, found.baseline, found.units

@@ -19,11 +19,27 @@ from tierwise.monitoring.counts.measures import Compared, compared, worse_sign
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE
 from tierwise.monitoring.planning.bounds import Bounds, tolerance_of
 from tierwise.monitoring.verification.hypotheses import Group, Hypotheses
+from tierwise.stats.days import MIN_DAYS, day_bound
 from tierwise.stats.estimated import Moments, beyond_past, within_strata
 from tierwise.stats.history import ENOUGH
 from tierwise.stats.mixture import log_mixture
 
 _Worse = Callable[[int, FloatArray, FloatArray], FloatArray]  # side, R, Δ -> log e-values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Days:
+    """How many past days a group of hypotheses is set beside, and what their differences take off what is seen."""
+
+    count: int
+    of: Hypotheses
+    group: Group
+
+    def bound(self, days: Moments, apart: FloatArray, variance: FloatArray) -> FloatArray:
+        """As `stats.days.day_bound`, (slots,); 0 with too few days."""
+        if self.count < MIN_DAYS:
+            return np.zeros(self.group.slots)
+        return day_bound(days, apart, variance, self.of.levels(self.group), self.of.day_tail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,27 +76,29 @@ def past_shares(group: Group, tally: Tally) -> FloatArray:
     return np.stack([n[:, CANDIDATE], bad[:, CANDIDATE], n[:, BASELINE], bad[:, BASELINE]])
 
 
-def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, phi: float) -> Beyond:
-    """How far an estimate is worse than expected from the past by more than the tolerance, and the mirror of it.
+def past_beyond(group: Group, tallies: Sequence[Tally], bounds: Bounds, days: Days) -> Beyond:
+    """How far an estimate is worse than the past lets expect, days that differ and the tolerance taken off; its mirror.
 
-    `tallies` are for the version's place and, if any, for the tiers to come. The change in the tiers to come is
-    removed: as a factor if the tolerance is relative, else as a difference.
+    `tallies` are of now beside each day, of the version's place and, where there are some, of the tiers to come: the
+    change there is taken off as a factor where the tolerance is relative, else as a difference.
 
     Raises:
         MetricFailedError: the metric's code failed.
     """
-    found = compared(group.metric, tallies[0])
-    now, before = _moments(found)
-    others = _moments(compared(group.metric, tallies[1])) if len(tallies) > 1 else None
+    found = [compared(group.metric, tally) for tally in tallies]
+    now, before = _moments(found[: days.count])
+    others = _moments(found[days.count :]) if len(tallies) > days.count else None
     as_factor = bool(tolerance_of(group.spec).relative)
     sign = worse_sign(group.metric)
 
     def beyond(side: int, ratio: FloatArray, delta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        difference, variance = beyond_past(now, before, side, ratio, elsewhere=others, as_factor=as_factor)
-        return difference - delta, phi * variance
+        difference, variance, by_day = beyond_past(now, before, side, ratio, elsewhere=others, as_factor=as_factor)
+        variance = days.of.phi * variance
+        apart = np.sqrt(1 + np.square(ratio) / days.count)
+        return difference - delta - days.bound(by_day, apart, variance), variance
 
     sides = (beyond(sign, bounds.ratio, bounds.delta), beyond(-sign, bounds.lower_ratio, bounds.lower_delta))
-    taus = np.asarray(found.taus, dtype=np.float64)
+    taus = np.asarray(found[0].taus, dtype=np.float64)
     return Beyond(
         np.stack([difference for difference, _ in sides]),
         np.stack([variance for _, variance in sides]),
@@ -141,16 +159,17 @@ def _either_way(worse: _Worse, sign: int, bounds: Bounds) -> FloatArray:
     return np.where(bounds.is_two_sided, np.logaddexp(upper, lower) - np.log(2), upper)
 
 
-def _moments(found: Compared) -> tuple[Moments, Moments]:
-    """The moments of the candidate's arm and of the baseline's arm."""
+def _moments(found: Sequence[Compared]) -> tuple[Moments, Moments]:
+    """Of now, which all pairs have, and of each day before (D, slots)."""
 
-    def known(values: FloatArray) -> FloatArray:
-        return np.where(found.enough, values, np.nan)
+    def known(values: Sequence[FloatArray]) -> FloatArray:
+        return np.stack([np.where(one.enough, value, np.nan) for one, value in zip(found, values, strict=True)])
 
-    return (
-        Moments(known(found.candidate), known(found.candidate_variance)),
-        Moments(known(found.baseline), known(found.baseline_variance)),
+    now = Moments(
+        np.where(found[0].enough, found[0].candidate, np.nan),
+        np.where(found[0].enough, found[0].candidate_variance, np.nan),
     )
+    return now, Moments(known([one.baseline for one in found]), known([one.baseline_variance for one in found]))
 
 
 def _is_enough(group: Group, found: Compared) -> BoolArray:
@@ -161,7 +180,7 @@ def _is_enough(group: Group, found: Compared) -> BoolArray:
 
 
 def _has_events(found: Compared, share: FloatArray, owner: npt.NDArray[np.intp], slots: int) -> BoolArray:
-    """Whether the strata together have 30 bad and 30 good effective rows in either arm."""
+    """Whether the strata together have at least 30 bad and 30 good effective rows in each arm."""
     enough = np.ones(slots, dtype=np.bool_)
     for arm, value in ((CANDIDATE, found.candidate), (BASELINE, found.baseline)):
         rows = np.where(share > 0, found.units[:, arm], 0.0)

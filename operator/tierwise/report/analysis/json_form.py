@@ -6,12 +6,12 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tierwise.api.common import Margin
+from tierwise.api.common import EPOCH, Margin
 from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.runtime.offline.analysis import Analysis
 
 SCHEMA = "tierwise.io/analysis/v1"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:
@@ -28,8 +28,13 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "baseline": request.baseline,
         "candidate": request.candidate,
         "window": _window(analysis),
+        "unjudged": list(unjudged_lines(analysis)),
         "gate": {"decision": str(outcome.decision), "reason": str(outcome.reason), "message": outcome.message},
-        "results": [result_json(result, tier) for tier, result in results],
+        "results": [
+            result_json(result, tier.name) | (_whole_file(tier.whole_file[at]) if tier.whole_file else {})
+            for tier in analysis.tiers
+            for at, result in enumerate(tier.judgement.results)
+        ],
         "culprits": [
             {
                 "dataset": culprit.dataset,
@@ -74,6 +79,17 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
             }
             for query in analysis.queries
         ],
+    }
+
+
+def _whole_file(values: Result) -> dict[str, Any]:
+    """Values over all rows, also those after the stop: they are no part of the decision."""
+    return {
+        "whole_file": {
+            "candidate": _arm(values.candidate, values.candidate_value),
+            "baseline": _arm(values.baseline, values.baseline_value),
+            "difference": number(values.difference),
+        }
     }
 
 
@@ -126,7 +142,7 @@ def time_text(value: datetime) -> str:
 
 def row_of(value: datetime) -> int:
     """The row number that replaces a time if rows are taken in file order."""
-    return round((value - _EPOCH) / timedelta(seconds=1))
+    return round((value - EPOCH) / timedelta(seconds=1))
 
 
 def _window(analysis: Analysis) -> dict[str, Any]:

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from tierwise.api.names import GateDecision, Verdict
+from tierwise.api.names import GateDecision
 from tierwise.monitoring.counts.model import Invalid
-from tierwise.monitoring.evidence.e_values import e_value_text
-from tierwise.monitoring.verdicts.judgement import ArmCounts, Result
+from tierwise.plurals import agreeing, plural
 from tierwise.report.alpha import alpha_text
 from tierwise.report.analysis.json_form import row_of, time_text
-from tierwise.report.legend import of_results
-from tierwise.report.text import (
-    count_text,
-    counts_text,
-    difference_text,
-    interval_text,
-    margin_text,
-    slice_text,
-    value_text,
-)
+from tierwise.report.analysis.unjudged import unjudged_lines
+from tierwise.report.legend import of_page, of_results
+from tierwise.report.text import count_text
 from tierwise.report.unwaited import NOTHING_WAITED_FOR, unwaited_lines
+from tierwise.report.verdict_rows import of_result
+from tierwise.report.verdict_table import verdict_table, whole_file_table
 from tierwise.runtime.offline.analysis import Analysis, TierAnalysis
 
-_VERDICT_STYLE = {
-    Verdict.REGRESSED: "bold red",
-    Verdict.NON_INFERIOR: "green",
-    Verdict.IMPROVED: "bold green",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.INSUFFICIENT_DATA: "dim",
-}
 _GATE_STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.ROLL_BACK: "bold red"}
 _GATE_MARK = {GateDecision.PROMOTE: "✔", GateDecision.HOLD: "‖", GateDecision.ROLL_BACK: "✖"}
 
 
 def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
-    """The gate's decision, one table per tier with at most `most` rows, and the number of rows left out."""
+    """The gate's decision, one table per tier with at most `most` rows, and the rows left out.
+
+    Before all of it: that no slice is judged, where that is so.
+    """
     request, outcome = analysis.request, analysis.outcome
     title = f"{request.model or 'model'}: {request.baseline} → {request.candidate}"
     parts: list[RenderableType] = [
+        Text(line, style="bold yellow", overflow="fold") for line in unjudged_lines(analysis)
+    ]
+    parts += [
         Text.assemble(
             (f"{title}   ", "bold"),
             (f"{_GATE_MARK[outcome.decision]} {outcome.decision}", _GATE_STYLE[outcome.decision]),
@@ -54,12 +44,14 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
     sharing = {tier.name: tier.sharing for tier in analysis.request.tiers}
     for tier in analysis.tiers:
         parts += ["", *_tier(tier, most, sharing.get(tier.name, 1))]
+    shown = [result.log10_e for tier in analysis.tiers for result in tier.judgement.results[:most]]
+    parts += [Text(line, style="dim") for line in of_page(shown)]
     invalid = analysis.invalid
     if invalid != Invalid():
         parts.append(
             Text(
-                f"left out: {invalid.score} rows with an invalid score, {invalid.label} with an invalid label, "
-                f"{invalid.time} with no or a future time, {invalid.version} of other versions"
+                f"left out: {plural(invalid.score, 'row')} with an invalid score, {invalid.label} with an invalid "
+                f"label, {invalid.time} with no or a future time, {invalid.version} of other versions"
                 + (f"; {invalid.value} missing in sums, their value is no number" if invalid.value else ""),
                 style="dim",
             )
@@ -68,41 +60,15 @@ def render_analysis(analysis: Analysis, *, most: int = 20) -> RenderableType:
     return Group(*parts)
 
 
-def results_table(results: Sequence[Result]) -> Table:
-    """Slices and metrics with counts, difference, interval and e-value."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in ("SLICE", "METRIC"):
-        table.add_column(column, overflow="fold")
-    for column in ("BASELINE", "CANDIDATE", "DIFFERENCE", "INTERVAL", "MARGIN", "E"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("VERDICT", no_wrap=True)
-    for result in results:
-        table.add_row(
-            Text(slice_text(result.slice)),  # as plain text, so that a value such as [/b] is not markup
-            result.metric,
-            _arm(result.metric, result.baseline_value, result.baseline),
-            _arm(result.metric, result.candidate_value, result.candidate, result.psi),
-            difference_text(result.metric, result.difference),
-            interval_text(result.metric, result.interval),
-            margin_text(result.margin, result.metric),
-            e_value_text(result.log10_e),
-            Text(str(result.verdict), style=_VERDICT_STYLE[result.verdict]),
-        )
-    return table
-
-
-def _arm(metric: str, value: float | None, counts: ArmCounts, psi: float | None = None) -> str:
-    shown = value_text(metric, value) if psi is None else f"PSI {psi:.3f}"
-    return f"{shown}  {counts_text(counts.n, counts.bad)}"
-
-
 def _window_line(analysis: Analysis) -> str:
     stop = analysis.stopped_at
+    blocks = plural(analysis.blocks, "block")
+    more = ", read to the end" if analysis.request.to_end else ""
     if analysis.request.in_file_order:
-        end = f"stopped at row {row_of(stop)}" if stop else "all folded"
-        return f"{row_of(analysis.window.end)} rows in file order, {analysis.blocks} blocks, {end}"
-    end = f"stopped at {time_text(stop)}" if stop else "all folded"
-    return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {analysis.blocks} blocks, {end}"
+        end = f"stopped at row {row_of(stop)}{more}" if stop else "all folded"
+        return f"{plural(row_of(analysis.window.end), 'row')} in file order, {blocks}, {end}"
+    end = f"stopped at {time_text(stop)}{more}" if stop else "all folded"
+    return f"{time_text(analysis.window.start)} – {time_text(analysis.window.end)}, {blocks}, {end}"
 
 
 def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
@@ -110,13 +76,18 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
     baseline, candidate = judgement.labels
     head = f"{tier.name}: {tier.outcome.decision}, " if tier.name else ""
     line = (
-        f"{head}{len(judgement.results)} slices x metrics, {count_text(candidate)} candidate and "
-        f"{count_text(baseline)} baseline labels, "
+        f"{head}{plural(len(judgement.results), 'slice x metric', 'slices x metrics')}, "
+        f"{count_text(candidate)} candidate and "
+        f"{count_text(baseline)} baseline {agreeing(baseline, 'label', 'labels')}, "
         f"K = {judgement.hypotheses}, {alpha_text(judgement.alpha, sharing)}"
     )
-    parts: list[RenderableType] = [Text(line, style="bold"), results_table(judgement.results[:most])]
+    parts: list[RenderableType] = [
+        Text(line, style="bold"),
+        verdict_table([of_result(found) for found in judgement.results[:most]]),
+    ]
     if len(judgement.results) > most:
         parts.append(Text(f"… and {len(judgement.results) - most} more (-o json has all)", style="dim"))
+    parts += _whole_file(tier, most)
     is_weighted = any(plan.dataset.reads.weights for plan in tier.plan.datasets)
     parts += [Text(line, style="dim") for line in of_results(judgement.results[:most], is_weighted=is_weighted)]
     is_promoted = tier.outcome.decision is GateDecision.PROMOTE
@@ -125,3 +96,13 @@ def _tier(tier: TierAnalysis, most: int, sharing: int) -> list[RenderableType]:
         parts.append(Text(line, style="bold yellow" if stands_out else "dim"))
     parts += [Text(f"note: {note}", style="yellow") for note in judgement.notes]
     return parts
+
+
+def _whole_file(tier: TierAnalysis, most: int) -> list[RenderableType]:
+    """With --to-end: the values over all rows, below the decision at the stop."""
+    if not tier.whole_file:
+        return []
+    stop = tier.judgement.stopped_at
+    of = "the decision above is of the rows until the stop" if stop else "nothing stopped, so all rows are judged above"
+    shown = whole_file_table([of_result(found) for found in tier.whole_file[:most]])
+    return ["", Text(f"Whole file: values over all rows; {of}", style="bold"), shown]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tierwise.api.frozen import JudgedDimension
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.planning.forecast import DropForecast, SliceForecast, TierForecast
 from tierwise.report.analysis.json_form import margin_json, time_text
-from tierwise.report.plan.advice import advice_of
+from tierwise.report.plan.advice import advice_of, unjudged_lines
+from tierwise.rollout.state.judged import judged_of_plan, slices_judged
 from tierwise.runtime.offline.planning import Plan, PlannedTier
 
 SCHEMA = "tierwise.io/plan/v1"
@@ -21,6 +23,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "model": plan.request.model,
         "baseline": plan.traffic.baseline,
         "window": {"from": time_text(window.start), "to": time_text(window.end), "seconds": plan.traffic.seconds},
+        "unjudged": list(unjudged_lines(plan)),
         "tiers": [
             _tier(request, rows / plan.traffic.seconds * 3600, tier)
             for request, rows, tier in zip(plan.request.tiers, plan.rows, plan.tiers, strict=True)
@@ -30,12 +33,20 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dict[str, Any]:
+    judged = slices_judged(judged_of_plan(tier.plan))
     return {
         "name": request.name,
         "alpha": tier.plan.alpha,
-        "exposure": tier.exposure,
+        "exposure": tier.course.exposure,
         "min_duration": request.min_seconds,
         "max_duration": request.max_duration_seconds,
+        "promoted_seconds": tier.promoted_seconds,
+        "slices_judged": None if judged is None else judged.judged,
+        "dimensions": [
+            {"dataset": dataset.dataset.name, **_dimension(found)}
+            for dataset in tier.plan.datasets
+            for found in dataset.dimensions
+        ],
         "hypotheses": tier.plan.hypotheses,
         "rows_per_hour": rows_per_hour,
         "metrics": [
@@ -57,6 +68,25 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast) -> dic
     }
 
 
+def _dimension(found: JudgedDimension) -> dict[str, Any]:
+    nearest = found.nearest
+    return {
+        "dimension": found.dimension,
+        "slices": found.slices,
+        "judged": found.powered,
+        "traffic": found.traffic,
+        "metrics": list(found.metrics),
+        "nearest": None
+        if nearest is None
+        else {
+            "slice": parse_slice_key(nearest),
+            "metric": found.metric,
+            "max_duration_needed": found.needs_seconds,
+            "margin_needed": None if found.needs_margin is None else margin_json(found.needs_margin),
+        },
+    }
+
+
 def _drop(drop: DropForecast) -> dict[str, Any]:
     return {
         "dataset": drop.dataset,
@@ -67,6 +97,8 @@ def _drop(drop: DropForecast) -> dict[str, Any]:
         "labels": drop.labels,
         "seconds": drop.seconds,
         "within_max_duration": drop.fits,
+        "promoted_seconds": drop.promoted_seconds,
+        "found_in_time": drop.in_time,
         "labels_per_hour": drop.labels_per_hour,
         "tolerance": drop.tolerance,
         "evidence_nats": drop.evidence,
@@ -84,6 +116,7 @@ def _slice(found: SliceForecast) -> dict[str, Any]:
         "value": found.value,
         "powered": found.powered,
         "smallest_drop": found.smallest_drop,
+        "smallest_drop_in_time": found.smallest_in_time,
         "pass_seconds": found.pass_seconds,
         "sure_seconds": found.sure_seconds,
         "margin_needed": None if found.powered else found.margin_needed,

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tierwise.api.slices import parse_slice_key
 from tierwise.monitoring.planning.forecast import SliceForecast, TierForecast
 from tierwise.report.alpha import alpha_text
-from tierwise.report.plan.advice import advice_of, drop_text
-from tierwise.report.text import count_text, duration_text, slice_text, value_text
+from tierwise.report.columns import NAME, Column, FittedTable
+from tierwise.report.plan.advice import advice_of, drop_text, late_text, unjudged_lines
+from tierwise.report.text import (
+    NEVER,
+    YEAR_SECONDS,
+    bounds_text,
+    count_text,
+    duration_text,
+    slice_text,
+    value_text,
+    wait_text,
+)
 from tierwise.runtime.offline.planning import Plan, PlannedTier
 
 
@@ -24,7 +33,8 @@ def render_plan(plan: Plan, *, most: int = 15) -> RenderableType:
         f"Traffic of {model}{plan.traffic.baseline}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC "
         f"({duration_text(plan.traffic.seconds)})"
     )
-    parts: list[RenderableType] = [Text(head)]
+    parts: list[RenderableType] = [Text(line, style="bold red", overflow="fold") for line in unjudged_lines(plan)]
+    parts += [Text(head)]
     for request, rows, tier in zip(plan.request.tiers, plan.rows, plan.tiers, strict=True):
         parts += _tier(request, rows / plan.traffic.seconds * 3600, tier, most)
     advice = advice_of(plan)
@@ -37,23 +47,46 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     yield Text("")
     yield Text(
         f"{f'Tier {request.name}' if request.name else 'All traffic'}: {count_text(round(rows_per_hour))} rows/h, "
-        f"exposure {tier.exposure:.0%}, maxDuration {duration_text(tier.max_seconds)}, "
+        f"exposure {tier.course.exposure:.0%}, maxDuration {duration_text(tier.course.max_seconds)}, "
         f"K = {tier.plan.hypotheses} slices x metrics, {alpha_text(tier.plan.alpha, request.sharing)}",
         style="bold",
     )
+    metrics = {metric.name: metric for dataset in tier.plan.datasets for metric in dataset.metrics}
+    told = "; ".join(bounds_text(metric.name, metric.tolerance, metric.margin) for metric in metrics.values())
+    yield Text(told, style="dim")
+    promoted = tier.promoted_seconds
+    first = "by nobody but a person" if promoted is None else f"after {duration_text(promoted)} at the earliest"
+    yield Text(f"an equal candidate is promoted {first}")
     weighted = [dataset.dataset.name for dataset in tier.plan.datasets if dataset.dataset.reads.weights]
     if tier.drops:
-        drops = _table("DROP", "EFFECTIVE LABELS" if weighted else "LABELS", "TIME", "WITHIN MAXDURATION")
+        drops = FittedTable(
+            [
+                Column("DROP", NAME),
+                Column("EFFECTIVE LABELS" if weighted else "LABELS", 2, is_number=True),
+                Column("TIME"),
+                Column("FOUND IN TIME", wraps=True),
+            ]
+        )
         for drop in tier.drops:
             drops.add_row(
                 drop_text(drop),
                 "–" if drop.labels is None else count_text(drop.labels),
-                "never" if drop.seconds is None else duration_text(drop.seconds),
-                Text("yes", style="green") if drop.fits else Text("no", style="red"),
+                "never" if drop.seconds is None else wait_text(drop.seconds),
+                Text("yes", style="green") if drop.in_time else Text(late_text(drop, tier), style="red"),
             )
         yield drops
     labels = "EFFECTIVE LABELS/H" if weighted else "LABELS/H"
-    table = _table("SLICE", "METRIC", labels, "NOW", "SMALLEST DROP SEEN", "PASSES IN", "JUDGED ALONE")
+    table = FittedTable(
+        [
+            Column("SLICE", NAME),
+            Column("METRIC", NAME),
+            Column(labels, 4, is_number=True),
+            Column("NOW", 3, is_number=True),
+            Column("SMALLEST DROP SEEN"),
+            Column("PASSES IN", 2),
+            Column("JUDGED ALONE"),
+        ]
+    )
     ordered = sorted(tier.slices, key=lambda found: (found.slice != "", -found.labels_per_hour, found.slice))
     for found in ordered[:most]:
         table.add_row(
@@ -61,7 +94,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
             found.metric,
             count_text(round(found.labels_per_hour)),
             value_text(found.metric, found.value),
-            "never" if found.smallest_drop is None else f"→ {value_text(found.metric, found.smallest_drop)}",
+            "never" if found.smallest_in_time is None else f"→ {value_text(found.metric, found.smallest_in_time)}",
             _passes(found),
             Text("yes", style="green") if found.powered else Text("no", style="yellow"),
         )
@@ -72,7 +105,7 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
     if weighted:
         told = "sample weights make labels count less than their number: (Σw)²/Σw² of them are effective"
         yield Text(f"{', '.join(weighted)}: {told}", style="dim")
-    alone = [dataset.dataset.name for dataset in tier.plan.datasets if not dataset.pods]
+    alone = [d.dataset.name for d in tier.plan.datasets if not d.pods and d.dataset.spec.columns.unit is None]
     if alone:
         told = "φ = 1: nothing tells how much pods differ (spec.columns.pod)"
         yield Text(f"{', '.join(alone)}: {told}", style="dim")
@@ -83,11 +116,6 @@ def _tier(request: PlannedTier, rows_per_hour: float, tier: TierForecast, most: 
 def _passes(found: SliceForecast) -> str:
     if found.pass_seconds is None or found.sure_seconds is None:
         return "never"
+    if found.sure_seconds > YEAR_SECONDS:
+        return NEVER
     return f"{duration_text(found.pass_seconds, short=True)} – {duration_text(found.sure_seconds, short=True)}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from tierwise.api.modelrollout import SliceVerdict, TierStatus
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK, GateDecision
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.report.rollout.view import TierLine, View
-from tierwise.report.text import count_text, duration_text, rate_text, slice_text
+from tierwise.report.text import NEVER, YEAR_SECONDS, count_text, printable, rate_text, slice_text, wait_text
+from tierwise.report.verdict_rows import seconds_to_wait
+
+# Only for these does the operator wait for tierwise.io/retry; it refuses one for anything else.
+_NEED_RETRY = (Reason.VERSION_REJECTED, Reason.FIELD_CONFLICT, Reason.DATASET_INVALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,18 @@ class Advice:
 def advice_of(view: View) -> Advice:
     """Explain the state of the ModelDeployment, and say what a person can do."""
     tier = tier_in_question(view)
-    why = [view.message] if view.message else []
+    judged = view.slices_judged
+    why = [f"{printable(judged.message)}."] if judged is not None and judged.status == "False" else []
+    why += [view.message] if view.message else []
     if tier is not None and tier.record is not None:
         why += _evidence(tier.record, view.message)
+    stored = view.rollout.status.evidence if view.rollout is not None else None
+    if stored is not None and stored.failing_since is not None:
+        since = f"{stored.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+        why.append(f"Its verdicts are not stored since {since}, which is tried again: {stored.message}.")
+    if view.drift and view.drift not in view.message:
+        why.append(f"Not in sync: {view.drift}.")
+    why += [f"At {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.message}" for entry in view.refused]
     namespace = f"kubectl -n {view.namespace}"
     match view.result:
         case "RolledBack" | "RollingBack":
@@ -64,12 +78,14 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
         sentences.append(f"The gate holds ({gate.reason}){why or '.'}")
     if record.look:
         until = f", until {record.evidence_until:%H:%M:%S} UTC" if record.evidence_until else ""
-        sentences.append(f"{record.name} was looked at {record.look} times{until}, {count_text(record.labels)} labels.")
+        seen = f"{count_text(record.labels)} {'label' if record.labels == 1 else 'labels'}"
+        sentences.append(f"{record.name} was looked at {_times(record.look)}{until}, {seen}.")
     coverage = record.coverage
     if coverage is not None and coverage.slices:
         text = (
-            f"Of {coverage.slices} slices x metrics {coverage.regressed} regressed, {coverage.non_inferior} are shown "
-            f"not to be worse, {coverage.inconclusive} are open, {coverage.insufficient} have too few labels."
+            f"Of {plural(coverage.slices, 'slice x metric', 'slices x metrics')} {coverage.regressed} regressed, "
+            f"{_are(coverage.non_inferior)} shown not to be worse, {_are(coverage.inconclusive)} open, "
+            f"{coverage.insufficient} {'has' if coverage.insufficient == 1 else 'have'} too few labels."
         )
         if coverage.traffic is not None:
             text += (
@@ -80,15 +96,26 @@ def _evidence(record: TierStatus, told: str) -> list[str]:
     return sentences
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _are(count: int) -> str:
+    return f"{count} is" if count == 1 else f"{count} are"
+
+
 def _delivered(view: View, why: tuple[str, ...], namespace: str) -> Advice:
     why = why or (f"{view.stable or view.version} serves in every tier.",)
     record = view.rollout.status.verification if view.rollout is not None else None
-    if record is None:
-        return Advice(why, ("Nothing.",), ())
-    why = (*why, f"After promotion: {record.message}.")
-    if record.verdict == "Regressed":
+    if record is not None:
+        why = (*why, f"After promotion: {record.message}.")
+    if record is not None and record.verdict == "Regressed":
         command = f'{namespace} annotate mdep {view.name} --overwrite {ANNOTATION_ROLLBACK}="<reason>"'
         return Advice(why, ("Roll back, or keep it: rollback.automatic is false.",), (command,))
+    if view.drift:
+        patch = """'{"spec":{"drift":"Restore"}}'"""
+        then = (remedy_of(Reason.DRIFTED), "To let Tierwise undo such changes:")
+        return Advice(why, then, (f"{namespace} patch mdep {view.name} --type merge -p {patch}",))
     return Advice(why, ("Nothing.",), ())
 
 
@@ -124,8 +151,11 @@ def _stalled(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     if view.reason == "MaxDuration":
         then = ["There was not enough evidence in time. Decide: promote this tier, or roll back."]
         return Advice(why, tuple(then), (*_decide(view, tier, namespace),))
-    then.append("When the cause is gone it goes on by itself; a rejected version or a conflict needs a retry:")
-    return Advice(why, tuple(then), (retry,))
+    if view.reason in _NEED_RETRY:
+        then.append("When that is done, a retry lets it go on:")
+        return Advice(why, tuple(then), (retry,))
+    then.append("When the cause is gone it goes on by itself.")
+    return Advice(why, tuple(then), (f"tierwise status {view.name} -n {view.namespace} --watch",))
 
 
 def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace: str) -> Advice:
@@ -139,10 +169,8 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
         remedy = gate.reason.facts.remedy
         if remedy:  # the remedy first, because without it no labels come
             then.append(remedy)
-        needed = max((found.labels_needed or 0 for found in record.worst), default=0) if record is not None else 0
-        if needed and record is not None:
-            slowest = max(record.worst, key=lambda found: found.labels_needed or 0)
-            then.append(f"{needed} more labels are needed for {_name(slowest)}{_expected(record, needed)}.")
+        if record is not None and record.waiting:
+            then.append(_waits_for(record))
         if not remedy:
             then.append("Nothing has to be done; it goes on by itself.")
     else:
@@ -151,12 +179,31 @@ def _waiting(view: View, tier: TierLine | None, why: tuple[str, ...], namespace:
     return Advice(why, tuple(then), (watch, *_decide(view, tier, namespace)))
 
 
-def _expected(record: TierStatus, needed: int) -> str:
-    """A text with the time for `needed` labels at the rate so far; empty if there is no rate yet."""
-    if record.judging_since is None or record.evidence_until is None or not record.labels:
+def _waits_for(record: TierStatus) -> str:
+    """The slowest of what promotion waits for: the same that the gate's message names."""
+    slowest, many = record.waiting[0], record.coverage.waiting if record.coverage is not None else 1
+    of = f", the slowest of {many} slices x metrics" if many > 1 else ""
+    needed = slowest.labels_needed
+    if not needed:
+        return f"Promotion waits for {_name(slowest)}{of}; there are too few labels to say how many it takes."
+    return f"Promotion waits for {plural(needed, 'label')} more of {_name(slowest)}{of}{_wait(record, slowest)}."
+
+
+def _wait(record: TierStatus, slowest: SliceVerdict) -> str:
+    """How long that takes; a gate that waits for nothing else has said it already, as of its look."""
+    wait = seconds_to_wait(slowest, judged_seconds(record))
+    if wait is not None and wait > YEAR_SECONDS:
+        return f"; {NEVER}: it would take {wait_text(wait)}"
+    if wait is None or (record.gate is not None and record.gate.reason is Reason.INCONCLUSIVE):
         return ""
-    seconds = (record.evidence_until - record.judging_since).total_seconds()
-    return f", about {duration_text(needed / record.labels * seconds)} at the present rate" if seconds > 0 else ""
+    return f", about {wait_text(wait)} of traffic as so far" if wait >= 1 else ", expected with the next labels"
+
+
+def judged_seconds(record: TierStatus) -> float | None:
+    """Seconds of prediction time judged so far; None before the first block."""
+    if record.judging_since is None or record.evidence_until is None:
+        return None
+    return max(0.0, (record.evidence_until - record.judging_since).total_seconds())
 
 
 def _decide(view: View, tier: TierLine | None, namespace: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +15,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tierwise
 from tierwise.api.common import Version
-from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, TierStatus
+from tierwise.api.modelrollout import Coverage, ModelRolloutSpec, SliceVerdict, TierStatus
 from tierwise.api.names import GateDecision
+from tierwise.plurals import plural
+from tierwise.report.analysis.unjudged import unjudged_lines
 from tierwise.report.charts import Timeline, timeline_of
-from tierwise.report.legend import of_results, of_verdicts
+from tierwise.report.legend import of_page, of_results, of_verdicts
 from tierwise.report.rollout.view import RESULT_TONE, View, view_of
 from tierwise.report.rollout.watched import Watched, watched_of
 from tierwise.report.text import count_text, coverage_text, duration_text
-from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, of_result, of_verdict, rows_of
+from tierwise.report.verdict_rows import MOST_ROWS, VerdictRow, by_evidence, of_result, of_verdict, rows_of
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
-from tierwise.runtime.offline.analysis import Analysis
+from tierwise.runtime.offline.analysis import Analysis, TierAnalysis
 
+MOST_EVIDENCE = "slices with most evidence against the candidate"
 _GATE_TONE = {GateDecision.PROMOTE: "good", GateDecision.HOLD: "waiting", GateDecision.ROLL_BACK: "bad"}
 
 
@@ -38,6 +41,7 @@ class VerdictTable:
     rows: tuple[VerdictRow, ...]
     is_open: bool
     legend: tuple[str, ...] = ()
+    what: str = MOST_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,20 @@ def deployment_html(
         ("Stable", view.stable or "–"),
     ]
     return _page(
-        head=_Head(view.name, view.tone, view.result, view.message),
+        head=_Head(view.name, view.tone, view.result, _message(view, view.message)),
         facts=facts,
         sections=sections,
+        evidence=[found.log10_e for rollout in newest_first for found in _shown_of(rollout)],
         now=now,
     )
+
+
+def _shown_of(rollout: RolloutView) -> Iterator[SliceVerdict]:
+    """All that the tables of a rollout have."""
+    for tier in rollout.status.tiers:
+        yield from tier.worst
+    if rollout.status.verification is not None:
+        yield from rollout.status.verification.worst
 
 
 def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
@@ -120,16 +133,34 @@ def analysis_html(analysis: Analysis, *, now: datetime | None = None) -> str:
                         is_open=True,
                         legend=of_results(judgement.results[:MOST_ROWS]),
                     ),
+                    *_whole_file(tier),
                 ),
             )
         )
     title = f"{request.model or 'Model'}: {request.baseline} → {request.candidate}"
     tone = _GATE_TONE[outcome.decision]
     return _page(
-        head=_Head(title, tone, str(outcome.decision), outcome.message),
+        head=_Head(title, tone, str(outcome.decision), " | ".join([*unjudged_lines(analysis), outcome.message])),
         facts=facts,
         sections=sections,
+        evidence=[found.log10_e for tier in analysis.tiers for found in tier.judgement.results[:MOST_ROWS]],
         now=now or datetime.now(UTC),
+    )
+
+
+def _whole_file(tier: TierAnalysis) -> tuple[VerdictTable, ...]:
+    """With `to_end`: the values over all rows, without evidence or a verdict."""
+    if not tier.whole_file:
+        return ()
+    rows = rows_of([replace(of_result(found), interval=None, log10_e=None) for found in tier.whole_file])
+    return (
+        VerdictTable(
+            heading="Whole file",
+            line="values over all rows, also those after a stop; the decision is of the rows until then",
+            rows=tuple(replace(row, verdict="–", tone="quiet") for row in rows),
+            is_open=True,
+            what="slices over all rows",
+        ),
     )
 
 
@@ -148,6 +179,7 @@ def _page(
     head: _Head,
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
+    evidence: Iterable[float | None],
     now: datetime,
 ) -> str:
     environment = Environment(
@@ -164,6 +196,7 @@ def _page(
         message=head.message,
         facts=facts,
         sections=sections,
+        explained=of_page(evidence),
         written=_moment(now),
         program=f"tierwise {tierwise.__version__}",
     )
@@ -182,7 +215,7 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
         tone=tone,
         result=result,
         when=f"revision {spec.revision}, {_moment(start)}, {took}",
-        message=status.message,
+        message=_message(view, status.message),
         timeline=timeline_of(rollout, now) if status.tiers else None,
         versions=(("Baseline", spec.from_), ("Candidate", spec.to)),
         tables=tuple(_tier_table(tier, spec) for tier in status.tiers if tier.worst or tier.gate is not None),
@@ -191,8 +224,14 @@ def _rollout_section(rollout: RolloutView, view: View, now: datetime) -> Section
     )
 
 
+def _message(view: View, message: str) -> str:
+    """With what is said before all else: that no slice is judged."""
+    judged = view.slices_judged
+    return f"{judged.message} | {message}" if judged is not None and judged.status == "False" else message
+
+
 def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
-    parts = [f"{count_text(tier.labels)} labels", f"{tier.look} looks"] if tier.look else []
+    parts = [f"{count_text(tier.labels)} labels", plural(tier.look, "look")] if tier.look else []
     if tier.coverage is not None:
         parts.append(_coverage_text(tier.coverage))
     if tier.gate is not None:
@@ -200,7 +239,7 @@ def _tier_table(tier: TierStatus, spec: ModelRolloutSpec) -> VerdictTable:
     return VerdictTable(
         heading=f"{tier.name}: {tier.phase}",
         line=" · ".join(parts),
-        rows=rows_of([of_verdict(found, spec) for found in tier.worst]),
+        rows=rows_of([of_verdict(found, spec) for found in by_evidence(tier.worst)]),
         legend=of_verdicts(tier.worst),
         is_open=tier.phase != "Delivered",  # the numbers of a tier that went well are folded
     )

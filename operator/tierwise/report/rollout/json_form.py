@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tierwise.api.modelrollout import TierStatus
-from tierwise.report.analysis.json_form import time_text
+from tierwise.api.modelrollout import ModelRolloutSpec, SliceVerdict, TierStatus
+from tierwise.report.analysis.json_form import margin_json, time_text
 from tierwise.report.rollout.advice import Advice
 from tierwise.report.rollout.view import TierLine, View
+from tierwise.report.verdict_rows import bounds_in, by_evidence
 
 STATUS_SCHEMA = "tierwise.io/status/v1"
 EXPLAIN_SCHEMA = "tierwise.io/explain/v1"
@@ -41,9 +42,13 @@ def status_json(view: View) -> dict[str, Any]:
             "finished_at": _time(rollout.status.finished_at),
             "seconds": view.seconds,
             "recovery": None if rollout.status.recovery is None else rollout.status.recovery.to_wire(),
+            "slices_judged": None if view.slices_judged is None else view.slices_judged.to_wire(),
             "verification": None if rollout.status.verification is None else rollout.status.verification.to_wire(),
+            "evidence": None if rollout.status.evidence is None else rollout.status.evidence.to_wire(),
         },
-        "tiers": [_tier(tier) for tier in view.tiers],
+        "tiers": [_tier(tier, rollout.spec if rollout is not None else None) for tier in view.tiers],
+        "refused": [entry.to_wire() for entry in view.refused],
+        "drift": view.drift,
         "conditions": [condition.to_wire() for condition in view.conditions],
     }
 
@@ -56,7 +61,7 @@ def explain_json(view: View, advice: Advice) -> dict[str, Any]:
     }
 
 
-def _tier(tier: TierLine) -> dict[str, Any]:
+def _tier(tier: TierLine, spec: ModelRolloutSpec | None) -> dict[str, Any]:
     return {
         "name": tier.name,
         "phase": tier.status,
@@ -65,7 +70,7 @@ def _tier(tier: TierLine) -> dict[str, Any]:
         "seconds": tier.seconds,
         "workloads": [
             {
-                "kind": member.kind,
+                "kind": str(member.kind),  # YAML knows no enumerations
                 "name": member.name,
                 "role": member.role,
                 "status": member.status,
@@ -76,12 +81,12 @@ def _tier(tier: TierLine) -> dict[str, Any]:
             }
             for member in tier.members
         ],
-        **_evidence(tier.record),
+        **_evidence(tier.record, spec),
     }
 
 
-def _evidence(record: TierStatus | None) -> dict[str, Any]:
-    if record is None:
+def _evidence(record: TierStatus | None, spec: ModelRolloutSpec | None) -> dict[str, Any]:
+    if record is None or spec is None:
         return {
             "gate": None,
             "labels": 0,
@@ -89,6 +94,7 @@ def _evidence(record: TierStatus | None) -> dict[str, Any]:
             "evidence_until": None,
             "coverage": None,
             "worst": [],
+            "waiting": [],
             "culprits": [],
         }
     return {
@@ -97,9 +103,16 @@ def _evidence(record: TierStatus | None) -> dict[str, Any]:
         "looks": record.look,
         "evidence_until": _time(record.evidence_until),
         "coverage": record.coverage.to_wire() if record.coverage is not None else None,
-        "worst": [found.to_wire() for found in record.worst],
-        "culprits": [found.to_wire() for found in record.culprits],
+        "worst": [_slice(found, spec) for found in by_evidence(record.worst)],
+        "waiting": [_slice(found, spec) for found in record.waiting],
+        "culprits": [_slice(found, spec) for found in record.culprits],
     }
+
+
+def _slice(found: SliceVerdict, spec: ModelRolloutSpec) -> dict[str, Any]:
+    """As the status has it, with the bounds that are in the rollout's strategy."""
+    tolerance, margin = bounds_in(spec, found)
+    return found.to_wire() | {"tolerance": margin_json(tolerance), "margin": margin_json(margin)}
 
 
 def _time(value: datetime | None) -> str | None:

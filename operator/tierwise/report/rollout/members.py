@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tierwise.api.common import Version
-from tierwise.rollout.state.observation import Running, TwinView, WorkloadView
+from tierwise.api.modeldeployment import WorkloadDrift
+from tierwise.plurals import agreeing, plural
+from tierwise.rollout.state.observation import Pods, Running, TwinView, WorkloadView
 from tierwise.rollout.state.versions import is_running
 
 Tone = Literal["good", "bad", "going", "waiting", "quiet"]
@@ -42,7 +44,7 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         status, tone = "Deleting", "going"
     elif item.pods.crash_looping:
         status, tone = "CrashLoop", "bad"
-        message = f"{item.pods.crash_looping} of {item.pods.total} pods crash"
+        message = f"{item.pods.crash_looping} of {_crashing(item.pods)}"
     elif (item.settled or shared is not None) and item.pods.ready >= item.replicas:
         status, tone = "Ready", "good"
     else:
@@ -54,6 +56,17 @@ def member_of(item: WorkloadView | TwinView, kind: str, known: Sequence[Version]
         )
     total = max(item.replicas, item.pods.total)
     return Member(kind, item.name, role, status, tone, item.pods.ready, total, version, message)
+
+
+def _crashing(pods: Pods) -> str:
+    return f"{plural(pods.total, 'pod')} {agreeing(pods.crash_looping, 'crashes', 'crash')}"
+
+
+def drifted(member: Member, record: WorkloadDrift | None) -> Member:
+    """The member, marked where another writer changed it."""
+    if record is None or record.in_sync:
+        return member
+    return replace(member, status="Drifted", tone="bad", message=f"{record.difference}, by {record.writer}")
 
 
 def _versions_in_place(view: WorkloadView, known: Sequence[Version]) -> list[tuple[str, int]] | None:

@@ -1,46 +1,46 @@
 """The live tree of `status`: one ModelDeployment, its tiers, workloads and candidate twins. Pure, no terminal needed.
 
-`tierwise.report.rollout.tree.render_tree(deployment, rollouts, tiers, now)` is the whole interface. It returns a rich
-renderable for `rich.console.Console().print` or `rich.live.Live.update`.
+`render_view` returns a rich renderable for `rich.console.Console().print` or `rich.live.Live.update`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.rollout.members import Member, Tone
-from tierwise.report.rollout.view import TierLine, View, view_of
-from tierwise.report.text import duration_text
-from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
+from tierwise.report.rollout.view import TierLine, View
+from tierwise.report.text import duration_text, printable
 
+_COLUMNS = (
+    Column("NAME", NAME),
+    Column("KIND", 4),
+    Column("STATUS"),
+    Column("PODS"),
+    Column("EVIDENCE", 2, wraps=True),
+    Column("AGE", 3),
+)
 _MARK: dict[Tone, str] = {"good": "✔", "bad": "✖", "going": "⟳", "waiting": "‖", "quiet": "·"}
 _STYLE: dict[Tone, str] = {"good": "green", "bad": "red", "going": "cyan", "waiting": "yellow", "quiet": "dim"}
-
-
-def render_tree(
-    deployment: DeploymentView, rollouts: Sequence[RolloutView], tiers: Sequence[TierView], now: datetime
-) -> RenderableType:
-    """Header, reason and a table with one line per tier, workload and twin; ages are relative to `now`."""
-    return render_view(view_of(deployment, rollouts, tiers, now))
 
 
 def render_view(view: View) -> RenderableType:
     """The tree of a view."""
     parts: list[RenderableType] = [header_line(view)]
+    judged = view.slices_judged
+    if judged is not None:
+        style = "bold yellow" if judged.status == "False" else "dim"
+        parts.append(Text.assemble(("Slices:   ", "bold"), (printable(judged.message), style), overflow="fold"))
     if view.message:
         parts.append(Text.assemble(("Reason:   ", "bold"), view.message, overflow="fold"))
     if view.recovery:
         parts.append(Text.assemble(("Recovery: ", "bold"), view.recovery.removeprefix("recovery "), overflow="fold"))
     if view.verification:
         parts.append(Text.assemble(("Verified: ", "bold"), view.verification, overflow="fold"))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in ("NAME", "KIND", "STATUS", "PODS", "EVIDENCE", "AGE"):
-        table.add_column(column, no_wrap=column != "EVIDENCE", overflow="fold" if column == "EVIDENCE" else "ellipsis")
+    if view.drift and view.drift not in view.message:
+        parts.append(Text.assemble(("Drift:    ", "bold"), view.drift, overflow="fold"))
+    table = FittedTable(_COLUMNS)
     ready, total = view.pods
     table.add_row(
         f"⟳ {view.name}",
@@ -82,7 +82,7 @@ def _status(status: str, tone: Tone) -> Text:
     return Text(f"{_MARK[tone]} {status}", style=_STYLE[tone])
 
 
-def _add_tier(table: Table, tier: TierLine, *, last: bool) -> None:
+def _add_tier(table: FittedTable, tier: TierLine, *, last: bool) -> None:
     branch, below = ("└─", "   ") if last else ("├─", "│  ")
     age = duration_text(tier.seconds, short=True) if tier.seconds is not None else ""
     pods = f"{tier.ready}/{tier.total} {'+'.join(tier.versions)}".strip()
@@ -93,7 +93,7 @@ def _add_tier(table: Table, tier: TierLine, *, last: bool) -> None:
         _add_member(table, member, below + ("└─" if index == len(tier.members) - 1 else "├─"))
 
 
-def _add_member(table: Table, member: Member, branch: str) -> None:
+def _add_member(table: FittedTable, member: Member, branch: str) -> None:
     table.add_row(
         f"{branch} {member.kind}/{member.name}",
         member.role,

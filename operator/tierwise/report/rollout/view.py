@@ -6,14 +6,16 @@ its result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tierwise.api.common import Condition, Version
+from tierwise.api.modeldeployment import RefusedAnnotation, WorkloadDrift
 from tierwise.api.modelrollout import TierStatus
 from tierwise.api.names import ConditionType, GateDecision
-from tierwise.report.rollout.members import Member, Tone, member_of
+from tierwise.api.reasons import Reason
+from tierwise.report.rollout.members import Member, Tone, drifted, member_of
 from tierwise.report.text import count_text
 from tierwise.rollout.state.observation import DeploymentView, RolloutView, TierView
 
@@ -55,11 +57,24 @@ class View:
     message: str
     tiers: tuple[TierLine, ...]
     conditions: tuple[Condition, ...]
+    refused: tuple[RefusedAnnotation, ...] = ()
+
+    @property
+    def drift(self) -> str | None:
+        """Which workloads do not run what Tierwise applied, how they differ and who wrote; None: none is known."""
+        found = next((c for c in self.conditions if c.type == ConditionType.IN_SYNC and c.status == "False"), None)
+        return found.message if found is not None else None
 
     @property
     def in_flight(self) -> bool:
         """Whether the rollout still continues by itself."""
         return self.result in ("Progressing", "RollingBack", "Pending", "Paused", "Verifying")
+
+    @property
+    def slices_judged(self) -> Condition | None:
+        """Whether promotion waits for slices; None before the first tier was planned."""
+        found = self.rollout.status.conditions if self.rollout is not None else ()
+        return next((condition for condition in found if condition.type == ConditionType.SLICES_JUDGED), None)
 
     @property
     def recovery(self) -> str | None:
@@ -122,8 +137,10 @@ def view_of(
         result, result_tone = record.result, RESULT_TONE[record.result]
         if record.result == "Progressing" and status in ("Paused", "Stalled"):
             result, result_tone = status, tone
-        if record.finished_at is not None and status == "Progressing":
-            result, result_tone = status, tone  # that rollout is over, and the next one has not begun
+        is_over = record.finished_at is not None and status == "Progressing"  # and the next one has not begun
+        is_fought_over = record.result == "Completed" and status == "Stalled" and reason == Reason.FIELD_CONFLICT
+        if is_over or is_fought_over:
+            result, result_tone = status, tone
         else:
             reason, message = record.reason or reason, record.message or message
     if rollout is not None:
@@ -131,6 +148,7 @@ def view_of(
         seconds = ((record.finished_at or now) - (record.started_at or rollout.created_at)).total_seconds()
         from_version, to_version = rollout.spec.from_.name, rollout.spec.to.name
     known = _known_versions(deployment, rollout)
+    drift = {record.uid: record for record in deployment.status.drift}
     records = {tier.name: tier for tier in rollout.status.tiers} if rollout else {}
     return View(
         namespace=deployment.namespace,
@@ -148,8 +166,9 @@ def view_of(
         seconds=seconds,
         reason=reason,
         message=message,
-        tiers=tuple(_tier_line(tier, records.get(tier.name), known, now) for tier in tiers),
+        tiers=tuple(tier_line(tier.name, _members(tier, known, drift), records.get(tier.name), now) for tier in tiers),
         conditions=tuple(deployment.status.conditions),
+        refused=tuple(deployment.status.refused),
     )
 
 
@@ -204,17 +223,24 @@ def _deployment_status(deployment: DeploymentView) -> tuple[str, Tone]:
             return "Pending", "waiting"
 
 
-def _tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Version], now: datetime) -> TierLine:
-    members = [member_of(workload, workload.kind, known) for workload in tier.workloads]
+def _members(tier: TierView, known: Sequence[Version], drift: Mapping[str, WorkloadDrift]) -> list[Member]:
+    members = [drifted(member_of(each, each.kind, known), drift.get(each.uid)) for each in tier.workloads]
     for twin in tier.twins:
         place = next((i for i, m in enumerate(members) if m.name == twin.twin_of), len(members) - 1)
         members.insert(place + 1, member_of(twin, "Deployment", known))
+    return members
+
+
+def tier_line(name: str, members: list[Member], record: TierStatus | None, now: datetime) -> TierLine:
+    """Sum up a tier from its workloads and twins, and its part of the rollout's status. Ages are relative to `now`."""
     status: str
     tone: Tone
     if record is not None:
         status, tone = record.phase, _PHASE_TONE[record.phase]
     elif not members:
         status, tone = "NoWorkloads", "bad"
+    elif any(member.status == "Drifted" for member in members):
+        status, tone = "Drifted", "bad"
     elif all(member.status == "Ready" for member in members):
         status, tone = "Ready", "good"
     else:
@@ -223,7 +249,7 @@ def _tier_line(tier: TierView, record: TierStatus | None, known: Sequence[Versio
     if record is not None and record.started_at is not None:
         seconds = ((record.finished_at or now) - record.started_at).total_seconds()
     return TierLine(
-        name=tier.name,
+        name=name,
         status=status,
         tone=tone,
         ready=sum(member.ready for member in members),
@@ -244,7 +270,7 @@ def _evidence_text(record: TierStatus) -> str:
         found = (coverage.regressed, "regressed") if coverage.regressed else (coverage.non_inferior, "not worse")
         parts.append(f"{found[0]} of {coverage.slices} {found[1]}")
     if record.labels:
-        parts.append(f"{count_text(record.labels)} labels")
+        parts.append(f"{count_text(record.labels)} {'label' if record.labels == 1 else 'labels'}")
     gate = record.gate
     if gate is not None and record.phase in ("Probing", "Judging") and gate.decision is GateDecision.HOLD:
         parts.append(f"waits: {gate.reason}")

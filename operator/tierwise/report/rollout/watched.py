@@ -9,7 +9,7 @@ from tierwise.api.modelrollout import ModelRolloutSpec, Verification
 from tierwise.report.charts import Row, Segment, Timeline, ticks_of
 from tierwise.report.rollout.members import Tone
 from tierwise.report.text import duration_text
-from tierwise.report.verdict_rows import VerdictRow, of_verdict, rows_of
+from tierwise.report.verdict_rows import VerdictRow, by_evidence, of_verdict, rows_of
 from tierwise.rollout.delivery.verification import against
 from tierwise.rollout.state.observation import RolloutView
 
@@ -68,7 +68,7 @@ def compared_with(record: Verification) -> str:
 
 
 def _rows(record: Verification, spec: ModelRolloutSpec) -> tuple[VerdictRow, ...]:
-    return rows_of([of_verdict(found, spec) for found in record.worst])
+    return rows_of([of_verdict(found, spec) for found in by_evidence(record.worst)])
 
 
 def _timeline(record: Verification, now: datetime) -> Timeline:

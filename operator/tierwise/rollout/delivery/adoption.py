@@ -7,12 +7,12 @@ from datetime import datetime
 
 from tierwise.api.common import Version, duration_seconds
 from tierwise.api.reasons import Reason
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery import validate
 from tierwise.rollout.delivery.converge import missing_container
-from tierwise.rollout.state.conditions import Health
+from tierwise.rollout.state.conditions import Standing
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.versions import captured, is_running
-from tierwise.rollout.state.wording import counted
 
 CAPTURED_PREFIX = "captured-"
 
@@ -22,7 +22,7 @@ class Adoption:
     """The stable version, or why there is none yet."""
 
     stable: Version | None
-    health: Health
+    health: Standing
     reason: Reason
     message: str
 
@@ -47,11 +47,13 @@ def adopt(observation: Observation, now: datetime) -> Adoption:
             return Adoption(None, "Stalled", Reason.CONTAINER_MISSING, text)
     changing = next((view for view in workloads if view.pods.outdated), None)
     if changing is not None:
-        text = f"{changing.kind} {changing.name}: {changing.pods.outdated} pods do not run its template yet"
+        old = changing.pods.outdated
+        does = f"{plural(old, 'pod')} {agreeing(old, 'does', 'do')} not run its template yet"
+        text = f"{changing.kind} {changing.name}: {does}"
         return _wait(observation, now, text, overdue=Reason.WAITING_FOR_WORKLOADS)
     if all(is_running(view.running, spec.version) for view in workloads):
-        tiers = counted(len(observation.tiers), "tier")
-        text = f"{spec.version.name} runs in {counted(len(workloads), 'workload')} of {tiers}"
+        tiers = plural(len(observation.tiers), "tier")
+        text = f"{spec.version.name} runs in {plural(len(workloads), 'workload')} of {tiers}"
         return Adoption(spec.version, "Ready", Reason.ADOPTED, text)
     found = {view.name: captured(view.running, spec.version) for view in workloads if view.running is not None}
     if len({version.name for version in found.values()}) > 1:

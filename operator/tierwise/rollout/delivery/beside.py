@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierwise.api.names import TWIN_SUFFIX
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.state.actions import Action, ApplyTwin, ScaleTwin
 from tierwise.rollout.state.exposure import twin_replicas
@@ -27,7 +28,7 @@ def share_beside(flight: Flight, tier: str, workload: WorkloadView, twin: TwinVi
         is_template_changed=twin is not None and not _follows(flight, workload, twin),
         blocked=f"{owned.name}: {owned.blocked}" if owned and owned.blocked else None,
         baseline_unready=_baseline_unready(workload),
-        crash_looping=f"{owned.pods.crash_looping} pods of {owned.name} crash-loop"
+        crash_looping=_crash_looping(owned.pods.crash_looping, owned.name)
         if owned and owned.pods.crash_looping
         else None,
         foreign_twin=twin.name if twin is not None and not twin.owned else None,
@@ -86,9 +87,13 @@ def _is_pair_settled(workload: WorkloadView, twin: TwinView | None) -> bool:
     )
 
 
+def _crash_looping(pods: int, name: str) -> str:
+    return f"{plural(pods, 'pod')} of {name} {agreeing(pods, 'crash-loops', 'crash-loop')}"
+
+
 def _baseline_unready(view: WorkloadView) -> str | None:
     pods = view.pods
     # A scale-up leaves some pods unready for a while: the control still is there.
     if view.replicas and (pods.crash_looping or pods.ready == 0 or (pods.outdated and not view.settled)):
-        return f"{view.kind} {view.name} (the control) has {pods.ready} of {view.replicas} pods ready"
+        return f"{view.kind} {view.name} (the control) has {pods.ready} of {plural(view.replicas, 'pod')} ready"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierwise.plurals import plural
 from tierwise.rollout.state.flight import Flight
 
 _SHORTEST = 7  # digits of a commit that are enough to tell it
@@ -21,7 +22,7 @@ def commit_problem(flight: Flight, tier: str) -> str | None:
     if not others:
         return None
     most = sorted(others.items(), key=lambda item: (-item[1], item[0]))[:3]
-    named = ", ".join(f"{commit} ({rows} predictions)" for commit, rows in most)
+    named = ", ".join(f"{commit} ({plural(rows, 'prediction')})" for commit, rows in most)
     return (
         f"{tier}: pods log commit {named} as {version.name}, whose commit is {wanted[-1]}: another build was "
         "delivered; correct the image or parameters in a new version, or spec.version.commit"

@@ -10,14 +10,12 @@ from tierwise.api.common import Version
 from tierwise.api.modelrollout import WorkloadStatus
 from tierwise.api.names import FIELD_MANAGER
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
 from tierwise.rollout.state.actions import Action, Deliver, RestoreStrategy
+from tierwise.rollout.state.drift import FOREIGN_WRITES_TO_STOP
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import WorkloadView
 from tierwise.rollout.state.versions import difference, is_running
-from tierwise.rollout.state.wording import counted
-
-# The first foreign write is undone once; a tool that writes again would restart pods for ever.
-FOREIGN_WRITES_TO_STALL = 2
 
 Mark = Literal["applied", "restored"]
 
@@ -96,11 +94,11 @@ def _converge(flight: Flight, target: Target, record: WorkloadStatus) -> _Found:
     if is_running(view.running, target.version):
         marked = record.model_copy(update={target.mark: True})
         return _finish(flight, target, marked, view)
-    if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
+    if record.foreign_writes >= FOREIGN_WRITES_TO_STOP:
         return _Found(record, conflict=overwritten(view, target.version))
     if getattr(record, target.mark):
         writes = record.foreign_writes + 1
-        is_last = writes >= FOREIGN_WRITES_TO_STALL
+        is_last = writes >= FOREIGN_WRITES_TO_STOP
         strategy = record.update_strategy or view.update_strategy
         changes = {target.mark: is_last, "foreign_writes": writes, "update_strategy": strategy}
         counted = record.model_copy(update=changes)
@@ -168,12 +166,12 @@ def _pods_text(view: WorkloadView) -> str:
     )
     new = max(0, pods.ready - pods.outdated)
     stuck = (
-        f"; its controller waits for {counted(view.stuck, 'unready old pod')}: Tierwise deletes them one at "
+        f"; its controller waits for {plural(view.stuck, 'unready old pod')}: Tierwise deletes them one at "
         "a time, and where it may not (candidatePodsInPlace: false) delete them yourself"
         if view.stuck
         else ""
     )
-    return f"{view.kind} {view.name} has {new} of {view.replicas} pods ready{others}{stuck}"
+    return f"{view.kind} {view.name} has {new} of {plural(view.replicas, 'pod')} ready{others}{stuck}"
 
 
 def overwritten(view: WorkloadView, version: Version) -> str:

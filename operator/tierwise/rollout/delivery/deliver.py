@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 from tierwise.api.reasons import Reason
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.commits import commit_problem
 from tierwise.rollout.delivery.converge import Target, conflict_message, converge
 from tierwise.rollout.delivery.removal import remove_twins
@@ -49,7 +50,7 @@ def delivering(flight: Flight, tier: TierStatus) -> Step:
     removal = remove_twins(flight, tier_status(status, tier.name))
     if removal is not None:
         status = with_workloads(status, tier.name, removal.records)
-        text = f"{tier.name}: delivered, {len(flight.twins(tier.name))} candidate twins to delete"
+        text = f"{tier.name}: delivered, {plural(len(flight.twins(tier.name)), 'candidate twin')} to delete"
         after = progressing(status, Reason.DELIVERING, text)
         return Step(after, removal.actions, 0.0 if removal.is_step else min(1.0, flight.poll_seconds))
     ended = finished_tier(tier_status(status, tier.name), "Delivered", flight.now)
@@ -80,7 +81,9 @@ def crash_looping(flight: Flight) -> str | None:
             if view is None or not view.replicas or not is_running(view.running, flight.spec.to):
                 continue
             if view.pods.crash_looping >= CRASH_LOOPING_SHARE * view.replicas:
-                found = f"{view.pods.crash_looping} of {view.replicas} pods of {view.kind} {view.name} crash-loop"
+                of = f"{plural(view.replicas, 'pod')} of {view.kind} {view.name}"
+                loop = agreeing(view.pods.crash_looping, "crash-loops", "crash-loop")
+                found = f"{view.pods.crash_looping} of {of} {loop}"
                 return f"{tier.name}: {found} after delivery"
     return None
 

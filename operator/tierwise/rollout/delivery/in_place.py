@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise.api.modelrollout import TierStatus, WorkloadStatus
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.arm_share import Share
 from tierwise.rollout.delivery.beside import drift
 from tierwise.rollout.delivery.converge import (
-    FOREIGN_WRITES_TO_STALL,
     Target,
     conflict_remedy,
     delivery_of,
@@ -19,12 +19,12 @@ from tierwise.rollout.delivery.converge import (
     overwritten,
 )
 from tierwise.rollout.state.actions import Deliver
+from tierwise.rollout.state.drift import FOREIGN_WRITES_TO_STOP
 from tierwise.rollout.state.exposure import pods_in_place
 from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import Pods, Running, WorkloadView
 from tierwise.rollout.state.strategies import most_away
 from tierwise.rollout.state.versions import is_running
-from tierwise.rollout.state.wording import counted
 
 # More candidate pods than wanted are borne up to one pod, or this share of all: pods are made anew all the time.
 BORNE_SHARE = 0.2
@@ -49,7 +49,7 @@ def share_in_place(
     name = f"{workload.kind} {workload.name}"
     if wanted == 0 and not record.delivered:  # too few pods to share them: it stays as it is
         is_settled = workload.settled and _is_there(workload)
-        unprobed = f"{name} has {counted(workload.replicas, 'pod')} and gets {flight.spec.to.name} without a probe"
+        unprobed = f"{name} has {plural(workload.replicas, 'pod')} and gets {flight.spec.to.name} without a probe"
         drifted = drift(flight, workload)
         return Share(0, 0, baseline.ready, workload.replicas, is_settled, unprobed=unprobed, drifted=drifted)
     drifted = None if record.delivered else drift(flight, workload)
@@ -59,7 +59,7 @@ def share_in_place(
     found = _Next(record) if drifted or closed or unhealthy else _next(flight, target, record, workload, wanted)
     untouched = workload.replicas - wanted
     is_control_short = baseline.ready < max(baseline.total, untouched)
-    unready = f"{name} has {baseline.ready} of {untouched} untouched pods (the control) ready"
+    unready = f"{name} has {baseline.ready} of {plural(untouched, 'untouched pod')} (the control) ready"
     is_control_away = untouched > 0 and (baseline.crash_looping > 0 or baseline.ready == 0)
     # Until it is judged, no pod may go while an untouched one is away: that is not the candidate's fault.
     is_waited_for = is_control_short and tier.judging_since is None and not candidate.crash_looping
@@ -77,7 +77,8 @@ def share_in_place(
         blocked=closed or (f"{name}: {workload.blocked}" if workload.blocked and candidate.ready < wanted else None),
         baseline_unready=unhealthy or (unready if is_control_away or is_waited_for else None),
         is_control_short=is_control_short or unhealthy is not None,
-        crash_looping=f"{candidate.crash_looping} pods of {name} crash-loop with {flight.spec.to.name}"
+        crash_looping=f"{plural(candidate.crash_looping, 'pod')} of {name} "
+        f"{agreeing(candidate.crash_looping, 'crash-loops', 'crash-loop')} with {flight.spec.to.name}"
         if candidate.crash_looping
         else None,
         drifted=drifted,
@@ -123,7 +124,7 @@ def _is_ours(record: WorkloadStatus, view: WorkloadView, target: Target, kept: i
 
     A write that met a scaled workload made another strategy than the one that was seen before it.
     """
-    is_scaled = kept != record.kept and record.foreign_writes < FOREIGN_WRITES_TO_STALL
+    is_scaled = kept != record.kept and record.foreign_writes < FOREIGN_WRITES_TO_STOP
     is_held = view.updating is not None and (record.held in (None, view.update_strategy) or is_scaled)
     return is_held and is_running(view.running, target.version)
 
@@ -139,10 +140,10 @@ def _fought_over(record: WorkloadStatus, view: WorkloadView, target: Target) -> 
     else:
         text = overwritten(view, target.version)
         told = text + conflict_remedy()
-    if record.foreign_writes >= FOREIGN_WRITES_TO_STALL:
+    if record.foreign_writes >= FOREIGN_WRITES_TO_STOP:
         return _Next(record, conflict=told)
     writes = record.foreign_writes + 1
-    if writes >= FOREIGN_WRITES_TO_STALL:
+    if writes >= FOREIGN_WRITES_TO_STOP:
         return _Next(record.model_copy(update={"foreign_writes": writes}), conflict=told)
     changes = {"foreign_writes": writes, "applied": False, "held": None}
     return _Next(record.model_copy(update=changes), foreign=text)

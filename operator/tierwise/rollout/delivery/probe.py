@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tierwise.api.modelrollout import PodsChange, TierStatus, WorkloadStatus
 from tierwise.api.names import TWIN_SUFFIX
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.delivery.beside import share_beside
 from tierwise.rollout.delivery.in_place import share_in_place
 from tierwise.rollout.state.actions import Action
@@ -99,7 +100,9 @@ def _first(messages: Iterable[str | None]) -> str | None:
 
 def _gone(tier: TierStatus, found: int) -> str | None:
     recorded = len(tier.workloads)
-    return f"{recorded - found} of the tier's {recorded} workloads are gone" if found < recorded else None
+    lost = recorded - found
+    of = f"{lost} of the tier's {plural(recorded, 'workload')} {agreeing(lost, 'is', 'are')} gone"
+    return of if lost > 0 else None
 
 
 def _too_few(tier: TierStatus, found: int, candidate: int) -> str | None:

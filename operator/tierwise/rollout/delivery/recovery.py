@@ -12,6 +12,7 @@ from typing import Literal
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Recovery
 from tierwise.monitoring.checks.concern import Concern
+from tierwise.plurals import plural
 from tierwise.rollout.delivery.adoption import is_captured
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report
@@ -97,7 +98,7 @@ def _checked(observation: Observation, rollout: RolloutView, now: datetime) -> M
         return _failed(rollout, f"{found}, written by {writer}; restore it", now)
     log = observation.recovery
     if log is not None and not isinstance(log, Concern) and log.candidate_rows:
-        found = f"{log.candidate_rows} predictions of {spec.to.name} since the rollback"
+        found = f"{plural(log.candidate_rows, 'prediction')} of {spec.to.name} since the rollback"
         return _failed(rollout, f"{found}; find what still serves it", now)
     unready = next((_unready(view) for view in views if _unready(view)), None)
     if unready is not None:
@@ -114,10 +115,10 @@ def _checked(observation: Observation, rollout: RolloutView, now: datetime) -> M
         return _recorded(rollout, waits, now)
     if not log.baseline_rows and not is_captured(spec.from_):
         return _failed(rollout, f"no predictions of {spec.from_.name} since the rollback; check that pods serve", now)
-    rows = f"{log.baseline_rows} predictions of {spec.from_.name}, none of {spec.to.name}"
+    rows = f"{plural(log.baseline_rows, 'prediction')} of {spec.from_.name}, none of {spec.to.name}"
     if is_captured(spec.from_):  # the log does not know it by this name
         rows = f"no predictions of {spec.to.name}"
-    found = f"{len(views)} workloads stayed at {spec.from_.name} for {spec.strategy.verify_recovery}, {rows}"
+    found = f"{plural(len(views), 'workload')} stayed at {spec.from_.name} for {spec.strategy.verify_recovery}, {rows}"
     return _recorded(rollout, f"verified: {found}", now, verified_at=now)
 
 
@@ -132,7 +133,8 @@ def _unready(view: WorkloadView) -> str | None:
     pods = view.pods
     if not view.replicas or not (pods.crash_looping or pods.ready == 0 or pods.outdated):
         return None
-    return f"{view.kind} {view.name} has {max(0, pods.ready - pods.outdated)} of {view.replicas} pods ready"
+    ready = max(0, pods.ready - pods.outdated)
+    return f"{view.kind} {view.name} has {ready} of {plural(view.replicas, 'pod')} ready"
 
 
 def _checking(spec: ModelRolloutSpec, end: datetime) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from tierwise.api.common import duration_seconds
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, Verification, VerificationVerdict
 from tierwise.monitoring.checks.concern import Concern
+from tierwise.monitoring.planning.tier_plan import VERIFICATION_SHARE
 from tierwise.rollout.record.evidence import slice_verdict
 from tierwise.rollout.state.actions import CreateRollout, Decision
 from tierwise.rollout.state.conditions import render, rollout_report
@@ -21,13 +22,15 @@ from tierwise.rollout.state.flight import Flight
 from tierwise.rollout.state.observation import Observation, RolloutView, VerificationLook
 from tierwise.rollout.state.versions import is_same
 from tierwise.rollout.state.wording import clip, clock_time, result, seconds
+from tierwise.stats.days import MIN_DAYS
 
 # Half of what is kept of falseRollbackRate is for the time beside other tiers, half for the time after the rollout.
-STAGE_SHARE = 0.05
+STAGE_SHARE = VERIFICATION_SHARE / 2
 LONGEST_POLL_SECONDS = 60.0
 MOST_SHOWN = 5
 MOST_NAMED = 50
 MOST_MISSING = 3
+_DAY_SECONDS = 86_400
 
 
 def is_on(spec: ModelRolloutSpec) -> bool:
@@ -174,7 +177,11 @@ def _seen(
         text = f"nothing can be compared ({look.reason}): {look.message}"
         is_over = record.until is not None and now >= record.until
         return _ended(record, "NotVerified", text, now) if is_over else _told(record, text)
-    update: dict[str, Any] = {"control": look.control, "shift_seconds": look.shift_seconds}
+    update: dict[str, Any] = {
+        "control": look.control,
+        "shift_seconds": look.shift_seconds,
+        "past_days": list(look.past_days),
+    }
     record = record.model_copy(update=update)
     if look.looks == 0 and look.complete_until is None:
         return record
@@ -190,8 +197,9 @@ def _seen(
     control = against(record)
     if look.regressed:
         named = result(look.results[0]) if look.results else "the evidence reached its bound"
-        if _is_just_before(record):
-            text = f"worse since promotion: {named}, compared with {control}, which is not matched by the time of day: "
+        undecided = _why_it_only_tells(record)
+        if undecided is not None:
+            text = f"worse since promotion: {named}, compared with {control}, {undecided}: "
             return _ended(record, "NotVerified", f"{text}nothing is rolled back; check, and roll back by hand", now)
         return _ended(
             record, "Regressed", f"{spec.to.name} got worse after promotion: {named}, compared with {control}", now
@@ -230,17 +238,34 @@ def against(record: Verification) -> str:
     """What the version is compared with, in words."""
     if record.control == "stratified":
         return "the baseline in the tiers to come, within the confounders' values"
-    shift = record.shift_seconds or 0.0
     elsewhere = ", less the change in the tiers to come" if record.stage == "BesideOtherTiers" else ""
-    days = shift // 86_400
     if _is_just_before(record):
         return f"the tiers' own time just before the rollout{elsewhere}"
-    return f"the same hours {days:.0f} day{'s' if days > 1 else ''} before{elsewhere}"
+    days = _days(record)
+    text = f"{days[0]} day{'s' if days[0] > 1 else ''} before"
+    if len(days) > 1:
+        text = f"of {len(days)} days, {days[0]} to {days[-1]} days before"
+    return f"the same hours {text}{elsewhere}"
+
+
+def _why_it_only_tells(record: Verification) -> str | None:
+    """Why a regression is told and not rolled back; None where it is."""
+    if record.control != "history":
+        return None
+    if _is_just_before(record):
+        return "which is not matched by the time of day"
+    if len(_days(record)) < MIN_DAYS:
+        return f"and how much days differ by themselves is known from {MIN_DAYS} days on"
+    return None
+
+
+def _days(record: Verification) -> list[int]:
+    return record.past_days or [int((record.shift_seconds or 0.0) // _DAY_SECONDS)]
 
 
 def _is_just_before(record: Verification) -> bool:
     """Whether the past is at other hours of the day, so that a change may be the time's as well as the version's."""
-    return record.control == "history" and bool((record.shift_seconds or 0.0) % 86_400)
+    return record.control == "history" and bool((record.shift_seconds or 0.0) % _DAY_SECONDS)
 
 
 def _told(record: Verification, message: str) -> Verification:

@@ -15,9 +15,10 @@ from tierwise.api.monitoringdataset import (
     MonitoringDatasetStatus,
 )
 from tierwise.api.names import ConditionType
-from tierwise.api.reason_facts import Health as DatasetHealth
+from tierwise.api.reason_facts import Health
 from tierwise.api.reasons import Reason
-from tierwise.rollout.state.conditions import Health, Report, Truth, render
+from tierwise.plurals import plural
+from tierwise.rollout.state.conditions import Report, Standing, Truth, render
 from tierwise.rollout.state.wording import clip, seconds
 
 READY_SECONDS = 3600.0
@@ -47,14 +48,14 @@ def status_of(
     """
     others = dict(finding.others)
     state = finding.reason.facts.dataset
-    health: Health = "Stalled" if state is DatasetHealth.BLOCKED else "Reconciling"
+    health: Standing = "Stalled" if state is Health.BLOCKED else "Reconciling"
     if finding.reason is Reason.USABLE:
         health = "Ready"
-    if state is DatasetHealth.UNKNOWN:
+    if state is Health.UNKNOWN:
         others[ConditionType.READY] = ("Unknown", finding.reason, finding.message)
     report = Report(health, finding.reason, finding.message, others)
     log = finding.log
-    if log is None and state is DatasetHealth.UNKNOWN and before.observed_generation == generation:
+    if log is None and state is Health.UNKNOWN and before.observed_generation == generation:
         log = before.log
     return MonitoringDatasetStatus(
         observed_generation=generation,
@@ -71,7 +72,7 @@ def usable_text(log: LogStatus, warnings: Sequence[str] = ()) -> str:
     labelled = f", {_share(log)} labelled" if log.labelled is not None else ""
     window = f"in {seconds((log.until - log.since).total_seconds())} until {log.until:%Y-%m-%d %H:%M:%SZ}"
     versions = f"versions {_versions(log.versions)}" if log.versions else "none of a version"
-    return "; ".join([f"{log.rows} predictions {window}{labelled}; {versions}", *warnings])
+    return "; ".join([f"{plural(log.rows, 'prediction')} {window}{labelled}; {versions}", *warnings])
 
 
 def ready_reason(status: MonitoringDatasetStatus) -> str | None:

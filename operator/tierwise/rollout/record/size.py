@@ -5,7 +5,7 @@ The input of the evidence (the plan, changes of pods, workloads) is never cut; p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tierwise.api.modelrollout import ModelRolloutStatus, TierStatus
 
@@ -28,9 +28,24 @@ def fitted(status: ModelRolloutStatus) -> ModelRolloutStatus:
 
 def _steps(status: ModelRolloutStatus) -> Iterator[ModelRolloutStatus]:
     yield status
+    planned = [tier.name for tier in status.tiers if tier.frozen is not None]
+    status = _tiers(status, _without_dimensions(planned[-1:]))
+    yield status
     for is_over, worst, culprits in ((True, 3, 10), (True, 0, 3), (True, 0, 1), (False, 3, 5), (False, 1, 1)):
         status = _tiers(status, _cut(is_over, worst, culprits))
         yield status
+
+
+def _without_dimensions(kept: Sequence[str]) -> Callable[[TierStatus], TierStatus]:
+    """What was judged on its own is told of the tier that was planned last."""
+
+    def cut(tier: TierStatus) -> TierStatus:
+        if tier.frozen is None or tier.name in kept:
+            return tier
+        datasets = [dataset.model_copy(update={"dimensions": []}) for dataset in tier.frozen.datasets]
+        return tier.model_copy(update={"frozen": tier.frozen.model_copy(update={"datasets": datasets})})
+
+    return cut
 
 
 def _cut(is_over: bool, worst: int, culprits: int) -> Callable[[TierStatus], TierStatus]:

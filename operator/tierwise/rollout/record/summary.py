@@ -10,6 +10,8 @@ from tierwise.api.modeldeployment import ModelDeploymentStatus, Summary
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus, SliceVerdict
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import Reason
+from tierwise.plurals import plural
+from tierwise.rollout.state import drift
 from tierwise.rollout.state.conditions import Report, Truth, current_tier, render
 from tierwise.rollout.state.observation import Observation
 from tierwise.rollout.state.wording import clip
@@ -37,7 +39,7 @@ def with_rollout_report(
         status=_label(report, rolling),
         tier=tier.name if tier is not None else rolling.tier,
         worst_slice=None if worst is None else _slice_text(worst),
-        message=clip(report.message) or None,
+        message=clip(_unjudged(report) + report.message) or None,
         until=_until(spec, rolling),
     )
     return _rendered(status, report, observation, now, summary)
@@ -49,6 +51,7 @@ def _rendered(
     is_paused = observation.deployment.spec.paused
     others: dict[ConditionType, tuple[Truth, Reason, str]] = {
         ConditionType.AVAILABLE: _available(status, observation),
+        ConditionType.IN_SYNC: drift.in_sync(status, observation),
         ConditionType.PROGRESSING: ("False", report.reason, report.message),
         ConditionType.ANALYSIS_HEALTHY: ("Unknown", report.reason, "nothing is judged"),
         ConditionType.ROLLED_BACK: ("False", report.reason, ""),
@@ -61,10 +64,22 @@ def _rendered(
     }
     if observation.namesakes:
         others[ConditionType.MODEL_NAME_UNIQUE] = ("False", Reason.MODEL_NAME_SHARED, namesakes_text(observation))
+    unstored = _unstored(observation)
+    if unstored is not None:
+        others[ConditionType.EVIDENCE_STORED] = unstored
     full = Report(report.health, report.reason, report.message, others)
     generation = observation.deployment.generation
     conditions = render(full, status.conditions, generation=generation, now=now)
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation, "summary": summary})
+
+
+def _unstored(observation: Observation) -> tuple[Truth, Reason, str] | None:
+    """Which rollout's verdicts are not in the store, the newest first, and what to run."""
+    for rollout in reversed(observation.rollouts):
+        evidence = rollout.status.evidence
+        if evidence is not None and evidence.failing_since is not None:
+            return ("False", Reason.EVIDENCE_NOT_STORED, clip(f"{rollout.name}: {evidence.message}"))
+    return None
 
 
 def namesakes_text(observation: Observation) -> str:
@@ -88,7 +103,11 @@ def _available(status: ModelDeploymentStatus, observation: Observation) -> tuple
     if down:
         shown = ", ".join(down[:5])
         return ("False", Reason.BASELINE_UNREADY, f"no ready pod in {shown}")
-    return ("True", Reason.AT_REST, f"{status.stable.name} is stable; each of {len(views)} workloads has ready pods")
+    return (
+        "True",
+        Reason.AT_REST,
+        f"{status.stable.name} is stable; each of {plural(len(views), 'workload')} has ready pods",
+    )
 
 
 def _label(report: Report, rolling: ModelRolloutStatus) -> str:
@@ -106,6 +125,12 @@ def _label(report: Report, rolling: ModelRolloutStatus) -> str:
 def _slice_text(verdict: SliceVerdict) -> str:
     where = ",".join(f"{key}={value}" for key, value in sorted(verdict.slice.items()))
     return clip(f"{verdict.metric} {where or 'overall'}", 128)
+
+
+def _unjudged(report: Report) -> str:
+    """What is said before all else: no slice can be judged."""
+    truth, _, message = report.others.get(ConditionType.SLICES_JUDGED, ("True", None, ""))
+    return f"{message} | " if truth == "False" else ""
 
 
 def _until(spec: ModelRolloutSpec, rolling: ModelRolloutStatus) -> str | None:

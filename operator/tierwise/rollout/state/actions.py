@@ -139,4 +139,5 @@ class Decision:
     rollout_name: str | None = None
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
+    others: Mapping[str, ModelRolloutStatus] = field(default_factory=dict)  # by name: of rollouts that are over
     requeue_after_seconds: float | None = field(default=None)

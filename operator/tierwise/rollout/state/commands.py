@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from tierwise.api.names import ANNOTATION_PROMOTE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK
@@ -15,6 +17,15 @@ ANNOTATIONS: Mapping[Verb, str] = {
     "retry": ANNOTATION_RETRY,
 }
 ALL = "all"
+LONGEST_KEPT = 256  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Who wrote a command, and when: the field manager of the write, as Kubernetes keeps no user with an object."""
+
+    by: str
+    at: datetime | None
 
 
 def present(annotations: Mapping[str, str]) -> dict[str, str]:
@@ -23,15 +34,22 @@ def present(annotations: Mapping[str, str]) -> dict[str, str]:
 
 
 def pending(verb: Verb, annotations: Mapping[str, str], *handled: Mapping[str, str]) -> str | None:
-    """The command's value if no record says that it was handled; None otherwise.
+    """The command's value if no record says that it was handled; None otherwise. An empty value is no command.
 
     The records of the rollout and of the ModelDeployment both count, so that a crash between the two writes does not
     execute the command twice.
     """
     value = annotations.get(ANNOTATIONS[verb])
-    if value is None or any(record.get(verb) == value for record in handled):
+    if value is None or not value.strip() or any(record.get(verb) == value for record in handled):
         return None
     return value
+
+
+def short(value: str) -> str:
+    """What a status keeps of a value to know it again: a long one's start and hash."""
+    if len(value) <= LONGEST_KEPT:
+        return value
+    return f"{value[:100]}…{hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,29 @@ from datetime import datetime
 from typing import Literal
 
 from tierwise.api.common import Condition
-from tierwise.api.modelrollout import ModelRolloutStatus, Recovery, TierStatus, Verification, VerificationVerdict
+from tierwise.api.modelrollout import (
+    ModelRolloutStatus,
+    Recovery,
+    StoredEvidence,
+    TierStatus,
+    Verification,
+    VerificationVerdict,
+)
 from tierwise.api.names import ConditionType
 from tierwise.api.reasons import UNTRUSTED, Reason
+from tierwise.plurals import plural
+from tierwise.rollout.state.judged import judged_of_frozen, slices_judged
 from tierwise.rollout.state.wording import clip
 
 Truth = Literal["True", "False", "Unknown"]
-Health = Literal["Ready", "Reconciling", "Stalled"]
+Standing = Literal["Ready", "Reconciling", "Stalled"]  # which of the three conditions is True
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of an object's conditions."""
 
-    health: Health
+    health: Standing
     reason: Reason
     message: str
     others: Mapping[ConditionType, tuple[Truth, Reason, str]] = field(default_factory=dict)
@@ -71,7 +80,7 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
     reason, message = Reason(status.reason or Reason.PROBING), status.message
     match status.result:
         case "Completed":
-            health: Health = "Ready"
+            health: Standing = "Ready"
         case "Stalled" | "RolledBack" | "Superseded":
             health = "Stalled"
         case "Progressing" | "RollingBack" | "Verifying":
@@ -83,11 +92,28 @@ def rollout_report(status: ModelRolloutStatus) -> Report:
         ConditionType.ANALYSIS_HEALTHY: _analysis(status),
         ConditionType.ROLLED_BACK: ("True" if is_rolled_back else "False", reason, message),
     }
+    judged = slices_judged_now(status)
+    if judged is not None:
+        others[ConditionType.SLICES_JUDGED] = judged
     if status.recovery is not None:
         others[ConditionType.RECOVERED] = recovered(status.recovery)
     if status.verification is not None and status.verification.stage == "AfterRollout":
         others[ConditionType.VERIFIED] = verified(status.verification)
+    if status.evidence is not None:
+        others[ConditionType.EVIDENCE_STORED] = stored(status.evidence)
     return Report(health, reason, message, others)
+
+
+def slices_judged_now(status: ModelRolloutStatus) -> tuple[Truth, Reason, str] | None:
+    """Whether promotion waits for slices, by the plan of the tier that was planned last; None before the first."""
+    tier = next((tier for tier in reversed(status.tiers) if tier.frozen is not None), None)
+    if tier is None or tier.frozen is None:
+        return None
+    found = slices_judged(judged_of_frozen(tier.frozen))
+    if found is None:
+        return None
+    message = f"{tier.name}: {found.message}"
+    return ("True", Reason.SLICES_JUDGED, message) if found.judged else ("False", Reason.NO_SLICE_JUDGED, message)
 
 
 def recovered(recovery: Recovery) -> tuple[Truth, Reason, str]:
@@ -112,6 +138,13 @@ def verified(verification: Verification) -> tuple[Truth, Reason, str]:
     return (*truth[verification.verdict], verification.message)
 
 
+def stored(evidence: StoredEvidence) -> tuple[Truth, Reason, str]:
+    """Whether the verdicts so far are in the store."""
+    if evidence.failing_since is not None:
+        return ("False", Reason.EVIDENCE_NOT_STORED, evidence.message)
+    return ("True", Reason.EVIDENCE_STORED, "every verdict so far is in ml_verdicts")
+
+
 def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:
     tier = current_tier(status)
     if tier is None or tier.gate is None:
@@ -121,4 +154,4 @@ def _analysis(status: ModelRolloutStatus) -> tuple[Truth, Reason, str]:
         return ("False", gate.reason, gate.message)
     if tier.judging_since is None or tier.look == 0:
         return ("Unknown", gate.reason, gate.message)
-    return ("True", gate.reason, f"{tier.look} blocks and {tier.labels} labels judged")
+    return ("True", gate.reason, f"{plural(tier.look, 'block')} and {plural(tier.labels, 'label')} judged")

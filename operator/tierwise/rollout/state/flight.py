@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from tierwise.rollout.state.observation import Observation, RolloutView, TierVie
 from tierwise.rollout.state.wording import clip
 
 LONGEST_POLL_SECONDS = 5.0
+RETRY_SECONDS = 15.0  # a cause that needs a person may end without an event that wakes the loop
 FINISHED = ("Completed", "RolledBack", "Superseded")
 
 
@@ -124,8 +125,3 @@ def stalled(status: ModelRolloutStatus, reason: Reason, message: str, now: datet
     return status.model_copy(
         update={"result": "Stalled", "reason": str(reason), "message": clip(message), "stalled_since": since}
     )
-
-
-def soonest(step: Step, seconds: float) -> Step:
-    """The step with its next look after at most `seconds`."""
-    return replace(step, requeue_after_seconds=min(seconds, step.requeue_after_seconds or seconds))

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tierwise.api.frozen import Frozen
 from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
-from tierwise.api.modelrollout import Frozen, ModelRolloutSpec, ModelRolloutStatus
+from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
+from tierwise.rollout.state.commands import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class DeploymentView:
     deleting: bool = False
     has_finalizer: bool = False
     created_at: datetime | None = None
+    given: Mapping[str, Given] = field(default_factory=dict)  # by verb, "pause" for spec.paused; as far as it tells
     deleted_at: datetime | None = None  # when its deletion was asked for
 
 
@@ -144,6 +147,7 @@ class VerificationLook:
 
     control: Literal["stratified", "history"]
     shift_seconds: float | None = None
+    past_days: tuple[int, ...] = ()  # how many days before each past day is
     looks: int = 0
     until: datetime | None = None
     complete_until: datetime | None = None
@@ -164,6 +168,19 @@ class RecoveryLog:
     until: datetime  # prediction time up to which the log is complete; never after the end of the check
     candidate_rows: int
     baseline_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What became of the verdicts of a rollout that this process handed to the store.
+
+    `written` and `waiting` are keys as in `StoredEvidence`; `message` says why writing fails since `failing_since`.
+    """
+
+    written: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
+    failing_since: datetime | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +208,6 @@ class Observation:
     verification: VerificationLook | Concern | None = None  # while delivered tiers are watched on the log
     commits: Mapping[str, int] = field(default_factory=dict)  # rows by commit, while a tier is delivered to
     refused: str | None = None  # why the API server refused a delivery of this very tick
-    namesakes: tuple[
-        str, ...
-    ] = ()  # other ModelDeployments with the same model name; the log cannot distinguish their rows
+    writing: Mapping[str, Writing] | None = None  # by rollout's uid; None: verdicts are not stored at all
+    # Other ModelDeployments with the same model name; the log cannot distinguish their rows.
+    namesakes: tuple[str, ...] = ()

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tierwise.api.modelrollout import TierStatus
 from tierwise.errors import ConflictError, SpecError
-from tierwise.rollout.decide import decide
+from tierwise.rollout.decide import decide, statuses_after
 from tierwise.rollout.delivery.recovery import recovering
 from tierwise.rollout.delivery.verification import verifying
 from tierwise.rollout.deployment import in_flight
+from tierwise.rollout.record.verdicts import due_records
 from tierwise.rollout.state.actions import Decision, Deliver, RestoreStrategy
 from tierwise.rollout.state.conditions import current_tier
 from tierwise.rollout.state.flight import FINISHED
 from tierwise.rollout.state.observation import DeploymentView, Observation, RolloutView
-from tierwise.runtime.judging.look import Look, LookRequest, Stores, TierJudge, stores_of
+from tierwise.runtime.control_loop.keeper import VerdictKeeper
+from tierwise.runtime.judging.look import Look, LookRequest, StoreOf, TierJudge, stores_of
 from tierwise.runtime.ports import Clock, Fleet, PredictionStore
 from tierwise.runtime.reading.request import RolloutRequest
 
 logger = logging.getLogger(__name__)
 
 _CONFLICT_ATTEMPTS = 4
-_CONFLICT_SECONDS = 1.0
 _INVALID_SECONDS = 60.0
 
 
@@ -30,26 +31,52 @@ def reconcile(
     namespace: str,
     name: str,
     fleet: Fleet,
-    store: PredictionStore | Stores,
+    store: PredictionStore | StoreOf,
     clock: Clock,
     judge: TierJudge,
 ) -> float | None:
     """Run one tick of one ModelDeployment and its rollouts.
 
-    Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
+    Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change. `store` is the
+    default store, or a function from a DSN (None: the default) to a store. See `Ticking`.
 
-    Call it under a lock per object. A conflict means that another writer was first; then the tick observes and decides
-    anew. `store` is the default store, or a function from a DSN (None: the default) to a store.
+    Raises:
+        ConflictError: other writers were first in every attempt.
     """
-    for _ in range(_CONFLICT_ATTEMPTS):
-        try:
-            return _tick(namespace, name, fleet, stores_of(store), clock, judge)
-        except ConflictError as conflict:
-            logger.debug("%s/%s: %s; observing again", namespace, name, conflict)
-    return _CONFLICT_SECONDS
+    return Ticking(fleet, stores_of(store), clock, judge).tick(namespace, name)
 
 
-def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Ticking:
+    """What ticks need. Without a `keeper` no verdicts are stored."""
+
+    fleet: Fleet
+    stores: StoreOf
+    clock: Clock
+    judge: TierJudge
+    keeper: VerdictKeeper | None = None
+
+    def tick(self, namespace: str, name: str) -> float | None:
+        """Run one tick of one ModelDeployment and its rollouts.
+
+        Returns the seconds to the next tick: 0 for at once, None if the next tick comes only after a change.
+
+        Never run two ticks of one object at once. A conflict means that another writer was first; then the tick
+        observes and decides anew.
+
+        Raises:
+            ConflictError: other writers were first in every attempt.
+        """
+        for _ in range(_CONFLICT_ATTEMPTS - 1):
+            try:
+                return _tick(namespace, name, self)
+            except ConflictError as conflict:
+                logger.debug("%s/%s: %s; observing again", namespace, name, conflict)
+        return _tick(namespace, name, self)
+
+
+def _tick(namespace: str, name: str, using: Ticking) -> float | None:
+    fleet, judge, keeper = using.fleet, using.judge, using.keeper
     try:
         view = fleet.get_deployment(namespace, name)
     except SpecError as error:
@@ -58,16 +85,22 @@ def _tick(namespace: str, name: str, fleet: Fleet, stores: Stores, clock: Clock,
         return _INVALID_SECONDS
     if view is None:
         judge.forget(namespace, name)
+        if keeper is not None:
+            keeper.forget(namespace, name)
         return None
-    now = clock.now()
-    observation = _observe(view, fleet, stores, clock, judge)
+    now = using.clock.now()
+    observation = _observe(view, fleet, using.stores, using.clock, judge)
+    if keeper is not None:
+        observation = keeper.observe(observation)
     rollout = in_flight(observation) or recovering(observation) or verifying(observation)
     decision = decide(observation, now)
     refused = _apply(view, decision, fleet)
     if refused is not None:
         decision = decide(replace(observation, refused=refused), now)
         _apply(view, decision, fleet)
-    _write(view, rollout, fleet, decision)
+    if keeper is not None:  # before the status: a process that ends in between decides again, and writes it again
+        keeper.keep((namespace, name), due_records(observation, statuses_after(rollout, decision), now))
+    _write(observation, rollout, fleet, decision)
     if decision.events:
         for event in decision.events:
             logger.info("%s/%s: %s: %s", namespace, name, event.reason, event.message)
@@ -99,19 +132,20 @@ def _describe(action: object) -> str:
     return f"{type(action).__name__} {where}".rstrip()
 
 
-def _write(view: DeploymentView, rollout: RolloutView | None, fleet: Fleet, decision: Decision) -> None:
-    """Write the status of the rollout first, then that of the ModelDeployment.
+def _write(observation: Observation, rollout: RolloutView | None, fleet: Fleet, decision: Decision) -> None:
+    """Write the statuses of rollouts first, then that of the ModelDeployment.
 
     After a crash between the two, the status of the ModelDeployment is derived from that of the rollout.
     """
-    wanted = decision.rollout_status
-    if rollout is not None and wanted is not None and wanted != rollout.status:
-        fleet.replace_rollout_status(rollout, view.namespace, wanted)
+    view, wanted = observation.deployment, statuses_after(rollout, decision)
+    for each in observation.rollouts:
+        if each.name in wanted and wanted[each.name] != each.status:
+            fleet.replace_rollout_status(each, view.namespace, wanted[each.name])
     if decision.deployment_status != view.status:
         fleet.replace_deployment_status(view, decision.deployment_status)
 
 
-def _observe(view: DeploymentView, fleet: Fleet, stores: Stores, clock: Clock, judge: TierJudge) -> Observation:
+def _observe(view: DeploymentView, fleet: Fleet, stores: StoreOf, clock: Clock, judge: TierJudge) -> Observation:
     rollouts = fleet.list_rollouts(view)
     bare = Observation(deployment=view, rollouts=rollouts, created_at=view.created_at)
     rollout = in_flight(bare)

@@ -17,11 +17,12 @@ from tierwise.metrics.tally import Sum
 from tierwise.metrics.weighted import sums_of
 from tierwise.monitoring.checks.arrivals import detect_arrivals, empty, stale, unlabelled
 from tierwise.monitoring.checks.concern import Concern
-from tierwise.monitoring.checks.missing_times import untimed
+from tierwise.monitoring.checks.missing_times import untimed, untimed_text
 from tierwise.monitoring.counts.model import Block, Dataset, PodCounts, Reads, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.query.quality.score_range import Answers, invalid_text
+from tierwise.plurals import agreeing
 from tierwise.rollout.gate import OUT_OF_DOMAIN_ROWS, OUT_OF_DOMAIN_SHARE, first_concern
 from tierwise.rollout.record.dataset_status import Finding, usable_text
 from tierwise.rollout.state.conditions import Truth
@@ -132,7 +133,8 @@ def check_dataset(asked: Asked, log: DatasetLog, now: datetime) -> Finding:
         return Finding(held.reason, held.message, found, others)
     warnings = [text for truth, _, text in others.values() if truth == "False"]
     warnings += [invalid_text(asked.spec, answers)] if answers.invalid else []
-    warnings += [f"{sum(without)} rows have no time or one in the future, and count nowhere"] if any(without) else []
+    if any(without):
+        warnings.append(f"{untimed_text(sum(without))}, and {agreeing(sum(without), 'counts', 'count')} nowhere")
     return Finding(Reason.USABLE, usable_text(found, warnings), found, others)
 
 

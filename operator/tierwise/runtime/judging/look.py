@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.arrays import FloatArray
 from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.checks.arrivals import STALE_SECONDS, empty, stale
@@ -22,7 +22,7 @@ from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.counts.thresholds import cells_of
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
-from tierwise.monitoring.planning.snapshot import config_hash, thaw
+from tierwise.monitoring.planning.snapshot import pinned_hash, thaw
 from tierwise.monitoring.query.stored.performance_table import Origin
 from tierwise.monitoring.verdicts.control_drift import ControlEvidence, begin_control, trouble_of
 from tierwise.monitoring.verdicts.judge import judge, judged_at
@@ -38,18 +38,17 @@ from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import arrival_concerns
 from tierwise.runtime.reading.commits import read_commits
 from tierwise.runtime.reading.controls import ControlPast, Followed
-from tierwise.runtime.reading.datasets import BoundSource, Source, Stores, resolve, stores_of
+from tierwise.runtime.reading.datasets import BoundSource, Source, StoreOf, resolve, stores_of, writer_of
 from tierwise.runtime.reading.missing_times import untimed_rows
 from tierwise.runtime.reading.recovery import read_recovery
 from tierwise.runtime.reading.request import RolloutRequest
-from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, blocks_at_once, read_run
 from tierwise.runtime.verification.look import Verifying
 
-__all__ = ["Judging", "Look", "LookRequest", "Stores", "TierJudge", "stores_of"]
+__all__ = ["Judging", "Look", "LookRequest", "StoreOf", "TierJudge", "stores_of"]
 
 logger = logging.getLogger(__name__)
 
-_BLOCKS_PER_READ = 240
 _CHECKED_FOR = timedelta(minutes=5)
 
 
@@ -81,7 +80,7 @@ class Judging:
         self._examining = Examining()
         self._at_once: dict[tuple[str, str], int] = {}
 
-    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
+    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime) -> Concern | None:
         """Check datasets, metrics, dimensions and columns. A store that cannot be reached does not prevent a start."""
         try:
             sources = resolve(deployment.namespace, deployment.spec.analysis, fleet, stores)
@@ -94,7 +93,7 @@ class Judging:
         return None
 
     def pre_release(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+        self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime
     ) -> Judgement | Concern | None:
         """Judge the spec's version on the validation table, before a rollout."""
         return self._examining.examine(deployment, fleet, stores, now)
@@ -137,7 +136,7 @@ class Judging:
         self._at_once.pop((namespace, name), None)
 
     def _check(self, namespace: str, source: Source, now: datetime) -> None:
-        key = (namespace, source.dataset.name, config_hash(source.dataset))
+        key = (namespace, source.dataset.name, pinned_hash(source.dataset))
         checked = self._checked.get(key)
         if checked is None or now - checked > _CHECKED_FOR:
             source.store.check(source.dataset)
@@ -194,12 +193,12 @@ class Judging:
         folded = self._folded.get(owner, {}).get(key)
         if folded is None or folded.frozen != frozen or folded.blocks > len(blocks):
             plan = thaw(frozen, request.rollout.spec.strategy.analysis.datasets, datasets_of(sources))
-            folded = _Folded(frozen, begin(plan), begin_control(plan), 0)
+            folded = _Folded(frozen, begin(plan), begin_control(plan, frozen.history), 0)
         past = self._past.setdefault(owner, ControlPast())
         interval = duration_seconds(request.rollout.spec.strategy.analysis.interval)
         since = request.tier.judging_since or request.now
         tier = Followed(key, frozen.history, since, interval)
-        most = blocks_at_once(datasets_of(sources).values(), self._at_once.get(owner, _BLOCKS_PER_READ))
+        most = blocks_at_once(datasets_of(sources).values(), self._at_once.get(owner, BLOCKS_AT_ONCE))
         while folded.blocks < len(blocks):
             at = folded.blocks
 
@@ -238,7 +237,8 @@ class Judging:
                     cells[name] = counted
                 try:
                     origin = Origin(request.rollout.name, request.tier.name, index)
-                    source.store.write_performance(origin, source.dataset, source.scope, found)
+                    writer = writer_of(request.stores, source.store)
+                    writer.write_performance(origin, source.dataset, source.scope, found)
                 except ReasonedError as error:
                     # The evidence does not depend on this table, so the judgement must not wait for it.
                     logger.warning(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.monitoring.counts.model import Cells, Dataset
 from tierwise.monitoring.planning.snapshot import freeze
 from tierwise.monitoring.planning.tier_plan import TierTerms, alpha_of_tier, plan_tier
@@ -24,12 +24,12 @@ def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
         source.store.check(source.dataset)
     spec = next(spec for spec in strategy.tiers if spec.name == tier.name)
     max_seconds = float(duration_seconds(spec.max_duration))
-    metrics = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
+    metric_counts = {item.name: len(item.metrics) for item in strategy.analysis.datasets}
     end = tier.started_at or request.now
     bound_to = bound_to_tier(request, sources)
-    history = read_history(bound_to, metrics, end, max_seconds)
-    names = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
-    spread = read_spread(bound_to, names, end)
+    history = read_history(bound_to, metric_counts, end, max_seconds)
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in strategy.analysis.datasets}
+    spread = read_spread(bound_to, metrics, end, [spec.name for spec in strategy.tiers])
 
     def planned(cells: Mapping[str, Cells]) -> Frozen:
         plan = plan_tier(
@@ -46,9 +46,9 @@ def plan_of(request: LookRequest, sources: Mapping[str, Source]) -> Frozen:
         )
         return freeze(plan, request.now)
 
-    frozen = smallest_that_fits(history.cells, metrics, planned)
+    frozen = smallest_that_fits(history.cells, metric_counts, planned)
     began = request.rollout.status.started_at or end
-    past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds)
+    past = past_of_tier(bound_to, strategy.analysis, began, end, max_seconds, frozen.alpha)
     return frozen.model_copy(update={"history": past})
 
 

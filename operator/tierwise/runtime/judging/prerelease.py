@@ -9,25 +9,24 @@ back is at most their sum.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from tierwise.api.common import duration_seconds
+from tierwise.api.common import EPOCH, duration_seconds
 from tierwise.api.reasons import Reason
 from tierwise.api.strategy import PreRelease
 from tierwise.errors import ReasonedError
 from tierwise.monitoring.checks.concern import Concern, concern_of
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Block, Scope
-from tierwise.monitoring.query.log.config import config_hash
+from tierwise.monitoring.planning.snapshot import pinned_hash
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.monitoring.verdicts.validation import judge_validation
 from tierwise.rollout.state.observation import DeploymentView
 from tierwise.runtime.ports import Fleet
 from tierwise.runtime.reading.arrivals import recorded_arrival_concerns
-from tierwise.runtime.reading.datasets import Source, Stores, bound, resolve
+from tierwise.runtime.reading.datasets import Source, StoreOf, bound, resolve
 from tierwise.runtime.reading.missing_times import untimed_rows
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT_FOR = timedelta(minutes=5)  # labels may be corrected without a newer row
 
 
@@ -44,7 +43,7 @@ class Examining:
     def __init__(self) -> None:
         self._examined: dict[tuple[str, str], _Examined] = {}
 
-    def examine(self, view: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Judgement | Concern | None:
+    def examine(self, view: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime) -> Judgement | Concern | None:
         """Judge the spec's version against the stable one; None if there is nothing to judge.
 
         It returns a Concern for a problem of a table or dataset, and never raises for it.
@@ -76,11 +75,11 @@ class Examining:
             text = f"dataset {gate.dataset!r} has no predictions on the validation set"
             return Concern(Reason.PRE_RELEASE, f"{text}; write those of both versions there")
         owner = (view.namespace, view.name)
-        key = (gate, scope, config_hash(source.dataset), newest)
+        key = (gate, scope, pinned_hash(source.dataset), newest)
         known = self._examined.get(owner)
         if known is None or known.key != key or now - known.at > _KEPT_FOR:
             maturity = timedelta(seconds=duration_seconds(source.dataset.spec.maturity))
-            window = Block(_EPOCH, min(newest + timedelta(milliseconds=1), now - maturity))
+            window = Block(EPOCH, min(newest + timedelta(milliseconds=1), now - maturity))
             source.store.check(source.dataset)
             known = self._examined[owner] = _Examined(key, now, _judge(gate, source, scope, window, now))
         return known.judgement

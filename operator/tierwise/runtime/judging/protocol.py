@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tierwise.api.modelrollout import Frozen, TierStatus
+from tierwise.api.frozen import Frozen
+from tierwise.api.modelrollout import TierStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement
 from tierwise.rollout.state.observation import DeploymentView, RecoveryLog, VerificationLook
 from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.datasets import Stores
+from tierwise.runtime.reading.datasets import StoreOf
 from tierwise.runtime.reading.request import RolloutRequest
 
 
@@ -34,12 +35,12 @@ class Look:
 class TierJudge(Protocol):
     """Judges tiers. The operator uses `Judging`; tests of decisions use other implementations."""
 
-    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime) -> Concern | None:
+    def preflight(self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime) -> Concern | None:
         """What a person has to change before anything can be judged. None if nothing is known to be wrong."""
         ...
 
     def pre_release(
-        self, deployment: DeploymentView, fleet: Fleet, stores: Stores, now: datetime
+        self, deployment: DeploymentView, fleet: Fleet, stores: StoreOf, now: datetime
     ) -> Judgement | Concern | None:
         """Judge the spec's version on the validation table; None without a gate. Never raises for a table's faults."""
         ...

@@ -13,27 +13,35 @@ from functools import partial
 import numpy as np
 
 from tierwise.api.names import GateDecision
+from tierwise.api.slices import slice_key
 from tierwise.monitoring.checks.missing_arms import Place, detect_missing_arms
 from tierwise.monitoring.counts.model import Block, Cells, Dataset, Invalid, Scope
-from tierwise.monitoring.evidence.fold import begin
-from tierwise.monitoring.evidence.recorded import blocks_between, fold_recorded, runs_of
+from tierwise.monitoring.evidence.fold import Evidence, begin
+from tierwise.monitoring.evidence.recorded import blocks_between, fold_past_stop, fold_recorded, runs_of
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.tier_plan import TierPlan, TierTerms, plan_tier
 from tierwise.monitoring.query.quality.missing_times import WRITTEN_MEANWHILE
 from tierwise.monitoring.verdicts.judge import judge
-from tierwise.monitoring.verdicts.judgement import Judgement
+from tierwise.monitoring.verdicts.judgement import Judgement, Result
+from tierwise.monitoring.verdicts.results import numbers_of, results_of
+from tierwise.plurals import agreeing, plural
 from tierwise.rollout.gate import Outcome, Situation, gate
 from tierwise.runtime.offline.analysis_window import AnalysisRequest as AnalysisRequest
 from tierwise.runtime.offline.analysis_window import TierRequest as TierRequest
-from tierwise.runtime.offline.analysis_window import clipped, given_dataset, scope_of_request, window_of
+from tierwise.runtime.offline.analysis_window import (
+    clipped,
+    given_dataset,
+    scope_of_request,
+    window_of,
+    with_fitting_blocks,
+)
 from tierwise.runtime.reading.arrivals import arrival_notes, recorded_arrival_concerns
-from tierwise.runtime.reading.dispersion import half_hours_before, spread_in
+from tierwise.runtime.reading.dispersion import half_hours_before, pods_behind, spread_in
 from tierwise.runtime.reading.missing_times import untimed_of_log
-from tierwise.runtime.reading.runs import blocks_at_once, in_runs
+from tierwise.runtime.reading.runs import BLOCKS_AT_ONCE, blocks_at_once, in_runs
 from tierwise.runtime.recorded_log import RecordedLog
 
 MOST_OF_OTHERS = 0.01  # a note reports rows of neither version from this share on
-BLOCKS_AT_ONCE = 240  # blocks per query: enough to amortise the scan, few enough for memory and for an early stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class TierAnalysis:
     plan: TierPlan
     judgement: Judgement
     outcome: Outcome
+    whole_file: tuple[Result, ...] = ()  # with `to_end`: counts, values and differences over all rows, no verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +85,29 @@ def analyze(
 ) -> Analysis:
     """Fold the blocks in order of prediction time and stop at the first rollback.
 
+    With `to_end` of the request the decision is the same, and the values of the whole window are beside it, in every
+    tier. If there would be too many blocks, longer ones are chosen, and a note says so.
+
     `now` bounds the window: a prediction counts when its label has had the dataset's maturity to arrive.
     `on_progress(done, all)` is called with numbers of blocks.
 
     Raises:
-        SpecError: an unknown column, dimension, metric or version (it lists the known ones), too many blocks.
+        SpecError: an unknown column, dimension, metric or version (it lists the known ones), odd times.
         StoreError: the log cannot be read.
     """
     datasets = [given_dataset(item, request.datasets) for item in request.analysis]
     for dataset in datasets:
         log.check(dataset)
     window, exposed = window_of(request, datasets, log, now)
-    spread = {} if request.in_file_order else _spread(request, datasets, log, exposed)
+    request, lengthened = with_fitting_blocks(request, window)
     blocks = blocks_between(window.start, window.end, request.block_seconds)
     total = len(blocks) * len(request.tiers)
-    asked = _Asked(request, datasets, spread, blocks)
+    asked = _Asked(request, datasets, blocks, exposed)
     tiers: list[TierAnalysis] = []
     for tier in request.tiers:
         done = len(blocks) * len(tiers)
         tiers.append(_tier(asked, tier, log, partial(_progress, on_progress, done, total)))
-        if tiers[-1].outcome.decision is GateDecision.ROLL_BACK:
+        if tiers[-1].outcome.decision is GateDecision.ROLL_BACK and not request.to_end:
             break  # as in a rollout, later tiers get nothing
     stops = [tier.judgement.stopped_at for tier in tiers if tier.judgement.stopped_at is not None]
     folded = Block(window.start, min([window.end, *stops]))
@@ -125,6 +137,7 @@ def analyze(
         ),
         queries=tuple(_asked(dataset, scope, log, runs_of(blocks, BLOCKS_AT_ONCE)[0]) for dataset in datasets),
         notes=(
+            *lengthened,
             *clipped(request, window, now),
             *arrival_notes(log, datasets, scope, folded),
             *_of_others(datasets, invalid, sum(sum(tier.judgement.rows) for tier in tiers)),
@@ -145,8 +158,8 @@ class _Asked:
 
     request: AnalysisRequest
     datasets: Sequence[Dataset]
-    spread: Mapping[str, Spread]
     blocks: Sequence[Block]
+    exposed: datetime  # the candidate's first row
 
 
 def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Callable[[int], None]) -> TierAnalysis:
@@ -169,18 +182,22 @@ def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Calla
             candidate_share=_candidate_share(history),
             max_duration_seconds=tier.max_duration_seconds,
         ),
-        spread=asked.spread,
+        spread={} if request.in_file_order else _spread(asked, scope, log),
     )
-    evidence = begin(plan)
+    pods = pods_behind(log, datasets, scope, whole_window[0])
+    evidence = whole = begin(plan)
     done = 0
     for regular in runs_of(blocks, BLOCKS_AT_ONCE):
         for cells in in_runs(regular, most, cells_of):
-            evidence = fold_recorded(evidence, cells)
+            if request.to_end:
+                whole = fold_past_stop(whole, cells, pods)
+            if evidence.stopped_at is None:
+                evidence = fold_recorded(evidence, cells, pods)
             done += len(next(iter(cells.values())).blocks)
             on_progress(done)
-            if evidence.stopped_at is not None:
+            if evidence.stopped_at is not None and not request.to_end:
                 break
-        if evidence.stopped_at is not None:
+        if evidence.stopped_at is not None and not request.to_end:
             break
     judgement = judge(evidence)
     read = Block(blocks[0].start, evidence.stopped_at or blocks[-1].end)
@@ -188,25 +205,35 @@ def _tier(asked: _Asked, tier: TierRequest, log: RecordedLog, on_progress: Calla
         *detect_missing_arms(judgement.rows, judgement.gone, _place(request, tier, sum(judgement.rows))),
         *recorded_arrival_concerns(log, datasets, scope, read),
     )
-    return TierAnalysis(tier.name, plan, judgement, gate(Situation(judgement, concerns)))
+    values = _in_order_of(judgement, whole) if request.to_end else ()
+    return TierAnalysis(tier.name, plan, judgement, gate(Situation(judgement, concerns)), values)
 
 
-def _spread(
-    request: AnalysisRequest, datasets: Sequence[Dataset], log: RecordedLog, exposed: datetime
-) -> dict[str, Spread]:
-    """The spread of the baseline's pods in the day before the candidate's first row, for datasets that name pods."""
-    scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
-    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in request.analysis}
-    blocks = half_hours_before(exposed)
-    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks) for item in datasets}
+def _in_order_of(judgement: Judgement, whole: Evidence) -> tuple[Result, ...]:
+    """Values over all rows, one for each result of the judgement: the plan knows all slices of the window."""
+    found = {_name(each): each for each in results_of(whole, numbers_of(whole, 0)).values()}
+    return tuple(found[_name(each)] for each in judgement.results)
+
+
+def _name(result: Result) -> tuple[str, str, str]:
+    return result.dataset, result.metric, slice_key(result.slice)
+
+
+def _spread(asked: _Asked, scope: Scope, log: RecordedLog) -> dict[str, Spread]:
+    """A tier's pods in the day before the candidate's first row, of datasets that name them."""
+    every = tuple(name for tier in asked.request.tiers for name in tier.log_tiers)
+    metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in asked.request.analysis}
+    blocks = half_hours_before(asked.exposed)
+    found = {item.name: spread_in(log, item, scope, metrics[item.name], blocks, every) for item in asked.datasets}
     return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def _of_others(datasets: Sequence[Dataset], invalid: Sequence[Invalid], judged: int) -> list[str]:
     """Notes of rows of neither version if there are more than a few, because an arm's failures may be among them."""
     return [
-        f"dataset {dataset.name!r}: {found.version} of {judged + found.version} rows "
-        f"({found.version / (judged + found.version):.1%}) are of neither version, or have none, and count in no arm; "
+        f"dataset {dataset.name!r}: {found.version} of {plural(judged + found.version, 'row')} "
+        f"({found.version / (judged + found.version):.1%}) {agreeing(found.version, 'is', 'are')} of neither version, "
+        f"or {agreeing(found.version, 'has none, and counts', 'have none, and count')} in no arm; "
         "check spec.columns.version"
         for dataset, found in zip(datasets, invalid, strict=True)
         if found.version and found.version >= MOST_OF_OTHERS * (judged + found.version)

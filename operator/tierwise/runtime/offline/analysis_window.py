@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tierwise.api.common import duration_seconds
@@ -15,9 +15,12 @@ from tierwise.errors import SpecError
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
+from tierwise.plurals import agreeing, plural
 from tierwise.runtime.recorded_log import RecordedLog, VersionRows
 
 MAX_BLOCKS = 50_000
+_UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "m"))
+_ROUND_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0)
 ODD_SHARE = 0.01  # up to this share, rows far from all others probably have a wrong time
 
 
@@ -49,6 +52,7 @@ class AnalysisRequest:
     until: datetime | None
     block_seconds: float
     in_file_order: bool = False  # times are row numbers and are not shown
+    to_end: bool = False  # after a rollback the rest is read too, for the values over the whole file
 
 
 def scope_of_request(request: AnalysisRequest, log_tiers: tuple[str, ...]) -> Scope:
@@ -80,7 +84,8 @@ def window_of(
     The window goes from the first row of either version to the last mature one, within --since and --until.
 
     Raises:
-        SpecError: a version has no rows (it lists the versions that have), or there are too many blocks.
+        SpecError: a version has no rows (it lists the versions that have), or a few rows with odd times make the
+            window too long.
     """
     firsts, lasts, exposed = [], [], []
     scope = scope_of_request(request, tuple(name for tier in request.tiers for name in tier.log_tiers))
@@ -100,25 +105,43 @@ def window_of(
     after_last = max(lasts) + (timedelta(seconds=1) if request.in_file_order else timedelta(milliseconds=1))
     end = min(until, after_last)
     window = Block(start, end)
-    count = math.ceil((end - start).total_seconds() / request.block_seconds)
-    if count > MAX_BLOCKS:
-        raise _odd_rows(request, datasets, log, window) or _too_many_blocks(request, window, count)
+    if (end - start).total_seconds() > MAX_BLOCKS * request.block_seconds:
+        odd = _odd_rows(request, datasets, log, window)
+        if odd is not None:
+            raise odd
     return window, max(start, min(exposed))
 
 
-def _too_many_blocks(request: AnalysisRequest, window: Block, count: int) -> SpecError:
+def with_fitting_blocks(request: AnalysisRequest, window: Block) -> tuple[AnalysisRequest, tuple[str, ...]]:
+    """The request with blocks so long that no more than `MAX_BLOCKS` are in the window, and a note where they were not.
+
+    A longer block only makes looks rarer: the bound on false alarms is the same.
+    """
     seconds = (window.end - window.start).total_seconds()
-    if request.in_file_order:  # one second is one row
-        fact = f"there are {count} blocks of {request.block_seconds:.0f} rows, more than {MAX_BLOCKS}"
-        remedy = f"give longer blocks, for instance --block {math.ceil(seconds / 5_000)}"
-        return SpecError(fact, remedy, reason=Reason.QUERY_OVER_LIMITS)
-    return SpecError(
-        f"from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} there are {count} blocks, more than "
-        f"{MAX_BLOCKS}",
-        f"give longer blocks, for instance --block {math.ceil(seconds / 5_000 / 60)}m, or a shorter window with "
-        "--since and --until",
-        reason=Reason.QUERY_OVER_LIMITS,
-    )
+    count = math.ceil(seconds / request.block_seconds)
+    if count <= MAX_BLOCKS:
+        return request, ()
+    chosen = next(step for step in _longer_blocks(in_rows=request.in_file_order) if seconds <= step * MAX_BLOCKS)
+    asked, taken = (_length(each, in_rows=request.in_file_order) for each in (request.block_seconds, chosen))
+    note = f"{count} blocks of {asked} are more than {MAX_BLOCKS}: blocks of {taken} are judged; --block sets a length"
+    return replace(request, block_seconds=chosen), (note,)
+
+
+def _longer_blocks(*, in_rows: bool) -> Iterator[float]:
+    """Round lengths, ever longer: in rows 1, 2, 5, 10 and so on, else in seconds up to whole days."""
+    if not in_rows:
+        yield from _ROUND_SECONDS
+    scale = 1.0 if in_rows else 86_400.0
+    while True:
+        yield from (step * scale for step in (1, 2, 5))
+        scale *= 10
+
+
+def _length(seconds: float, *, in_rows: bool) -> str:
+    if in_rows:  # a second is a row
+        return plural(round(seconds), "row")
+    unit, text = next((each for each in _UNITS if seconds % each[0] == 0), (1.0, "s"))
+    return f"{seconds / unit:g}{text}"
 
 
 def _odd_rows(
@@ -135,7 +158,7 @@ def _odd_rows(
         odd = everything.rows - rest.rows
         if is_given or odd > ODD_SHARE * everything.rows:
             continue
-        are = f"{odd} of {everything.rows} rows {'is' if odd == 1 else 'are'}"
+        are = f"{odd} of {plural(everything.rows, 'row')} {agreeing(odd, 'is', 'are')}"
         if kept is late:
             fact = f"{are} before {rest.first:%Y-%m-%d %H:%M}, the oldest of {everything.first:%Y-%m-%d %H:%M}"
             remedy = f"leave them out with --since {rest.first:%Y-%m-%dT%H:%M:%SZ}"

@@ -31,6 +31,7 @@ from tierwise.monitoring.query.look.decode import merge_cells
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 from tierwise.monitoring.query.stored.decode import StoredPast, joined, past_of_cells
 from tierwise.monitoring.query.stored.distributions import StoredConfig, Wanted
+from tierwise.plurals import plural
 from tierwise.runtime.recorded_log import VersionRows
 
 Origin = Literal["auto", "stored", "rows"]
@@ -79,7 +80,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PastValue:
-    """A metric's value in one window, slice and version. Only proportions have `n` and `bad`. `error` is standard."""
+    """A metric's value in one window, slice and version.
+
+    A counted proportion has `n` and `bad`. A weighted proportion or an estimate has `error`, its standard error.
+    """
 
     start: datetime
     end: datetime
@@ -105,8 +109,11 @@ def backfill(request: Request, store: PastStore, on_progress: Callable[[int, int
     """Compute the metric. Windows, slices and versions without rows are left out.
 
     Raises:
-        SpecError: an unknown metric or one that the dataset cannot support; configurations that differ.
-        StoreError: the store cannot be read.
+        SpecError: the metric is unknown, not supported, or a shift; or the chosen configuration is not stored; or the
+            configuration changed in the window, or differs from the manifest.
+        NothingStoredError: with origin `stored`: nothing is stored in the window.
+        StoreError: the store cannot be read; or, with origin `stored`, what is stored is not enough.
+        MetricFailedError: a metric's code failed.
     """
     metric = _metric(request.metric, request.dataset.spec)
     reads = _reads(request, request.dataset.spec)
@@ -247,13 +254,14 @@ def _several(name: str, configs: Sequence[StoredConfig]) -> SpecError:
     """The error that says what changed and when, because rows of different configurations are never compared."""
     told = []
     for before, after in pairwise(configs):
-        changed: tuple[str, ...] = ("what, is not known: an earlier release stored it",)
+        changed: tuple[str, ...] = ("it is not known what changed: an earlier release stored one of the two",)
         if before.config and after.config:
             (_, old, sliced), (_, new, now) = parts_of(before.config), parts_of(after.config)
             changed = (*differences(old, new), *groupings_difference(sliced, now))
         told.append(f"{after.first:%Y-%m-%d %H:%M} {'; '.join(changed)}")
     hashes = ", ".join(
-        f"{config.hash:016x} ({config.blocks} blocks from {config.first:%Y-%m-%d %H:%M})" for config in configs
+        f"{config.hash:016x} ({plural(config.blocks, 'block')} from {config.first:%Y-%m-%d %H:%M})"
+        for config in configs
     )
     return SpecError(
         f"dataset {name!r}: its configuration changed in this window, and values are never compared across that: "

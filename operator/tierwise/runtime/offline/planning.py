@@ -19,6 +19,7 @@ from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.planning.forecast import TierForecast, forecast_tier
+from tierwise.monitoring.planning.promotion import Course
 from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 from tierwise.runtime.offline.analysis_window import TierRequest, given_dataset
 from tierwise.runtime.offline.unjudged import require_judged
@@ -36,6 +37,12 @@ class PlannedTier(TierRequest):
 
     exposure: float
     min_seconds: float
+    promotes_at_max: bool = False  # `onInconclusive: Promote`
+
+    @property
+    def course(self) -> Course:
+        """How the tier goes."""
+        return Course(self.exposure, self.min_seconds, self.max_duration_seconds, self.promotes_at_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +112,11 @@ def plan(request: PlanRequest, log: RecordedLog, now: datetime) -> Plan:
                 candidate_share=tier.exposure,
                 max_duration_seconds=tier.max_duration_seconds,
             ),
-            spread=_spread(log, traffic, scope, request.analysis),
+            spread=_spread(log, traffic, scope, request),
         )
         seen |= {key for dataset in planned.datasets for key in dataset.slices}
         rows.append(_rows(history))
-        found.append(
-            forecast_tier(
-                planned,
-                history,
-                traffic.seconds,
-                exposure=tier.exposure,
-                max_seconds=tier.max_duration_seconds,
-                drops=request.drops,
-            )
-        )
+        found.append(forecast_tier(planned, history, traffic.seconds, tier.course, request.drops))
     require_judged(request.analysis, traffic.datasets, counted)
     for drop in request.drops:
         require_slice(drop, seen)
@@ -141,7 +139,12 @@ def find_traffic(request: PlanRequest, log: RecordedLog, now: datetime) -> Traff
     tiers = tuple(name for tier in request.tiers for name in tier.log_tiers)
     scope = Scope(request.model, request.baseline or NO_CANDIDATE, NO_CANDIDATE, tiers)
     surveys = [log.survey(dataset, scope, (request.since, until)) for dataset in datasets.values()]
-    baseline = request.baseline or _most_rows(surveys)
+    recent = surveys
+    if request.baseline is None and request.since is None and request.default_window is not None and any(surveys):
+        # The version that serves now: one that served for months before it has more rows in all.
+        newest = max(seen.last for survey in surveys for seen in survey.values())
+        recent = [log.survey(dataset, scope, (newest - request.default_window, until)) for dataset in datasets.values()]
+    baseline = request.baseline or _most_rows(recent)
     for dataset, survey in zip(datasets.values(), surveys, strict=True):
         if baseline is None or baseline not in survey:
             raise _missing(dataset, baseline, survey)
@@ -184,12 +187,15 @@ def _require_sliced(drop: Drop, analysis: Sequence[DatasetAnalysis], datasets: M
     )
 
 
-def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, analysis: Sequence[DatasetAnalysis]) -> dict[str, Spread]:
-    """How much the pods differed in the half hours of the window, for datasets that name pods."""
+def _spread(log: RecordedLog, traffic: Traffic, scope: Scope, request: PlanRequest) -> dict[str, Spread]:
+    """How much the pods differed, of datasets that name them, by the half hours of the window."""
     blocks = blocks_between(traffic.window.start, traffic.window.end, BLOCK_SECONDS)[-MOST_HALF_HOURS:]
+    every = tuple(name for tier in request.tiers for name in tier.log_tiers)
     found = {
-        item.name: spread_in(log, traffic.datasets[item.name], scope, [metric.name for metric in item.metrics], blocks)
-        for item in analysis
+        item.name: spread_in(
+            log, traffic.datasets[item.name], scope, [metric.name for metric in item.metrics], blocks, every
+        )
+        for item in request.analysis
     }
     return {name: spread for name, spread in found.items() if spread is not None}
 

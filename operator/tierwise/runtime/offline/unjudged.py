@@ -11,6 +11,7 @@ from tierwise.errors import SpecError
 from tierwise.metrics.counts import ANSWER_INVALID, UNKNOWN
 from tierwise.monitoring.counts.measures import metric_for
 from tierwise.monitoring.counts.model import Dataset
+from tierwise.plurals import agreeing, plural
 
 FEW_ROWS, FEW_SHARE = 20, 0.01  # fewer usable rows, in number and share, are taken for accidents
 
@@ -61,4 +62,4 @@ def _cause(analysis: DatasetAnalysis, dataset: Dataset, counts: IntArray) -> Spe
 
 
 def _rows(count: int) -> str:
-    return f"{count} rows have" if count > 1 else "1 row has" if count else "no row has"
+    return f"{plural(count, 'row')} {agreeing(count, 'has', 'have')}" if count else "no row has"

@@ -12,6 +12,7 @@ from tierwise.monitoring.checks.label_conflicts import contradictions
 from tierwise.monitoring.checks.repeated_requests import left_out
 from tierwise.monitoring.counts.model import Block, Dataset, Scope
 from tierwise.monitoring.query.quality.arrivals import Received, Sources
+from tierwise.plurals import plural
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.recorded_log import RecordedLog
 
@@ -76,7 +77,8 @@ def arrival_notes(log: RecordedLog, datasets: Sequence[Dataset], scope: Scope, w
 
 def _lines(sources: Sources) -> list[str]:
     lines = [
-        f"label source {says.name!r} labels {says.labels} rows and decides {says.decides}" for says in sources.sources
+        f"label source {says.name!r} labels {plural(says.labels, 'row')} and decides {says.decides}"
+        for says in sources.sources
     ]
     return lines + conflict_lines(sources)
 
@@ -84,7 +86,7 @@ def _lines(sources: Sources) -> list[str]:
 def conflict_lines(sources: Sources) -> list[str]:
     """One line per pair of sources that label the same rows: on how many rows they differ."""
     return [
-        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {pair.both} rows "
+        f"label sources {pair.first!r} and {pair.second!r} differ on {pair.differ} of {plural(pair.both, 'row')} "
         f"({pair.share:.1%})"
         for pair in sources.conflicts
         if pair.both

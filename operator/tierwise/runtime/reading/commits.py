@@ -14,7 +14,7 @@ from tierwise.errors import ReasonedError
 from tierwise.monitoring.counts.model import CANDIDATE, Block, Reads
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.datasets import Stores, resolve, scope_of
+from tierwise.runtime.reading.datasets import StoreOf, resolve, scope_of
 
 _DIMENSION = "logged_commit"
 _WINDOW_SECONDS = 60.0
@@ -22,9 +22,11 @@ _INTERVALS = 5
 
 
 def read_commits(
-    deployment: DeploymentView, rollout: RolloutView, tier: TierStatus, fleet: Fleet, stores: Stores, now: datetime
+    deployment: DeploymentView, rollout: RolloutView, tier: TierStatus, fleet: Fleet, stores: StoreOf, now: datetime
 ) -> Mapping[str, int]:
-    """Rows by commit in the latest minute, or five intervals, since the delivery began.
+    """Rows by commit in the last minute, or in the last five intervals if these are longer.
+
+    No row from before the delivery is counted. If several datasets have commits, the largest number counts.
 
     Empty if no dataset has a column of commits, the version names no commit, nothing was logged yet, or the log cannot
     be read. Then the readiness of the pods alone decides; the log can only contradict it.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.api.strategy import Analysis
 from tierwise.monitoring.counts.model import BASELINE, Block, Cells
+from tierwise.monitoring.planning.day_spread import days_apart
 from tierwise.monitoring.verdicts.control_drift import (
     SHIFTS,
     ControlEvidence,
-    Shifted,
     against_past,
+    day_tail,
     fold_control,
     past_block,
     used_block,
@@ -23,11 +25,13 @@ from tierwise.monitoring.verdicts.control_drift import (
 from tierwise.rollout.state.blocks import SharedBlock
 from tierwise.runtime.reading.datasets import BoundSource
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
+from tierwise.stats.days import MIN_DAYS, MOST_DAYS
 
-_PIECES = 4  # pieces of a week's or day's window; each must have rows of the control
-_ROWS_EACH = 30  # fewest rows in such a piece: a comparison needs 30 bad and 30 good rows
-_SPARSEST = 0.02  # smallest share of the mean piece's rows: a past with a hole does not match the time of day
-_READ_AHEAD = 60  # blocks per query, so that a look seldom needs a query of its own for the past
+_DAY = timedelta(days=1)
+_PIECES = 4  # of a week's or day's window: each must have rows of the control
+_ROWS_EACH = 30  # fewest in such a piece: fewer cannot have the 30 bad and 30 good ones that a comparison takes
+_SPARSEST = 0.02  # of the mean piece's rows: a past with a hole is not matched by the time of day
+_READ_AHEAD = 60  # blocks per query: a look then seldom asks a query of its own for the past
 _FINE = 60
 
 
@@ -37,16 +41,32 @@ def past_of_tier(
     began: datetime,
     start: datetime,
     max_seconds: float,
+    alpha: float,
 ) -> ControlHistory | None:
     """The past with which the control of a tier that starts at `start` is compared.
 
-    None without a past, and with ``Ignore``. The past ends where the rollout began, because a change while earlier
-    tiers were judged must not count as normal.
+    The past ends where the rollout began: what changed while earlier tiers were judged must not pass for usual. How far
+    two days may be apart is learned from the days before; `alpha` is the tier's.
     """
     if analysis.external_cause == "Ignore":
         return None
     interval = duration_seconds(analysis.interval)
-    return choose_history(sources, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+    found = choose_history(sources, end=began, start=start, max_seconds=max_seconds, interval_seconds=interval)
+    if found is None or found.kind == "JustBefore":
+        return found
+    window = Block(start, start + timedelta(seconds=max_seconds))
+    days = matched_days(sources, window, max(1, math.ceil((window.end - began) / _DAY)))
+    if len(days) < MIN_DAYS:
+        return found.model_copy(update={"days": len(days)})
+    names = {item.name: [metric.name for metric in item.metrics] for item in analysis.datasets}
+    tail = day_tail(alpha, sum(len(metrics) for metrics in names.values()))
+    blocks = [Block(window.start - day * _DAY, window.end - day * _DAY) for day in reversed(days)]
+    apart: dict[str, list[float]] = {}
+    for name, source in sources.items():
+        cells = source.store.read_cells(source.dataset, source.scope, blocks)
+        learned = days_apart(source.dataset, cells, names[name], tail)
+        apart |= {f"{name}/{metric}": values for metric, values in learned.items()}
+    return found.model_copy(update={"days": len(days), "apart": apart})
 
 
 def choose_history(
@@ -56,28 +76,53 @@ def choose_history(
     max_seconds: float,
     interval_seconds: float,
     start: datetime | None = None,
-    shifts: Sequence[tuple[Shifted, timedelta]] = tuple(SHIFTS.items()),
 ) -> ControlHistory | None:
     """Choose the same hours of the week before, else of the day before, else the time just before.
 
-    Returns None without a past. `end` is the end of the past (the tier's start). `start` is the start of the time that
-    is compared with it (default: `end`). The week or day before is used if every dataset has enough rows of the
-    baseline in each quarter of the `max_seconds` from there: 30, and a fiftieth of the quarters' mean. The time just
-    before is as many whole intervals before `end` as have rows, at most `max_seconds`.
+    `end` is where the past ends (the tier's start), `start` where what is compared with it begins (default: `end`).
+    A week or a day counts where every dataset has enough rows of the baseline in each quarter of the `max_seconds` from
+    there: 30, and a fiftieth of the quarters' mean.
     """
-    for kind, shift in shifts:
+    for kind, shift in SHIFTS.items():
         first = (start or end) - shift
         window = Block(first, min(end, first + timedelta(seconds=max_seconds)))
         if window.start >= window.end:
             continue
         if all(_is_whole(rows) for rows in _rows(sources, _pieces(window, _PIECES))):
             return ControlHistory(kind=kind, ends_at=end)
+    return just_before(sources, end=end, max_seconds=max_seconds, interval_seconds=interval_seconds)
+
+
+def just_before(
+    sources: Mapping[str, BoundSource], *, end: datetime, max_seconds: float, interval_seconds: float
+) -> ControlHistory | None:
+    """As many whole intervals before `end` as have rows, at most `max_seconds`; None without any."""
     found = _first_rows(sources, Block(end - timedelta(seconds=max_seconds), end))
     intervals = int((end - found).total_seconds() // interval_seconds) if found is not None else 0
     if not intervals:
         return None
     starts_at = end - timedelta(seconds=intervals * interval_seconds)
     return ControlHistory(kind="JustBefore", starts_at=starts_at, ends_at=end)
+
+
+def matched_days(sources: Mapping[str, BoundSource], window: Block, nearest: int) -> tuple[int, ...]:
+    """How many days before `window` each past day with enough rows at its hours is: the last `MOST_DAYS` of them.
+
+    `nearest` is the first that counts. Of twice as many days those count where every dataset has enough rows of the
+    baseline in each quarter of the window, as for `choose_history`. Days of a window that is longer than a day are as
+    many days apart: what has rows in common does not say how days differ.
+    """
+    step = max(1, math.ceil((window.end - window.start) / _DAY))
+    days = [nearest + i * step for i in range(2 * MOST_DAYS)]
+    pieces = _pieces(window, _PIECES)
+    blocks = [Block(p.start - day * _DAY, p.end - day * _DAY) for day in reversed(days) for p in pieces]
+    rows = _rows(sources, blocks)
+    found = []
+    for i, day in enumerate(reversed(days)):
+        quarters = slice(i * _PIECES, (i + 1) * _PIECES)
+        if all(_is_whole(each[quarters]) for each in rows):
+            found.append(day)
+    return tuple(reversed(found))[:MOST_DAYS]
 
 
 def _is_whole(rows: Sequence[int]) -> bool:

@@ -11,13 +11,13 @@ from tierwise.api.modelrollout import ModelRolloutSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.api.supported import unsupported_features
-from tierwise.errors import SpecError, StoreError
+from tierwise.errors import ReasonedError, SpecError, StoreError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.runtime.ports import Fleet, PredictionStore
 
-Stores = Callable[[str | None], PredictionStore]
+StoreOf = Callable[[str | None], PredictionStore]
 """A function from a DSN (None: the operator's default store) to a store; raises StoreError or SpecError."""
 
 
@@ -41,7 +41,7 @@ def bound(source: Source, scope: Scope) -> BoundSource:
     return BoundSource(source.dataset, source.store, scope)
 
 
-def stores_of(store: PredictionStore | Stores) -> Stores:
+def stores_of(store: PredictionStore | StoreOf) -> StoreOf:
     """A function from DSN to store. A single store serves only datasets that name no DSN of their own."""
     if not hasattr(store, "read_cells"):
         return store
@@ -59,6 +59,17 @@ def stores_of(store: PredictionStore | Stores) -> Stores:
     return only
 
 
+def writer_of(stores: StoreOf, otherwise: PredictionStore) -> PredictionStore:
+    """Where what is kept is written: the operator's own store, whose user may insert; without one, `otherwise`.
+
+    The user of a dataset's own store reads, and needs no other right.
+    """
+    try:
+        return stores(None)
+    except ReasonedError:
+        return otherwise
+
+
 def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -> Scope:
     """The scope of the rows that a rollout's tiers produced, as far as the dataset's columns identify them."""
     columns = dataset.spec.columns
@@ -70,7 +81,7 @@ def scope_of(spec: ModelRolloutSpec, dataset: Dataset, tiers: tuple[str, ...]) -
     )
 
 
-def resolve(namespace: str, analysis: Analysis, fleet: Fleet, stores: Stores) -> Mapping[str, Source]:
+def resolve(namespace: str, analysis: Analysis, fleet: Fleet, stores: StoreOf) -> Mapping[str, Source]:
     """The sources by name, in the analysis' order. Raises SpecError (stalled) or StoreError (hold)."""
     return {
         item.name: Source(*_resolve_one(namespace, item.name, analysis, fleet, stores)) for item in analysis.datasets
@@ -78,7 +89,7 @@ def resolve(namespace: str, analysis: Analysis, fleet: Fleet, stores: Stores) ->
 
 
 def _resolve_one(
-    namespace: str, name: str, analysis: Analysis, fleet: Fleet, stores: Stores
+    namespace: str, name: str, analysis: Analysis, fleet: Fleet, stores: StoreOf
 ) -> tuple[Dataset, PredictionStore]:
     spec = fleet.get_dataset(namespace, name)
     if spec is None:

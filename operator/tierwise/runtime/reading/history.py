@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.slices import WHOLE
 from tierwise.arrays import IntArray
 from tierwise.monitoring.counts.model import Block, Cells

@@ -23,7 +23,7 @@ class Untimed(Protocol):
 
 
 def untimed_rows(sources: Mapping[str, BoundSource], judged: Judgement, now: datetime) -> tuple[Concern, ...]:
-    """The concerns if too many of the candidate's rows have no time. A look must then not promote.
+    """The concerns if too many of the candidate's rows have no time or one in the future. Then a look must not promote.
 
     Only the candidate's rows count, because the baseline's rows without a time may be months old. If a regression is
     proven, nothing is read.

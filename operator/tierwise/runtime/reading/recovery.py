@@ -1,4 +1,4 @@
-"""Reads from the log after a rollback whether the rejected version still makes predictions, and the baseline does."""
+"""Reads from the log, after a rollback, which versions make predictions. Only the baseline should."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tierwise.runtime.reading.request import RolloutRequest
 
 
 def read_recovery(request: RolloutRequest, safety: timedelta) -> RecoveryLog | Concern | None:
-    """Read the rows of both versions in the tiers that were rolled back, labelled or not, up to `safety` ago.
+    """Count the rows of both versions, labelled or not, in the tiers that were rolled back.
+
+    Rows are counted to the end of the check, but at most up to `safety` ago.
 
     `until` says how far the log of every dataset is complete: up to its newest row, but at most up to `safety` ago.
     Returns None if it is too early to check, and a Concern if a dataset or its log cannot be read. A version makes

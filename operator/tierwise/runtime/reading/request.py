@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tierwise.rollout.state.observation import DeploymentView, RolloutView
 from tierwise.runtime.ports import Fleet
-from tierwise.runtime.reading.datasets import Stores
+from tierwise.runtime.reading.datasets import StoreOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,5 @@ class RolloutRequest:
     deployment: DeploymentView
     rollout: RolloutView
     fleet: Fleet
-    stores: Stores
+    stores: StoreOf
     now: datetime

@@ -10,6 +10,9 @@ from tierwise.errors import StoreError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.query.look.memory_limits import blocks_per_query
 
+# Blocks per query: enough to amortise the scan, few enough for memory and for an early stop.
+BLOCKS_AT_ONCE = 240
+
 B = TypeVar("B")
 R = TypeVar("R")
 

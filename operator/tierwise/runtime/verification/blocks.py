@@ -12,9 +12,10 @@ from tierwise.api.modelrollout import ModelRolloutStatus, Verification
 from tierwise.monitoring.counts.model import Block, Dataset, Reads, Scope
 from tierwise.monitoring.counts.strata import strata_of
 from tierwise.monitoring.verification.hypotheses import Against, Control, Hypotheses, Scatter, hypotheses_of
-from tierwise.runtime.reading.controls import choose_history
+from tierwise.runtime.reading.controls import just_before, matched_days
 from tierwise.runtime.reading.datasets import Source, bound, scope_of
 from tierwise.runtime.reading.request import RolloutRequest
+from tierwise.stats.overdispersion import PodSpread
 
 _BLOCKS = 96  # of a verification after the rollout: a quarter of an hour of a day
 _DAY = timedelta(days=1)
@@ -39,34 +40,43 @@ def tier_scope(request: RolloutRequest, dataset: Dataset, tiers: tuple[str, ...]
     return scope_of(request.rollout.spec, dataset, tiers)
 
 
-def choose_shift(request: RolloutRequest, record: Verification, sources: Mapping[str, Source]) -> float | None:
-    """How long before a block its past is.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """How long before a block its past is, and how many days before each day of it is; none: at other hours."""
 
-    Whole weeks or days, so many that the past is before the rollout; else the past is the time just before it.
-    """
+    shift_seconds: float
+    days: tuple[int, ...] = ()
+
+
+def choose_past(request: RolloutRequest, record: Verification, sources: Mapping[str, Source]) -> Past | None:
+    """The last days before the rollout with rows at the same hours, else the time just before it."""
     status, analysis = request.rollout.status, request.rollout.spec.strategy.analysis
     started = status.started_at or record.since
     end = record.until or record.since + timedelta(seconds=duration_seconds(analysis.verification))
-    days = max(1, math.ceil((end - started) / _DAY))
-    interval = duration_seconds(analysis.interval)
+    nearest = max(1, math.ceil((end - started) / _DAY))
     bound_to = {
         name: bound(source, tier_scope(request, source.dataset, tiers_of(request))) for name, source in sources.items()
     }
-    seconds = (end - record.since).total_seconds()
-    found = choose_history(
+    days = matched_days(bound_to, Block(record.since, end), nearest)
+    if days:
+        return Past(days[0] * _DAY.total_seconds(), days)
+    found = just_before(
         bound_to,
         end=started,
-        start=record.since,
-        max_seconds=seconds,
-        interval_seconds=interval,
-        shifts=(("PreviousWeek", 7 * math.ceil(days / 7) * _DAY), ("PreviousDay", days * _DAY)),
+        max_seconds=(end - record.since).total_seconds(),
+        interval_seconds=duration_seconds(analysis.interval),
     )
     if found is None:
         return None
-    if found.kind == "JustBefore":
-        assert found.starts_at is not None
-        return (record.since - found.starts_at).total_seconds()
-    return float((7 * math.ceil(days / 7) if found.kind == "PreviousWeek" else days) * _DAY.total_seconds())
+    assert found.starts_at is not None
+    return Past((record.since - found.starts_at).total_seconds())
+
+
+def shifts_of(record: Verification) -> tuple[timedelta, ...]:
+    """How long before a block each of its pasts is, the nearest first."""
+    if record.past_days:
+        return tuple(days * _DAY for days in record.past_days)
+    return (timedelta(seconds=record.shift_seconds or 0.0),)
 
 
 def block_step(request: RolloutRequest, record: Verification) -> timedelta:
@@ -117,7 +127,7 @@ def watched_of(
     record: Verification,
     sources: Mapping[str, Source],
     control: Control,
-    sigma: Mapping[tuple[str, str], float],
+    sigma: Mapping[tuple[str, str], PodSpread],
 ) -> Hypotheses:
     """What is watched, chosen from the time before the first block: the whole past, or the time before the rollout.
 

@@ -31,8 +31,9 @@ from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.reading.runs import blocks_at_once, read_run
 from tierwise.runtime.verification.blocks import (
     Piece,
-    choose_shift,
+    choose_past,
     pieces_of,
+    shifts_of,
     tier_scope,
     tiers_of,
     watched_of,
@@ -41,6 +42,7 @@ from tierwise.runtime.verification.coverage import ByTier, coverage_of, missing_
 from tierwise.runtime.verification.pods import TierPods, pods_of, sigma_of
 
 _BLOCKS_PER_READ = 96
+_DAY = timedelta(days=1)
 _SHOWN = 5
 
 
@@ -49,7 +51,7 @@ class _Progress:
     """The state of the fold of one stage."""
 
     stage: str
-    shift_seconds: float | None
+    past: tuple[float | None, tuple[int, ...]]
     pods: TierPods
     watch: Watch
     coverage: Coverage | None
@@ -85,14 +87,14 @@ class Verifying:
             return problem
         control: Control = "stratified" if record.stage == "BesideOtherTiers" and analysis.confounders else "history"
         if control == "history" and record.shift_seconds is None:
-            shift = choose_shift(request, record, _counts_only(sources))
-            if shift is None:
+            past = choose_past(request, record, _counts_only(sources))
+            if past is None:
                 return Concern(
                     Reason.NO_ROWS,
                     f"the log has no past of {request.rollout.spec.from_.name} to compare with, neither a week, days "
                     "nor the time before the rollout",
                 )
-            return VerificationLook(control=control, shift_seconds=shift)
+            return VerificationLook(control=control, shift_seconds=past.shift_seconds, past_days=past.days)
         mature = self._mature(request, sources)
         if isinstance(mature, Concern):
             return mature
@@ -103,10 +105,11 @@ class Verifying:
         return VerificationLook(
             control=control,
             shift_seconds=record.shift_seconds,
+            past_days=tuple(record.past_days),
             looks=watch.looks,
             until=watch.until,
             complete_until=min(mature, record.until) if record.until is not None else mature,
-            results=results[:_SHOWN],
+            results=results,
             regressed=watch.stopped_at is not None,
             has_compared=has_compared(watch),
             watched=watch.of.watched,
@@ -137,21 +140,24 @@ class Verifying:
         uid, kept = self.kept.get(owner, ("", None))
         is_same = uid == request.rollout.uid and kept is not None and kept.stage == record.stage
         progress = kept if is_same and kept is not None and kept.pieces <= len(pieces) else None
-        if progress is None or progress.shift_seconds != record.shift_seconds:
+        past = (record.shift_seconds, tuple(record.past_days))
+        if progress is None or progress.past != past:
             sigma = sigma_of(request.rollout.status.tiers)
             of = watched_of(request, record, sources, control, sigma)
             pods = pods_of(request, sources, sigma)
             coverage = coverage_of(request, record, of)
-            progress = _Progress(record.stage, record.shift_seconds, pods, begin_watch(of), coverage, 0)
+            progress = _Progress(record.stage, past, pods, begin_watch(of), coverage, 0)
         read = _reader(request, record, sources, progress)
-        most = blocks_at_once(progress.watch.of.datasets, _BLOCKS_PER_READ)
+        shifts = shifts_of(record)
+        most = max(1, blocks_at_once(progress.watch.of.datasets, _BLOCKS_PER_READ) // len(shifts))
         while progress.pieces < len(pieces):
             left = pieces[progress.pieces :]
             same = next(list(run) for _, run in groupby(left, key=lambda piece: piece.delivered))
-            run, cells = read_run(same, most, read)
+            within_a_day = [piece for piece in same if piece.block.end - same[0].block.start <= _DAY] or same[:1]
+            run, cells = read_run(within_a_day, most, read)
             watch, coverage = progress.watch, progress.coverage
             if coverage is not None and cells.by_tier is not None:
-                coverage = with_run(coverage, cells.now, cells.before, cells.by_tier)
+                coverage = with_run(coverage, cells.now, cells.before[0], cells.by_tier)
             for index, piece in enumerate(run):
                 watch = _folded(watch, piece, index, cells, progress.pods.apart(piece, control))
             progress = replace(progress, watch=watch, coverage=coverage, pieces=progress.pieces + len(run))
@@ -164,8 +170,8 @@ class _Cells:
     """The counts that are compared in some blocks. `elsewhere` are the tiers to come, now and before."""
 
     now: Mapping[str, Cells]
-    before: Mapping[str, Cells]  # within strata: the tiers to come, now
-    elsewhere: tuple[Mapping[str, Cells], Mapping[str, Cells]] | None = None
+    before: Sequence[Mapping[str, Cells]]  # by past day, the nearest first; within strata: the tiers to come, now
+    elsewhere: tuple[Mapping[str, Cells], Sequence[Mapping[str, Cells]]] | None = None
     by_tier: ByTier | None = None  # after the rollout
 
 
@@ -175,7 +181,7 @@ def _reader(
     """A function that reads the counts of a run of blocks. In all these blocks the same tiers are delivered."""
     of, coverage = progress.watch.of, progress.coverage
     confounders = request.rollout.spec.strategy.analysis.confounders
-    shift = timedelta(seconds=record.shift_seconds or 0.0)
+    shifts = shifts_of(record)
 
     def within(dataset: Dataset) -> Dataset:
         if of.control == "history":
@@ -190,26 +196,37 @@ def _reader(
             for dataset in datasets
         }
 
+    def by_day(tiers: tuple[str, ...], blocks: Sequence[Block]) -> list[Mapping[str, Cells]]:
+        """One read of all days; blocks within one day do not overlap those of another."""
+        found = cells(tiers, [_earlier(block, shift) for shift in reversed(shifts) for block in blocks])
+        count = len(blocks)
+        starts = [first * count for first in reversed(range(len(shifts)))]
+        return [{name: one.take_blocks(slice(start, start + count)) for name, one in found.items()} for start in starts]
+
     def read(run: Sequence[Piece]) -> _Cells:
         delivered, others = run[0].delivered, run[0].others
         blocks = [piece.block for piece in run]
         now = cells(delivered, blocks)
         if of.control == "stratified":
-            return _Cells(now, cells(others, blocks))
-        earlier = [Block(block.start - shift, block.end - shift) for block in blocks]
-        elsewhere = (cells(others, blocks), cells(others, earlier)) if others else None
-        by_tier = None if coverage is None else read_by_tier(request, sources, coverage, datasets, run, shift)
-        return _Cells(now, cells(delivered, earlier), elsewhere, by_tier)
+            return _Cells(now, [cells(others, blocks)])
+        elsewhere = (cells(others, blocks), by_day(others, blocks)) if others else None
+        by_tier = None if coverage is None else read_by_tier(request, sources, coverage, datasets, run, shifts[0])
+        return _Cells(now, by_day(delivered, blocks), elsewhere, by_tier)
 
     return read
+
+
+def _earlier(block: Block, shift: timedelta) -> Block:
+    return Block(block.start - shift, block.end - shift)
 
 
 def _folded(watch: Watch, piece: Piece, index: int, cells: _Cells, pods: Sequence[int]) -> Watch:
     of = watch.of
     if of.control == "stratified":
-        return fold_strata(watch, piece.block.end, strata_of_block(of, cells.now, cells.before, index), pods)
-    here = past_of_block(of, cells.now, cells.before, index, CANDIDATE)
-    elsewhere = None if cells.elsewhere is None else past_of_block(of, *cells.elsewhere, index, BASELINE)
+        return fold_strata(watch, piece.block.end, strata_of_block(of, cells.now, cells.before[0], index), pods)
+    here = [past_of_block(of, cells.now, before, index, CANDIDATE) for before in cells.before]
+    now, days = cells.elsewhere or ({}, ())
+    elsewhere = [past_of_block(of, now, before, index, BASELINE) for before in days]
     return fold_past(watch, piece.block.end, here, elsewhere, pods, tiers=piece.delivered)
 
 

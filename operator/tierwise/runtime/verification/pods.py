@@ -12,6 +12,7 @@ from tierwise.monitoring.verification.hypotheses import Control
 from tierwise.runtime.reading.datasets import Source
 from tierwise.runtime.reading.request import RolloutRequest
 from tierwise.runtime.verification.blocks import Piece, tier_scope
+from tierwise.stats.overdispersion import MIN_PODS, PodSpread
 
 _DAY = timedelta(days=1)
 
@@ -40,24 +41,27 @@ class TierPods:
         return min((self.by_tier[tier] for tier in tiers if tier in self.by_tier), default=1)
 
 
-def sigma_of(tiers: Sequence[TierStatus]) -> dict[tuple[str, str], float]:
-    """The largest σ_pod that a tier's judgement used, by dataset and metric. Unknown values are left out."""
-    found: dict[tuple[str, str], float] = {}
+def sigma_of(tiers: Sequence[TierStatus]) -> dict[tuple[str, str], PodSpread]:
+    """The largest σ_pod that a tier's judgement had, by dataset and metric; without those that were not known."""
+    found: dict[tuple[str, str], PodSpread] = {}
     for tier in tiers:
         for dataset in tier.frozen.datasets if tier.frozen is not None else ():
             for metric, sigma in dataset.sigma_pod.items():
+                spread = PodSpread(sigma, dataset.pod_degrees.get(metric, max(dataset.pods - 1, MIN_PODS - 1)))
                 key = (dataset.name, metric)
-                found[key] = max(sigma, found.get(key, 0.0))
+                found[key] = max(spread, found.get(key, spread), key=lambda one: one.bound)
     return found
 
 
-def pods_of(request: RolloutRequest, sources: Mapping[str, Source], sigma: Mapping[tuple[str, str], float]) -> TierPods:
-    """The pods that the log names in the day before the rollout, and those that were seen beside a twin.
+def pods_of(
+    request: RolloutRequest, sources: Mapping[str, Source], sigma: Mapping[tuple[str, str], PodSpread]
+) -> TierPods:
+    """Pods that the log names in the day before the rollout, and those that were seen beside a twin.
 
     Raises:
         StoreError: the log cannot be read.
     """
-    names = {dataset for (dataset, _), value in sigma.items() if value > 0 and dataset in sources}
+    names = {dataset for (dataset, _), value in sigma.items() if value.bound > 0 and dataset in sources}
     if not names:
         return TierPods({})
     status = request.rollout.status

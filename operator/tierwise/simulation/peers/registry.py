@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
 
 from tierwise.arrays import FloatArray
 from tierwise.simulation.peers.kayenta import MannWhitneyJudge
@@ -91,12 +88,3 @@ def peers(judged: Judged, *, alpha: float, looks: int, judge_every: int = 30) ->
             *of_values,
         ),
     )
-
-
-def first_stops(rule: Rule, counts: Sequence[FloatArray]) -> FloatArray:
-    """The look (from 1) at which each run is stopped, inf for never. `counts` has one (4, runs, H) per look."""
-    at = np.full(counts[0].shape[1] if counts else 0, math.inf)
-    for number, block in enumerate(counts, start=1):
-        stopped = rule.look(block)
-        at[stopped & np.isinf(at)] = number
-    return at

@@ -14,8 +14,10 @@ from tierwise.metrics.counts import ANSWER_POSITIVE, NEGATIVE, POSITIVE, UNKNOWN
 from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.simulation.policy import Policy, blocks_of
-from tierwise.simulation.streams.harm import FLIPS, flip_share
+from tierwise.simulation.streams.harm import ImpossibleDropError, flip_share, flips_of, rate_of
 from tierwise.simulation.streams.slicing import Slicing
+
+_RATE_PRECISION = 1e-6
 
 
 class Stream(Protocol):
@@ -180,9 +182,27 @@ def _with_baseline(found: Population, slicing: Slicing, drop: Drop | None) -> Po
     if drop is None or drop.before is None:
         return found
     inside = slicing.matches(drop.key)
-    share = bad_rate(drop.metric, drop.before)
+    if not inside.any():
+        return found
+    wanted = bad_rate(drop.metric, drop.before)
+
+    def rate_at(share: float) -> float:
+        return rate_of(drop.metric, _expected(_with_rates(found, inside, drop.metric, share), inside)) or 0.0
+
+    # The rate of bad rises with the share, but they differ if n is not all rows of a label (precision).
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rate_at(middle) < wanted else (low, middle)
+    if abs(rate_at(high) - wanted) > _RATE_PRECISION:
+        raise ImpossibleDropError(f"no share of wrong answers gives {drop.metric} {drop.before:g} before the drop")
+    return _with_rates(found, inside, drop.metric, high)
+
+
+def _with_rates(found: Population, inside: BoolArray, metric: str, share: float) -> Population:
+    """The population in which `share` of the rows that the metric can count as bad are bad, in the atoms `inside`."""
     alarms, misses = found.false_alarms.copy(), found.misses.copy()
-    for label, answer in FLIPS[drop.metric]:
+    for label, answer in flips_of(metric):
         if label == NEGATIVE:
             alarms[inside] = share
         elif label == POSITIVE:
@@ -199,7 +219,7 @@ def _worsened(found: Population, slicing: Slicing, drop: Drop | None) -> Populat
         return found
     share = flip_share(drop.metric, _expected(found, inside), bad_rate(drop.metric, drop.after))
     alarms, misses = found.false_alarms.copy(), found.misses.copy()
-    for label, answer in FLIPS[drop.metric]:
+    for label, answer in flips_of(drop.metric):
         if label == NEGATIVE:
             alarms[inside] += share * (1 - alarms[inside])
         elif label == POSITIVE and answer == ANSWER_POSITIVE:

@@ -9,14 +9,13 @@ import numpy as np
 
 from tierwise.api.slices import parse_slice_key
 from tierwise.arrays import BoolArray, FloatArray
-from tierwise.metrics import registry
 from tierwise.monitoring.counts.model import CELLS, Block, Cells, Dataset, Reads, Scope
 from tierwise.monitoring.evidence.recorded import runs_of
 from tierwise.monitoring.planning.drop import Drop, bad_rate
 from tierwise.monitoring.query.look.row_patterns import Entries
 from tierwise.runtime.recorded_log import RecordedLog
 from tierwise.simulation.policy import Policy, blocks_of
-from tierwise.simulation.streams.harm import FLIPS, flip_share, other
+from tierwise.simulation.streams.harm import flip_share, flips_of, other, rate_of
 from tierwise.simulation.streams.slicing import Slicing
 
 BLOCKS_AT_ONCE = 60
@@ -122,7 +121,7 @@ class SplitStream:
             share, inside = self._flips[tier][name]
             if worse and self._drop is not None and share > 0:
                 late = found.block - first + looks[0] >= self._onset
-                for label, answer in FLIPS[self._drop.metric]:
+                for label, answer in flips_of(self._drop.metric):
                     hit = np.flatnonzero((found.cell == 3 * label + answer) & inside[found.atom] & late)
                     moved = rng.binomial(candidate[hit], share)
                     turned = np.full(len(hit), _PER_ARM + 3 * label + other(answer))
@@ -143,7 +142,7 @@ def _flips(found: Entries, slicing: Slicing, drop: Drop | None) -> tuple[float, 
         return 0.0, inside
     rate = bad_rate(drop.metric, drop.after)
     if drop.before is not None:  # the log has its own value, so only the difference of the drop is used
-        rate += _bad_share(drop.metric, counts) - bad_rate(drop.metric, drop.before)
+        rate += (rate_of(drop.metric, counts) or 0.0) - bad_rate(drop.metric, drop.before)
     return flip_share(drop.metric, counts, rate), inside
 
 
@@ -152,9 +151,3 @@ def _counts(found: Entries, inside: BoolArray) -> FloatArray:
     chosen = found.part(np.flatnonzero(inside[found.atom]))
     numbers = chosen.rows if chosen.weight is None else chosen.rows * chosen.weight
     return np.bincount(chosen.cell, weights=numbers, minlength=9).reshape(3, 3).astype(np.float64)
-
-
-def _bad_share(metric: str, counts: FloatArray) -> float:
-    # In millionths of a row, because metrics count whole rows and weights are fractions.
-    n, bad = registry.get(metric).n_bad(np.rint(counts * 1e6).astype(np.int64))
-    return float(bad) / max(float(n), 1.0)

@@ -18,6 +18,7 @@ from tierwise.monitoring.evidence.recorded import blocks_between
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.drop import Drop
 from tierwise.monitoring.query.look.row_patterns import Entries
+from tierwise.plurals import plural
 from tierwise.runtime.offline.analysis_window import clipped_at
 from tierwise.runtime.offline.planning import NO_CANDIDATE, PlannedTier, PlanRequest, find_traffic, require_slice
 from tierwise.runtime.offline.unjudged import require_judged
@@ -68,7 +69,7 @@ def record(
     if whole > MOST_BLOCKS or whole - known < 2:
         wrong = "more than" if whole > MOST_BLOCKS else "too few of"
         raise SpecError(
-            f"the window of {traffic.seconds:.0f} s has {whole} blocks of {width:g} s, {wrong} "
+            f"the window of {traffic.seconds:.0f} s has {plural(whole, 'block')} of {width:g} s, {wrong} "
             f"{MOST_BLOCKS if whole > MOST_BLOCKS else 'what a simulation needs'}",
             f"give {'longer' if whole > MOST_BLOCKS else 'shorter'} blocks with --block, or another --since",
             reason=Reason.QUERY_OVER_LIMITS,
@@ -84,9 +85,8 @@ def record(
     require_judged(request.analysis, traffic.datasets, counted)
     _check_slice(drop, traffic.datasets, rows)
     begins = traffic.window.start + timedelta(seconds=known * width)
-    everywhere = replace(scopes[0], tiers=tuple(name for scope in scopes for name in scope.tiers))
     available = (whole - known) * width
-    policy = replace(policy, spread=_spread(log, request.analysis, traffic.datasets, everywhere, begins))
+    policy = replace(policy, spread=_spread(log, request.analysis, traffic.datasets, scopes, begins))
     notes = (*clipped_at(request.until, width, traffic.window, now), *_notes(policy, drop, available))
     tiers = tuple(replace(tier, max_duration=min(tier.max_duration, available)) for tier in policy.tiers)
     policy = replace(policy, tiers=tiers)
@@ -98,12 +98,12 @@ def record(
             {name: read_rows(log, dataset, scope, blocks) for name, dataset in traffic.datasets.items()}
             for scope in of_both
         )
-        spread = _spread(log, request.analysis, traffic.datasets, replace(everywhere, candidate=candidate), exposed)
+        spread = _spread(log, request.analysis, traffic.datasets, of_both, exposed)
         shown = with_exposures(replace(policy, spread=spread), there)
         replay = shown, ReplayStream(shown, there, whole)
     return Recording(
         policy=policy,
-        source=f"recorded {request.model + ' ' if request.model else ''}{traffic.baseline}, {whole} blocks",
+        source=f"recorded {request.model + ' ' if request.model else ''}{traffic.baseline}, {plural(whole, 'block')}",
         stream=SplitStream(policy, rows, whole, known, drop=drop),
         replay=replay,
         notes=notes,
@@ -114,14 +114,18 @@ def _spread(
     log: RecordedLog,
     analysis: Sequence[DatasetAnalysis],
     datasets: Mapping[str, Dataset],
-    scope: Scope,
+    scopes: Sequence[Scope],
     end: datetime,
-) -> dict[str, Spread]:
-    """The spread of the baseline's pods in the day before `end`, for datasets that name pods."""
+) -> tuple[dict[str, Spread], ...]:
+    """By tier: the baseline's pods in the day before `end`, of datasets that name them."""
     blocks = half_hours_before(end)
     metrics = {item.name: tuple(metric.name for metric in item.metrics) for item in analysis}
-    found = {name: spread_in(log, dataset, scope, metrics[name], blocks) for name, dataset in datasets.items()}
-    return {name: spread for name, spread in found.items() if spread is not None}
+    every = tuple(name for scope in scopes for name in scope.tiers)
+    out = []
+    for scope in scopes:
+        found = {name: spread_in(log, each, scope, metrics[name], blocks, every) for name, each in datasets.items()}
+        out.append({name: spread for name, spread in found.items() if spread is not None})
+    return tuple(out)
 
 
 def _notes(policy: Policy, drop: Drop | None, available: float) -> tuple[str, ...]:
@@ -132,7 +136,7 @@ def _notes(policy: Policy, drop: Drop | None, available: float) -> tuple[str, ..
         if tier.max_duration > available
     ]
     for name, dataset in policy.datasets.items():
-        if name not in policy.spread:
+        if not any(name in spread for spread in policy.spread):
             found.append(
                 f"dataset {name!r}: φ = 1, and σ_pod is not known: its log names no pods (spec.columns.pod), so "
                 "requests that fail together are taken for independent ones"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from tierwise.monitoring.planning.drop import Drop
+from tierwise.plurals import agreeing, plural
 from tierwise.simulation.policy import Policy, TierPolicy
 from tierwise.simulation.trials.summary import Detected
 
@@ -14,20 +17,24 @@ def warnings_of(policy: Policy, drop: Drop | None, detected: Detected | None) ->
     late = detected.share.hits - detected.before_promotion.hits
     if not late:
         return ()
-    found = f"{late} of {detected.share.runs} rollouts with the drop were promoted before Tierwise saw it"
+    rollouts = plural(detected.share.runs, "rollout")
+    found = f"{late} of {rollouts} with the drop {agreeing(late, 'was', 'were')} promoted before Tierwise saw it"
     median = detected.median_seconds or 0.0
     early = [tier for tier in policy.tiers if tier.min_duration < drop.onset_seconds]
     if early:
         soaks = ", ".join(_soak(tier) for tier in early)
-        found += f": it begins {_minutes(drop.onset_seconds)} into a tier, and minDuration is shorter ({soaks})"
+        found += f": it begins {_duration(drop.onset_seconds)} into a tier, and minDuration is shorter ({soaks})"
     if all(tier.min_duration >= median for tier in policy.tiers):
         return (f"{found}; set a longer minDuration",)
-    return (f"{found}; set minDuration to {_minutes(median)} or more, when half of the runs had seen it",)
+    return (f"{found}; set minDuration to {_duration(median)} or more, when half of the runs had seen it",)
 
 
 def _soak(tier: TierPolicy) -> str:
-    return f"{tier.name + ': ' if tier.name else ''}{_minutes(tier.min_duration)}"
+    return f"{tier.name + ': ' if tier.name else ''}{_duration(tier.min_duration)}"
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.3g}m"
+def _duration(seconds: float) -> str:
+    """A duration as a manifest has it and no shorter: whole hours above two, whole minutes, seconds below two."""
+    if seconds > 7200:
+        return f"{math.ceil(seconds / 3600)}h"
+    return f"{math.ceil(seconds / 60)}m" if seconds >= 120 else f"{math.ceil(seconds)}s"

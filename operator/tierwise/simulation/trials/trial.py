@@ -22,7 +22,7 @@ Named = tuple[str, str, str]  # dataset, metric, slice key
 
 @dataclass(frozen=True, slots=True)
 class TierTrial:
-    """The outcome of a tier. Looks count from 1. None means that it did not happen until the last look.
+    """The outcome of a tier. Looks count from 1. None: it had not happened by the last look.
 
     `stopped_at` is the look of the rollback, also if the tier had been promoted before (`promoted_at`).
     """
@@ -34,7 +34,7 @@ class TierTrial:
 
     @property
     def outcome(self) -> GateDecision:
-        """The decision of the rollout: the earlier of the two."""
+        """What the rollout decided first; Hold if it neither promoted nor rolled back."""
         if self.promoted_at is not None and (self.stopped_at is None or self.promoted_at < self.stopped_at):
             return GateDecision.PROMOTE
         return GateDecision.HOLD if self.stopped_at is None else GateDecision.ROLL_BACK
@@ -48,10 +48,11 @@ def run_tier(
     With `to_the_end` continue after the promotion, to see whether the tier would ever have been rolled back.
     """
     evidence = begin(plan)
-    share = np.array([policy.tiers[tier].exposure])
+    share, pods = np.array([policy.tiers[tier].exposure]), policy.pods(tier)
+    served = None if pods is None else np.array([pods], dtype=np.int64)
     state = _Gating(policy, tier)
     for look, cells in enumerate(blocks, start=1):
-        evidence = fold(evidence, cells, share)
+        evidence = fold(evidence, cells, share, served)
         state.see(evidence, look)
         if state.stopped_at is not None or (state.promoted_at is not None and not to_the_end):
             break
@@ -79,12 +80,13 @@ class _Gating:
         if self.promoted_at is not None or soaking:
             return
         over = elapsed >= self._tier.max_duration
-        # The judgement can become non-inferior only when a further hypothesis passes; a concern may still hold it.
+        # The judgement can become non-inferior only if one more hypothesis passes. Then the gate may still hold, for
+        # example because a small slice looks worse. So the gate is asked again at each look.
         passed = int((evidence.was_non_inferior | evidence.was_improved).sum())
         if passed == self._passed and not self._waits and not over:
             return
         self._passed = passed
-        judgement = judge(evidence)
+        judgement = judge(evidence, exact=0)
         self._waits = judgement.non_inferior
         outcome = gate(
             Situation(judgement=judgement, max_duration_passed=over, on_inconclusive=self._policy.on_inconclusive)
@@ -99,7 +101,7 @@ class _Gating:
         named: Sequence[Named] = ()
         reason = self._reason
         if evidence.stopped_at is not None:
-            judgement = judge(evidence)
+            judgement = judge(evidence, exact=0)
             reason = Reason.REGRESSED
             named = [(c.dataset, c.metric, slice_key(c.slice)) for c in judgement.culprits]
         return TierTrial(self.promoted_at, self.stopped_at, reason, tuple(named))

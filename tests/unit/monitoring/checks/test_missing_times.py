@@ -7,7 +7,7 @@ from scipy import stats
 from tests.unit.monitoring.builders import SPEC
 from tierwise.monitoring.checks.missing_times import untimed
 from tierwise.monitoring.counts.model import Dataset
-from tierwise.stats.presence import PRESENCE_TOLERANCE, log_more
+from tierwise.stats.split import PRESENCE_TOLERANCE, log_more
 
 FLIGHTS = Dataset("flights", SPEC, ())
 

@@ -14,6 +14,7 @@ from tierwise.monitoring.evidence.fold import begin, fold
 from tierwise.monitoring.planning.dispersion import Spread
 from tierwise.monitoring.planning.required_reads import reads_of
 from tierwise.monitoring.verdicts.judge import judge
+from tierwise.rollout.gate import Situation, gate
 from tierwise.stats import betting
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
@@ -36,7 +37,7 @@ def test_a_proportion_has_the_bits_of_its_bets_alone():
     plan = a_plan(an_analysis(), before_the_rollout(cells))
     evidence = fold(begin(plan), {"flights": cells}, halves(cells))
     layout, past = evidence.layout, np.zeros((4, evidence.layout.size))
-    logs = np.zeros((6, layout.size))
+    logs = np.zeros((betting.REGRESSION_ALTERNATIVES, layout.size))
     ones, half = np.ones(layout.size), np.full(layout.size, 0.005)
     for block in cells.counts:
         now = np.zeros_like(past)
@@ -90,13 +91,16 @@ def test_late_onset_of_an_estimated_metric_does_not_pay_for_the_hours_before():
 @pytest.mark.parametrize("shift", [0.5, -0.5])
 def test_a_shift_of_the_score_is_found_either_way_and_counts_once(shift):
     analysis = an_analysis(metrics=("score-shift",), margin={"absolute": 0.05})
-    plan = a_plan_of(analysis)
+    plan = a_plan_of(analysis, spread=a_spread())
     assert plan.hypotheses == 4  # the whole, two carriers, one reserved
     j = judged(plan, scored(1, shift=shift))
     assert [c.slice for c in j.culprits] == [{"carrier": "HA"}]
     moved = result(j, "score-shift", "HA")
     assert np.sign(moved.difference) == -np.sign(shift)  # fewer rows below an edge when scores rise
     assert moved.log10_e_non_inferior is None
+    unsure = judged(a_plan_of(analysis), scored(1, shift=shift))
+    assert not unsure.regressed, "how much scores scatter by themselves is not known"
+    assert message_of(unsure, Reason.REGRESSION_OBSERVED) is not None
 
 
 def test_promotion_does_not_wait_for_a_shift():
@@ -138,10 +142,10 @@ def test_a_ranking_of_rows_with_sample_weights_is_judged_by_them():
     assert [c.slice for c in worse.culprits] == [{"carrier": "HA"}]
 
 
-def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6):
-    return Spread(
-        ("", "carrier=HA", "carrier=UA"), np.full((metrics, 3), phi), np.full(metrics, sigma), phi_split, pods
-    )
+def a_spread(metrics=1, *, phi=1.0, sigma=float("nan"), phi_split=1.0, pods=6, degrees=10_000, apart=0.0):
+    slices = ("", "carrier=HA", "carrier=UA")
+    every, known = np.full((metrics, 3), phi), np.full(metrics, sigma)
+    return Spread(slices, every, known, phi_split, pods, np.full(metrics, degrees), np.full((metrics, 3), apart))
 
 
 @pytest.mark.parametrize("metric", ["error-rate", "auc"])
@@ -168,6 +172,42 @@ def test_a_difference_that_pods_alone_may_make_is_no_regression(margin):
     assert any("3 and 3 pods" in note for note in judge(evidence).notes)
     many = fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), 300))
     assert many.stopped_at is not None
+    # Three degrees of freedom say less of the same spread than very many do.
+    unsure = a_plan_of(analysis, spread=a_spread(sigma=0.02, degrees=2))
+    sure = a_plan_of(analysis, spread=a_spread(sigma=0.02))
+    logs = [fold(begin(p), {"flights": cells}, halves(cells), pods).log_sup.max() for p in (unsure, sure)]
+    assert logs[0] < logs[1]
+
+
+SPEC_WITH_PODS = SPEC_OF_SCORES.model_copy(update={"columns": SPEC_OF_SCORES.columns.model_copy(update={"pod": "pod"})})
+
+
+def test_pods_of_unknown_spread_tell_and_never_roll_back():
+    analysis = an_analysis(metrics=("error-rate",))
+    cells = scored(1, blocks=40, skill=(1.0, 0.5))
+    plan = a_plan_of(analysis, spec=SPEC_WITH_PODS, spread=a_spread(degrees=1))
+    evidence = fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), 2))
+    judgement = judge(evidence)
+    assert not judgement.regressed
+    assert "too few pods served before" in message_of(judgement, Reason.REGRESSION_OBSERVED)
+    assert gate(Situation(judgement, max_duration_passed=True)).reason is Reason.REGRESSION_OBSERVED
+    known = a_plan_of(analysis, spec=SPEC_WITH_PODS, spread=a_spread(sigma=0.0))
+    assert fold(begin(known), {"flights": cells}, halves(cells), np.full((40, 2), 2)).stopped_at is not None
+
+
+def test_a_margin_that_pods_use_up_holds_and_says_how_many_pods_are_needed():
+    analysis = an_analysis(metrics=("error-rate",), margin={"relative": 0.2})
+    cells = scored(1, blocks=40)
+    history = scored(5, blocks=60)
+    plan = a_plan_of(analysis, history=history, spread=a_spread(sigma=0.2))
+    few = judge(fold(begin(plan), {"flights": cells}, halves(cells), np.tile([6, 2], (40, 1))))
+    assert not few.non_inferior
+    message = message_of(few, Reason.PODS_DIFFER)
+    assert "2 candidate and 6 baseline pods" in message
+    needed = int(message.split("about ")[1].split(" pods")[0])
+    assert 90 <= needed <= 105
+    enough = judge(fold(begin(plan), {"flights": cells}, halves(cells), np.full((40, 2), needed)))
+    assert message_of(enough, Reason.PODS_DIFFER) is None
 
 
 def test_fewer_than_three_pods_are_said_and_the_fewest_count():
@@ -189,7 +229,7 @@ def test_bundled_requests_are_no_mismatch_of_the_split():
     assert message_of(judge(fold(begin(loose), {"flights": cells}, share)), Reason.SAMPLE_RATIO_MISMATCH) is None
 
 
-def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged():
+def test_a_name_stays_when_the_evidence_falls_again_and_what_decides_is_named():
     worse = some_cells(np.random.default_rng(4), EVEN | {"carrier=HA": (0.05, 0.15)}, blocks=8, per_block=300)
     plan = a_plan(an_analysis(), before_the_rollout(some_cells(np.random.default_rng(1), EVEN)))
     evidence = fold(begin(plan), {"flights": worse}, halves(worse))
@@ -197,7 +237,7 @@ def test_a_flag_stays_when_the_evidence_falls_again_and_what_decides_is_flagged(
     assert {"carrier": "HA"} in [r.slice for r in judge(evidence).results if r.flagged]
     assert {"carrier": "UA"} not in [r.slice for r in judge(evidence).results if r.flagged]
     fallen = replace(evidence, log_regression=evidence.log_regression - 100)
-    assert fallen.flagged.tolist() == evidence.flagged.tolist()
+    assert fallen.named.tolist() == evidence.named.tolist()
 
 
 def test_a_metric_whose_bins_were_not_read_says_nothing_and_passes_nothing():

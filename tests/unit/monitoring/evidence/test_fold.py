@@ -90,7 +90,7 @@ def test_small_blocks_are_kept_for_later_and_not_lost():
     cells = some_cells(np.random.default_rng(4), {"carrier=HA": (0.01, 0.3)}, blocks=200, per_block=2)
     plan = a_plan(an_analysis(), None)
     evidence = folded(plan, cells)
-    assert evidence.bets.counts[0, 0] > 100
+    assert evidence.bets.counts[0, 0] > 50
     assert evidence.stopped_at is not None
 
 
@@ -128,13 +128,14 @@ def test_ignored_changes_never_roll_back_not_even_in_parts_of_the_slice():
     assert not judge(folded(a_plan(strict, before_the_rollout(cells)), cells)).regressed
 
 
-def test_copies_begin_by_the_clock_of_the_blocks():
-    cells = some_cells(np.random.default_rng(4), EVEN, blocks=10, seconds=1800)
+def test_bets_begin_by_the_clock_of_the_blocks():
     plan = a_plan(an_analysis(), None, hours=3)
-    assert plan.copies == 3
-    assert len(folded(plan, part(cells, 0, 2)).bets.late) == 0
-    assert len(folded(plan, part(cells, 0, 3)).bets.late) == 1
-    assert len(folded(plan, cells).bets.late) == 2
+    cells = some_cells(np.random.default_rng(4), EVEN, blocks=10, seconds=1800)
+    cells.counts[:] = 0  # nothing is bet on, so that only what began shows
+    for blocks, begun in ((1, 0.5 + 0.5 / 6), (3, 0.75), (6, 1.0), (10, 1.0)):
+        evidence = folded(plan, part(cells, 0, blocks))
+        assert np.exp(evidence.bets.regression) == pytest.approx(begun)
+        assert evidence.log_regression == pytest.approx(0)
 
 
 def test_late_onset_is_found_soon_after_hours_without_difference():

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.monitoring.engines import SPEC_OF_SCORES, T0, a_dataset_of, a_plan_of, an_analysis, scored
 from tests.unit.monitoring.evidence.test_engines import WEIGHTED, a_spread
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.metrics.weighted import WEIGHED
 from tierwise.monitoring.counts.model import Cells
 from tierwise.monitoring.evidence.fold import Evidence, begin, fold
@@ -90,7 +90,7 @@ def test_pieces_of_any_length_give_the_same_bits(name, skill):
     whole = folded(begin(plan), cells)
     assert_same_bits(whole, folded(begin(plan), cells, *range(1, BLOCKS)))
     assert_same_bits(whole, folded(begin(plan), cells, 1, 7, 8, 25))
-    assert whole.mixtures.late or whole.bets.late
+    assert whole.mixtures.late or plan.late_onset.seconds
 
 
 @pytest.mark.parametrize("name", CASES)

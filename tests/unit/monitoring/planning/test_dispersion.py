@@ -27,22 +27,24 @@ def past(noise: float, *, blocks: int = 48, rows: int = 4000, rate: float = 0.05
 
 
 def test_quiet_halves_have_phi_near_one_and_noisy_ones_what_the_noise_makes():
-    quiet = spread_of(DATASET, past(0.0), {}, ["error-rate", "recall"])
-    noisy = spread_of(DATASET, past(0.3), {}, ["error-rate", "recall"])
+    quiet = spread_of(DATASET, past(0.0), (), ["error-rate", "recall"], 0)
+    noisy = spread_of(DATASET, past(0.3), (), ["error-rate", "recall"], 0)
     assert quiet.phi.shape == (2, 3)
     assert quiet.phi[0].max() < 2.0
-    assert noisy.phi[0] == pytest.approx(1 + 0.3**2 * 0.05 * 0.95 * 4000, rel=0.6)
+    expected = 1 + 0.3**2 * 0.05 * 0.95 * 4000
+    assert (0.4 * expected < noisy.phi[0]).all()
+    assert (noisy.phi[0] < 2.5 * expected).all()
     assert (noisy.phi[1] == 1.0).all()  # no positives: nothing to learn from
 
 
 def test_a_slice_without_a_past_has_the_largest_phi_of_its_metric():
-    spread = spread_of(DATASET, past(0.3), {}, ["error-rate"])
+    spread = spread_of(DATASET, past(0.3), (), ["error-rate"], 0)
     assert spread.phi_for(["", "carrier=ZZ"])[0].tolist() == [spread.phi[0, 0], spread.phi[0].max()]
 
 
 def test_an_empty_past_teaches_nothing():
     empty = Cells((), (), np.zeros((0, 0, 2, 3, 3), dtype=np.int64))
-    spread = spread_of(DATASET, empty, {}, ["error-rate"])
+    spread = spread_of(DATASET, empty, (), ["error-rate"], 0)
     assert spread.phi_for(["", "carrier=AA"]).tolist() == [[1.0, 1.0]]
     assert np.isnan(spread.sigma_pod).all()
     assert (spread.phi_split, spread.pods) == (1.0, 0)
@@ -52,7 +54,7 @@ def test_pods_that_differ_are_told_from_chance():
     counts = np.zeros((8, 3, 3), dtype=np.int64)
     counts[:, 0, 1] = [500, 500, 900, 500, 300, 500, 700, 400]
     counts[:, 0, 0] = 10_000 - counts[:, 0, 1]
-    spread = spread_of(DATASET, past(0.0), {0.5: PodCounts(tuple("abcdefgh"), counts)}, ["error-rate"])
+    spread = spread_of(DATASET, past(0.0), [{0.5: PodCounts(tuple("abcdefgh"), counts)}], ["error-rate"], 8)
     assert spread.pods == 8
     assert spread.sigma_pod[0] == pytest.approx(np.log(counts[:, 0, 1] / counts[:, 0, 0]).std(ddof=1), rel=0.1)
 
@@ -72,10 +74,10 @@ def test_a_metric_with_a_threshold_of_its_own_learns_from_the_answers_there():
     apart[:, 1, 1] = 10_000 - apart[:, 1, 0]
     pods = {0.5: PodCounts(tuple("abcdefgh"), alike), 0.7: PodCounts(tuple("abcdefgh"), apart)}
     assert thresholds_of(AT_07, ["accuracy", "recall"]) == (0.5, 0.7)
-    found = spread_of(Dataset("flights", AT_07), halves, pods, ["recall"])
+    found = spread_of(Dataset("flights", AT_07), halves, [pods], ["recall"], 8)
     assert found.phi[0].min() > 3
     assert found.sigma_pod[0] > 0.2
-    at_05 = spread_of(DATASET, halves, pods, ["recall"])
+    at_05 = spread_of(DATASET, halves, [pods], ["recall"], 8)
     assert (at_05.phi == 1.0).all()
     assert not at_05.sigma_pod[0] > 0
 
@@ -88,7 +90,7 @@ def test_metrics_of_classes_learn_from_the_classes_and_not_from_the_pods():
     bins[..., 1, 0], bins[..., 1, 1] = missed, 4000 - missed
     halves = Cells(noisy.blocks, SLICES, noisy.counts, bins)
     pods = {0.5: PodCounts(("a", "b"), np.ones((2, 3, 3), dtype=np.int64))}
-    found = spread_of(Dataset("mails", spec), halves, pods, ["recall@spam", "recall@ham"])
+    found = spread_of(Dataset("mails", spec), halves, [pods], ["recall@spam", "recall@ham"], 2)
     assert found.phi[0].min() > 3
     assert (found.phi[1] == 1.0).all()  # no ham
     assert np.isnan(found.sigma_pod).all()
@@ -99,6 +101,6 @@ def test_weighted_shares_scatter_as_their_estimates_do():
     spec = MonitoringDatasetSpec(table="log", columns=Columns(weight="w"))
     weights = np.stack([noisy.counts * 2.0, noisy.counts * 4.0])  # every row has weight 2
     halves = Cells(noisy.blocks, SLICES, noisy.counts, weights=weights)
-    of_weights = spread_of(Dataset("flights", spec), halves, {}, ["error-rate"])
-    of_rows = spread_of(DATASET, noisy, {}, ["error-rate"])
+    of_weights = spread_of(Dataset("flights", spec), halves, (), ["error-rate"], 0)
+    of_rows = spread_of(DATASET, noisy, (), ["error-rate"], 0)
     assert of_weights.phi[0] == pytest.approx(of_rows.phi[0], rel=0.2)

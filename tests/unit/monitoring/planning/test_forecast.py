@@ -9,12 +9,13 @@ from tests.unit.monitoring.builders import a_dataset, a_plan, an_analysis, befor
 from tierwise.monitoring.counts.model import Reads
 from tierwise.monitoring.planning.drop import Drop, bad_rate, own_value
 from tierwise.monitoring.planning.forecast import forecast_tier
+from tierwise.monitoring.planning.promotion import Course
 from tierwise.monitoring.planning.tier_plan import TierTerms, plan_tier
 
 HOUR = 3600.0
 
 
-def a_forecast(drops=(), *, metric="accuracy", exposure=0.5, hours=4, rates=None, margin=None):
+def a_forecast(drops=(), *, metric="accuracy", exposure=0.5, hours=4, rates=None, margin=None, soak=0.0):
     """From an hour of history: a large and a small carrier, 10 % wrong in both."""
     rng = np.random.default_rng(1)
     history = before_the_rollout(some_cells(rng, rates or {"carrier=AA": (0.1, 0.1)}, blocks=60, per_block=600))
@@ -24,7 +25,7 @@ def a_forecast(drops=(), *, metric="accuracy", exposure=0.5, hours=4, rates=None
     cells = type(history)(history.blocks, (*history.slices, "carrier=VX"), counts)
     analysis = an_analysis(metrics=(metric,), margin=margin)
     plan = a_plan(analysis, cells, expected_share=hours, candidate_share=exposure, hours=hours)
-    return forecast_tier(plan, {"flights": cells}, HOUR, exposure=exposure, max_seconds=hours * HOUR, drops=drops)
+    return forecast_tier(plan, {"flights": cells}, HOUR, Course(exposure, soak, hours * HOUR), drops)
 
 
 def test_a_drop_takes_longer_where_there_are_fewer_labels_and_its_labels_fill_that_time():
@@ -70,10 +71,10 @@ def test_a_slice_is_judged_alone_when_it_is_surely_shown_equal_in_time_and_told_
     strong, weak = by_slice["carrier=AA"], by_slice["carrier=VX"]
     assert strong.powered
     assert strong.sure_seconds is not None
-    assert strong.sure_seconds <= forecast.max_seconds
+    assert strong.sure_seconds <= forecast.course.max_seconds
     assert not weak.powered
     assert weak.sure_seconds is not None
-    assert weak.sure_seconds > forecast.max_seconds
+    assert weak.sure_seconds > forecast.course.max_seconds
     assert weak.margin_needed is not None
 
     wider = a_forecast(margin={"absolute": weak.margin_needed * 1.01})
@@ -86,7 +87,7 @@ def test_the_smallest_drop_seen_is_a_drop_that_just_fits():
         assert found.smallest_drop is not None
         values = dict([found.slice.split("=")]) if found.slice else {}
         at = a_forecast([Drop(values, "accuracy", None, found.smallest_drop)]).drops[0]
-        assert at.seconds == pytest.approx(forecast.max_seconds, rel=0.01)
+        assert at.seconds == pytest.approx(forecast.course.max_seconds, rel=0.01)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "false-positive-rate", "recall"])
@@ -105,7 +106,7 @@ def a_weighted_forecast(drops, weights, *, metric="accuracy"):
         cells = replace(cells, weights=np.stack([cells.counts * factor for factor in weights]))
     terms = TierTerms(alpha=0.045, expected_share=4.0, candidate_share=0.5, max_duration_seconds=4 * HOUR)
     plan = plan_tier([analysis], {"flights": dataset}, {"flights": cells}, terms)
-    return forecast_tier(plan, {"flights": cells}, HOUR, exposure=0.5, max_seconds=4 * HOUR, drops=drops)
+    return forecast_tier(plan, {"flights": cells}, HOUR, Course(0.5, 0.0, 4 * HOUR), drops)
 
 
 @pytest.mark.parametrize(("metric", "after"), [("accuracy", 0.8), ("error-rate", 0.2), ("false-positive-rate", 0.15)])

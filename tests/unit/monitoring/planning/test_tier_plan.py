@@ -12,10 +12,10 @@ from tests.unit.monitoring.builders import (
     before_the_rollout,
     some_cells,
 )
-from tierwise.api.modelrollout import Frozen
+from tierwise.api.frozen import Frozen
 from tierwise.api.reasons import Reason
 from tierwise.errors import PlanError
-from tierwise.monitoring.planning.snapshot import config_hash, freeze, thaw
+from tierwise.monitoring.planning.snapshot import freeze, pinned_hash, thaw
 from tierwise.monitoring.planning.tier_plan import alpha_of_tier, groupings_of
 
 EVEN = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
@@ -109,8 +109,8 @@ def test_unknown_names_are_refused_with_those_there_are(analysis, reason, names)
     assert caught.value.reason == reason
 
 
-def test_config_hash_tells_an_edited_dataset():
+def test_the_pinned_hash_tells_an_edited_dataset():
     dataset = a_dataset(an_analysis())
     edited = dataset.spec.model_copy(update={"threshold": 0.7})
-    assert config_hash(dataset) == config_hash(a_dataset(an_analysis()))
-    assert config_hash(dataset) != config_hash(type(dataset)(dataset.name, edited, dataset.groupings))
+    assert pinned_hash(dataset) == pinned_hash(a_dataset(an_analysis()))
+    assert pinned_hash(dataset) != pinned_hash(type(dataset)(dataset.name, edited, dataset.groupings))

@@ -50,6 +50,12 @@ def test_values_are_bound_and_never_in_the_text():
     assert query.parameters["t1"] == "2024-01-01 00:01:00.000000"
 
 
+def test_blocks_of_several_days_are_read_without_the_time_between_them():
+    days = [Block(b.start + timedelta(days=day), b.end + timedelta(days=day)) for day in range(3) for b in blocks(2)]
+    assert sum(name.startswith("from") for name in cells_query(a_log(a_spec()), SCOPE, days).parameters) == 3
+    assert not any(name.startswith("from") for name in cells_query(a_log(a_spec()), SCOPE, days[:2]).parameters)
+
+
 def test_one_query_reads_only_the_two_versions():
     query = cells_query(a_log(a_spec(), ("carrier",)), SCOPE, blocks(3))
     assert query.sql.count("FROM `predictions`") == 1

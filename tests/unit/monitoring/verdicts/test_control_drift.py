@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.unit.monitoring.builders import T0, a_plan, an_analysis, before_the_rollout, some_blocks, some_cells
-from tierwise.api.modelrollout import ControlHistory
+from tierwise.api.frozen import ControlHistory
 from tierwise.monitoring.counts.model import Block, Cells
 from tierwise.monitoring.verdicts.control_drift import against_past, begin_control, fold_control, past_block, trouble_of
 
 USUAL = {"carrier=HA": (0.05, 0.05), "carrier=UA": (0.02, 0.02)}
 WORSE = {"carrier=HA": (0.3, 0.3), "carrier=UA": (0.02, 0.02)}
-DAY = ControlHistory(kind="PreviousDay", ends_at=T0)
+DAY = ControlHistory(kind="PreviousDay", ends_at=T0, days=7)
 
 
 def rows(seed, rates, blocks=40):
@@ -44,6 +44,23 @@ def test_a_control_that_gets_worse_is_named_with_both_rates_and_the_time():
     assert found.result.candidate_value > 0.06 > found.result.baseline_value
     assert T0 + timedelta(minutes=40) < found.since <= T0 + timedelta(minutes=45)
     assert found.past == "the same hours of the day before"
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "is_sure"), [("PreviousDay", 5, True), ("PreviousDay", 4, False), ("JustBefore", 0, False)]
+)
+def test_a_past_of_fewer_than_five_days_is_not_sure(kind, days, is_sure):
+    history = ControlHistory(kind=kind, ends_at=T0, days=days)
+    assert trouble_of(watched(rows(1, WORSE), rows(2, USUAL))[-1], history).is_sure == is_sure
+
+
+def test_what_days_may_differ_by_is_no_trouble():
+    plan = a_plan(an_analysis(), before_the_rollout(rows(3, USUAL)))
+    cells = {"flights": against_past(rows(1, WORSE), rows(2, USUAL))}
+    metrics = {f"flights/{metric.name}" for dataset in plan.datasets for metric in dataset.metrics}
+    wide = DAY.model_copy(update={"apart": {name: [3.0] * 4 for name in metrics}})
+    assert fold_control(begin_control(plan, DAY), cells).trouble is not None
+    assert fold_control(begin_control(plan, wide), cells).trouble is None
 
 
 def test_a_candidate_that_is_worse_says_nothing_of_the_control():

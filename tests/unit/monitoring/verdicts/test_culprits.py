@@ -4,7 +4,7 @@ import numpy as np
 
 from tierwise.monitoring.verdicts.culprits import Named, shortest_list
 from tierwise.monitoring.verdicts.strength import Strength
-from tierwise.stats.betting import growth
+from tierwise.stats.delay import growth
 
 NEEDED = math.log(4000)
 
@@ -66,8 +66,8 @@ def test_late_onset_with_little_evidence_in_the_totals_is_still_listed():
     assert shortest_list([late], strength(counts)).keys == ("carrier=HA",)
 
 
-def test_a_slice_named_by_e_bh_alone_is_listed():
-    """e-BH names with less evidence than the decision needs, when another metric already has it."""
+def test_a_slice_with_less_evidence_than_the_decision_needs_is_listed():
+    """Holm's later names need less evidence than the first."""
     weak = Named("carrier=HA", NEEDED - 1, needed=NEEDED)
     assert shortest_list([weak], strength({"carrier=HA": counts_of(1000, 0.09, 0.05)})).keys == ("carrier=HA",)
     assert shortest_list([], strength({})).keys == ()

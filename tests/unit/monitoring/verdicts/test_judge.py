@@ -48,6 +48,17 @@ def test_a_bad_slice_that_the_whole_hides_is_named_alone():
     assert j.stopped_at is not None
 
 
+def test_evidence_falls_from_row_to_row_and_known_changes_come_last():
+    known = {"slice": {"carrier": "UA"}, "metric": "error-rate", "change": "Ignore"}
+    rates = EVEN | {"carrier=HA": (0.05, 0.12), "carrier=UA": (0.02, 0.4)}
+    *judged_rows, ignored = judged(rates, analysis=an_analysis(expect=[known])).results
+    assert ignored.slice["carrier"] == "UA"
+    rows = [row.log10_e for row in judged_rows if row.slice.get("carrier") != "UA"]
+    assert rows == sorted(rows, reverse=True)
+    assert len(set(rows)) == 3
+    assert ignored.log10_e > rows[-1]
+
+
 def test_equal_models_become_non_inferior_everywhere():
     j = judged(EVEN, per_block=1500, blocks=60)
     assert j.non_inferior

@@ -13,6 +13,7 @@ from tierwise.monitoring.counts.model import BASELINE, CANDIDATE, Cells
 from tierwise.monitoring.verification.fold import begin_watch, fold_past, fold_strata, past_of_block, strata_of_block
 from tierwise.monitoring.verification.hypotheses import Against, Scatter, hypotheses_of, why_not
 from tierwise.monitoring.verification.results import has_compared, not_compared, results_of_watch
+from tierwise.stats.overdispersion import PodSpread
 
 WEIGHTED = SPEC_OF_SCORES.model_copy(update={"columns": SPEC.columns.model_copy(update={"weight": "w"})})
 STRATA = ("carrier=HA", "carrier=UA")
@@ -30,7 +31,7 @@ def a_watch(metrics, *, spec=SPEC_OF_SCORES, control="history", sigma=None, stra
         {analysis.name: usual},
         0.0025,
         Against(control, {analysis.name: strata}),
-        Scatter(sigma={(analysis.name, name): value for name, value in (sigma or {}).items()}),
+        Scatter(sigma={(analysis.name, name): PodSpread(value, 10_000) for name, value in (sigma or {}).items()}),
     )
     return begin_watch(of)
 
@@ -40,10 +41,11 @@ def rows(seed, *, skill=1.0, blocks=12, weighted=False):
     return {"flights": scored(seed, blocks, 200, skill=(1.0, skill), weighted=weighted)}
 
 
-def beside_past(watch, now, before, elsewhere=None, pods=()):
+def beside_past(watch, now, *days, elsewhere=None, pods=()):
     for i, block in enumerate(now["flights"].blocks):
-        others = None if elsewhere is None else past_of_block(watch.of, *elsewhere, i, CANDIDATE)
-        watch = fold_past(watch, block.end, past_of_block(watch.of, now, before, i, CANDIDATE), others, pods)
+        here = [past_of_block(watch.of, now, before, i, CANDIDATE) for before in days]
+        others = [past_of_block(watch.of, elsewhere[0], before, i, CANDIDATE) for before in (elsewhere or ())[1:]]
+        watch = fold_past(watch, block.end, here, others, pods)
     return watch
 
 
@@ -91,7 +93,7 @@ def test_with_sample_weights_a_fall_is_found_and_the_same_is_not(metric):
 def test_a_change_in_the_tiers_to_come_is_taken_off():
     """Scores tell less everywhere: only without the other tiers it counts as the version's."""
     now, before = rows(1, skill=0.4), rows(2)
-    watch = beside_past(a_watch(ESTIMATES), now, before, (rows(3, skill=0.4), rows(4)))
+    watch = beside_past(a_watch(ESTIMATES), now, before, elsewhere=(rows(3, skill=0.4), rows(4)))
     assert watch.stopped_at is None
     assert worst(watch).log10_e < 2
     assert beside_past(a_watch(ESTIMATES), now, before).stopped_at is not None
@@ -164,8 +166,8 @@ def test_the_fewest_pods_seen_so_far_count():
     watch = a_watch(("accuracy",), sigma={"accuracy": 0.2})
     now, before = rows(1), rows(2)
     for pods in ((3, 3), (100, 100)):
-        watch = fold_past(watch, T0, past_of_block(watch.of, now, before, 0, CANDIDATE), None, pods)
-    assert watch.apart == pytest.approx(3 * np.sqrt(2 / 3))
+        watch = fold_past(watch, T0, [past_of_block(watch.of, now, before, 0, CANDIDATE)], (), pods)
+    assert watch.apart == pytest.approx(np.sqrt(2 / 3))
 
 
 def test_what_is_not_watched_is_told_with_its_reason():

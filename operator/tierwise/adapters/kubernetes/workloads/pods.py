@@ -42,7 +42,10 @@ class PodRecord:
         return not (self.terminating or self.finished)
 
     def is_available(self, min_ready_seconds: float, now: datetime) -> bool:
-        """Whether it has been ready for so long."""
+        """Whether the pod is ready, stays, and has been ready for `min_ready_seconds`.
+
+        If `ready_since` is not known, it counts as long enough.
+        """
         since = self.ready_since
         is_long_enough = not min_ready_seconds or since is None or (now - since).total_seconds() >= min_ready_seconds
         return self.ready and self.stays and is_long_enough
@@ -134,8 +137,8 @@ def unschedulable(pods: Iterable[PodRecord]) -> str | None:
 def is_outdated(pod: PodRecord, container: str, template: Running | None) -> bool:
     """Whether the pod runs another image or other values than the template names.
 
-    What admission webhooks add to a pod's environment is no difference; a value that the template no longer has shows
-    in the workload's own status (updated pods).
+    Webhooks may add values to a pod's environment. They make no difference. If the template has lost a value, only the
+    workload's own status shows it (its number of updated pods).
     """
     if template is None:
         return False
@@ -146,7 +149,7 @@ def is_outdated(pod: PodRecord, container: str, template: Running | None) -> boo
 
 
 def count_pods(pods: Iterable[PodRecord], container: str, template: Running | None) -> Pods:
-    """Counts of an arm; a pod that ended by itself counts for nothing, a terminating one only as that."""
+    """Counts of an arm. A finished pod is not counted. A terminating pod is counted only in `terminating`."""
     live = [pod for pod in pods if not pod.finished]
     staying = [pod for pod in live if not pod.terminating]
     return Pods(

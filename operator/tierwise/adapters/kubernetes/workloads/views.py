@@ -42,7 +42,8 @@ def template_fingerprint(template: Json, container: str) -> str:
 def last_writer(item: Json, container: str, parameters: Collection[str]) -> str | None:
     """The field manager that last wrote the container's image or one of the parameters, by managedFields' times.
 
-    Those are whole seconds. Within one the other manager is named: had Tierwise written last, it would own the field.
+    These times are whole seconds. If Tierwise and another manager wrote in the same second, the other one is named. If
+    Tierwise had written last, it would own the field.
     """
     latest: tuple[str, bool, str] | None = None
     for entry in item["metadata"].get("managedFields") or []:

@@ -35,7 +35,7 @@ class StatusOptions:
     output: str
 
 
-@click.command("status", short_help="Show a ModelDeployment's rollout as a tree; --watch until it ends.")
+@click.command("status")
 @click.argument("name")
 @kubeconfig_options
 @click.option("-w", "--watch", is_flag=True, help="Go on until the rollout ends.")

@@ -23,12 +23,17 @@ from tierwise.runtime.offline.analysis import Analysis, analyze
 EXIT = {GateDecision.PROMOTE: 0, GateDecision.HOLD: 3, GateDecision.ROLL_BACK: 4}
 
 
-@click.command("analyze", short_help="Compare two versions in a prediction log, slice by slice.")
+@click.command("analyze")
 @source_options
 @click.option("--baseline", required=True, help="The version that candidates are compared with.")
 @click.option("--candidate", required=True, help="The version that is judged.")
 @window_options
 @click.option("--block", type=Span(), help="Length of a block, 1m by default; a number of rows (1000) without --time.")
+@click.option(
+    "--to-end",
+    is_flag=True,
+    help="Go on after a rollback: beside its decision also show the values over the whole file, or window.",
+)
 @judged_options
 @click.option(
     "-o",
@@ -45,7 +50,8 @@ def command(ctx: click.Context, /, output: str, out: str | None, **given: object
 
     The command folds blocks of predictions in the order of their time. It stops at the first rollback and says when.
     It compares the candidate with the baseline overall and in every slice, with the same bound on false alarms as in a
-    rollout.
+    rollout. With --to-end it reads all rows: the decision is the same, and "whole file" shows the values over all rows
+    beside it. If there would be more than 50,000 blocks, it chooses longer ones, and a note says so.
 
     \b
     A prediction log in ClickHouse:

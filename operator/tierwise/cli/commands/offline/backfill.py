@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from rich.table import Table
 
+from tierwise.api.common import EPOCH
 from tierwise.api.modeldeployment import DatasetAnalysis, ModelDeploymentSpec
 from tierwise.api.monitoringdataset import MonitoringDatasetSpec
 from tierwise.cli.manifests.yaml_lines import load_one, parse_spec
@@ -22,6 +22,7 @@ from tierwise.errors import NothingStoredError
 from tierwise.monitoring.counts.model import Dataset
 from tierwise.monitoring.planning.tier_plan import groupings_of
 from tierwise.monitoring.query.stored.distributions import Wanted
+from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.runtime.offline.backfill import Backfill, Origin, PastValue, Request, backfill
 
 EXIT_NOTHING = 3
@@ -60,7 +61,7 @@ class BackfillOptions:
     output: str
 
 
-@click.command("backfill", short_help="Compute a metric for the past, from stored distributions or the log.")
+@click.command("backfill")
 @click.argument("metric", type=MetricName())
 @click.option("--store", "dsn", required=True, envvar="TIERWISE_STORE", help="DSN of the log and of ml_performance.")
 @click.option("--dataset", "dataset_file", type=click.Path(), required=True, help="Manifest of a MonitoringDataset.")
@@ -187,9 +188,18 @@ def _show(metric: str, wanted: Wanted, found: Backfill, output: str) -> None:
         writer.writeheader()
         writer.writerows(_facts(value) for value in found.values)
     else:
-        table = Table(box=None, header_style="bold")
-        for column in ("FROM", "TO", "VERSION", "SLICE", metric.upper(), "BAD", "N", "± SE"):
-            table.add_column(column, no_wrap=column != "SLICE", justify="right" if column in ("BAD", "N") else "left")
+        table = FittedTable(
+            [
+                Column("FROM"),
+                Column("TO", 3),
+                Column("VERSION", 4),
+                Column("SLICE", NAME),
+                Column(metric.upper()),
+                Column("BAD", 6, is_number=True),
+                Column("N", 5, is_number=True),
+                Column("± SE", 2),
+            ]
+        )
         for value in found.values:
             shown = "–" if value.value is None else f"{value.value:.6g}"
             table.add_row(
@@ -205,8 +215,7 @@ def _show(metric: str, wanted: Wanted, found: Backfill, output: str) -> None:
         console_for().print(table)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EMPTY = PastValue(_EPOCH, _EPOCH, "", "", None)
+_EMPTY = PastValue(EPOCH, EPOCH, "", "", None)
 
 
 def _facts(value: PastValue) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def import_(given: ImportOptions) -> None:
     """Print a MonitoringDataset for a training or validation dataset. Says on stderr what could not be found out.
 
     FILE is a description (YAML or JSON with columns, label, score and slices), a Hugging Face README.md or
-    dataset_info.json, or a Parquet file.
+    dataset_info.json, or a Parquet, CSV or TSV file. Categorical columns of pandas are columns of their values, and its
+    index is left out.
 
     \b
     Example:

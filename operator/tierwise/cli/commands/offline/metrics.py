@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.text import Text
 
 from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.errors import UnknownMetricError
 from tierwise.metrics.family import Family
 from tierwise.metrics.metric import Metric, Shift
 from tierwise.metrics.registry import Registry, installed
+from tierwise.report.columns import NAME, Column, FittedTable
 
 BETTER = {"HigherIsBetter": "higher", "LowerIsBetter": "lower", "Either": "unchanged"}
 WEIGHTS = {True: "yes", False: "no: refused in a dataset with columns.weight"}
@@ -140,13 +141,16 @@ def _origin(registry: Registry, entry: Metric | Family) -> dict[str, str | None]
 
 
 def _print_list(entries: list[Metric | Family]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("NAME", no_wrap=True)
-    table.add_column("BETTER", no_wrap=True)
-    table.add_column("MARGIN", justify="right", no_wrap=True)
-    table.add_column("TEST", no_wrap=True)
-    table.add_column("NEEDS")
-    table.add_column("UNIT", overflow="fold")
+    table = FittedTable(
+        [
+            Column("NAME", NAME),
+            Column("BETTER", 2),
+            Column("MARGIN", is_number=True),
+            Column("TEST", 5),
+            Column("NEEDS", 3, wraps=True),
+            Column("UNIT", 4, wraps=True),
+        ]
+    )
     for entry in entries:
         metric = entry if isinstance(entry, Metric) else entry.instance
         name = entry.name if isinstance(entry, Metric) else entry.usage
@@ -163,9 +167,7 @@ def _print_entry(registry: Registry, entry: Metric | Family) -> None:
         **rows_of(entry),
         "package": _origin(registry, entry)["package"] or "built in",
     }
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = FittedTable([Column("", NAME), Column("", wraps=True)])
     for key, text in rows.items():
-        table.add_row(key, text)
+        table.add_row(Text(key, style="bold"), text)
     console_for().print(table)

@@ -13,6 +13,7 @@ from tierwise.cli.options.log_options import judged_options, open_log, source_op
 from tierwise.cli.options.policy_options import DROP_HELP, Drops, plan_request, tier_flags, tier_options
 from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.monitoring.planning.drop import Drop
+from tierwise.report.plan.advice import is_enough
 from tierwise.report.plan.json_form import plan_json
 from tierwise.report.plan.table import render_plan
 from tierwise.runtime.offline.planning import plan
@@ -32,7 +33,7 @@ class PlanOptions:
     output: str
 
 
-@click.command("plan", short_help="How long tiers must run to see a given drop in a given slice.")
+@click.command("plan")
 @source_options
 @click.option("--baseline", help="The version whose traffic is read; default: the one with most rows.")
 @click.option("--drop", "drops", type=Drops(), multiple=True, help=DROP_HELP + " May be repeated.")
@@ -54,8 +55,9 @@ def command(
 ) -> None:
     """Compute before a rollout how many labels and how much time each tier needs, from the traffic in the log.
 
-    For each drop of --drop it says when a tier would see it, and whether that is within the tier's maxDuration. For
-    every slice it says the smallest drop that is seen in time, and when an equal candidate passes (half of the time,
+    For each drop of --drop it says when a tier would find it, and whether that is in time: within the tier's
+    maxDuration, and before the tier would be promoted. If a tier can judge no slice on its own, that comes first. For
+    every slice it says the smallest drop that is found in time, and when an equal candidate passes (half of the time,
     and almost surely). It also says whether promotion waits for the slice: a slice with too little traffic is judged
     only as part of larger ones. Then it says what to change: a longer maxDuration, more exposure, another margin, fewer
     slices and metrics.
@@ -70,7 +72,8 @@ def command(
       tierwise plan --data predictions.parquet --time ts --slice carrier --metric accuracy:0.01 \\
         --drop 'carrier=VX accuracy 0.9->0.8' --exposure 20% --max-duration 4h
 
-    Exit status: 0 every drop is seen within maxDuration by every tier, 3 a drop is not, 1 an error, 2 wrong usage.
+    Exit status: 0 every drop is found in time by every tier, 3 one would be promoted or is not seen within
+    maxDuration, or a tier can judge no slice, 1 an error, 2 wrong usage.
     """
     now = datetime.now(UTC)
     flags = tier_flags(own.exposure, own.min_duration, own.max_duration)
@@ -81,4 +84,4 @@ def command(
         console_for().print(render_plan(found, most=10_000 if own.show_all else 15))
     else:
         print_facts(plan_json(found), own.output)
-    ctx.exit(0 if all(drop.fits for tier in found.tiers for drop in tier.drops) else EXIT_NOT_SEEN)
+    ctx.exit(0 if is_enough(found) else EXIT_NOT_SEEN)

@@ -35,10 +35,10 @@ from tierwise.cli.output.formats import console_for, print_facts
 from tierwise.cli.output.progressbar import progress_bar
 from tierwise.cli.output.simulate_table import render_simulation
 from tierwise.metrics import registry
-from tierwise.monitoring.planning.drop import Drop, is_counted, is_flipped
+from tierwise.monitoring.planning.drop import Drop, is_counted
 from tierwise.simulation.policy import Policy
 from tierwise.simulation.streams.counts import Stream
-from tierwise.simulation.streams.harm import ImpossibleDropError
+from tierwise.simulation.streams.harm import ImpossibleDropError, can_be_simulated
 from tierwise.simulation.streams.recording import Recording, record
 from tierwise.simulation.trials.comparison import Simulation, simulate
 from tierwise.simulation.trials.facts import Report, simulation_json
@@ -72,7 +72,7 @@ class SimulateOptions:
     output: str
 
 
-@click.command("simulate", short_help="Test a policy on recorded or generated traffic, beside other tools' rules.")
+@click.command("simulate")
 @source_options
 @click.option("--baseline", help="The version whose rows are split into two equal arms; default: the one with most.")
 @click.option("--candidate", help="Also replay the log as it was, this version against the baseline.")
@@ -130,9 +130,9 @@ def command(
         with_unit(name, value)
     drop = own.drop
     if drop is not None:
-        if not is_flipped(drop.metric):
+        if not can_be_simulated(drop.metric):
             raise click.UsageError(
-                f"--drop: {drop.metric} is not a share of answers, so no answers can be inverted; drop a share "
+                f"--drop: {drop.metric} is not a share of answers that inverted answers make worse; drop a share "
                 "such as accuracy or recall, or replay a version that was bad with --candidate"
             )
         drop = replace(drop, onset_seconds=own.onset)

@@ -12,6 +12,7 @@ import click
 from tierwise.api.common import duration_seconds
 from tierwise.cli.options.decorators import gathered
 from tierwise.cli.output.formats import QUIET_SECONDS, print_facts
+from tierwise.plurals import plural
 
 
 @click.group("labels")
@@ -83,7 +84,7 @@ def import_(given: LabelOptions) -> None:
 
     def told(rows: int) -> None:
         if time.monotonic() - started > QUIET_SECONDS:
-            click.echo(f"{rows} labels", err=True)
+            click.echo(plural(rows, "label"), err=True)
 
     store = Connection(given.dsn)
     try:
@@ -99,7 +100,7 @@ def import_(given: LabelOptions) -> None:
         store.close()
     if given.output == "text":
         newest = "no label yet" if done.until is None else f"the newest is of {_text(done.until)}"
-        click.echo(f"{done.rows} labels read from {address} into {given.into}; {newest}")
+        click.echo(f"{plural(done.rows, 'label')} read from {address} into {given.into}; {newest}")
         return
     times = {"since": done.since, "until": done.until}
     print_facts({"rows": done.rows, **{k: None if v is None else _text(v) for k, v in times.items()}}, given.output)

@@ -50,8 +50,9 @@ def command() -> None:
     "tables keep their setting.",
 )
 def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
-    """Create or migrate the tables predictions and ml_performance; running it again changes nothing.
+    """Create or migrate the tables predictions, ml_performance, ml_verdicts and those that explain them.
 
+    Running it again changes nothing. Run it before an operator is started for the first time, and before every upgrade.
     Every step only adds tables or columns, so that an older release works beside a newer one. Several processes may run
     this command at once.
 
@@ -65,7 +66,7 @@ def init(dsn: str, dimensions: tuple[str, ...], ttl: int | None) -> None:
         version = store.init(dimensions, ttl)
     finally:
         store.close()
-    click.echo(f"predictions and ml_performance are at version {version}")
+    click.echo(f"predictions, ml_performance and ml_verdicts are at version {version}")
 
 
 @command.command("serve", short_help="Serve a directory over HTTP, until Ctrl-C.")

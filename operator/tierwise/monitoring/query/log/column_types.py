@@ -59,9 +59,7 @@ def require_number(log: Log, number: Number, kind: str) -> None:
     Raises:
         RefusedError: DatasetInvalid, with the type.
     """
-    inner = kind
-    while (wrapped := _WRAPPED.match(inner)) is not None:
-        inner = wrapped[1]
+    inner = plain_type(kind)
     if _NUMBER.match(inner):
         return
     remedy = f"write toFloat64OrNull({number.written})" if _TEXT.match(inner) else "write an expression of one number"
@@ -72,6 +70,13 @@ def require_number(log: Log, number: Number, kind: str) -> None:
         remedy,
         reason=Reason.DATASET_INVALID,
     )
+
+
+def plain_type(kind: str) -> str:
+    """The type within Nullable and LowCardinality."""
+    while (wrapped := _WRAPPED.match(kind)) is not None:
+        kind = wrapped[1]
+    return kind
 
 
 def not_computed(log: Log, number: Number, error: str, reason: Reason) -> RefusedError:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tierwise.api.common import duration_seconds
-from tierwise.api.monitoringdataset import MonitoringDatasetSpec
+from tierwise.api.monitoringdataset import OUTCOMES, MonitoringDatasetSpec
 from tierwise.api.reasons import Reason
 from tierwise.errors import RefusedError
 from tierwise.monitoring.counts.model import Dataset, Scope
 from tierwise.monitoring.query.log.binning import number_sql
 from tierwise.monitoring.query.log.quoting import is_reserved, table_sql
 from tierwise.monitoring.query.log.quoting import quote as quote
-from tierwise.monitoring.sqlguard.guard import guard_expression, guard_select
+from tierwise.monitoring.sqlguard.guard import expression_columns, guard_expression, guard_select
 from tierwise.monitoring.sqlguard.row_multiplication import require_single_rows
 
 
@@ -150,6 +150,7 @@ class Log:
                 if is_reserved(dimension.expression.strip("`")):
                     self.named(dimension.expression.strip("`"), f"dimensions[{name}].expression")
                 expression = guard_expression(dimension.expression, what=f"spec.dimensions[{name}].expression")
+                self._refuse_outcomes(name, dimension.expression)
                 if self.source.columns.get(dimension.expression.strip("`")) in ("String", "LowCardinality(String)"):
                     return expression
                 return f"ifNull(toString({expression}), 'null')"
@@ -159,6 +160,29 @@ class Log:
             "add it to spec.dimensions or slice by one of these",
             reason=Reason.UNKNOWN_DIMENSION,
         )
+
+    def _refuse_outcomes(self, name: str, expression: str) -> None:
+        """Slices must be known before the prediction: one made of answers or labels has other rows in either arm."""
+        outcomes = {column.strip("`"): field for field, column in self._outcomes() if column}
+        used = expression_columns(expression, what=f"spec.dimensions[{name}].expression")
+        if found := sorted(used & outcomes.keys()):
+            raise RefusedError(
+                f"dataset {self.dataset.name!r}: dimension {name!r} uses column {found[0]!r} "
+                f"({outcomes[found[0]]}), which is not known before the prediction: both versions would be "
+                "compared on rows that they chose themselves",
+                "slice by what the request says",
+                reason=Reason.QUERY_REFUSED,
+            )
+
+    def _outcomes(self) -> Iterator[tuple[str, str | None]]:
+        """The fields of the spec that name a column of what the version did or what became of it, and the columns."""
+        sources = self.spec.labels.sources if self.spec.labels is not None else []
+        for source in sources:
+            if source.kind == "Column":
+                yield f"labels.sources[{source.name}].column", source.column
+                yield f"labels.sources[{source.name}].labelledAt", source.labelled_at
+        for role in OUTCOMES:
+            yield f"columns.{_camel(role)}", getattr(self.spec.columns, role)
 
     def scope_conditions(self, scope: Scope) -> list[str]:
         """Conditions for model and tiers, without versions and time."""

@@ -17,6 +17,7 @@ from tierwise.metrics.counts import ANSWERS, LABELS
 from tierwise.monitoring.counts.model import ARMS, CELLS, Block, Scope
 from tierwise.monitoring.query.log.arms import Arms as Arms
 from tierwise.monitoring.query.log.arms import halves_of as halves_of
+from tierwise.monitoring.query.log.arms import units_of as units_of
 from tierwise.monitoring.query.log.arms import versions_of as versions_of
 from tierwise.monitoring.query.log.binning import Binning, bin_sql, binning_of, number_sql
 from tierwise.monitoring.query.log.columns import Log as Log
@@ -25,7 +26,7 @@ from tierwise.monitoring.query.log.columns import source_sql as source_sql
 from tierwise.monitoring.query.log.expressions import answer, answer_class, class_parameters, label, sum_sql, weight
 from tierwise.monitoring.query.log.label_values import label_class, label_code
 from tierwise.monitoring.query.log.rows import rows_sql
-from tierwise.monitoring.query.log.window import block_number, window_conditions
+from tierwise.monitoring.query.log.window import block_number, stretch_conditions, window_conditions
 from tierwise.monitoring.query.look.group_hashing import combinations_of, hash_sql
 from tierwise.monitoring.query.look.memory_limits import is_sparse
 from tierwise.monitoring.query.look.sparse_cells import aggregates_of, keys_of
@@ -98,17 +99,18 @@ def cells_query(
 
 def measured(log: Log, scope: Scope, blocks: Sequence[Block], arms: Arms) -> tuple[Query, Select]:
     """A query without its SQL, and its parts."""
-    conditions, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
-    block = block_number(log, blocks)
+    window, parameters = window_conditions(log, blocks[0].start, blocks[-1].end)
+    stretches, times = stretch_conditions(log, blocks)
+    block = arms.block or block_number(log, blocks)
     inner = f"{label(log)} * {ANSWERS} + {answer(log)}"
     columns = [f"{_cell(arms, inner, LABELS * ANSWERS, block)} AS tierwise_cell"]
-    query = Query("", {**log.scope_parameters(scope), **parameters, **class_parameters(log)})
+    query = Query("", {**log.scope_parameters(scope), **parameters, **times, **class_parameters(log)})
     aggregates = [_counts("tierwise_cell", CELLS * len(blocks), "h")]
     if log.dataset.reads.bins:
         query, per_arm, found = _bins(log, query)
         columns.append(f"{_cell(arms, found, per_arm, block)} AS tierwise_bin")
         aggregates.append(_counts("tierwise_bin", ARMS * per_arm * len(blocks), "b"))
-    select = Select(columns, aggregates, tuple(conditions))
+    select = Select(columns, aggregates, (*window, *stretches))
     query = _sums(log, query, select, arms, block, len(blocks))
     if log.dataset.reads.weights:
         query = _weights(log, query, columns, aggregates, CELLS * len(blocks))

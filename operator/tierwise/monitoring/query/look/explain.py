@@ -201,9 +201,10 @@ def _more(query: Query, blocks: int) -> dict[str, str]:
     return columns
 
 
-def commented(asked: Asked, dataset_hash: str, *, with_parameters: bool = False) -> str:
+def commented(asked: Asked, dataset_hash: str | None, *, with_parameters: bool = False) -> str:
     """The query as a script: comments, then the SQL, ended by a semicolon."""
-    lines = [f"-- {asked.kind}: {asked.purpose} (config_hash {dataset_hash})"]
+    of_dataset = f" (config_hash {dataset_hash})" if dataset_hash is not None else ""
+    lines = [f"-- {asked.kind}: {asked.purpose}{of_dataset}"]
     lines += [f"--   {name}: {meaning}" for name, meaning in asked.columns.items()]
     if with_parameters:
         lines += [f"SET param_{name} = {quoted(text)};" for name, text in parameters_of(asked.query).items()]

@@ -5,17 +5,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from tierwise.api.slices import WHOLE
-from tierwise.monitoring.query.log.window import time_parameter
+from tierwise.monitoring.query.log.window import micros_of, time_of, time_parameter
 from tierwise.monitoring.query.look.counts import Query
 from tierwise.monitoring.query.look.decode import texts
 from tierwise.monitoring.query.stored.performance_table import ALL_LABELS
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def decode_configs(table: pa.Table) -> tuple[StoredConfig, ...]:
     columns = {name: table.column(name).to_pylist() for name in ("hash", "blocks", "first", "last", "edges")}
     rows = zip(*columns.values(), texts(table.column("config")), strict=True)
     return tuple(
-        StoredConfig(hashed, blocks, _time(first), _time(last), config, tuple(edges))
+        StoredConfig(hashed, blocks, time_of(first), time_of(last), config, tuple(edges))
         for hashed, blocks, first, last, edges, config in rows
     )
 
@@ -135,7 +133,7 @@ def past_query(wanted: Wanted, config_hash: int, *, with_sums: bool) -> Query:
     """Distributions of one configuration added up by window, slice, version and label."""
     stored, parameters = _stored_once(wanted, config_hash)
     width = wanted.every // timedelta(microseconds=1)
-    start = (wanted.since - _EPOCH) // timedelta(microseconds=1)
+    start = micros_of(wanted.since)
     sums = ", sumForEach(weights) AS weights, sumMap(sums) AS sums" if with_sums else ""
     sql = (
         f"SELECT intDiv(toUnixTimestamp64Micro(window_from) - {start}, {width}) AS w, value, model_version, label, "
@@ -143,10 +141,6 @@ def past_query(wanted: Wanted, config_hash: int, *, with_sums: bool) -> Query:
         f"FROM ({stored}) GROUP BY w, value, model_version, label"
     )
     return Query(sql, parameters)
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def plain(name: str | bytes) -> str:
