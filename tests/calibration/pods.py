@@ -124,6 +124,13 @@ def pods_differ(replicates: int) -> list[Row]:
     return [*rows, at_most("One pod dead, σ_pod", hits, replicates, 0.015, about=about)]
 
 
+def analysed(replicates: int) -> list[Row]:
+    """`analyze` allows for the pods of the log as the operator does."""
+    hits = _rolled_back(replicates, Pods(0.25, 3, 3, (6,)), widen=True, alpha=0.045)
+    about = "Two equal versions in a log, 3 + 3 pods of sd 0.25, α = 4.5 %: `analyze` calls one worse."
+    return [at_most("analyze, 3 + 3 pods", hits, replicates, 0.045, "8/30", about=about)]
+
+
 def at_the_margin(replicates: int) -> list[Row]:
     """A candidate exactly at its margin of 25 % on pods that differ: ever passes."""
     rows = []
@@ -140,7 +147,7 @@ def at_the_margin(replicates: int) -> list[Row]:
     return rows
 
 
-def _rolled_back(replicates: int, pods: Pods, *, widen: bool, dies_at: int | None = None) -> int:
+def _rolled_back(replicates: int, pods: Pods, *, widen: bool, dies_at: int | None = None, alpha: float = 0.015) -> int:
     rng = np.random.default_rng([62, round(1000 * pods.sd), pods.kept, pods.new])
     sizes, rates = np.tile(slice_sizes(), replicates), base_rates(rng, (replicates * SLICES,))
     old, new, bias = _drawn(rng, replicates, pods, sizes, rates)
@@ -154,7 +161,7 @@ def _rolled_back(replicates: int, pods: Pods, *, widen: bool, dies_at: int | Non
         candidate, baseline = np.mean(alive, axis=0), np.mean(by_old, axis=0)
         return draw(rng, sizes * len(alive) / pods.new, candidate, sizes, baseline)
 
-    return ever_rolled_back(BettingTest("regression", rates, ratio, deltas), minute, replicates, alpha=0.015)
+    return ever_rolled_back(BettingTest("regression", rates, ratio, deltas), minute, replicates, alpha=alpha)
 
 
 def _passes(replicates: int, pods: Pods, *, narrow: bool) -> int:
@@ -228,5 +235,6 @@ SCENARIOS = [
     (autocorrelated, 300, 100),
     (duplicated, 250, 0),
     (pods_differ, 300, 0),
+    (analysed, 200, 0),
     (at_the_margin, 500, 150),
 ]
