@@ -91,9 +91,9 @@ def test_worse_than_a_past_of_fewer_than_five_days_is_noted_and_holds_nothing(da
 
 @pytest.mark.parametrize(("differ", "holds"), [(0.4, False), (0.0, True)])
 def test_a_day_that_differs_as_days_do_is_no_external_cause(differ, holds):
-    """Today's odds are 1.5 of the week before's; other days' log-odds are up and down by as much, or not."""
+    """Today's odds are three times those of the week before; other days' log-odds go up and down, or not."""
     odds = {day: np.exp(differ * (-1) ** day) for day in WEEK[:6]}
-    world = judged(WorldLog(rate=1 / 7, odds=odds))
+    world = judged(WorldLog(rate=1 / 4, odds=odds))
     world.run(1500)
     assert holds_for_external_cause(world) == holds
 

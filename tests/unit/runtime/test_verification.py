@@ -185,7 +185,7 @@ def test_what_gets_worse_only_under_full_load_is_rolled_back_after_the_rollout()
     log.rate = worse
     world.run_until(lambda w: w.status.stable.name == "v1", 3000)
     assert world.rollout.reason == "RegressedAfterPromotion"
-    assert "accuracy on all traffic 90 % → 84.7 %" in world.rollout.message
+    assert "accuracy on all traffic 89.7 % → 84 %" in world.rollout.message
     assert world.versions == ("v1", "v1", "v1")
 
 

@@ -64,5 +64,5 @@ def test_a_column_of_a_label_table_is_another_column_than_that_of_the_log():
 
 
 def test_of_each_role_it_is_said_whether_it_is_known_before_the_prediction():
-    known_before = {"time", "model", "commit", "tier", "pod", "request_id", "weight"}
+    known_before = {"time", "model", "commit", "tier", "pod", "unit", "request_id", "weight"}
     assert known_before | set(OUTCOMES) == set(Columns.model_fields)
