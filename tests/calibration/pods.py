@@ -234,7 +234,7 @@ def _errors_of(n: np.ndarray, bad: np.ndarray) -> np.ndarray:
 SCENARIOS = [
     (autocorrelated, 300, 100),
     (duplicated, 250, 0),
-    (pods_differ, 300, 0),
+    (pods_differ, 600, 0),
     (analysed, 200, 0),
     (at_the_margin, 500, 150),
 ]
