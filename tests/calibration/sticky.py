@@ -199,4 +199,4 @@ def _sessions(seed: int, *, by_unit: bool) -> bool:
     return False
 
 
-SCENARIOS = [(error_rates, 250, 0), (sessions, 250, 0), (shifted_scores, 200, 0)]
+SCENARIOS = [(error_rates, 250, 0), (sessions, 600, 0), (shifted_scores, 200, 0)]
