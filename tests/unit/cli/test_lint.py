@@ -106,7 +106,7 @@ def test_two_model_deployments_of_one_model_are_told(tmp_path: Path):
         (
             "- {slice: {browser: Lynx}, metric: false-positive-rate}",
             "- {slice: {browser: Lynx}, metric: false-positive-rate, change: Within, within: {min: 0, max: 2}}",
-            "24: spec.analysis.datasets[0].expect[0]: the range 0 to 2 of 'false-positive-rate' is of a share of rows;",
+            "24: spec.analysis.datasets[0].expect[0]: the range 0 to 2 of 'false-positive-rate' is more than a share",
         ),
         (
             "- {slice: {browser: Lynx}, metric: false-positive-rate}",

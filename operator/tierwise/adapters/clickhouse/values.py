@@ -21,7 +21,7 @@ Sliced = TypeVar("Sliced", Cells, Distributions)
 
 
 def built(dataset: Dataset, make: Callable[[], T]) -> T:
-    """Build a query. If the core refuses it, raise the error of the ports, which names the dataset."""
+    """Build a query. If it is refused (RefusedError), raise a SpecError that names the dataset instead."""
     try:
         return make()
     except RefusedError as refusal:
@@ -64,7 +64,7 @@ class CountedValues:
         )
 
     def kept(self, log: Log, scope: Scope, window: Block) -> Kept:
-        """The values that are counted by name. A dimension with few values is not listed: all its values are."""
+        """The values that are counted by name. Of a dimension with few values all are counted; it is not listed."""
         return self._kept(log, scope, window, frozenset(name for g in log.dataset.groupings for name in g))
 
     def _kept(self, log: Log, scope: Scope, window: Block, wide: frozenset[str]) -> Kept:

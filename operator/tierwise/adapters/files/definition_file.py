@@ -41,7 +41,7 @@ def load_definition(path: Path) -> Definition:
         raise SpecError(f"{path}: {refusal.message}", refusal.remedy, reason=_BAD) from None
     except RecursionError:
         remedy = "give name, columns, label, score and slices"
-        raise SpecError(f"{path}: it is nested too deep; no description is", remedy, reason=_BAD) from None
+        raise SpecError(f"{path}: it is nested too deep for a description", remedy, reason=_BAD) from None
     except (yaml.YAMLError, ValueError, TypeError, KeyError, pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())[:300]
         raise SpecError(f"{path}: cannot be read: {said}", "check the file", reason=_BAD) from None
@@ -81,7 +81,7 @@ def _of_table(path: Path, schema: pa.Schema, batch: pa.RecordBatch | None) -> De
 
 
 def _feature(column: pa.Field, rows: pa.Array | None) -> Feature:
-    """A categorical column is a column of its values: what they are stored as says nothing of them."""
+    """The feature of one column. Of a categorical column the type of its values counts, not that of its codes."""
     categories: tuple[str, ...] = ()
     kept = column.type
     if pa.types.is_dictionary(kept):

@@ -220,7 +220,7 @@ def _check_dimensions(
     document: Document, path: KeyPath, analysis: DatasetAnalysis, dataset: MonitoringDatasetSpec
 ) -> Iterator[Problem]:
     known = [dimension.name for dimension in dataset.dimensions]
-    named = f"{' or '.join(known)}" if known else "none: the dataset has no dimensions"
+    named = f"{' or '.join(known)}" if known else "no slices (the dataset has no dimensions)"
     for index, item in enumerate(analysis.slices or ()):
         for part in item.split(","):
             if part not in known:

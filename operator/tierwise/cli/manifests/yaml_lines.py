@@ -113,7 +113,7 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
     except yaml.YAMLError as error:
         raise ManifestError((Problem(file, start, "", f"not YAML: {error}".splitlines()[0]),)) from error
     except RecursionError as error:
-        raise ManifestError((Problem(file, start, "", "is nested too deep; no manifest is"),)) from error
+        raise ManifestError((Problem(file, start, "", "is nested too deep for a manifest"),)) from error
     except (ValueError, TypeError, OverflowError) as error:  # a date such as 2026-13-45
         raise ManifestError((Problem(file, start, "", f"a value cannot be read: {error}"),)) from error
     finally:
@@ -192,7 +192,7 @@ def _index(
     if any(outer is node for outer in around):
         raise ManifestError((Problem(file, line, key_text(path), "holds itself, by an alias; write it out"),))
     if len(lines) > MAX_KEYS:
-        fact = f"the file has more than {MAX_KEYS} keys and items, aliases written out; split it"
+        fact = f"the document has more than {MAX_KEYS} keys and items, each alias counted in full; split it"
         raise ManifestError((Problem(file, line, "", fact),))
     lines.setdefault(path, line)
     around = (*around, node)

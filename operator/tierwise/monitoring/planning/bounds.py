@@ -19,10 +19,11 @@ _MOST_BETTER = 0.99  # largest relative fall of a rate
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """The null "within the bounds", arrays (H,): a ≤ R·b + Δ in the direction of worse, and the same for its mirror.
+    """The null "within the bounds", arrays (H,); a is the candidate's rate or value, b is the baseline's.
 
-    For bets a and b are rates of bad rows; those of the mirror are rates of good rows. For mixtures s is 1 if more is
-    worse and −1 if less is worse: s·(a − R·b) ≤ Δ, and −s·(a − R'·b) ≤ Δ' below. A lower bound of NaN means none.
+    Bets: a ≤ R·b + Δ for rates of bad rows. The mirror (not too good) is a ≤ R'·b + Δ' for rates of good rows.
+    Mixtures: s·(a − R·b) ≤ Δ, and as mirror −s·(a − R'·b) ≤ Δ', where s is 1 if more is worse and −1 if less is.
+    R and Δ are `ratio` and `delta`. R' and Δ' are `lower_ratio` and `lower_delta`; NaN means that there is no mirror.
     """
 
     ratio: FloatArray
@@ -65,9 +66,10 @@ class Bounds:
         return Bounds(self.ratio, self.delta + by, self.lower_ratio, self.lower_delta + by)
 
     def beside(self, value: FloatArray) -> Bounds:
-        """For baselines with these values, of estimates: 5 % of a value below 0 is 5 % of its size.
+        """The bounds for baselines with these values, of which those of estimates may be below 0.
 
         With R = 1 ± r, s·(a − R·b) ≤ 0 allows a difference of r·b, which is on the wrong side where b is below 0.
+        So the sign of r is changed there: 5 % of a value below 0 means 5 % of its size.
         """
         sign = np.where(value < 0, -1.0, 1.0)
         if (sign > 0).all():
@@ -105,7 +107,10 @@ def bounds_of(metric: Metric, margin: Margin, engine: Engine, ranges: dict[int, 
 
 
 def room(bounds: Bounds, rate: FloatArray) -> FloatArray:
-    """How much worse than a baseline of this rate, or value, a candidate within the bounds may be (H,); or less."""
+    """How much worse than a baseline of this rate a candidate within the bounds may be (H,).
+
+    For estimates with a relative margin the result can be too small, even below 0.
+    """
     return np.asarray((bounds.ratio - 1) * rate + bounds.delta)
 
 

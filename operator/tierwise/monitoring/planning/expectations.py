@@ -17,7 +17,10 @@ def is_ignored(expect: Sequence[Expectation], metric: str, key: str) -> bool:
 
 
 def ignored_slots(expect: Sequence[Expectation], metric: str, keys: Sequence[str], *, known: int) -> list[bool]:
-    """Which slices are left out: with a known change, or late parts (from `known` on) of a slice with a range."""
+    """Which slices are left out: those with a known change, and parts of a slice with a range if they are new.
+
+    New are slices that were first seen after the tier's start: the `keys` from index `known` on.
+    """
     if not any(wish.metric == metric for wish in expect):
         return [False] * len(keys)
     out = []
@@ -52,7 +55,7 @@ def wished_slices(expect: Sequence[Expectation]) -> tuple[str, ...]:
 
 
 def impossible(expect: Sequence[Expectation], index: int, metric: Metric | None) -> tuple[str, str] | None:
-    """Why no candidate can meet an expectation, as fact and remedy; None if one can.
+    """Why an expectation cannot be used, as fact and remedy; None if it can.
 
     `metric` is the metric that the expectation names; None if it is unknown, which is reported elsewhere.
     """
@@ -64,7 +67,7 @@ def impossible(expect: Sequence[Expectation], index: int, metric: Metric | None)
     most = 1.0 if is_share else _MOST
     if wish.within is not None and (wish.within.min < -most or wish.within.max > most):
         shown = f"{wish.within.min:g} to {wish.within.max:g}"
-        what = "of a share of rows" if is_share else "more than can be computed with"
+        what = "more than a share of rows can change" if is_share else "more than can be computed with"
         return f"the range {shown} of {wish.metric!r} is {what}", f"give a range within {-most:,.0f} to {most:,.0f}"
     return None
 

@@ -19,9 +19,10 @@ _MOST_ABSOLUTE, _MOST_RELATIVE = 1e6, 10.0  # as the API has them
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedMetric:
-    """One metric: `powered`, and what would make slices so (`power.Known`), all (slices,).
+    """One metric: which slices are `powered`, and what would make the others powered (see `power.Known`).
 
-    `margin` is as the plan has it; `is_range` where a wanted range stands in its place, which no margin widens.
+    The arrays are all (slices,). `margin` is that of the plan. `is_range` is true where a wanted range replaces the
+    margin; there no wider margin helps.
     """
 
     name: str
@@ -58,13 +59,13 @@ def dimensions_of(
 
 
 def is_judged(dimensions: Sequence[JudgedDimension]) -> bool:
-    """Whether promotion waits for a slice of a dataset; of one that slices by nothing, for the whole."""
+    """Whether some slice of the dataset is judged on its own or, in a dataset without slices, the whole."""
     sliced = [found for found in dimensions if found.dimension]
     return any(found.powered for found in sliced or dimensions)
 
 
 def nearest_of(dimensions: Sequence[JudgedDimension]) -> JudgedDimension | None:
-    """Of the ways of slicing without a judged slice the one that needs least; None where nothing would do."""
+    """Of the ways of slicing without a judged slice, the one that needs the least time; None if nothing would help."""
     return min(
         (found for found in dimensions if found.nearest is not None),
         key=lambda found: found.needs_seconds or math.inf,
@@ -89,7 +90,7 @@ def _dimension(
         return found
     times = np.array([metric.times[at] for metric in metrics])
     margins = np.array([metric.margin_needed[at] / np.maximum(metric.rate[at], 1e-9) for metric in metrics])
-    # Where the margin is used up by what pods and users differ by themselves, no duration would do.
+    # Pods and users differ even with the same version. Where that uses up the margin, no duration would help.
     needs = times if np.isfinite(times).any() else margins
     row, column = divmod(int(np.argmin(needs)), len(at))
     if not math.isfinite(needs[row, column]):
@@ -107,7 +108,7 @@ def _dimension(
 
 
 def _margin(metric: JudgedMetric, slot: int) -> Margin | None:
-    """In the form that the metric's margin has, rounded up; None beyond what a margin may be."""
+    """The needed margin, rounded up, absolute or relative like the metric's own; None if it is above the limit."""
     needed, rate = float(metric.margin_needed[slot]), float(metric.rate[slot])
     if metric.margin.relative is not None:
         share = _up(needed / rate) if rate > 0 else math.inf
@@ -116,7 +117,7 @@ def _margin(metric: JudgedMetric, slot: int) -> Margin | None:
 
 
 def _up(value: float, digits: int = 2) -> float:
-    """The next number with so many significant digits; infinite where there is none."""
+    """The value rounded up to so many significant digits; infinite unless it is above 0 and finite."""
     if not 0 < value < math.inf:
         return math.inf
     step = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)

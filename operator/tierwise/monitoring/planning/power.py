@@ -24,10 +24,11 @@ _OWN = 10  # the rate of a small slice is computed with this many rows at the ra
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """Of one metric: `prior` rates of bad (0: there is none) and `powered`, both (slices,), and a shift's edges.
+    """What the past tells of one metric. The arrays are (slices,); `points` are a shift's edges.
 
-    What would make a slice powered, each on its own, both (slices,): `times` the traffic that is expected, or a margin
-    of `margin` (a difference of rates of bad, or of values). Infinite where it never would, as for a shift.
+    `prior` is the rate of bad rows (0: there is none); `powered` is whether a slice has enough rows. A slice would be
+    powered with `times` as much traffic as is expected, or with a margin of `margin` (a difference of rates of bad,
+    or of values). Each is infinite where it never would help, as for a shift.
     """
 
     prior: FloatArray
@@ -42,8 +43,8 @@ class Known:
 class Allowed:
     """How much worse a metric may be: the margin, and by slot half the width of a wanted range in its place.
 
-    What differs without a difference of versions uses up some of it: `apart` (slices,) of the arms' own users, in
-    log-odds of rates or in the unit of estimates, and `pods` in log-odds.
+    Two arms differ even with the same version, which uses up a part of the margin. `apart` (slices,) is how far they
+    differ by their users (log-odds for a rate, its own unit for an estimate), `pods` by their pods (log-odds).
     """
 
     margin: Margin
@@ -116,7 +117,7 @@ def absolute_gap(margin: Margin, rate: FloatArray) -> FloatArray:
 
 
 def kept_gap(margin: Margin, rate: FloatArray, apart: FloatArray | float) -> FloatArray:
-    """`absolute_gap` of rates, less what differs without a difference of versions (log-odds); 0 where that is all."""
+    """`absolute_gap` of rates, minus what arms with the same version differ by (`apart`, log-odds); at least 0."""
     if not np.any(apart):
         return absolute_gap(margin, rate)
     ratio = np.full_like(rate, 1 + (margin.relative or 0.0))
@@ -146,8 +147,9 @@ _PART = 0.5  # of a tolerance: what missing labels alone may do to a rate
 def presence_tolerance(dataset: Dataset, past: TierHistory, tolerances: Mapping[str, Margin]) -> float:
     """The difference in the share of labelled rows that moves no metric by more than half its tolerance.
 
-    Were all labels that one arm has more those of errors, they would be so many errors more: of an error rate of 1 %
-    with a tolerance of an eighth, a sixteenth of a percent of the rows. Never above `PRESENCE_TOLERANCE`.
+    In the worst case all the additional labels of one arm are of errors. For example, an error rate of 1 % with a
+    relative tolerance of 1/8 may move by 1/16 of a percentage point, and so may the share of labelled rows. Never
+    above `PRESENCE_TOLERANCE`.
     """
     whole = past.window.counts[0, BASELINE].astype(np.float64)
     rows = whole.sum()

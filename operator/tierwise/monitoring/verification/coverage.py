@@ -1,7 +1,8 @@
 """Checks that the log continued after promotion as before: rows, labels and answers, by tier, slice and time. Pure.
 
 A verification without rows proves nothing. So its time is cut into buckets. Each delivered tier's rows in a bucket are
-compared with its rows in the bucket's past: rows of the baseline, at the same hours of another day.
+compared with its rows in the bucket's past: rows of the baseline, at the same hours of an earlier day, or
+just before the rollout if no day has such rows.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Coverage:
     """Rows so far, by `Named`: (buckets, 2: before and now, 1 + kinds), all rows and those with each kind.
 
     With a share of the past's rows below `fewest` a tier is silent; `fewest` is 0 if the past is at other hours of the
-    day. `kinds` by dataset are a label, a valid answer, then each metric's number and the weight, by the name of its
-    sum.
+    day. The kinds are a label, a valid answer, and then the numbers in the field `kinds`, which has by dataset the
+    words for each metric's number and for the weight, by the name of the sum that counts them.
     """
 
     since: datetime
@@ -71,7 +72,7 @@ class Missing:
 def begin_coverage(
     since: datetime, until: datetime, step: timedelta, shift: timedelta, numbers: Mapping[str, Mapping[str, str]]
 ) -> Coverage:
-    """The coverage before the first block of `step`. `numbers` has by dataset, for each sum, the number in words."""
+    """The coverage before the first block. Blocks are `step` long; `numbers` becomes `Coverage.kinds`."""
     width = max((until - since) / BUCKETS, step)
     is_same_hours = shift % timedelta(days=1) == timedelta(0)
     buckets = max(1, -(-(until - since) // width))
@@ -209,7 +210,10 @@ def _of_slice(coverage: Coverage, name: Named) -> Missing | None:
 
 
 def _expected(counts: FloatArray) -> FloatArray:
-    """Expected rows of the version with a kind (buckets,), by the past's share; if thin, by that of the whole past."""
+    """How many of the version's rows should have a kind (buckets,), by the share in the bucket's past.
+
+    Where that past has few rows, the share of the whole past is used.
+    """
     rows, of_kind = counts[:, BEFORE, 0], counts[:, BEFORE, 1]
     share = np.full(len(rows), of_kind.sum() / max(1.0, rows.sum()))
     np.divide(of_kind, rows, out=share, where=rows >= _ROWS)
@@ -217,7 +221,10 @@ def _expected(counts: FloatArray) -> FloatArray:
 
 
 def _silent(usual: FloatArray, found: FloatArray, least: float, share: float) -> BoolArray:
-    """Silent buckets: those in stretches with `least` usual rows together and at most `share` of them in each one."""
+    """Silent buckets: those in stretches of quiet buckets that usually have `least` rows or more together.
+
+    A bucket with `least` usual rows is quiet with at most `share` of them; one with fewer is quiet without any row.
+    """
     is_quiet = np.where(usual >= least, found <= share * usual, found == 0)
     silent = np.zeros(len(usual), dtype=np.bool_)
     start = 0

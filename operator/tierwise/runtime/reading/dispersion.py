@@ -59,8 +59,8 @@ def spread_in(
     `tiers` are the tiers of the model: how much pods differ is learned within each and pooled. Without them, or where
     the log has none, all pods of the scope are one group.
 
-    It is also None if even the last day is more than the store's limits allow. Then φ is taken as 1, and a warning is
-    logged.
+    If even the last day of the pods is more than the store's limits allow, a warning is logged, and all is as if the
+    log named no pods. The same holds for the units.
 
     Raises:
         StoreError: the store cannot be read.
@@ -133,7 +133,7 @@ def _pods_at(
 
 
 def by_tier(scope: Scope, dataset: Dataset, others: Sequence[str]) -> tuple[Scope, ...]:
-    """A scope for each of the tiers and of those in the scope; the scope alone where the log has no tiers."""
+    """One scope for each tier of `scope` and each of `others`; only `scope` itself where the log has no tiers."""
     names = dict.fromkeys((*scope.tiers, *others))
     if dataset.spec.columns.tier is None or not names:
         return (scope,)
@@ -159,9 +159,10 @@ def read_spread(
 
 
 def pods_behind(log: PodHistory, datasets: Iterable[Dataset], scope: Scope, window: Block) -> tuple[int, int] | None:
-    """How many pods stand behind the baseline's and the candidate's rows; None where no log of them names pods.
+    """How many pods served the baseline's and the candidate's rows; None where no dataset's log names pods.
 
-    Pods of unequal shares count as so many of equal ones, (Σn)²/Σn²; of several datasets the fewest.
+    Pods with unequal numbers of rows n count as fewer pods, (Σn)²/Σn². Of several datasets, the result is that of the
+    one with the fewest pods in one of its arms.
 
     Raises:
         StoreError: the log cannot be read.

@@ -1,7 +1,8 @@
 """Generated traffic with known labels: the scenarios of the end-to-end tests. The same arguments give the same rows.
 
 A scenario is a `BernoulliTraffic`. Requests get dimension values by given shares, the label is drawn, and each version
-is wrong at its own rate. Times are those of serving. Only the rows per second are higher than in practice.
+is wrong at its own rate. A row's time is when its request was served. Only the rows per second are higher
+than in practice.
 """
 
 from __future__ import annotations

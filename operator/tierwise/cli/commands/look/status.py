@@ -52,8 +52,8 @@ def command(ctx: click.Context, /, given: StatusOptions) -> None:
       tierwise status bot-score --watch --timeout 4h && echo promoted
       tierwise status bot-score -o json | jq '.tiers[] | {name, phase}'
 
-    Exit status: 0 completed or at rest, 3 still going (with --watch: at --timeout), 4 rolled back or stalled,
-    1 an error, 2 wrong usage.
+    Exit status: 0 completed or at rest, 3 still going (with --watch: at --timeout), 4 rolled back, stalled or
+    superseded, 1 an error, 2 wrong usage.
     """
     from tierwise.adapters.kubernetes.reader import Reader, open_reader
 
@@ -86,7 +86,7 @@ def command(ctx: click.Context, /, given: StatusOptions) -> None:
 
 
 def exit_code(view: View) -> int:
-    """0 completed or at rest, 3 still going, 4 rolled back or stalled."""
+    """0 completed or at rest, 3 still going, 4 rolled back, stalled or superseded."""
     if view.in_flight:
         return 3
     return 4 if view.result in GONE_WRONG else 0
