@@ -106,5 +106,9 @@ def _spec() -> dict[str, object]:
         }
         for tier in (3, 2, 1)
     ]
-    analysis = {"interval": f"{INTERVAL_SECONDS}s", "datasets": [{"name": "bench", "metrics": list(METRICS)}]}
+    analysis = {
+        "interval": f"{INTERVAL_SECONDS}s",
+        "warmUp": "0s",
+        "datasets": [{"name": "bench", "metrics": list(METRICS)}],
+    }
     return {"model": MODEL, "tiers": tiers, "analysis": analysis, "progressDeadline": "10m"}

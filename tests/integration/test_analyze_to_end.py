@@ -87,4 +87,4 @@ def test_too_many_blocks_are_made_longer_and_the_help_says_so(tmp_path: Path):
     assert found["window"]["blocks"] == 30_000
     assert any("60000 blocks of 1 row are more than 50000: blocks of 2 rows" in note for note in found["notes"])
     told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
-    assert "Where blocks would be more than 50,000, longer ones are chosen" in told
+    assert "If there would be more than 50,000 blocks, it chooses longer ones" in told

@@ -142,9 +142,10 @@ def test_kubectl_says_what_is_wrong(words: str, change: dict[str, Any], kubectl:
 def test_the_lists_read_as_documented(kubectl: Kubectl, crds_installed: None):
     kubectl.apply(minimal_deployment())
     kubectl.apply(model_rollout())
-    assert _header(kubectl("get", "mdep")) == "NAME VERSION STABLE STATUS IN-SYNC TIER WORST-SLICE MESSAGE AGE"
+    deployments = "NAME VERSION STABLE STATUS IN-SYNC TIER SLICES-JUDGED WORST-SLICE MESSAGE AGE"
+    assert _header(kubectl("get", "mdep")) == deployments
     assert _header(kubectl("get", "mdep", "-o", "wide")).split()[-2:] == ["COMMIT", "UNTIL"]
-    assert _header(kubectl("get", "rollout")) == "NAME MODEL FROM TO RESULT TIER REASON AGE"
+    assert _header(kubectl("get", "rollout")) == "NAME MODEL FROM TO RESULT TIER SLICES-JUDGED REASON AGE"
     assert "bot-score" in kubectl("get", "mro")
     assert _header(kubectl("get", "mds", "--ignore-not-found")) == ""
     both = kubectl("get", "mdep,rollout", "--no-headers")

@@ -48,7 +48,7 @@ def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
     order = np.lexsort((-numbers.log_regression, np.isneginf(evidence.log_weight)))
     by_hypothesis = results_of(evidence, numbers)
     results = tuple(by_hypothesis[h] for h in order.tolist() if h in by_hypothesis)
-    culprits, notes = _culprits(evidence, numbers, by_hypothesis)
+    culprits, notes = culprits_of(evidence, numbers, by_hypothesis)
     required = _required(evidence)
     passed = evidence.was_non_inferior | evidence.was_improved
     regressed = evidence.stopped_at is not None
@@ -78,7 +78,11 @@ def judge(evidence: Evidence, *, exact: int = EXACT_INTERVALS) -> Judgement:
     )
 
 
-def _culprits(evidence: Evidence, x: Numbers, results: dict[int, Result]) -> tuple[tuple[Result, ...], list[str]]:
+def culprits_of(evidence: Evidence, x: Numbers, results: dict[int, Result]) -> tuple[tuple[Result, ...], list[str]]:
+    """The shortest lists of slices that explain what is named, by evidence, and notes on overlaps not counted.
+
+    `results` are the shown ones by hypothesis; each named hypothesis is among them.
+    """
     layout, plan = evidence.layout, evidence.plan
     threshold = multiplicity.log_decision_threshold(plan.hypotheses, plan.alpha)
     weighted = x.log_regression + evidence.log_weight
