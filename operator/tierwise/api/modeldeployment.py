@@ -146,7 +146,8 @@ class ModelDeploymentStatus(ApiModel):
         description="Versions that were rolled back; tried again only after `retry`.",
     )
     handled: dict[str, str] = Field(
-        default_factory=dict, description="Per verb (rollback, promote, retry): the annotation value last handled."
+        default_factory=dict,
+        description="Per verb (rollback, promote, retry): the annotation value last handled; of a long value its start and a hash.",
     )
     refused: list[RefusedAnnotation] = Field(
         default_factory=list,

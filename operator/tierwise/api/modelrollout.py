@@ -252,7 +252,10 @@ class ModelRolloutStatus(ApiModel):
     recovery: Recovery | None = Field(None, description="Whether the baseline recovered after the rollback.")
     verification: Verification | None = Field(None, description="Whether delivered tiers got worse on the log.")
     evidence: StoredEvidence | None = Field(None, description="What of its verdicts is in the store's `ml_verdicts`.")
-    handled: dict[str, str] = Field(default_factory=dict, description="Per verb: the annotation value last handled.")
+    handled: dict[str, str] = Field(
+        default_factory=dict,
+        description="Per verb: the annotation value last handled; of a long value its start and a hash.",
+    )
     tiers: list[TierStatus] = Field(
         default_factory=list, description="Per tier, in the strategy's order.", json_schema_extra=list_map("name")
     )

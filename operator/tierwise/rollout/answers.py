@@ -110,7 +110,7 @@ def _refused(observation: Observation, rollout: RolloutView | None) -> Iterator[
     records = (view.status.handled, {} if rollout is None else rollout.status.handled)
     for verb, key in commands.ANNOTATIONS.items():
         value = view.annotations.get(key)
-        if value is None or any(record.get(verb) == value for record in records):
+        if value is None or commands.is_handled(verb, value, *records):
             continue
         refusal = _of_command(observation, rollout, verb, value)
         if refusal is not None:

@@ -86,7 +86,7 @@ def _with_handled(observation: Observation, rolling: ModelRolloutStatus) -> Mode
     """Copy the commands that the rollout handled."""
     view = observation.deployment
     present = commands.present(view.annotations)
-    done = {verb: value for verb, value in present.items() if rolling.handled.get(verb) == value}
+    done = {verb: value for verb, value in present.items() if commands.is_handled(verb, value, rolling.handled)}
     return view.status.model_copy(update={"handled": {**view.status.handled, **done}})
 
 

@@ -121,6 +121,29 @@ def test_an_empty_rollback_rolls_nothing_back():
     world.run_until(lambda w: w.rollout.result == "RolledBack")
 
 
+@pytest.mark.parametrize("verb", ["rollback", "promote"])
+def test_a_command_with_a_long_text_is_done_once_and_kept_short(verb: str):
+    world = judging()
+    given = {"rollback": "it is slow " * 20_000, "promote": f"{NAME}-1/all {'as agreed ' * 20_000}"}
+    world.fleet.annotate(NAME, **{verb: given[verb]})
+    world.run_until(lambda w: w.rollout.result in ("RolledBack", "Completed"))
+    world.run(600)
+    assert len(world.fleet.rollouts) == 1
+    statuses = (world.status, *(view.status for view in world.fleet.rollouts.values()))
+    assert all(given[verb][:300] not in status.model_dump_json() for status in statuses)
+    assert all(len(event.message) < 1024 for event in world.fleet.events)
+
+
+def test_a_long_command_that_was_recorded_whole_is_not_done_again():
+    world = World().adopted()
+    value = "it is slow " * 200
+    world.fleet.annotate(NAME, rollback=value)
+    stored = world.fleet.deployments[NAME]
+    stored.status = stored.status.model_copy(update={"handled": {"rollback": value}})
+    world.run(60)
+    assert told(world) == []
+
+
 def test_a_promotion_while_paused_is_refused_and_does_not_fire_when_the_pause_ends():
     world = judging()
     world.apply("v2", paused=True)

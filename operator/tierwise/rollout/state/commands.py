@@ -18,6 +18,7 @@ ANNOTATIONS: Mapping[Verb, str] = {
 }
 ALL = "all"
 LONGEST_KEPT = 256  # characters
+KEPT_START = 230  # of a longer one, so that a promotion still names its rollout and tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,27 @@ def pending(verb: Verb, annotations: Mapping[str, str], *handled: Mapping[str, s
     execute the command twice.
     """
     value = annotations.get(ANNOTATIONS[verb])
-    if value is None or not value.strip() or any(record.get(verb) == value for record in handled):
+    if value is None or not value.strip():
         return None
-    return value
+    return None if is_handled(verb, value, *handled) else short(value)
+
+
+def is_handled(verb: str, value: str, *handled: Mapping[str, str]) -> bool:
+    """Whether a record has the value. Both are shortened: an earlier operator recorded a long value whole."""
+    return any(verb in record and short(record[verb]) == short(value) for record in handled)
+
+
+def bounded(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations with every command's value shortened: these are copied into status, Events and log."""
+    ours = ANNOTATIONS.values()
+    return {name: short(value) if name in ours else value for name, value in annotations.items()}
 
 
 def short(value: str) -> str:
     """What a status keeps of a value to know it again: a long one's start and hash."""
     if len(value) <= LONGEST_KEPT:
         return value
-    return f"{value[:100]}…{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+    return f"{value[:KEPT_START]}…{hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

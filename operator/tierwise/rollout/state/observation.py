@@ -12,7 +12,7 @@ from tierwise.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentSta
 from tierwise.api.modelrollout import ModelRolloutSpec, ModelRolloutStatus
 from tierwise.monitoring.checks.concern import Concern
 from tierwise.monitoring.verdicts.judgement import Judgement, Result
-from tierwise.rollout.state.commands import Given
+from tierwise.rollout.state.commands import Given, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,9 @@ class DeploymentView:
     created_at: datetime | None = None
     given: Mapping[str, Given] = field(default_factory=dict)  # by verb, "pause" for spec.paused; as far as it tells
     deleted_at: datetime | None = None  # when its deletion was asked for
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", bounded(self.annotations))
 
 
 @dataclass(frozen=True, slots=True)
