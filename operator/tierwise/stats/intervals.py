@@ -25,7 +25,7 @@ _TAU = 0.02  # scale of differences (fractions) at which the interval is narrowe
 _GRID = 9  # differences in the second and third pass, between two of the pass before
 _REACHES: FloatArray = np.array([1e9, 64, 16, 8, 5, 3.5, 2.5, 2, 1.6, 1.3, 1.1, 0.9, 0.7, 0.5, 0.3, 0.0])
 _WIDEST = 0.999  # differences beyond it leave the null no room
-_KEPT_ALONE = 12  # blocks that stay alone; later ones are joined to a twelfth of the time so far
+_KEPT_ALONE = 12  # twice as many blocks stay alone; later ones are joined to a twelfth of the time so far
 
 
 def is_kept(block: int, last: int) -> bool:
