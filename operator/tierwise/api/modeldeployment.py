@@ -147,7 +147,7 @@ class ModelDeploymentStatus(ApiModel):
     )
     handled: dict[str, str] = Field(
         default_factory=dict,
-        description="Per verb (rollback, promote, retry): the value last handled; of a long value its start and a hash.",
+        description="Per verb (rollback, promote, retry): the value last handled; of a long one its start and a hash.",
     )
     refused: list[RefusedAnnotation] = Field(
         default_factory=list,

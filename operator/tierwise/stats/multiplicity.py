@@ -22,8 +22,8 @@ def log_decision_threshold(hypotheses: int, alpha: float) -> float:
 def log_suspect_bound(hypotheses: int) -> float:
     """Ln of the w·E from which a slice is suspect: what was not waited for holds a promotion from there on.
 
-    Among K slices of equal versions some look worse by chance. With this share of K as the bound, suspects delay half of
-    the promotions of equal versions by at most a minute (calibrated for 40 to 1,000 slices).
+    Among K slices of equal versions some look worse by chance. With this share of K as the bound, suspects delay
+    half of the promotions of equal versions by at most a minute (calibrated for 40 to 1,000 slices).
     """
     return float(np.log(max(SUSPECT_AT, hypotheses * SUSPECT_PART)))
 
