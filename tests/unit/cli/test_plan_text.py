@@ -67,6 +67,14 @@ def test_slices_keep_their_names_and_both_bounds_stand_above_them(width: int):
     assert ("not with this traffic" in text) == (width >= 80)
 
 
+def test_a_drop_that_begins_after_the_tier_is_told():
+    policy = Policy((), {}, (TierPolicy(None, 0.045, 0.2, 60.0, 7_440.0),), 60.0, 0.05)
+    (warning,) = warnings_of(
+        policy, replace(DROP, onset_seconds=18_000.0), Detected(Share(0, 3), None, {}, Share(0, 3))
+    )
+    assert warning.startswith("the drop begins 5h into a tier, and no tier lasts longer than 3h: it never comes")
+
+
 @pytest.mark.parametrize(("median", "told"), [(90.0, "90s"), (1_000.0, "17m"), (714_000.0, "199h")])
 def test_a_soak_is_advised_as_a_manifest_has_it(median: float, told: str):
     policy = Policy((), {}, (TierPolicy(None, 0.045, 0.2, 60.0, 1e6),), 60.0, 0.05)

@@ -117,6 +117,7 @@ class TierFlags:
 
 
 AS_DEPLOYED = TierFlags(None, None, None)
+_SOAK_TOO_LONG = "--min-duration is longer than --max-duration; give a shorter soak or a longer tier"
 
 
 def tier_flags(exposure: float | None, min_duration: float | None, max_duration: float | None) -> TierFlags:
@@ -128,7 +129,7 @@ def tier_flags(exposure: float | None, min_duration: float | None, max_duration:
     for name, value in (("--min-duration", min_duration), ("--max-duration", max_duration)):
         with_unit(name, value)
     if min_duration is not None and max_duration is not None and min_duration > max_duration:
-        raise click.UsageError("--min-duration is longer than --max-duration; give a shorter soak")
+        raise click.UsageError(_SOAK_TOO_LONG)
     return TierFlags(exposure, min_duration, max_duration)
 
 
@@ -203,16 +204,24 @@ def planned_tiers(
 def tier_of(
     name: str | None, alpha: float, log_tiers: tuple[str, ...], spec: Tier | None, flags: TierFlags
 ) -> PlannedTier:
-    """The deployment's tier (None: the defaults), with the values that the flags override."""
+    """The deployment's tier (None: the defaults), with the values that the flags override.
+
+    Raises:
+        click.UsageError: a flag makes the soak longer than the tier.
+    """
     defaults = Tier.model_fields
     exposure = spec.exposure if spec else defaults["exposure"].default
     shortest = spec.min_duration if spec else defaults["min_duration"].default
     longest = spec.max_duration if spec else defaults["max_duration"].default
+    min_seconds = float(duration_seconds(shortest) if flags.min_duration is None else flags.min_duration)
+    max_seconds = float(duration_seconds(longest) if flags.max_duration is None else flags.max_duration)
+    if flags.min_duration is not None and min_seconds > max_seconds:
+        raise click.UsageError(f"{_SOAK_TOO_LONG} (it is {longest} where it is not given)")
     return PlannedTier(
         name=name,
         alpha=alpha,
         exposure=exposure_fraction(exposure) if flags.exposure is None else flags.exposure,
-        min_seconds=float(duration_seconds(shortest) if flags.min_duration is None else flags.min_duration),
-        max_duration_seconds=float(duration_seconds(longest) if flags.max_duration is None else flags.max_duration),
+        min_seconds=min_seconds,
+        max_duration_seconds=max_seconds,
         log_tiers=log_tiers,
     )

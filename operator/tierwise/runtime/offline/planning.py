@@ -210,7 +210,7 @@ def _most_rows(surveys: Sequence[Mapping[str, VersionRows]]) -> str | None:
 
 def _missing(dataset: Dataset, baseline: str | None, survey: Mapping[str, VersionRows]) -> SpecError:
     there = f"versions there: {', '.join(sorted(survey)[:20])}" if survey else "there are no rows at all"
-    what = f"version {baseline!r} is" if baseline else "no version is"
+    what = f"version {baseline!r} is not" if baseline else "no version is"
     return SpecError(
         f"{what} in dataset {dataset.name!r} within the window ({there})",
         "give --baseline one of these" if survey else "check --model, --tier, --since and --until",

@@ -12,7 +12,13 @@ from tierwise.simulation.trials.summary import Detected
 
 def warnings_of(policy: Policy, drop: Drop | None, detected: Detected | None) -> tuple[str, ...]:
     """The warnings as sentences; empty if nothing needs to change. `detected` is that of Tierwise."""
-    if drop is None or detected is None or detected.before_promotion is None:
+    if drop is None or detected is None:
+        return ()
+    longest = max(tier.max_duration for tier in policy.tiers)
+    if drop.onset_seconds >= longest:
+        told = f"the drop begins {_duration(drop.onset_seconds)} into a tier, and no tier lasts longer than"
+        return (f"{told} {_duration(longest)}: it never comes; set an earlier onset",)
+    if detected.before_promotion is None:
         return ()
     late = detected.share.hits - detected.before_promotion.hits
     if not late:
