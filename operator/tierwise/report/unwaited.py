@@ -55,4 +55,4 @@ def _blindness(found: Result) -> str:
     if found.smallest_detectable is None:
         return f"{held}, too few labels to see any change for the worse"
     least = difference_text(found.metric, found.smallest_detectable).removeprefix("+")
-    return f"{held}, a change for the worse shows from about {least}"
+    return f"{held}, a change for the worse below about {least} could not show"

@@ -22,7 +22,7 @@ def test_slices_not_waited_for_are_listed_with_their_traffic_and_the_smallest_ch
     assert first.startswith("2 of 4 slices x metrics were planned as too small to be waited for")
     assert first.endswith("those by carrier hold 5.0 % of the traffic")
     assert listed == [
-        "  carrier=HA accuracy: 4.0 % of the traffic, a change for the worse shows from about 6.20 pp",
+        "  carrier=HA accuracy: 4.0 % of the traffic, a change for the worse below about 6.20 pp could not show",
         "  carrier=VX accuracy: 1.0 % of the traffic, too few labels to see any change for the worse",
     ]
 
