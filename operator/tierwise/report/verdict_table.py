@@ -8,7 +8,7 @@ from rich.text import Text
 
 from tierwise.report.columns import NAME, Column, FittedTable
 from tierwise.report.text import counts_text
-from tierwise.report.verdict_rows import Measured, rows_of
+from tierwise.report.verdict_rows import Measured, VerdictRow, rows_of
 
 _STYLE = {"bad": "bold red", "good": "green", "waiting": "yellow", "quiet": "dim"}
 
@@ -33,11 +33,7 @@ def verdict_table(found: Sequence[Measured]) -> FittedTable:
     )
     for row, shown in zip(found, rows_of(found), strict=False):
         table.add_row(
-            shown.slice,
-            shown.metric,
-            f"{shown.baseline}  {counts_text(row.values[0], *row.baseline)}",
-            f"{shown.candidate}  {counts_text(row.values[1], *row.candidate)}",
-            shown.difference,
+            *_measured(row, shown),
             shown.interval,
             shown.tolerance,
             shown.margin,
@@ -61,10 +57,17 @@ def whole_file_table(found: Sequence[Measured]) -> FittedTable:
     )
     for row, shown in zip(found, rows_of(found), strict=False):
         table.add_row(
-            shown.slice,
-            shown.metric,
-            f"{shown.baseline}  {counts_text(row.values[0], *row.baseline)}",
-            f"{shown.candidate}  {counts_text(row.values[1], *row.candidate)}",
-            shown.difference,
+            *_measured(row, shown),
         )
     return table
+
+
+def _measured(row: Measured, shown: VerdictRow) -> tuple[str, ...]:
+    """The cells from the slice's name to the difference."""
+    return (
+        shown.slice,
+        shown.metric,
+        f"{shown.baseline}  {counts_text(row.values[0], *row.baseline)}",
+        f"{shown.candidate}  {counts_text(row.values[1], *row.candidate)}",
+        shown.difference,
+    )

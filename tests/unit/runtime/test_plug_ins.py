@@ -9,7 +9,7 @@ from tests.unit.runtime.prediction_log import PredictionLog
 from tests.unit.runtime.test_bad_input import judging, told
 from tests.unit.runtime.test_judging import JudgedWorld
 from tests.unit.runtime.test_prerelease import validated
-from tests.unit.runtime.test_verification import TierLog, is_completed, rolling, same
+from tests.unit.runtime.tier_log import TierLog, is_completed, rolling, same
 from tierwise.api.reasons import Reason
 from tierwise.metrics import registry
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.rollout.world import T0
-from tests.unit.runtime.test_verification import TierLog, ended, is_completed, rolling, same
+from tests.unit.runtime.tier_log import TierLog, ended, is_completed, rolling, same
 from tierwise.monitoring.counts.model import CANDIDATE
 
 WRONG, RIGHT, INVALID = 0, 1, 2  # answers of rows whose label is positive

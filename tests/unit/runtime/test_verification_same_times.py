@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.rollout.world import T0
-from tests.unit.runtime.test_verification import (
+from tests.unit.runtime.tier_log import (
     BothLabels,
     TierLog,
     ended,
